@@ -1,0 +1,3 @@
+//! The program that runner units start before the runner itself.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Registers, keeps and renews self-hosted GitHub Actions runners on NixOS.

@@ -1,0 +1,3 @@
+//! Stand-in, under construction.
+
+fn main() {}
