@@ -1,0 +1,15 @@
+//! Values that were checked once and can be relied on afterwards.
+//!
+//! Everything here is pure: no file system, no process, no clock, no environment. Whoever holds one of
+//! these values need not check it again.
+
+mod registration;
+mod token;
+mod url;
+
+pub(crate) use registration::system_directory_in;
+pub use registration::{
+    Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,
+};
+pub use token::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind};
+pub use url::{RegistrationUrl, Scope};
