@@ -1,0 +1,15 @@
+//! Primitives on directory handles, for directories that hostile processes can change at any time.
+//!
+//! The rule: open once, check the descriptor, use the descriptor. Below an opened directory only single
+//! names are used, no link is followed and no mount is crossed. Nothing here knows what a runner is, and
+//! nothing here reads JSON.
+
+mod dir;
+mod file;
+mod purge;
+mod walk;
+
+pub use dir::{Dir, Entry, FileFault, Staged};
+pub use file::read_regular_file;
+pub use purge::{Purged, empty};
+pub use walk::Place;

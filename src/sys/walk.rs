@@ -1,0 +1,231 @@
+//! From the root directory to a directory that a unit was given, looking at every step on the way.
+//!
+//! Links are followed only where nobody but root (or the user that runs this) could have put them: systemd
+//! itself makes `/var/lib/NAME` a link for units with a dynamic user. Any other link on the way is an error,
+//! because whoever can change it could choose which directory is emptied.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::Uid;
+
+use super::Dir;
+use super::dir::kind;
+
+const MAX_LINKS: u32 = 40;
+
+/// A path, walked as far as it exists.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+    /// The directories from the root to the end, each with its name.
+    steps: Vec<Step>,
+    /// The names that do not exist yet.
+    missing: Vec<OsString>,
+    through_link: bool,
+}
+
+#[derive(Debug)]
+struct Step {
+    name: OsString,
+    fd: OwnedFd,
+    stat: FileStat,
+}
+
+impl Step {
+    /// Whether nobody but root and ourselves can exchange what has a name in this directory.
+    fn is_safe(&self) -> bool {
+        let open_to_others = self.stat.st_mode & (Mode::S_IWGRP | Mode::S_IWOTH).bits() != 0;
+        let sticky = self.stat.st_mode & Mode::S_ISVTX.bits() != 0;
+        ours(self.stat.st_uid) && (!open_to_others || sticky)
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        (self.stat.st_dev, self.stat.st_ino)
+    }
+}
+
+fn ours(uid: u32) -> bool {
+    uid == 0 || Uid::from_raw(uid) == Uid::effective()
+}
+
+impl Place {
+    /// Walks `path` from the root directory.
+    ///
+    /// # Errors
+    ///
+    /// Names the component that blocks: a file in the way, a link that others could have put there, a
+    /// directory that may not be entered.
+    pub fn walk(path: &Path) -> Result<Self> {
+        let mut place = Self { path: path.into(), steps: vec![root()?], missing: Vec::new(), through_link: false };
+        let mut names: VecDeque<OsString> = VecDeque::new();
+        for part in path.components() {
+            match part {
+                Component::RootDir | Component::CurDir => {}
+                Component::Normal(name) => names.push_back(name.into()),
+                Component::ParentDir | Component::Prefix(_) => {
+                    bail!("{} contains `..`: write the path out", path.display())
+                }
+            }
+        }
+        if !path.is_absolute() {
+            bail!("{} is not an absolute path", path.display());
+        }
+        let mut links = 0;
+        while let Some(name) = names.pop_front() {
+            if !place.missing.is_empty() {
+                place.missing.push(name);
+                continue;
+            }
+            if name == ".." {
+                if place.steps.len() > 1 {
+                    place.steps.pop();
+                }
+                continue;
+            }
+            place.step(&name, &mut names, &mut links)?;
+        }
+        Ok(place)
+    }
+
+    fn step(&mut self, name: &OsStr, names: &mut VecDeque<OsString>, links: &mut u32) -> Result<()> {
+        let parent = self.last();
+        let shown = self.resolved().join(name);
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = match openat(&parent.fd, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT) => {
+                self.missing.push(name.into());
+                return Ok(());
+            }
+            Err(error) => return Err(error).with_context(|| format!("Failed to enter {}", shown.display())),
+        };
+        let stat = fstat(&fd).with_context(|| format!("Failed to examine {}", shown.display()))?;
+        match kind(&stat) {
+            SFlag::S_IFDIR => self.steps.push(Step { name: name.into(), fd, stat }),
+            SFlag::S_IFLNK => {
+                if !parent.is_safe() || !ours(stat.st_uid) {
+                    bail!(
+                        "{} is a symbolic link that user id {} could exchange: use the path that it stands for",
+                        shown.display(),
+                        if ours(stat.st_uid) { parent.stat.st_uid } else { stat.st_uid }
+                    );
+                }
+                *links += 1;
+                if *links > MAX_LINKS {
+                    bail!("{} leads through more than {MAX_LINKS} links", self.path.display());
+                }
+                let target =
+                    readlinkat(&fd, c"").with_context(|| format!("Failed to read link {}", shown.display()))?;
+                self.follow(Path::new(&target), names)?;
+            }
+            _ => bail!("{} is not a directory", shown.display()),
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, target: &Path, names: &mut VecDeque<OsString>) -> Result<()> {
+        self.through_link = true;
+        if target.is_absolute() {
+            self.steps = vec![root()?];
+        }
+        for part in target.components().rev() {
+            match part {
+                Component::Normal(name) => names.push_front(name.into()),
+                Component::ParentDir => names.push_front("..".into()),
+                Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn last(&self) -> &Step {
+        // There is always the root directory.
+        &self.steps[self.steps.len() - 1]
+    }
+
+    /// Where the path really leads, without links.
+    #[must_use]
+    pub fn resolved(&self) -> PathBuf {
+        self.steps.iter().map(|step| &step.name).chain(&self.missing).collect()
+    }
+
+    /// Whether the path led through a link.
+    #[must_use]
+    pub fn is_through_link(&self) -> bool {
+        self.through_link
+    }
+
+    /// The directory; `None` if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// As `open(2)`.
+    pub fn open(&self) -> Result<Option<Dir>> {
+        if !self.missing.is_empty() {
+            return Ok(None);
+        }
+        self.reopen(self.last()).map(Some)
+    }
+
+    /// Makes what is missing: directories on the way with mode 0755, the last one with `mode`.
+    ///
+    /// # Errors
+    ///
+    /// As `mkdir(2)`; also if others than root could exchange the new directory.
+    pub fn create(&self, mode: Mode) -> Result<Dir> {
+        if !self.last().is_safe() {
+            bail!(
+                "{} does not exist, and user id {} could exchange it while it is made: make it yourself, for example with systemd-tmpfiles",
+                self.path.display(),
+                self.last().stat.st_uid
+            );
+        }
+        let way = Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP | Mode::S_IROTH | Mode::S_IXOTH;
+        let mut dir = self.reopen(self.last())?;
+        for (index, name) in self.missing.iter().enumerate() {
+            let last = index + 1 == self.missing.len();
+            dir = dir
+                .make_dir(name, if last { mode } else { way })
+                .with_context(|| format!("Failed to make {}", self.path.display()))?;
+        }
+        Ok(dir)
+    }
+
+    /// Whether nobody but root and ourselves can put another directory in this one's place.
+    #[must_use]
+    pub fn is_firm(&self) -> bool {
+        let parents = if self.missing.is_empty() { self.steps.len().saturating_sub(1) } else { self.steps.len() };
+        self.steps[..parents].iter().all(Step::is_safe)
+    }
+
+    /// Whether one of the two is, contains or lies in the other, also if bind mounts hide it.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.resolved(), other.resolved());
+        mine.starts_with(&theirs) || theirs.starts_with(&mine) || self.is_within(other) || other.is_within(self)
+    }
+
+    fn is_within(&self, other: &Self) -> bool {
+        other.missing.is_empty() && self.steps.iter().any(|step| step.identity() == other.last().identity())
+    }
+
+    fn reopen(&self, step: &Step) -> Result<Dir> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        openat(&step.fd, c".", flags, Mode::empty())
+            .map(Dir::from_fd)
+            .with_context(|| format!("Failed to open {}", self.path.display()))
+    }
+}
+
+fn root() -> Result<Step> {
+    let fd = open(c"/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).context("Failed to open /")?;
+    let stat = fstat(&fd).context("Failed to examine /")?;
+    Ok(Step { name: "/".into(), fd, stat })
+}
