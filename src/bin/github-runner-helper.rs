@@ -1,3 +1,7 @@
-//! The program that runner units start before the runner itself.
+//! The program that a runner's unit starts before the runner itself.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    github_runners::cli::main()
+}

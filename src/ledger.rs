@@ -1,0 +1,208 @@
+//! What the host knows about its registrations, out of reach of every job.
+//!
+//! One file per runner in a directory that only root can enter. It holds the configuration that the present
+//! registration was made with, a digest of the token (never the token), the runner's id and name on the server,
+//! and the registrations that this host gave up without being able to remove them from GitHub.
+//!
+//! Order of writing, so that every crash is found by looking: the entry of a new registration is written
+//! after the old state was purged and before the new secret is staged, without a runner; `record` adds the
+//! runner as soon as the listener registered it.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use nix::sys::stat::Mode;
+use nix::unistd::Uid;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::{InstanceName, TokenDigest};
+use crate::sys::{Dir, Staged};
+
+/// The version of the format that this helper reads and writes.
+pub const VERSION: u64 = 1;
+
+const MAX_BYTES: u64 = 1 << 20;
+const DAY: u64 = 24 * 60 * 60;
+
+/// Everything known about one runner.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Ledger {
+    /// Always [`VERSION`].
+    pub version: u64,
+    /// The runner that the file is about; equal to the file's name.
+    pub instance: String,
+    /// Which version of the helper wrote the file.
+    pub helper: String,
+    /// The configuration of the present registration, or of the one that is being made.
+    pub registration: Map<String, Value>,
+    /// The token of the present registration, as a digest.
+    pub token: TokenDigest,
+    /// The runner on the server; `None` from the decision to register until `record` saw the result.
+    pub runner: Option<Runner>,
+    /// Former registrations that GitHub may still know.
+    pub left_behind: Vec<LeftBehind>,
+}
+
+/// A runner as the server knows it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Runner {
+    /// The id on the server.
+    pub id: u64,
+    /// The name on the server.
+    pub name: String,
+    /// The address it was registered for.
+    pub url: String,
+    /// When it was recorded, in seconds since 1970.
+    pub recorded_at: u64,
+}
+
+/// A registration that was given up locally without being removed from the server.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LeftBehind {
+    /// The runner.
+    pub runner: Runner,
+    /// Whether it was an ephemeral one.
+    pub ephemeral: bool,
+    /// When it was given up, in seconds since 1970.
+    pub since: u64,
+}
+
+impl LeftBehind {
+    /// Whether GitHub itself has removed the runner by now: it does so with ephemeral runners after one day
+    /// offline and with others after fourteen. One day is added for clocks and for slow clean-up.
+    #[must_use]
+    pub fn is_reaped(&self, now: u64) -> bool {
+        let days = if self.ephemeral { 2 } else { 15 };
+        now.saturating_sub(self.since) > days * DAY
+    }
+}
+
+impl Ledger {
+    /// Reads the text of a ledger file.
+    ///
+    /// # Errors
+    ///
+    /// Another version, an unknown field, or the entry of another runner.
+    pub fn parse(text: &[u8], instance: &InstanceName) -> Result<Self> {
+        let value: Value = serde_json::from_slice(text).context("it is no JSON")?;
+        match value.get("version").and_then(Value::as_u64) {
+            Some(VERSION) => {}
+            Some(version) => bail!(
+                "it has version {version}, but this helper knows only version {VERSION}: use the newer helper again"
+            ),
+            None => bail!("it has no `version`"),
+        }
+        let ledger: Self = serde_json::from_value(value)?;
+        if ledger.instance != instance.as_str() {
+            bail!("it is about runner `{}`", ledger.instance.escape_debug());
+        }
+        Ok(ledger)
+    }
+}
+
+/// The directory of the ledger.
+#[derive(Debug)]
+pub struct LedgerDirectory {
+    dir: Dir,
+}
+
+impl LedgerDirectory {
+    /// Takes an open directory, which nobody but its owner may be able to enter.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to somebody else, or if others can enter or change it.
+    pub fn new(dir: Dir) -> Result<Self> {
+        let stat = dir.stat()?;
+        if Uid::from_raw(stat.st_uid) != Uid::effective() {
+            bail!("it belongs to user id {}: give it to root", stat.st_uid);
+        }
+        if stat.st_mode & (Mode::S_IRWXG | Mode::S_IRWXO).bits() != 0 {
+            bail!("others than its owner have access to it: set its mode to 0700");
+        }
+        Ok(Self { dir })
+    }
+
+    /// Reads the entry of a runner. `None` means that there is none.
+    ///
+    /// # Errors
+    ///
+    /// An entry that cannot be read is an error and not an absent one: it may name registrations that have to
+    /// be taken back.
+    pub fn load(&self, instance: &InstanceName) -> Result<Option<Ledger>> {
+        let name = file_name(instance);
+        let read = self.dir.read_file(&name, &[Uid::effective()], MAX_BYTES);
+        let explain = || {
+            format!(
+                "Failed to read ledger entry {name}; if it cannot be restored, remove it, and the runner registers anew"
+            )
+        };
+        let text = read.and_then(|read| read.map_err(|fault| anyhow!("it {fault}"))).with_context(explain)?;
+        text.map(|text| Ledger::parse(&text, instance)).transpose().with_context(explain)
+    }
+
+    /// Writes the future entry beside the present one; [`Staged::commit`] puts it in place.
+    ///
+    /// # Errors
+    ///
+    /// Any step of writing.
+    pub fn stage(&self, ledger: &Ledger, instance: &InstanceName) -> Result<Staged<'_>> {
+        let name = file_name(instance);
+        let mut text = serde_json::to_vec_pretty(ledger).context("Failed to write ledger entry as JSON")?;
+        text.push(b'\n');
+        self.dir
+            .stage_file(&name, &text, Mode::S_IRUSR | Mode::S_IWUSR, None)
+            .with_context(|| format!("Failed to write ledger entry {name}"))
+    }
+}
+
+fn file_name(instance: &InstanceName) -> String {
+    format!("{}.json", instance.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance() -> InstanceName {
+        "runner1".to_string().try_into().unwrap()
+    }
+
+    #[test]
+    fn the_fixture_of_version_1_survives_a_round_trip() {
+        let text = include_str!("../tests/fixtures/ledger-v1.json");
+        let ledger = Ledger::parse(text.as_bytes(), &instance()).unwrap();
+        assert_eq!(ledger.runner.as_ref().unwrap().id, 21);
+        assert_eq!(serde_json::to_string_pretty(&ledger).unwrap() + "\n", text);
+    }
+
+    #[test]
+    fn entries_that_cannot_be_trusted_are_errors() {
+        for (text, part) in [
+            ("", "no JSON"),
+            ("{}", "no `version`"),
+            (r#"{"version":2}"#, "newer helper"),
+            (r#"{"version":1}"#, "missing field"),
+            (&include_str!("../tests/fixtures/ledger-v1.json").replace("runner1\"", "other\""), "about runner `other`"),
+        ] {
+            let error = format!("{:#}", Ledger::parse(text.as_bytes(), &instance()).unwrap_err());
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_github_removes_by_itself_is_forgotten_only_then() {
+        let left = |ephemeral| LeftBehind {
+            runner: Runner { id: 1, name: "n".into(), url: "u".into(), recorded_at: 0 },
+            ephemeral,
+            since: 1000,
+        };
+        assert!(!left(true).is_reaped(1000 + 2 * DAY));
+        assert!(left(true).is_reaped(1001 + 2 * DAY));
+        assert!(!left(false).is_reaped(1000 + 15 * DAY));
+        assert!(left(false).is_reaped(1001 + 15 * DAY));
+        assert!(!left(true).is_reaped(0), "a clock that jumped back forgets nothing");
+    }
+}

@@ -1,0 +1,258 @@
+//! A table of starts: what was found, and what is decided.
+
+use super::*;
+use crate::model::{SALT_BYTES, TokenDigest};
+use crate::state::Settings;
+
+const NOW: u64 = 1_790_000_000;
+
+/// A start that keeps its registration; each test spoils it in one way.
+struct Case {
+    manifest: Manifest,
+    token: Token,
+    ledger: Option<Ledger>,
+    state: Snapshot,
+}
+
+impl Case {
+    fn unchanged() -> Self {
+        let manifest = Manifest::parse(include_str!("../tests/fixtures/manifest-v1.json")).unwrap();
+        let token = Token::parse(b"AFAKETOKEN").unwrap();
+        let runner = Runner { id: 21, name: "runner1".into(), url: "https://github.com/o/r".into(), recorded_at: 1 };
+        let ledger = Ledger {
+            version: 1,
+            instance: "runner1".into(),
+            helper: "0.1.0".into(),
+            registration: manifest.registration.to_object().unwrap(),
+            token: TokenDigest::new(&token, [0; SALT_BYTES]),
+            runner: Some(runner),
+            left_behind: vec![],
+        };
+        let url = Some("https://github.com/o/r".into());
+        let settings = Settings { id: 21, name: "runner1".into(), url, ephemeral: false };
+        let state = Snapshot {
+            settings: Found::Good(settings),
+            credentials: Found::Good(()),
+            key: Found::Good(()),
+            empty: false,
+            ..nothing()
+        };
+        Self { manifest, token, ledger: Some(ledger), state }
+    }
+
+    fn from_nixpkgs() -> Self {
+        let mut case = Self::unchanged();
+        case.ledger = None;
+        case.state.nixpkgs_config = Found::Good(case.manifest.registration.to_object().unwrap());
+        case.state.nixpkgs_token = Found::Good(case.token.clone());
+        case
+    }
+
+    fn ephemeral() -> Self {
+        let mut case = Self::unchanged();
+        case.manifest.registration.ephemeral = true;
+        case.ledger().registration = case.manifest.registration.to_object().unwrap();
+        case.settings().ephemeral = true;
+        case
+    }
+
+    fn ledger(&mut self) -> &mut Ledger {
+        self.ledger.as_mut().unwrap()
+    }
+
+    fn settings(&mut self) -> &mut Settings {
+        match &mut self.state.settings {
+            Found::Good(settings) => settings,
+            _ => panic!("the case has no settings"),
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        plan(&Inputs {
+            manifest: &self.manifest,
+            registration: &self.manifest.registration.to_object().unwrap(),
+            token: &self.token,
+            ledger: self.ledger.as_ref(),
+            state: &self.state,
+            now: NOW,
+        })
+    }
+
+    /// The decision in the words of the journal.
+    fn words(&self) -> String {
+        let plan = self.plan();
+        let reasons: Vec<String> = plan.reasons.iter().map(ToString::to_string).collect();
+        let gives_up = plan.gives_up.map(|old| format!(" [gives up {}]", old.id)).unwrap_or_default();
+        format!("{:?}: {}{gives_up}", plan.action, reasons.join("; "))
+    }
+}
+
+fn nothing() -> Snapshot {
+    Snapshot {
+        empty: true,
+        settings: Found::Absent,
+        settings_migrated: Found::Absent,
+        credentials: Found::Absent,
+        credentials_migrated: Found::Absent,
+        key: Found::Absent,
+        staged: false,
+        nixpkgs_config: Found::Absent,
+        nixpkgs_token: Found::Absent,
+    }
+}
+
+fn edited(mut case: Case, edit: impl FnOnce(&mut Case)) -> String {
+    edit(&mut case);
+    case.words()
+}
+
+#[test]
+fn an_empty_state_directory_means_register() {
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.ledger = None; case.state = nothing() }),
+        @"Register: this is the first start");
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state = nothing()),
+        @"Register: the state directory is empty although id 21 was registered [gives up 21]");
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.ledger().runner = None; case.state = nothing() }),
+        @"Register: an earlier registration was cut off before it was complete");
+}
+
+#[test]
+fn nothing_changed_means_keep() {
+    insta::assert_snapshot!(Case::unchanged().words(), @r#"Keep: configuration, token and state are those of runner "runner1", id 21"#);
+    let plan = Case::unchanged().plan();
+    assert_eq!(plan.runner.unwrap().id, 21, "a kept registration stays in the ledger");
+}
+
+#[test]
+fn settings_after_a_migration_are_as_good_as_before() {
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| {
+        case.state.settings_migrated = std::mem::replace(&mut case.state.settings, Found::Absent);
+        case.state.credentials_migrated = std::mem::replace(&mut case.state.credentials, Found::Absent);
+    }), @r#"Keep: configuration, token and state are those of runner "runner1", id 21"#);
+}
+
+#[test]
+fn a_runner_that_github_renamed_is_kept() {
+    assert!(edited(Case::unchanged(), |case| case.settings().name = "renamed".into()).starts_with("Keep: "));
+}
+
+#[test]
+fn every_changed_field_registers_anew_and_is_named() {
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| {
+        case.ledger().registration.insert("extraLabels".into(), serde_json::json!(["a"]));
+        case.ledger().registration.insert("runnerGroup".into(), serde_json::json!("trusted"));
+    }), @r#"Register: extraLabels changed: ["a"] → []; runnerGroup changed: "trusted" → null [gives up 21]"#);
+    for (field, old) in [
+        ("ephemeral", serde_json::json!(true)),
+        ("extraLabels", serde_json::json!(["x"])),
+        ("name", serde_json::json!("other")),
+        ("noDefaultLabels", serde_json::json!(true)),
+        ("runnerGroup", serde_json::json!("g")),
+        ("tokenFile", serde_json::json!("/run/other")),
+        ("url", serde_json::json!("https://github.com/o/other")),
+        ("workDir", serde_json::json!("/var/lib/other")),
+    ] {
+        let words = edited(Case::unchanged(), |case| drop(case.ledger().registration.insert(field.into(), old)));
+        assert!(words.starts_with(&format!("Register: {field} changed: ")), "{words}");
+    }
+}
+
+#[test]
+fn another_token_registers_anew_and_is_never_shown() {
+    let words = edited(Case::unchanged(), |case| case.token = Token::parse(b"AFAKEOTHER").unwrap());
+    insta::assert_snapshot!(words, @"Register: the content of the token file changed [gives up 21]");
+}
+
+#[test]
+fn half_done_state_registers_anew() {
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.settings = Found::Absent),
+        @"Register: .runner is missing [gives up 21]");
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.state.credentials = Found::Absent; case.state.key = Found::Absent }),
+        @"Register: .credentials is missing; .credentials_rsaparams is missing [gives up 21]");
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.staged = true),
+        @"Register: an earlier registration was cut off before it was complete [gives up 21]");
+}
+
+#[test]
+fn truncated_runner_file_means_register_anew() {
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.settings = Found::Bad("is cut short".into())),
+        @"Register: .runner is cut short [gives up 21]");
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.settings_migrated = Found::Bad("is a fifo".into())),
+        @"Register: .runner_migrated is a fifo [gives up 21]");
+}
+
+#[test]
+fn foreign_state_registers_anew() {
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.settings().id = 99),
+        @"Register: .runner names id 99, but id 21 was registered [gives up 21]");
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.settings().url = Some("https://github.com/o/x".into())),
+        @r#"Register: .runner has the url "https://github.com/o/x" instead of "https://github.com/o/r" [gives up 21]"#);
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.ledger = None),
+        @"Register: the state directory holds something that this module did not make [gives up 21]");
+}
+
+#[test]
+fn a_registration_that_was_never_recorded_is_kept_if_it_is_as_asked() {
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.ledger().runner = None),
+        @"Keep: an earlier start registered id 21 as configured, but was cut off before recording it");
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.ledger().runner = None; case.settings().ephemeral = true }),
+        @"Register: .runner is ephemeral, unlike the configuration [gives up 21]");
+}
+
+#[test]
+fn an_ephemeral_runner_always_registers_anew() {
+    insta::assert_snapshot!(Case::ephemeral().words(), @"Register: an ephemeral runner registers at every start [gives up 21]");
+    insta::assert_snapshot!(edited(Case::ephemeral(), |case| case.state = nothing()),
+        @"Register: an ephemeral runner registers at every start");
+}
+
+#[test]
+fn state_of_nixpkgs_module_is_adopted_only_if_it_is_the_same() {
+    insta::assert_snapshot!(Case::from_nixpkgs().words(),
+        @"Adopt: nixpkgs' module registered id 21 with the same configuration and token");
+    assert_eq!(Case::from_nixpkgs().plan().runner.unwrap().recorded_at, NOW);
+    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.state.nixpkgs_token = Found::Absent),
+        @"Register: .current-token is missing [gives up 21]");
+    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.token = Token::parse(b"AFAKEOTHER").unwrap()),
+        @"Register: the content of the token file changed [gives up 21]");
+    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.state.nixpkgs_config = Found::Absent),
+        @"Register: .nixos-current-config.json is missing [gives up 21]");
+    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.state.settings = Found::Bad("is cut short".into())),
+        @"Register: .runner is cut short");
+    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.settings().name = "forged".into()),
+        @r#"Register: .runner has the name "forged" instead of "runner1" [gives up 21]"#);
+}
+
+#[test]
+fn what_is_given_up_goes_into_the_ledger_until_github_removes_it() {
+    let mut case = Case::unchanged();
+    case.token = Token::parse(b"AFAKEOTHER").unwrap();
+    let first = case.plan().left_behind;
+    assert_eq!((first.len(), first[0].runner.id, first[0].since), (1, 21, NOW));
+
+    // The next registration fails over and over: the debt is neither lost nor doubled.
+    case.ledger().runner = None;
+    case.ledger().left_behind = first.clone();
+    assert_eq!(case.plan().left_behind, first);
+
+    case.ledger().left_behind[0].since = NOW - 16 * 24 * 60 * 60;
+    assert_eq!(case.plan().left_behind, []);
+}
+
+#[test]
+fn files_that_jobs_wrote_never_become_a_debt() {
+    let mut case = Case::unchanged();
+    case.ledger = None;
+    case.settings().id = 4711;
+    let plan = case.plan();
+    assert_eq!(plan.left_behind, [], "only what the ledger recorded may be taken back later");
+    assert_eq!(plan.gives_up.unwrap().id, 4711, "but people are told");
+}
+
+#[test]
+fn a_used_up_ephemeral_registration_is_no_debt() {
+    let mut case = Case::ephemeral();
+    case.state = nothing();
+    assert_eq!(case.plan().left_behind, []);
+    assert_eq!(Case::ephemeral().plan().left_behind.len(), 1, "one that was cut off is");
+}

@@ -1,0 +1,57 @@
+//! The root step after `configure`: writes into the ledger who the runner is now.
+//!
+//! Runs before any job can have touched the files. Must not start a process or open a network connection, and
+//! writes nothing when the ledger already says it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use tracing::info;
+
+use crate::ledger::{Ledger, LedgerDirectory, Runner};
+use crate::start::{Start, existing, now};
+use crate::state::{SETTINGS, Snapshot};
+
+/// Records the present registration.
+///
+/// # Errors
+///
+/// If there is no registration, if it is not the one that was asked for, or if the ledger cannot be written.
+pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
+    let manifest = start.manifest()?;
+    let (_, state) = existing("state", &start.state_directory)?;
+    let (_, dir) = existing("ledger", ledger_directory)?;
+    let ledgers = LedgerDirectory::new(dir)
+        .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
+    let Some(entry) = ledgers.load(&manifest.instance)? else {
+        bail!("The ledger has no entry of runner {}: `prepare` has to run first", manifest.instance.as_str());
+    };
+    let snapshot = Snapshot::read(&state)?;
+    let Some(settings) = snapshot.identity() else {
+        bail!("{SETTINGS} does not say who the runner is: `configure` has to run first");
+    };
+    if let Some(known) = entry.runner {
+        if known.id != settings.id {
+            bail!(
+                "{SETTINGS} names id {}, but the ledger names {}: restart the unit, which settles it",
+                settings.id,
+                known.id
+            );
+        }
+        return Ok(());
+    }
+    if let Some(why) = settings.mismatch(&manifest.registration) {
+        bail!("{SETTINGS} {why}: restart the unit, which registers the runner anew");
+    }
+    let runner = Runner {
+        id: settings.id,
+        name: settings.name.clone(),
+        url: manifest.registration.url.as_str().into(),
+        recorded_at: now()?,
+    };
+    let line = format!("Recorded runner {:?}, id {}, of {}", runner.name, runner.id, runner.url);
+    let entry = Ledger { runner: Some(runner), ..entry };
+    ledgers.stage(&entry, &manifest.instance)?.commit()?;
+    info!("{line}");
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The steps that run as the service user, inside the sandbox of the unit.
+//!
+//! They may start the listener and must not need root.
+
+pub mod configure;
+pub mod link;
+mod output;
+mod process;

@@ -1,0 +1,186 @@
+//! Registers the runner with a staged secret by running the listener's own `configure`.
+//!
+//! The secret reaches the listener through one environment variable (actions/runner `CommandSettings.cs:111`) and
+//! nothing else: not its arguments, not the journal, and no file once the listener runs.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use nix::unistd::Uid;
+use tracing::{info, warn};
+
+use super::output::advice;
+use super::process::{Listener, run_listener};
+use crate::manifest::Manifest;
+use crate::model::{RunnerName, Token, TokenKind};
+use crate::start::{Start, existing};
+use crate::state::{DIAGNOSTICS, ENVIRONMENT, STAGED_TOKEN, Snapshot};
+use crate::sys::Dir;
+
+/// Variables of the unit that the listener needs to work at all: programs, certificates, proxies, languages.
+const PASSED_ON: &[&str] = &[
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LOCALE_ARCHIVE",
+    "TZ",
+    "TZDIR",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NIX_SSL_CERT_FILE",
+    "http_proxy",
+    "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY",
+];
+
+/// Registers the runner if a secret is staged; otherwise does nothing.
+///
+/// # Errors
+///
+/// Anything but a complete registration as asked for. Quotes the listener's last lines and says what to do.
+pub fn run(start: &Start) -> Result<()> {
+    let manifest = start.manifest()?;
+    let (_, state) = existing("state", &start.state_directory)?;
+    let Some(token) = take_token(&state)? else { return Ok(()) };
+    if state.unlink(ENVIRONMENT)? {
+        warn!("Removed a left-over {ENVIRONMENT}, which the listener would have obeyed");
+    }
+    // Tools compare resolved paths, so the listener gets the real one.
+    let work = std::fs::canonicalize(&start.work_directory)
+        .with_context(|| format!("Failed to resolve work directory {}", start.work_directory.display()))?;
+    let kind = token.kind(manifest.token_type);
+    info!("Configuring runner {} for {}", manifest.instance.as_str(), manifest.registration.url);
+    let outcome = run_listener(&Listener {
+        program: &manifest.listener,
+        arguments: arguments(&manifest, work.as_os_str().to_owned()),
+        environment: environment(start, &token, kind),
+        secret: token.expose(),
+        directory: &start.state_directory,
+    })?;
+    let kept = keep_diagnostics(&start.state_directory, &start.logs_directory);
+    verify(&state, &manifest, outcome.status).map_err(|error| {
+        let mut text = format!("{error:#}.");
+        if !outcome.last_lines.is_empty() {
+            text = format!("{text} The listener said last:\n{}\n", outcome.last_lines.join("\n"));
+        }
+        anyhow!("{text}{}", advice(&outcome.last_lines, kind, &manifest))
+    })?;
+    kept?;
+    info!("Configured runner {}", manifest.instance.as_str());
+    Ok(())
+}
+
+/// Reads the staged secret and removes it at once: from here on it is in memory only, so a kill at any later
+/// moment leaves none behind.
+fn take_token(state: &Dir) -> Result<Option<Token>> {
+    let content = match state.read_file(STAGED_TOKEN, &[Uid::effective()], Token::MAX_BYTES as u64)? {
+        Ok(None) => return Ok(None),
+        Ok(Some(content)) => content,
+        Err(fault) => bail!("{STAGED_TOKEN} {fault}: something else than this helper put it there; restart the unit"),
+    };
+    state.unlink(STAGED_TOKEN)?;
+    Token::parse(&content).map(Some).map_err(|fault| anyhow!("{STAGED_TOKEN} {fault}"))
+}
+
+/// What the listener is told on its command line, where everybody can read it.
+fn arguments(manifest: &Manifest, work: OsString) -> Vec<OsString> {
+    let registration = &manifest.registration;
+    let labels: Vec<&str> = registration.extra_labels.iter().map(crate::model::Label::as_str).collect();
+    let mut arguments: Vec<OsString> =
+        ["configure", "--unattended", "--disableupdate", "--work"].map(Into::into).into();
+    arguments.push(work);
+    arguments.extend(["--url".into(), registration.url.as_str().into(), "--labels".into(), labels.join(",").into()]);
+    if let Some(name) = &registration.name {
+        arguments.extend(["--name".into(), name.as_str().into()]);
+    }
+    if let Some(group) = &registration.runner_group {
+        arguments.extend(["--runnergroup".into(), group.as_str().into()]);
+    }
+    let flags = [
+        ("--replace", manifest.replace),
+        ("--ephemeral", registration.ephemeral),
+        ("--no-default-labels", registration.no_default_labels),
+    ];
+    arguments.extend(flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag.into()));
+    arguments
+}
+
+fn environment(start: &Start, token: &Token, kind: TokenKind) -> Vec<(OsString, OsString)> {
+    let passed_on = PASSED_ON.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
+    let secret = match kind {
+        TokenKind::Access => "ACTIONS_RUNNER_INPUT_PAT",
+        TokenKind::Registration => "ACTIONS_RUNNER_INPUT_TOKEN",
+    };
+    let own = [
+        ("HOME".into(), start.work_directory.clone().into()),
+        ("RUNNER_ROOT".into(), start.state_directory.clone().into()),
+        // No diagnostic socket: it would show the environment to the service user's other processes.
+        ("DOTNET_EnableDiagnostics".into(), "0".into()),
+        (secret.into(), token.expose().into()),
+    ];
+    passed_on.chain(own).collect()
+}
+
+/// Whether the listener left a complete registration as asked for. Its exit code alone does not tell.
+fn verify(state: &Dir, manifest: &Manifest, status: Option<ExitStatus>) -> Result<()> {
+    match status {
+        None => bail!("Failed to register: the listener did not finish within five minutes and was stopped"),
+        Some(status) if !status.success() => bail!("Failed to register: the listener ended with {status}"),
+        Some(_) => {}
+    }
+    let snapshot = Snapshot::read(state)?;
+    let unusable = snapshot.unusable().into_iter().map(|(file, why)| format!("{file} {why}"));
+    let missing = snapshot.missing().into_iter().map(|file| format!("{file} is missing"));
+    let mismatch = snapshot
+        .all_settings()
+        .filter_map(|(file, settings)| settings.mismatch(&manifest.registration).map(|why| format!("{file} {why}")));
+    let faults: Vec<String> = unusable.chain(missing).chain(mismatch).collect();
+    if !faults.is_empty() {
+        bail!("Failed to register: the listener reported success, but {}", faults.join(", "));
+    }
+    Ok(())
+}
+
+/// Moves the logs of this run to where the logs directory keeps them.
+fn keep_diagnostics(state: &Path, logs: &Path) -> Result<()> {
+    let source = state.join(DIAGNOSTICS);
+    match std::fs::symlink_metadata(&source) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("Failed to examine {}", source.display())),
+        Ok(metadata) if !metadata.is_dir() => bail!("{} is no directory", source.display()),
+        Ok(_) => {}
+    }
+    move_tree(&source, logs).with_context(|| format!("Failed to move {} to {}", source.display(), logs.display()))?;
+    std::fs::remove_dir_all(&source).with_context(|| format!("Failed to remove {}", source.display()))
+}
+
+/// Copies files, because the two directories are mounts of their own in the sandbox.
+fn move_tree(from: &Path, to: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            match std::fs::create_dir(&target) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
+                _ => move_tree(&entry.path(), &target)?,
+            }
+        } else if metadata.is_file() && metadata.nlink() == 1 {
+            std::fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The name under which the server knows the runner, as far as the configuration tells.
+pub(super) fn shown_name(name: Option<&RunnerName>) -> String {
+    name.map_or_else(|| "of this host's name".into(), |name| format!("`{}`", name.as_str()))
+}

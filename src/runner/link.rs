@@ -1,0 +1,26 @@
+//! Makes logs and credentials reachable from the work directory, where the runner's own tools look for them.
+
+use std::ffi::OsStr;
+
+use anyhow::Result;
+
+use crate::start::{Start, existing};
+use crate::state::{DIAGNOSTICS, REGISTRATION_FILES};
+use crate::sys::Entry;
+
+/// Links the logs directory and every credential file that exists into the work directory.
+///
+/// # Errors
+///
+/// If a directory is missing or a link cannot be made.
+pub fn run(start: &Start) -> Result<()> {
+    let (_, work) = existing("work", &start.work_directory)?;
+    let (_, state) = existing("state", &start.state_directory)?;
+    work.replace_link(DIAGNOSTICS, start.logs_directory.as_os_str())?;
+    for name in REGISTRATION_FILES {
+        if state.entry(name)? != Entry::Absent {
+            work.replace_link(name, OsStr::new(&start.state_directory.join(name)))?;
+        }
+    }
+    Ok(())
+}

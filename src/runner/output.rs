@@ -1,0 +1,152 @@
+//! What the listener says: cut into lines, without the secret, and what to advise when it failed.
+//!
+//! Pure. The texts come from actions/runner's source (`ConfigurationManager.cs`, `RunnerDotcomServer.cs`); they
+//! only choose an advice, never what is done.
+
+use crate::manifest::Manifest;
+use crate::model::TokenKind;
+
+/// A line longer than this is cut.
+const MAX_LINE: usize = 8 * 1024;
+const HIDDEN: &str = "***";
+
+/// Cuts a stream of bytes into lines and hides a secret in them, also when it arrives in pieces.
+pub(super) struct LineScrubber<'a> {
+    secret: &'a str,
+    rest: Vec<u8>,
+}
+
+impl<'a> LineScrubber<'a> {
+    pub(super) fn new(secret: &'a str) -> Self {
+        Self { secret, rest: Vec::new() }
+    }
+
+    /// Takes the next bytes and returns the lines that they complete.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            lines.extend(self.show(&line));
+        }
+        // The secret is cut by no boundary: what could be its beginning stays for the next round.
+        while self.rest.len() > MAX_LINE + self.secret.len() {
+            let text = scrub(&self.rest, self.secret.as_bytes());
+            let keep = text.len().saturating_sub(self.secret.len().saturating_sub(1));
+            lines.extend(self.show(&text[..keep]));
+            self.rest = text[keep..].to_vec();
+        }
+        lines
+    }
+
+    /// Returns what came after the last line end.
+    pub(super) fn finish(self) -> Option<String> {
+        self.show(&self.rest)
+    }
+
+    fn show(&self, line: &[u8]) -> Option<String> {
+        let line = scrub(line, self.secret.as_bytes());
+        let text = String::from_utf8_lossy(&line);
+        // Control characters would reach the terminal of whoever reads the journal.
+        let text: String = text.trim_end().chars().filter(|c| *c == '\t' || !c.is_control()).collect();
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+fn scrub(text: &[u8], secret: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = find(rest, secret) {
+        shown.extend_from_slice(&rest[..at]);
+        shown.extend_from_slice(HIDDEN.as_bytes());
+        rest = &rest[at + secret.len()..];
+    }
+    shown.extend_from_slice(rest);
+    shown
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    (!wanted.is_empty()).then(|| text.windows(wanted.len()).position(|window| window == wanted))?
+}
+
+/// What to do about a failed registration, from the listener's last lines.
+pub(super) fn advice(lines: &[String], kind: TokenKind, manifest: &Manifest) -> String {
+    let said = |part: &str| lines.iter().any(|line| line.contains(part));
+    let registration = &manifest.registration;
+    let page = registration.url.settings_page();
+    let name = super::configure::shown_name(registration.name.as_ref());
+    let token = registration.token_file.as_str();
+    if said("A runner exists with the same name") {
+        return format!(
+            "What to do: a runner {name} is already registered; remove it at {page}, give this one another name, or set `replace = true` if it may be taken over."
+        );
+    }
+    if said("runner group") {
+        return "What to do: check `runnerGroup`; the group must exist and be open to this organisation or repository."
+            .into();
+    }
+    if said("401") || said("Bad credentials") {
+        return format!(
+            "What to do: GitHub did not accept the token in {token}; it may be expired, revoked or mistyped. Put a new one there and restart the unit."
+        );
+    }
+    if said("403") {
+        return format!(
+            "What to do: the token in {token} lacks a permission, or a rate limit was met. It needs `repo` (repository) or `admin:org` (organisation), or as a fine-grained one Administration or Self-hosted runners, read and write."
+        );
+    }
+    if said("404") {
+        return match kind {
+            TokenKind::Registration => format!(
+                "What to do: registration tokens die after an hour; put a new one from {page} into {token}, or an access token, which stays valid. If it is an access token, set `tokenType = \"access\"`."
+            ),
+            TokenKind::Access => format!(
+                "What to do: check `url`, and that the token in {token} may manage runners there; GitHub answers 404 to both."
+            ),
+        };
+    }
+    if said("Permission to read the directory contents is required") {
+        return "What to do: every directory above the state directory must be readable for the service user; set the mode of the one named above to 0755.".into();
+    }
+    format!(
+        "What to do: see the lines above and the log files in the logs directory. If the server got the registration all the same, a runner {name} appears at {page}; remove it there before the next start, or set `replace = true`."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(pieces: &[&[u8]], secret: &str) -> Vec<String> {
+        let mut scrubber = LineScrubber::new(secret);
+        let mut lines: Vec<String> = pieces.iter().flat_map(|piece| scrubber.push(piece)).collect();
+        lines.extend(scrubber.finish());
+        lines
+    }
+
+    #[test]
+    fn a_secret_is_hidden_however_it_arrives() {
+        assert_eq!(lines(&[b"a FAKE b\nFAKEFAKE\nend FA", b"KE"], "FAKE"), ["a *** b", "******", "end ***"]);
+        for cut in 0..=12 {
+            let text = b"xxxxFAKExxxx";
+            assert_eq!(lines(&[&text[..cut], &text[cut..]], "FAKE"), ["xxxx***xxxx"], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_hidden_at_every_place_of_an_endless_line() {
+        for offset in (MAX_LINE - 20)..(MAX_LINE + 20) {
+            let mut text = vec![b'x'; offset];
+            text.extend_from_slice(b"FAKESECRET");
+            text.extend(vec![b'y'; 2 * MAX_LINE]);
+            let shown = lines(&[&text], "FAKESECRET").concat();
+            assert!(shown.contains("***") && !shown.contains("FAKESECRET"), "offset {offset}");
+            assert_eq!(shown.len(), text.len() - "FAKESECRET".len() + HIDDEN.len(), "offset {offset}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_and_escape_sequences_are_made_harmless() {
+        assert_eq!(lines(&[b"\xff\xfeok\x1b[31mred\x07\r\n\n"], "FAKE"), ["\u{fffd}\u{fffd}ok[31mred"]);
+    }
+}

@@ -1,0 +1,86 @@
+//! What all steps of one start have in common: the directories and the manifest they are told, and how a
+//! directory is reached.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::manifest::Manifest;
+use crate::sys::{Dir, Place};
+
+/// What every step of a start is told.
+///
+/// Directories come as arguments and not from `$STATE_DIRECTORY`, because a unit may have several of each kind,
+/// which systemd would join with colons.
+#[derive(clap::Args, Debug)]
+pub struct Start {
+    /// The runner's configuration, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub manifest: PathBuf,
+    /// Where the registration is kept
+    #[arg(long, value_name = "DIR")]
+    pub state_directory: PathBuf,
+    /// Where jobs run; emptied at every start
+    #[arg(long, value_name = "DIR")]
+    pub work_directory: PathBuf,
+    /// Where the listener's logs are kept
+    #[arg(long, value_name = "DIR")]
+    pub logs_directory: PathBuf,
+}
+
+impl Start {
+    /// Reads the manifest.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_manifest`].
+    pub fn manifest(&self) -> Result<Manifest> {
+        read_manifest(&self.manifest)
+    }
+}
+
+/// Reads and checks a manifest.
+///
+/// # Errors
+///
+/// Names the file and what is wrong with it.
+pub fn read_manifest(path: &Path) -> Result<Manifest> {
+    let read = || Manifest::parse(&std::fs::read_to_string(path)?);
+    read().with_context(|| format!("Failed to read manifest {}", path.display()))
+}
+
+/// Walks to a directory; `what` names its role in errors.
+///
+/// # Errors
+///
+/// As [`Place::walk`].
+pub fn walk(what: &str, path: &Path) -> Result<Place> {
+    Place::walk(path).with_context(|| format!("Failed to reach the {what} directory"))
+}
+
+/// Walks to a directory that must exist, and opens it.
+///
+/// # Errors
+///
+/// As [`walk`]; also if it does not exist.
+pub fn existing(what: &str, path: &Path) -> Result<(Place, Dir)> {
+    let place = walk(what, path)?;
+    let Some(dir) = place.open()? else {
+        bail!(
+            "The {what} directory {} does not exist: start the helper from its unit, for which systemd makes it",
+            path.display()
+        );
+    };
+    Ok((place, dir))
+}
+
+/// Seconds since 1970.
+///
+/// # Errors
+///
+/// If the clock stands before that.
+pub fn now() -> Result<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("The clock stands before 1970: set it")?;
+    Ok(since.as_secs())
+}

@@ -1,0 +1,316 @@
+//! What lies in a state directory, read by handle and taken apart.
+//!
+//! Everything in it can have been written by a hostile job: nothing is followed, nothing large is read, and
+//! whatever is not what it should be becomes a sentence instead of an error. Nothing here changes a file.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::Result;
+use nix::unistd::Uid;
+use serde_json::{Map, Value};
+
+use crate::model::{Registration, Token};
+use crate::sys::{Dir, Entry, FileFault, read_regular_file};
+
+/// The listener's settings. Written last, so it marks a complete registration (`ConfigurationManager.cs:472`).
+pub const SETTINGS: &str = ".runner";
+/// Settings after GitHub moved the runner to another service (`HostContext.cs:489`).
+pub const SETTINGS_MIGRATED: &str = ".runner_migrated";
+/// How the listener signs in.
+pub const CREDENTIALS: &str = ".credentials";
+/// The same after a move.
+pub const CREDENTIALS_MIGRATED: &str = ".credentials_migrated";
+/// The private key of the registration.
+pub const KEY: &str = ".credentials_rsaparams";
+/// Everything that makes up a registration; the order is that of purging, the mark of completeness first.
+pub const REGISTRATION_FILES: [&str; 5] = [SETTINGS, SETTINGS_MIGRATED, CREDENTIALS, CREDENTIALS_MIGRATED, KEY];
+/// The listener's own logs.
+pub const DIAGNOSTICS: &str = "_diag";
+/// Variables that the listener loads before anything else, over those of its unit (`Program.cs:172`).
+pub const ENVIRONMENT: &str = ".env";
+/// The secret on its way from `prepare` to `configure`.
+pub const STAGED_TOKEN: &str = ".staged-token";
+/// nixpkgs' copy of the configuration: a link into the store.
+pub const NIXPKGS_CONFIG: &str = ".nixos-current-config.json";
+/// nixpkgs' copy of the token.
+pub const NIXPKGS_TOKEN: &str = ".current-token";
+
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// One file of a state directory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found<T> {
+    /// There is nothing of that name.
+    Absent,
+    /// It is there and was understood.
+    Good(T),
+    /// It is there, but cannot be used; the text continues a sentence that starts with the file's name.
+    Bad(String),
+}
+
+impl<T> Found<T> {
+    /// What was understood, if anything.
+    pub fn good(&self) -> Option<&T> {
+        match self {
+            Self::Good(value) => Some(value),
+            Self::Absent | Self::Bad(_) => None,
+        }
+    }
+
+    fn and_then<U>(self, read: impl FnOnce(T) -> Result<U, String>) -> Found<U> {
+        match self {
+            Self::Absent => Found::Absent,
+            Self::Bad(why) => Found::Bad(why),
+            Self::Good(value) => read(value).map_or_else(Found::Bad, Found::Good),
+        }
+    }
+}
+
+/// What the helper reads in `.runner`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// The runner's id on the server, never 0.
+    pub id: u64,
+    /// The runner's name on the server.
+    pub name: String,
+    /// Where it was registered; files that a JIT configuration made do not say it.
+    pub url: Option<String>,
+    /// Whether the registration ends with its first job.
+    pub ephemeral: bool,
+}
+
+impl Settings {
+    /// Reads the content of `.runner`.
+    ///
+    /// The listener writes a byte order mark and camel case; files from the server come without the mark, in
+    /// another case and with numbers as texts (`ConfigurationStore.cs:15`).
+    ///
+    /// # Errors
+    ///
+    /// Continues a sentence that starts with the file's name. Never repeats the content.
+    pub fn parse(content: &[u8]) -> Result<Self, String> {
+        let object = json_object(content)?;
+        let field =
+            |wanted: &str| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+        let id = match field("agentId") {
+            Some(Value::Number(id)) => id.as_u64(),
+            Some(Value::String(id)) => id.parse().ok(),
+            _ => None,
+        };
+        let ephemeral = match field("ephemeral") {
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::String(flag)) => flag.eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        let text = |wanted: &str| field(wanted).and_then(Value::as_str).map(String::from);
+        Ok(Self {
+            id: id.filter(|id| *id > 0).ok_or("has no positive agent id")?,
+            name: text("agentName").ok_or("has no agent name")?,
+            url: text("gitHubUrl"),
+            ephemeral,
+        })
+    }
+
+    /// What differs from what was asked for, as the end of a sentence; `None` if it is as asked.
+    #[must_use]
+    pub fn mismatch(&self, asked: &Registration) -> Option<String> {
+        if let Some(name) = asked.name.as_ref().map(crate::model::RunnerName::as_str)
+            && name != self.name
+        {
+            return Some(format!("has the name {:?} instead of {name:?}", self.name));
+        }
+        if let Some(url) = &self.url
+            && url != asked.url.as_str()
+        {
+            return Some(format!("has the url {url:?} instead of {:?}", asked.url.as_str()));
+        }
+        if self.ephemeral != asked.ephemeral {
+            let kind = if self.ephemeral { "ephemeral" } else { "not ephemeral" };
+            return Some(format!("is {kind}, unlike the configuration"));
+        }
+        None
+    }
+}
+
+/// A state directory at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Whether there is nothing at all.
+    pub empty: bool,
+    /// `.runner`
+    pub settings: Found<Settings>,
+    /// `.runner_migrated`
+    pub settings_migrated: Found<Settings>,
+    /// `.credentials`
+    pub credentials: Found<()>,
+    /// `.credentials_migrated`
+    pub credentials_migrated: Found<()>,
+    /// `.credentials_rsaparams`
+    pub key: Found<()>,
+    /// Whether a secret waits for a `configure` that never took it.
+    pub staged: bool,
+    /// What nixpkgs' module registered with.
+    pub nixpkgs_config: Found<Map<String, Value>>,
+    /// The token that nixpkgs' module registered with.
+    pub nixpkgs_token: Found<Token>,
+}
+
+impl Snapshot {
+    /// Reads a state directory.
+    ///
+    /// # Errors
+    ///
+    /// Only what the system reports about reading itself.
+    pub fn read(dir: &Dir) -> Result<Self> {
+        let (owner, _) = dir.owner()?;
+        let owners = [owner];
+        // nixpkgs' root step wrote the token copy, so it can belong to root.
+        let root_or_owner = [owner, Uid::effective()];
+        let read = |name: &str, owners: &[Uid]| found(dir.read_file(name, owners, MAX_BYTES));
+        let settings = |name| Ok::<_, anyhow::Error>(read(name, &owners)?.and_then(|text| Settings::parse(&text)));
+        let object = |name| Ok::<_, anyhow::Error>(read(name, &owners)?.and_then(|text| json_object(&text).map(drop)));
+        Ok(Self {
+            empty: dir.is_empty()?,
+            settings: settings(SETTINGS)?,
+            settings_migrated: settings(SETTINGS_MIGRATED)?,
+            credentials: object(CREDENTIALS)?,
+            credentials_migrated: object(CREDENTIALS_MIGRATED)?,
+            key: object(KEY)?,
+            staged: dir.entry(STAGED_TOKEN)? != Entry::Absent,
+            nixpkgs_config: nixpkgs_config(dir, &owners)?,
+            nixpkgs_token: read(NIXPKGS_TOKEN, &root_or_owner)?
+                .and_then(|text| Token::parse(&text).map_err(|fault| fault.to_string())),
+        })
+    }
+
+    /// The files that the listener could not work with, each with the reason.
+    #[must_use]
+    pub fn unusable(&self) -> Vec<(&'static str, &str)> {
+        fn bad<'a, T>(name: &'static str, found: &'a Found<T>) -> Option<(&'static str, &'a str)> {
+            match found {
+                Found::Bad(why) => Some((name, why)),
+                Found::Absent | Found::Good(_) => None,
+            }
+        }
+        [
+            bad(SETTINGS, &self.settings),
+            bad(SETTINGS_MIGRATED, &self.settings_migrated),
+            bad(CREDENTIALS, &self.credentials),
+            bad(CREDENTIALS_MIGRATED, &self.credentials_migrated),
+            bad(KEY, &self.key),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The files without which there is no registration.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&'static str> {
+        fn absent<T>(found: &Found<T>) -> bool {
+            matches!(found, Found::Absent)
+        }
+        [
+            (SETTINGS, absent(&self.settings) && absent(&self.settings_migrated)),
+            (CREDENTIALS, absent(&self.credentials) && absent(&self.credentials_migrated)),
+            (KEY, absent(&self.key)),
+        ]
+        .into_iter()
+        .filter_map(|(name, missing)| missing.then_some(name))
+        .collect()
+    }
+
+    /// The settings in force: those of before a move to another service, or else those of after it.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Settings> {
+        self.settings.good().or(self.settings_migrated.good())
+    }
+
+    /// All settings that are there, each with its file's name.
+    pub fn all_settings(&self) -> impl Iterator<Item = (&'static str, &Settings)> {
+        [(SETTINGS, &self.settings), (SETTINGS_MIGRATED, &self.settings_migrated)]
+            .into_iter()
+            .filter_map(|(name, found)| found.good().map(|settings| (name, settings)))
+    }
+}
+
+fn found(read: Result<Result<Option<Vec<u8>>, FileFault>>) -> Result<Found<Vec<u8>>> {
+    Ok(match read? {
+        Ok(None) => Found::Absent,
+        Ok(Some(content)) => Found::Good(content),
+        Err(fault) => Found::Bad(fault.to_string()),
+    })
+}
+
+/// nixpkgs links its copy of the configuration from the store. The link lies where jobs can write, so it is
+/// followed into the store only, which everybody can read anyway.
+fn nixpkgs_config(dir: &Dir, owners: &[Uid]) -> Result<Found<Map<String, Value>>> {
+    let content = match dir.link_target(NIXPKGS_CONFIG)? {
+        None => found(dir.read_file(NIXPKGS_CONFIG, owners, MAX_BYTES))?,
+        Some(target) => match store_path(&target) {
+            Some(path) => found(read_regular_file(path, MAX_BYTES))?,
+            None => Found::Bad("is a link that does not lead into the store".into()),
+        },
+    };
+    Ok(content.and_then(|text| json_object(&text)))
+}
+
+/// `target`, if it is a file directly in the store.
+fn store_path(target: &OsString) -> Option<&Path> {
+    let path = Path::new(target);
+    (path.parent() == Some(Path::new("/nix/store")) && path.file_name().is_some()).then_some(path)
+}
+
+fn json_object(content: &[u8]) -> Result<Map<String, Value>, String> {
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    if content.is_empty() {
+        return Err("is empty".into());
+    }
+    // serde_json's own message could repeat a part of the content.
+    serde_json::from_slice(content)
+        .map_err(|error| if error.is_eof() { "is cut short".into() } else { "is no JSON object".into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_in_both_dialects() {
+        let ours =
+            "\u{feff}{\n  \"agentId\": 21,\n  \"agentName\": \"n\",\n  \"ephemeral\": true,\n  \"gitHubUrl\": \"u\"\n}";
+        let servers = r#"{"AgentId":"21","AgentName":"n","Ephemeral":"True"}"#;
+        let expected = Settings { id: 21, name: "n".into(), url: Some("u".into()), ephemeral: true };
+        assert_eq!(Settings::parse(ours.as_bytes()).unwrap(), expected);
+        assert_eq!(Settings::parse(servers.as_bytes()).unwrap(), Settings { url: None, ..expected });
+    }
+
+    #[test]
+    fn unusable_settings_say_why_without_repeating_themselves() {
+        for (text, why) in [
+            ("", "is empty"),
+            ("\u{feff}", "is empty"),
+            ("{\"agentId\": 21, \"agentNa", "is cut short"),
+            ("[]", "is no JSON object"),
+            ("\"secret\"", "is no JSON object"),
+            (r#"{"agentName":"n"}"#, "has no positive agent id"),
+            (r#"{"agentId":0,"agentName":"n"}"#, "has no positive agent id"),
+            (r#"{"agentId":-1,"agentName":"n"}"#, "has no positive agent id"),
+            (r#"{"agentId":1}"#, "has no agent name"),
+        ] {
+            assert_eq!(Settings::parse(text.as_bytes()).unwrap_err(), why, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_files_directly_in_the_store_count_as_store_paths() {
+        let is_store = |text: &str| store_path(&OsString::from(text)).is_some();
+        assert!(is_store("/nix/store/x-config.json"));
+        for text in
+            ["/nix/store/../../etc/shadow", "/nix/store/x/y", "/nix/store/..", "/etc/shadow", "x", "/nix/store/"]
+        {
+            assert!(!is_store(text), "{text}");
+        }
+    }
+}
