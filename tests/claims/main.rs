@@ -1,0 +1,12 @@
+//! What the README promises of the helper, as claims about the built program.
+//!
+//! Nothing here looks inside the library: a claim is about a command line, files and what is said.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
+
+mod host;
+mod hostile;
+mod manifest;
+mod start;
+mod token;
+mod work;
