@@ -1,3 +1,8 @@
-//! Stand-in, under construction.
+//! The listener stand-in as a program; see `mod.rs`.
 
-fn main() {}
+#[path = "mod.rs"]
+mod listener;
+
+fn main() -> std::process::ExitCode {
+    listener::main_entry()
+}
