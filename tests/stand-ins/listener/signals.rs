@@ -64,7 +64,9 @@ pub fn exit_on_interrupt(deaf: bool) -> Result<()> {
     }
     thread::spawn(move || {
         for _ in signals.forever() {
-            if !deaf {
+            if deaf {
+                terminal::line("stand-in: deaf to a signal");
+            } else {
                 terminal::line("Exiting...");
                 process::exit(i32::from(TERMINATED));
             }

@@ -1,0 +1,27 @@
+//! The stand-ins are right about what they stand in for.
+//!
+//! Whatever is tested against a stand-in is only as good as it is; so each trap of the
+//! runner contract that it claims to reproduce is pinned here. No network but
+//! loopback, no account, no privileges.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its helpers as well"
+)]
+
+#[path = "stand-ins/github/mod.rs"]
+mod github;
+
+#[path = "stand-ins/tests/configure.rs"]
+mod configure;
+#[path = "stand-ins/tests/faults.rs"]
+mod faults;
+#[path = "stand-ins/tests/grammar.rs"]
+mod grammar;
+#[path = "stand-ins/tests/harness.rs"]
+mod harness;
+#[path = "stand-ins/tests/rest.rs"]
+mod rest;
+#[path = "stand-ins/tests/run.rs"]
+mod run;
