@@ -21,6 +21,8 @@ mod faults;
 mod grammar;
 #[path = "stand-ins/tests/harness.rs"]
 mod harness;
+#[path = "stand-ins/tests/remove.rs"]
+mod remove;
 #[path = "stand-ins/tests/rest.rs"]
 mod rest;
 #[path = "stand-ins/tests/run.rs"]

@@ -22,6 +22,7 @@ mod files;
 mod http;
 mod job;
 mod offline;
+mod presence;
 mod prompts;
 mod remove;
 mod run;

@@ -13,6 +13,7 @@ use super::{
     TERMINATED, USAGE,
     files::{self, Settings},
     job::{self, Finished},
+    presence::Presence,
     script::{Ending, Step},
     shared::Utc,
     signals::{self, Event},
@@ -21,6 +22,9 @@ use super::{
 };
 
 const OLD_VERSION_TEXT: &str = "Runner version v2.300.0 is deprecated and cannot receive messages.";
+
+/// SIGKILL, as a shell reports it.
+const KILLED: u8 = 137;
 
 /// Runs, or without a command prints the usage; both need a configured runner.
 pub fn run(start: &mut Start) -> ExitCode {
@@ -53,11 +57,15 @@ fn listen(start: &mut Start, settings: &Settings) -> Result<u8> {
         ));
         return Ok(TERMINATED);
     }
+    let presence = Presence::new(start, settings);
     let steps = std::mem::take(&mut start.script.run);
     if let Some(Step::End(ending)) = steps.first()
         && let Some(code) = refused_session(*ending)
     {
         return Ok(code);
+    }
+    if !presence.online() {
+        return Ok(refused_session(Ending::RegistrationDeleted).unwrap_or(TERMINATED));
     }
     terminal::line("");
     terminal::success("Connected to GitHub");
@@ -67,47 +75,72 @@ fn listen(start: &mut Start, settings: &Settings) -> Result<u8> {
         start.script.version
     ));
     terminal::line(&format!("{}: Listening for Jobs", Utc::now().sortable()));
-    play(start, settings, &steps, &work, (&sender, &events))
+    let stage = Stage {
+        start,
+        settings,
+        work: &work,
+        presence: &presence,
+    };
+    let code = stage.play(&steps, &sender, &events)?;
+    // Whoever is killed tells nobody.
+    if code != KILLED {
+        presence.offline();
+    }
+    Ok(code)
 }
 
-fn play(
-    start: &Start,
-    settings: &Settings,
-    steps: &[Step],
-    work: &Path,
-    (sender, events): (&Sender<Event>, &Receiver<Event>),
-) -> Result<u8> {
-    let hosted = "ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED";
-    let hosted = start
-        .environment
-        .get(hosted)
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    for step in steps {
-        match step {
-            Step::TextStdout(text) => terminal::line(text),
-            Step::TextStderr(text) => terminal::error(text),
-            Step::Exit(code) => return Ok(*code),
-            Step::Wait(true) => return stopped(start, &events.recv()?),
-            Step::Wait(false) => {}
-            Step::End(ending) => return end(start, settings, *ending),
-            Step::Job(job) => match job::run(start, job, work, sender, events)? {
-                // Files stay, also those of an ephemeral runner.
-                Finished::Stopped(event) => return stopped_quietly(start, &event),
-                Finished::Result(result) => {
-                    if settings.ephemeral {
-                        files::delete_registration(&start.root)?;
-                    }
-                    if hosted {
-                        return Ok(hosted_code(&result));
-                    }
-                    if settings.ephemeral || start.arguments.flag("once") {
-                        return Ok(0);
+/// What the steps have in common.
+struct Stage<'a> {
+    start: &'a Start,
+    settings: &'a Settings,
+    work: &'a Path,
+    presence: &'a Presence,
+}
+
+impl Stage<'_> {
+    fn play(&self, steps: &[Step], sender: &Sender<Event>, events: &Receiver<Event>) -> Result<u8> {
+        let start = self.start;
+        for step in steps {
+            match step {
+                Step::TextStdout(text) => terminal::line(text),
+                Step::TextStderr(text) => terminal::error(text),
+                Step::Exit(code) => return Ok(*code),
+                Step::Wait(true) => return stopped(start, &events.recv()?),
+                Step::Wait(false) => {}
+                Step::End(ending) => return end(start, self.settings, *ending),
+                Step::Job(job) => {
+                    self.presence.busy(true);
+                    let finished = job::run(start, job, self.work, sender, events)?;
+                    self.presence.busy(false);
+                    match finished {
+                        // Files stay, also those of an ephemeral runner.
+                        Finished::Stopped(event) => return stopped_quietly(start, &event),
+                        Finished::Result(result) => {
+                            if let Some(code) = self.after_job(&result)? {
+                                return Ok(code);
+                            }
+                        }
                     }
                 }
-            },
+            }
         }
+        stopped(start, &events.recv()?)
     }
-    stopped(start, &events.recv()?)
+
+    /// The exit code, if the runner ends after its job.
+    fn after_job(&self, result: &str) -> Result<Option<u8>> {
+        let hosted = "ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED";
+        let hosted = self.start.environment.get(hosted);
+        if self.settings.ephemeral {
+            self.presence.done();
+            files::delete_registration(&self.start.root)?;
+        }
+        if hosted.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Ok(Some(hosted_code(result)));
+        }
+        let once = self.settings.ephemeral || self.start.arguments.flag("once");
+        Ok(once.then_some(0))
+    }
 }
 
 /// `GetFullPath(Combine(root, workFolder))`: an absolute work folder wins.

@@ -1,4 +1,4 @@
-//! `configure` and `remove` against the GitHub stand-in, and their files.
+//! `configure` against the GitHub stand-in, and the files it leaves.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A GitHub that knows [`PAT`], and a stand that talks to it.
-fn pair() -> (GitHub, Stand) {
+pub fn pair() -> (GitHub, Stand) {
     let state = State {
         pats: vec![PAT.to_owned()],
         ..State::default()
@@ -30,7 +30,7 @@ fn registration_token(github: &GitHub, lifetime: u64) -> String {
 }
 
 /// `configure` with the API token and more.
-fn with_pat(stand: &Stand, more: &[&str]) -> crate::harness::Ran {
+pub fn with_pat(stand: &Stand, more: &[&str]) -> crate::harness::Ran {
     let mut command = stand.configuration(more);
     command.env_remove("ACTIONS_RUNNER_INPUT_TOKEN");
     finish(command.env("ACTIONS_RUNNER_INPUT_PAT", PAT))
@@ -243,50 +243,6 @@ fn a_server_error_after_the_effect_leaves_an_orphan() {
     let ran = with_pat(&stand, &[]).expect(1);
     assert!(ran.stderr.contains("BadGateway") && ran.stderr.contains("Already exists"));
     assert_eq!(github.state().runners.len(), 1);
-    assert_eq!(Vec::from_iter(stand.files()), [".credentials_rsaparams"]);
-}
-
-#[test]
-fn remove_deletes_there_and_here() {
-    let (github, stand) = pair();
-    with_pat(&stand, &[]).expect(0);
-    let ran = stand
-        .ran(&["remove", "--unattended", "--pat", PAT])
-        .expect(0);
-    assert!(ran.stderr.starts_with(
-        "Unrecognized command-line input arguments for command remove: 'unattended'."
-    ));
-    assert!(
-        ran.stdout
-            .contains("√ Runner removed successfully\n√ Removed .credentials\n√ Removed .runner\n")
-    );
-    assert!(github.state().runners.is_empty() && stand.files().is_empty());
-}
-
-#[test]
-fn remove_of_a_runner_that_github_forgot_fails_and_keeps_the_files() {
-    let (github, stand) = pair();
-    with_pat(&stand, &[]).expect(0);
-    github.change(|state| state.runners.clear()).unwrap();
-    let ran = stand.ran(&["remove", "--pat", PAT]).expect(1);
-    assert!(
-        ran.stderr
-            .contains("Failed: Removing runner from the server")
-    );
-    assert_eq!(stand.files().len(), 3);
-}
-
-#[test]
-fn remove_local_works_twice_and_leaves_a_lone_key() {
-    let stand = Stand::new();
-    stand.configure(&[]).expect(0);
-    stand.ran(&["remove", "--local"]).expect(0);
-    fs::write(stand.root(".credentials_rsaparams"), "{}").unwrap();
-    let ran = stand.ran(&["remove", "--local"]).expect(0);
-    assert!(
-        ran.stdout
-            .contains("Does not exist. Skipping Removing .runner")
-    );
     assert_eq!(Vec::from_iter(stand.files()), [".credentials_rsaparams"]);
 }
 
