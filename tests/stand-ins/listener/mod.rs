@@ -28,6 +28,10 @@ mod remove;
 mod run;
 mod script;
 mod server;
+#[allow(
+    clippy::duplicate_mod,
+    reason = "a program may embed both stand-ins, each complete by itself"
+)]
 #[path = "../shared.rs"]
 mod shared;
 mod signals;
