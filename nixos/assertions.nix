@@ -1,0 +1,89 @@
+# What is wrong with one runner's configuration, as a list of NixOS assertions.
+# A pure function over values. The first two are nixpkgs' own; the others refuse
+# what would lose data, publish a secret, or what the runner silently drops.
+{
+  lib,
+  ledger,
+}:
+
+instance: runner:
+
+let
+  inherit (builtins) match stringLength;
+  paths = import ./paths.nix { inherit lib; };
+
+  refuse = fault: message: {
+    assertion = !fault;
+    message = "`services.github-runners.${instance}`: ${message}";
+  };
+
+  matches = pattern: text: match pattern text != null;
+  hasControlCharacter = matches "(.|\n)*[[:cntrl:]](.|\n)*";
+
+  # The registration program takes a value with a leading dash for a flag.
+  refuseArgument =
+    what: limit: text:
+    map (fault: refuse fault.found "${what} ${builtins.toJSON text} ${fault.message}") [
+      {
+        found = text == "";
+        message = "is empty. Give it at least one character.";
+      }
+      {
+        found = lib.hasPrefix "-" text;
+        message = "starts with a dash, so the runner would take it for a flag. Let it start with another character.";
+      }
+      {
+        found = stringLength text > limit;
+        message = "is longer than the ${toString limit} characters that GitHub keeps. Shorten it.";
+      }
+      {
+        found = hasControlCharacter text;
+        message = "holds a line break or another control character. Remove it.";
+      }
+    ];
+in
+[
+  (refuse (runner.noDefaultLabels && runner.extraLabels == [ ])
+    "`noDefaultLabels` leaves the runner without any label, so no job could find it. Put at least one label into `extraLabels`."
+  )
+  (refuse (runner.group != null && runner.user == null)
+    "`group` without `user` would run the jobs as root. Set `user` too; if you mean root, say `user = \"root\"`."
+  )
+
+  (refuse (!matches "[A-Za-z0-9_-][A-Za-z0-9_.-]*" instance)
+    "this name cannot be part of a unit's and a directory's name. Use letters, digits, `_`, `-` and, not as the first character, `.`; the name that GitHub shows is a separate option, `name`."
+  )
+  (refuse (stringLength instance > 64)
+    "this name is longer than 64 characters. Shorten it; the name that GitHub shows is a separate option, `name`."
+  )
+
+  (refuse (builtins.isPath runner.tokenFile) "`tokenFile` is a Nix path, which ends up in the store as soon as something uses it, readable by everyone. Write the path of a file on the target machine as a string, in quotes.")
+  (refuse (lib.hasPrefix builtins.storeDir (toString runner.tokenFile)) "`tokenFile` is in the store, where everyone can read the token. Keep the file elsewhere, for example with agenix or sops-nix, and give its path as a string. Consider a token that has been in the store as published.")
+  (refuse (hasControlCharacter (toString runner.tokenFile)) "`tokenFile` holds a line break or another control character. Rename the file.")
+
+  (refuse (runner.extraEnvironment ? RUNNER_ROOT)
+    "`extraEnvironment.RUNNER_ROOT` would make the runner look for its registration where it is not. Remove it; to move the work to another disk, set `workDir`."
+  )
+]
+++ lib.optionals (runner.name != null) (refuseArgument "`name`" 64 runner.name)
+++ lib.optionals (runner.runnerGroup != null) (
+  refuseArgument "`runnerGroup`" 256 runner.runnerGroup
+)
+++ lib.concatMap (
+  label:
+  refuseArgument "The label" 256 label
+  ++ [
+    (refuse (lib.hasInfix "," label) "The label ${builtins.toJSON label} has a comma, which separates labels. Make it two entries of `extraLabels`.")
+  ]
+) runner.extraLabels
+++ map ({ fault, message }: refuse fault "`url` (${runner.url}) ${message}") (
+  import ./url.nix { inherit lib; } runner.url
+)
+++ lib.optionals (runner.workDir != null) (
+  map ({ fault, message }: refuse fault "`workDir` (${runner.workDir}) ${message}") (
+    paths.workDirFaults {
+      inherit instance ledger;
+      inherit (runner) workDir;
+    }
+  )
+)

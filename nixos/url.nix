@@ -1,0 +1,52 @@
+# What is wrong with the page that a runner registers for. The runner accepts
+# many of these and then fails in a way that does not name the cause.
+{ lib }:
+
+url:
+
+let
+  parts = builtins.match "([^:/?#]*)://([^/?#]*)([^?#]*)(.*)" url;
+  part = index: if parts == null then "" else builtins.elemAt parts index;
+  scheme = part 0;
+  authority = part 1;
+  # One trailing slash is how many people copy it.
+  path = lib.removePrefix "/" (lib.removeSuffix "/" (part 2));
+  suffix = part 3;
+
+  hasUser = lib.hasInfix "@" authority;
+  hasPort = builtins.match ".*:[0-9]*" authority != null;
+in
+[
+  {
+    fault = scheme != "https";
+    message = "does not start with `https://`. The token travels to this address; use `https://`.";
+  }
+  {
+    fault = hasUser;
+    message = "holds a user name or a password. Remove everything up to the `@`; the token belongs into `tokenFile`.";
+  }
+  {
+    fault = !hasUser && hasPort;
+    message = "names a port, which the runner drops when it asks for a registration. Remove the port.";
+  }
+  {
+    fault = !hasUser && !hasPort && builtins.match "[A-Za-z0-9.-]+" authority == null;
+    message = "has no valid host name. Copy the address of the page from a browser.";
+  }
+  {
+    fault = lib.toLower authority == "www.github.com";
+    message = "is not the address that GitHub's API knows. Write `https://github.com` without `www.`.";
+  }
+  {
+    fault = suffix != "";
+    message = "has a query or a fragment. Remove everything from the `?` or `#` on.";
+  }
+  {
+    fault = lib.hasSuffix ".git" path;
+    message = "is an address to clone from. Remove the `.git`.";
+  }
+  {
+    fault = builtins.match "[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?" path == null;
+    message = "is not the page of a repository, an organization or an enterprise. Write `https://HOST/OWNER/REPOSITORY`, `https://HOST/ORGANIZATION` or `https://HOST/enterprises/NAME`.";
+  }
+]
