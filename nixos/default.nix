@@ -1,0 +1,18 @@
+# The NixOS module: takes the place of nixpkgs' `services.github-runners`.
+# Imports only; what a runner is made of stands in the files below.
+{ lib, ... }:
+
+{
+  # The same path in every release from 25.11 on. It takes the two files along
+  # that nixpkgs' module imports.
+  disabledModules = [ "services/continuous-integration/github-runners.nix" ];
+
+  imports = [
+    (lib.mkRemovedOptionModule [
+      "services"
+      "github-runner"
+    ] "Name your runner in `services.github-runners.<name>` instead.")
+    ./options.nix
+    ./runners.nix
+  ];
+}

@@ -1,0 +1,265 @@
+# The options of the module. Names, types, defaults and meaning are those of
+# nixpkgs' `services.github-runners`: whatever evaluates there evaluates here.
+# Faults that a type cannot tell apart are found in assertions.nix.
+{ lib, pkgs, ... }:
+
+let
+  inherit (lib) literalExpression mkOption types;
+
+  # Ends the description of every field of the registration.
+  registersAnew = "Changing this registers the runner anew.";
+
+  runnerModule =
+    { name, config, ... }:
+    {
+      options = {
+        enable = mkOption {
+          type = types.bool;
+          default = false;
+          example = true;
+          description = ''
+            Whether to run this GitHub Actions runner.
+
+            A runner executes what workflows tell it to. Anybody who can open a pull request against a public repository
+            can change its workflows, so GitHub advises to use self-hosted runners with private repositories only; see
+            [Self-hosted runners](https://docs.github.com/en/actions/concepts/runners/self-hosted-runners).
+          '';
+        };
+
+        url = mkOption {
+          type = types.str;
+          example = "https://github.com/nixos/nixpkgs";
+          description = ''
+            Page of the repository, organization or enterprise that the runner works for, as the browser shows it.
+            It must fit the token: with the token of an organization, give the organization's page
+            (`https://github.com/nixos`) and not that of one of its repositories, or GitHub answers "not found".
+
+            ${registersAnew}
+          '';
+        };
+
+        tokenFile = mkOption {
+          type = types.path;
+          example = "/run/secrets/github-runner/nixos.token";
+          description = ''
+            File on the target machine that holds the token on a single line. Write the path as a string: a Nix path or
+            a file in the store is refused, because everybody on the machine can read the store.
+
+            The token is one of these:
+
+            - a fine-grained personal access token that may read and write "Self-hosted runners" of the organization, or
+              "Administration" of the repository;
+            - a classic personal access token with the scope `admin:org` for an organization or `repo` for a repository;
+            - a registration token. GitHub accepts it for one hour only. A runner that has to register later than that,
+              for example because its configuration changed, stays down until the file holds a new one.
+
+            Only root needs to be able to read the file.
+
+            ${registersAnew} So does other content of the file.
+          '';
+        };
+
+        tokenType = mkOption {
+          type = types.enum [
+            "auto"
+            "access"
+            "registration"
+          ];
+          default = "auto";
+          example = "access";
+          description = ''
+            What {option}`tokenFile` holds: a personal or installation access token (`access`) or a registration token
+            (`registration`). With `auto`, the prefix decides: `ghp_`, `gho_`, `github_pat_` and their like mark an
+            access token, and a token without such a prefix is a registration token. Older GitHub Enterprise Servers issue
+            access tokens without a prefix; say `access` there.
+          '';
+        };
+
+        name = mkOption {
+          type = types.nullOr types.str;
+          default = name;
+          defaultText = literalExpression "‹name›";
+          example = "nixos";
+          description = ''
+            Name under which GitHub lists the runner. `null` stands for the host name.
+
+            ${registersAnew}
+          '';
+        };
+
+        runnerGroup = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          example = "trusted";
+          description = ''
+            Runner group that the runner joins. The group must exist. `null` stands for the default group.
+
+            ${registersAnew}
+          '';
+        };
+
+        extraLabels = mkOption {
+          type = types.listOf types.str;
+          default = [ ];
+          example = [ "nixos" ];
+          description = ''
+            Labels by which workflows can ask for this runner (`runs-on`), besides the ones that every runner has
+            (see {option}`noDefaultLabels`).
+
+            ${registersAnew}
+          '';
+        };
+
+        noDefaultLabels = mkOption {
+          type = types.bool;
+          default = false;
+          description = ''
+            Whether to leave out the labels `self-hosted`, operating system and architecture. The runner then
+            takes only jobs that ask for nothing but {option}`extraLabels`, of which there must be at least one.
+
+            ${registersAnew}
+          '';
+        };
+
+        replace = mkOption {
+          type = types.bool;
+          default = false;
+          description = ''
+            Whether a registration may take the place of another runner with the same name. When this is off and such
+            a runner exists, the registration fails and the unit does not start.
+          '';
+        };
+
+        extraPackages = mkOption {
+          type = types.listOf types.package;
+          default = [ ];
+          example = literalExpression "[ pkgs.jq ]";
+          description = "Packages whose programs jobs find in `PATH`, after the ones that every runner has.";
+        };
+
+        extraEnvironment = mkOption {
+          type = types.attrs;
+          default = { };
+          example = {
+            GIT_CONFIG = "/path/to/git/config";
+          };
+          description = ''
+            Environment variables of the runner and of its jobs. They win over the ones that this module sets, except
+            for `RUNNER_ROOT`, which cannot be changed. The values end up in the store, so put no secret here.
+          '';
+        };
+
+        serviceOverrides = mkOption {
+          type = types.attrs;
+          default = { };
+          example = {
+            ProtectHome = false;
+            RestrictAddressFamilies = [ "AF_PACKET" ];
+          };
+          description = ''
+            Directives for the `[Service]` section of the unit; see {manpage}`systemd.exec(5)`. A value takes the place of
+            the sandbox setting that this module chose, and a list is appended to it. Use `lib.mkForce` for anything else.
+          '';
+        };
+
+        package = lib.mkPackageOption pkgs "github-runner" { } // {
+          # The argument is younger than the package and missing from many
+          # replacements of it; those run what they were built with.
+          apply =
+            package:
+            if (lib.functionArgs (package.override or (_: package))) ? nodeRuntimes then
+              package.override { inherit (config) nodeRuntimes; }
+            else
+              package;
+        };
+
+        nodeRuntimes = mkOption {
+          type = types.nonEmptyListOf (
+            types.enum [
+              "node20"
+              "node24"
+            ]
+          );
+          default = [ "node24" ];
+          description = ''
+            Versions of Node.js with which {option}`package` can run JavaScript actions. Without effect on a package that
+            does not let one choose.
+          '';
+        };
+
+        ephemeral = mkOption {
+          type = types.bool;
+          default = false;
+          description = ''
+            Whether the runner takes one job only. GitHub forgets the runner after the job; the unit then starts again,
+            with an empty state directory and a new registration.
+
+            Every job needs a registration, so {option}`tokenFile` should hold an access token: with a registration token
+            the first start after its hour fails.
+
+            ${registersAnew}
+          '';
+        };
+
+        user = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          example = "github-runner";
+          description = ''
+            Existing user that runs the unit and its jobs. `null` stands for a user that systemd allocates for the time
+            that the unit runs (`DynamicUser=`).
+          '';
+        };
+
+        group = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          example = "github-runner";
+          description = ''
+            Existing group that runs the unit and its jobs. `null` stands for the primary group of {option}`user`. A group
+            without a user is refused, because the unit would then run as root.
+          '';
+        };
+
+        workDir = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          example = "/var/lib/github-runner-work/nixos";
+          description = ''
+            Directory in which jobs find their checkouts (`$GITHUB_WORKSPACE`), and their home. **Every start of the unit
+            empties it.** A missing one is created and given to the user of the unit.
+
+            `null` stands for the runtime directory of the unit, which is in memory: choose a directory on disk if jobs fail
+            for lack of space. The value is a path as systemd reads it: `%S` and its like are expanded, and `%%` is
+            a percent sign.
+
+            ${registersAnew}
+          '';
+        };
+      };
+    };
+in
+{
+  options.services.github-runners = mkOption {
+    type = types.attrsOf (types.submodule runnerModule);
+    default = { };
+    example = {
+      runner1 = {
+        enable = true;
+        url = "https://github.com/owner/repository";
+        tokenFile = "/run/secrets/github-runner/runner1.token";
+      };
+    };
+    description = "Self-hosted GitHub Actions runners. Each one becomes the unit `github-runner-‹name›.service`.";
+  };
+
+  options.services.github-runner-helper.package = mkOption {
+    type = types.package;
+    default = pkgs.callPackage ./package.nix { };
+    defaultText = literalExpression "pkgs.callPackage ./nixos/package.nix { }";
+    description = ''
+      Package of the program that units run before the runner: it registers the runner, or finds that the registration
+      still holds. Replace it to try a patched version.
+    '';
+  };
+}
