@@ -58,7 +58,7 @@ in
   )
 
   (refuse (builtins.isPath runner.tokenFile) "`tokenFile` is a Nix path, which ends up in the store as soon as something uses it, readable by everyone. Write the path of a file on the target machine as a string, in quotes.")
-  (refuse (lib.hasPrefix builtins.storeDir (toString runner.tokenFile)) "`tokenFile` is in the store, where everyone can read the token. Keep the file elsewhere, for example with agenix or sops-nix, and give its path as a string. Consider a token that has been in the store as published.")
+  (refuse (lib.hasPrefix "${builtins.storeDir}/" (toString runner.tokenFile)) "`tokenFile` is in the store, where everyone can read the token. Keep the file elsewhere, for example with agenix or sops-nix, and give its path as a string. Consider a token that has been in the store as published.")
   (refuse (hasControlCharacter (toString runner.tokenFile)) "`tokenFile` holds a line break or another control character. Rename the file.")
 
   (refuse (runner.extraEnvironment ? RUNNER_ROOT)

@@ -1,0 +1,63 @@
+# Evaluation tests of the NixOS module; ./run prints them. They need no nixpkgs:
+# `lib` is a stand-in unless the real one is passed, and both must agree.
+{
+  lib ? import ./stand-in,
+}:
+
+let
+  pkgs = import ./packages.nix { };
+  context = {
+    inherit lib pkgs;
+    host = arguments: import ./host.nix { inherit lib; } ({ inherit pkgs; } // arguments);
+    # A runner to which nobody can object; claims change what they are about.
+    runner = {
+      enable = true;
+      url = "https://github.com/owner/repository";
+      tokenFile = "/run/secrets/token";
+    };
+  };
+
+  claims =
+    import ./claims/units.nix context
+    // import ./claims/options.nix context
+    // import ./claims/assertions.nix context
+    // import ./claims/paths.nix context
+    // import ./claims/secrets.nix context;
+
+  results = lib.mapAttrsToList (name: { expected, actual }: {
+    inherit name expected actual;
+    ok = expected == actual;
+  }) claims;
+
+  failures = lib.filter (result: !result.ok) results;
+
+  # Line by line where both sides are text, so that one directive stands out.
+  difference =
+    { expected, actual, ... }:
+    let
+      lines =
+        value: lib.splitString "\n" (if builtins.isString value then value else builtins.toJSON value);
+      marked = mark: lib.concatMapStrings (line: "    ${mark} ${line}\n");
+    in
+    marked "-" (lib.subtractLists (lines actual) (lines expected))
+    + marked "+" (lib.subtractLists (lines expected) (lines actual));
+
+  count = list: toString (builtins.length list);
+in
+{
+  inherit results;
+  failed = builtins.length failures;
+
+  report =
+    lib.concatMapStrings (
+      result:
+      "${if result.ok then "ok    " else "FAILED"} ${result.name}\n"
+      + (if result.ok then "" else difference result)
+    ) results
+    + "${count (lib.filter (result: result.ok) results)} passed, ${count failures} failed\n";
+
+  # The texts that belong into golden/.
+  golden = builtins.mapAttrs (instance: _: claims."the ${instance} unit is the golden one".actual) (
+    import ./runners.nix { inherit pkgs; }
+  );
+}

@@ -1,0 +1,99 @@
+# What NixOS would bring: the options to which the module writes. Evaluates the
+# module for some runners and hands out what a test may look at.
+{ lib }:
+
+{
+  # The fake package set; see packages.nix.
+  pkgs ? import ./packages.nix { },
+  # Value of `services.github-runners`.
+  runners ? { },
+  # Further definitions, for example of an option that was removed.
+  extra ? { },
+}:
+
+let
+  inherit (lib) mkOption types;
+
+  listOption =
+    type:
+    mkOption {
+      type = types.listOf type;
+      default = [ ];
+    };
+
+  # As in NixOS: one list makes a list of all definitions.
+  directive = types.mkOptionType {
+    name = "systemd directive";
+    merge =
+      location: definitions:
+      let
+        values = map (definition: definition.value) definitions;
+      in
+      if lib.any builtins.isList values then
+        lib.concatMap lib.toList values
+      else if builtins.length (lib.unique values) == 1 then
+        builtins.head values
+      else
+        throw "The directive `${lib.concatStringsSep "." location}' has conflicting definition values.";
+  };
+
+  unit.options = {
+    description = mkOption { type = types.str; };
+    wantedBy = listOption types.str;
+    wants = listOption types.str;
+    after = listOption types.str;
+    environment = mkOption { type = types.attrsOf types.str; };
+    path = listOption types.package;
+    serviceConfig = mkOption { type = types.attrsOf directive; };
+  };
+
+  nixos.options = {
+    assertions = listOption types.attrs;
+    nix.package = mkOption {
+      type = types.package;
+      default = pkgs.nix;
+    };
+    systemd.services = mkOption {
+      type = types.attrsOf (types.submodule unit);
+      default = { };
+    };
+    systemd.tmpfiles.rules = listOption types.str;
+  };
+
+  inherit
+    (lib.evalModules {
+      specialArgs = { inherit pkgs; };
+      modules = [
+        nixos
+        ../../nixos
+        { services.github-runners = runners; }
+        extra
+      ];
+    })
+    config
+    ;
+
+  unitText = import ./unit-text.nix { inherit lib pkgs; };
+in
+{
+  inherit config;
+  inherit (config.systemd) services;
+  tmpfilesRules = config.systemd.tmpfiles.rules;
+  runners = config.services.github-runners;
+
+  # What a switch would print instead of building.
+  failures = map (entry: entry.message) (lib.filter (entry: !entry.assertion) config.assertions);
+
+  unitTexts = builtins.mapAttrs (_: unitText) config.systemd.services;
+
+  # What the manifest of every enabled runner is built from, by runner.
+  manifests =
+    let
+      enabled = lib.filterAttrs (_: runner: runner.enable) config.services.github-runners;
+      manifestOf = import ../../nixos/manifest.nix {
+        inherit pkgs;
+        helper = config.services.github-runner-helper.package;
+      };
+    in
+    builtins.mapAttrs manifestOf enabled;
+}

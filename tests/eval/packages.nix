@@ -1,0 +1,84 @@
+# Packages for evaluation only: what has a name and a store path and is never
+# built. A package's path can be set from outside, so that a rendered unit can
+# point to programs that exist on a machine without Nix.
+{
+  # Name of a package → where it is.
+  paths ? { },
+  # Directory of the manifests; without it they are "in the store".
+  manifestDirectory ? null,
+}:
+
+let
+  # 32 letters as Nix writes a hash: it does not use `e`, `o`, `t` and `u`.
+  storeHash =
+    name:
+    builtins.replaceStrings [ "e" ] [ "x" ] (
+      builtins.substring 0 32 (builtins.hashString "sha256" name)
+    );
+
+  package = name: {
+    type = "derivation";
+    inherit name;
+    outPath = paths.${name} or "/nix/store/${storeHash name}-${name}";
+  };
+
+  names = [
+    "bashInteractive"
+    "coreutils"
+    "findutils"
+    "git"
+    "glibcLocales"
+    "gnugrep"
+    "gnused"
+    "gnutar"
+    "gzip"
+    "jq"
+    "nix"
+    "systemd"
+    "tzdata"
+  ];
+
+  # Says by its path which runtimes it was built with.
+  runner =
+    runtimes:
+    package "github-runner"
+    // {
+      inherit runtimes;
+      override =
+        {
+          nodeRuntimes ? [ "node24" ],
+        }:
+        runner nodeRuntimes;
+    };
+in
+builtins.listToAttrs (
+  map (name: {
+    inherit name;
+    value = package name;
+  }) names
+)
+// {
+  inherit package;
+
+  github-runner = runner [ ];
+  github-runner-helper = package "github-runner-helper";
+  callPackage = _file: _arguments: package "github-runner-helper";
+
+  stdenv = {
+    buildPlatform.canExecute = _: true;
+    hostPlatform = { };
+  };
+
+  writeTextFile =
+    arguments:
+    package arguments.name
+    // arguments
+    // (
+      if manifestDirectory == null then
+        { }
+      else
+        {
+          outPath = "${manifestDirectory}/${(builtins.fromJSON arguments.text).instance}.json";
+        }
+    );
+}

@@ -1,0 +1,133 @@
+# The stand-in's option types: a check, and how several definitions become one.
+{ lib }:
+
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    filter
+    isAttrs
+    isBool
+    isList
+    isString
+    ;
+
+  valuesOf = map (definition: definition.value);
+
+  mergeEqual =
+    location: definitions:
+    let
+      values = lib.unique (valuesOf definitions);
+    in
+    if builtins.length values == 1 then
+      builtins.head values
+    else
+      throw "The option `${lib.showOption location}' has conflicting definition values.";
+
+  simple =
+    name: check:
+    lib.mkOptionType {
+      inherit check name;
+      merge = mergeEqual;
+    };
+
+  isStringLike = value: isString value || builtins.isPath value || value ? outPath;
+in
+rec {
+  inherit (lib) mkOptionType;
+
+  bool = simple "boolean" isBool;
+  str = simple "string" isString;
+  path = simple "path" (value: isStringLike value && builtins.substring 0 1 (toString value) == "/");
+  package = simple "package" (
+    value: lib.isDerivation value || isStringLike value && lib.isStorePath value
+  );
+  enum = allowed: simple "one of ${builtins.toJSON allowed}" (value: builtins.elem value allowed);
+
+  attrs = lib.mkOptionType {
+    name = "attribute set";
+    check = isAttrs;
+    merge = _: definitions: builtins.foldl' (merged: set: merged // set) { } (valuesOf definitions);
+  };
+
+  nullOr =
+    inner:
+    lib.mkOptionType {
+      name = "null or ${inner.name}";
+      check = value: value == null || inner.check value;
+      merge =
+        location: definitions:
+        if lib.all (value: value == null) (valuesOf definitions) then
+          null
+        else
+          inner.merge location definitions;
+    };
+
+  listOf =
+    inner:
+    lib.mkOptionType {
+      name = "list of ${inner.name}";
+      check = isList;
+      merge =
+        location: definitions:
+        concatMap (
+          definition:
+          map (
+            value:
+            (lib.mergeDefinitions (location ++ [ "*" ]) inner [
+              {
+                inherit (definition) file;
+                inherit value;
+              }
+            ]).value
+          ) definition.value
+        ) definitions;
+    };
+
+  nonEmptyListOf =
+    inner:
+    listOf inner
+    // {
+      name = "non-empty list of ${inner.name}";
+      check = value: isList value && value != [ ];
+    };
+
+  attrsOf =
+    inner:
+    lib.mkOptionType {
+      name = "attribute set of ${inner.name}";
+      check = isAttrs;
+      merge =
+        location: definitions:
+        let
+          merged = builtins.listToAttrs (
+            map (
+              name:
+              lib.nameValuePair name (
+                lib.mergeDefinitions (location ++ [ name ]) inner (
+                  map (definition: {
+                    inherit (definition) file;
+                    value = definition.value.${name};
+                  }) (filter (definition: definition.value ? ${name}) definitions)
+                )
+              )
+            ) (lib.unique (concatMap (definition: attrNames definition.value) definitions))
+          );
+        in
+        builtins.mapAttrs (_: entry: entry.value) (lib.filterAttrs (_: entry: entry.isDefined) merged);
+    };
+
+  submodule =
+    module:
+    lib.mkOptionType {
+      name = "submodule";
+      check = value: isAttrs value || builtins.isFunction value;
+      merge =
+        location: definitions:
+        (lib.evalModules {
+          modules = [ module ] ++ valuesOf definitions;
+          specialArgs.name = lib.last location;
+          prefix = location;
+        }).config;
+    };
+}
