@@ -10,34 +10,42 @@ instance: runner:
 
 let
   inherit (builtins) match stringLength;
-  paths = import ./paths.nix { inherit lib; };
+  urlFaults = import ./url.nix { inherit lib; };
+  workDirFaults = import ./work-dir.nix { inherit ledger lib; };
 
   refuse = fault: message: {
     assertion = !fault;
     message = "`services.github-runners.${instance}`: ${message}";
   };
 
+  # One fault often brings others along; the first one says what to do.
+  refuseFirst =
+    what: faults:
+    lib.take 1 (
+      lib.concatMap ({ fault, message }: lib.optional fault (refuse true "${what} ${message}")) faults
+    );
+
   matches = pattern: text: match pattern text != null;
-  hasControlCharacter = matches "(.|\n)*[[:cntrl:]](.|\n)*";
+  hasControlCharacter = text: !matches "[^[:cntrl:]]*" text;
 
   # The registration program takes a value with a leading dash for a flag.
   refuseArgument =
     what: limit: text:
-    map (fault: refuse fault.found "${what} ${builtins.toJSON text} ${fault.message}") [
+    refuseFirst "${what} ${builtins.toJSON text}" [
       {
-        found = text == "";
+        fault = text == "";
         message = "is empty. Give it at least one character.";
       }
       {
-        found = lib.hasPrefix "-" text;
+        fault = lib.hasPrefix "-" text;
         message = "starts with a dash, so the runner would take it for a flag. Let it start with another character.";
       }
       {
-        found = stringLength text > limit;
+        fault = stringLength text > limit;
         message = "is longer than the ${toString limit} characters that GitHub keeps. Shorten it.";
       }
       {
-        found = hasControlCharacter text;
+        fault = hasControlCharacter text;
         message = "holds a line break or another control character. Remove it.";
       }
     ];
@@ -76,14 +84,7 @@ in
     (refuse (lib.hasInfix "," label) "The label ${builtins.toJSON label} has a comma, which separates labels. Make it two entries of `extraLabels`.")
   ]
 ) runner.extraLabels
-++ map ({ fault, message }: refuse fault "`url` (${runner.url}) ${message}") (
-  import ./url.nix { inherit lib; } runner.url
-)
+++ refuseFirst "`url`" (urlFaults runner.url)
 ++ lib.optionals (runner.workDir != null) (
-  map ({ fault, message }: refuse fault "`workDir` (${runner.workDir}) ${message}") (
-    paths.workDirFaults {
-      inherit instance ledger;
-      inherit (runner) workDir;
-    }
-  )
+  refuseFirst "`workDir` (${runner.workDir})" (workDirFaults instance runner.workDir)
 )

@@ -1,5 +1,6 @@
-# What is wrong with the page that a runner registers for. The runner accepts
-# many of these and then fails in a way that does not name the cause.
+# What can be wrong with the page that a runner registers for, the first fault to
+# name first. The runner accepts many of these and then fails in a way that does
+# not name the cause.
 { lib }:
 
 url:
@@ -12,9 +13,6 @@ let
   # One trailing slash is how many people copy it.
   path = lib.removePrefix "/" (lib.removeSuffix "/" (part 2));
   suffix = part 3;
-
-  hasUser = lib.hasInfix "@" authority;
-  hasPort = builtins.match ".*:[0-9]*" authority != null;
 in
 [
   {
@@ -22,15 +20,15 @@ in
     message = "does not start with `https://`. The token travels to this address; use `https://`.";
   }
   {
-    fault = hasUser;
+    fault = lib.hasInfix "@" authority;
     message = "holds a user name or a password. Remove everything up to the `@`; the token belongs into `tokenFile`.";
   }
   {
-    fault = !hasUser && hasPort;
+    fault = builtins.match ".*:[0-9]*" authority != null;
     message = "names a port, which the runner drops when it asks for a registration. Remove the port.";
   }
   {
-    fault = !hasUser && !hasPort && builtins.match "[A-Za-z0-9.-]+" authority == null;
+    fault = builtins.match "[A-Za-z0-9.-]+" authority == null;
     message = "has no valid host name. Copy the address of the page from a browser.";
   }
   {

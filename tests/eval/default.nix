@@ -19,9 +19,10 @@ let
 
   claims =
     import ./claims/units.nix context
+    // import ./claims/overrides.nix context
     // import ./claims/options.nix context
     // import ./claims/assertions.nix context
-    // import ./claims/paths.nix context
+    // import ./claims/work-dir.nix context
     // import ./claims/secrets.nix context;
 
   results = lib.mapAttrsToList (name: { expected, actual }: {

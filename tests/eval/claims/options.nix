@@ -80,7 +80,7 @@ in
   "a package without that argument stays as it is" =
     let
       withoutArgument = pkgs.package "own-runner" // {
-        override = { lib }: throw "must not be called";
+        override = { nodejs }: throw "must not be called with ${nodejs}";
       };
     in
     {

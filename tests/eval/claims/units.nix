@@ -13,9 +13,6 @@ let
   textOf = instance: rendered.unitTexts."github-runner-${instance}";
   linesOf = instance: lib.filter (line: line != "") (lib.splitString "\n" (textOf instance));
 
-  one = changes: host { runners.one = runner // changes; };
-  service = changes: (one changes).services.github-runner-one.serviceConfig;
-
   helper = "${pkgs.github-runner-helper}/bin/github-runner-helper";
   manifest = instance: "${pkgs.package "github-runner-${instance}-manifest.json"}";
   steps =
@@ -52,6 +49,7 @@ let
     removed = lib.subtractLists (ours instance) nixpkgs.${instance};
     added = lib.subtractLists nixpkgs.${instance} (ours instance);
   };
+
   goldenClaims = lib.mapAttrs' (
     instance: _:
     lib.nameValuePair "the ${instance} unit is the golden one" {
@@ -103,7 +101,7 @@ goldenClaims
 
   "the unit runs the listener as a service" = {
     expected = "${pkgs.github-runner}/bin/Runner.Listener run --startuptype service";
-    actual = (service { }).ExecStart;
+    actual = rendered.services.github-runner-persistent.serviceConfig.ExecStart;
   };
 
   "jobs find programs in nixpkgs' order" = {
@@ -165,162 +163,5 @@ goldenClaims
   "the ledger directory is root's alone and made once" = {
     expected = [ "d /var/lib/github-runner-registrations 0700 root root - -" ];
     actual = rendered.tmpfilesRules;
-  };
-
-  "an override replaces a hardening value" = {
-    expected = false;
-    actual = (service { serviceOverrides.PrivateUsers = false; }).PrivateUsers;
-  };
-
-  "an override that is a list is appended" = {
-    expected = [
-      [
-        "AF_INET"
-        "AF_INET6"
-        "AF_UNIX"
-        "AF_NETLINK"
-        "AF_PACKET"
-      ]
-      [
-        ""
-        "/dev/kvm"
-      ]
-      [
-        "github-runner/one"
-        "cache"
-      ]
-    ];
-    actual =
-      let
-        config = service {
-          serviceOverrides = {
-            DeviceAllow = [ "/dev/kvm" ];
-            RestrictAddressFamilies = [ "AF_PACKET" ];
-            StateDirectory = [ "cache" ];
-          };
-        };
-      in
-      [
-        config.RestrictAddressFamilies
-        config.DeviceAllow
-        config.StateDirectory
-      ];
-  };
-
-  "a forced override replaces everything" = {
-    expected = {
-      ExecStartPre = [ "/bin/true" ];
-      Restart = "always";
-      DynamicUser = true;
-    };
-    actual = {
-      inherit
-        (service {
-          user = "somebody";
-          serviceOverrides = {
-            ExecStartPre = lib.mkForce [ "/bin/true" ];
-            Restart = lib.mkForce "always";
-            DynamicUser = lib.mkForce true;
-          };
-        })
-        ExecStartPre
-        Restart
-        DynamicUser
-        ;
-    };
-  };
-
-  "an own start limit wins in both spellings" = {
-    expected = [
-      "15min"
-      null
-    ];
-    actual = [
-      (service { serviceOverrides.TimeoutStartSec = "15min"; }).TimeoutStartSec
-      ((service { serviceOverrides.TimeoutSec = 900; }).TimeoutStartSec or null)
-    ];
-  };
-
-  "a user or a group ends the dynamic user" = {
-    expected = {
-      user = [
-        false
-        "somebody"
-        null
-      ];
-      group = [
-        false
-        "root"
-        "staff"
-      ];
-      neither = [
-        true
-        null
-        null
-      ];
-    };
-    actual =
-      let
-        identity =
-          changes:
-          let
-            config = service changes;
-          in
-          [
-            config.DynamicUser
-            (config.User or null)
-            (config.Group or null)
-          ];
-      in
-      {
-        user = identity { user = "somebody"; };
-        group = identity {
-          user = "root";
-          group = "staff";
-        };
-        neither = identity { };
-      };
-  };
-
-  "own environment variables win" = {
-    expected = {
-      HOME = "/elsewhere";
-      RUNNER_ROOT = "%S/github-runner/one";
-    };
-    actual = (one { extraEnvironment.HOME = "/elsewhere"; }).services.github-runner-one.environment;
-  };
-
-  "a work directory with a space or a dollar is one argument" = {
-    expected = {
-      step = "${helper} link --manifest ${manifest "one"} --state-directory %S/github-runner/one --work-directory \"/srv/my $$work\" --logs-directory %L/github-runner/one";
-      BindPaths = [ "\"-/srv/my $work\"" ];
-      WorkingDirectory = "-/srv/my $work";
-    };
-    actual =
-      let
-        config = service { workDir = "/srv/my $work"; };
-      in
-      {
-        step = lib.last config.ExecStartPre;
-        inherit (config) BindPaths WorkingDirectory;
-      };
-  };
-
-  "systemd expands a work directory and a doubled percent everywhere alike" = {
-    expected = {
-      HOME = "%C/50%%/work";
-      BindPaths = [ "-%C/50%%/work" ];
-      WorkingDirectory = "-%C/50%%/work";
-      inSteps = true;
-    };
-    actual =
-      let
-        unit = (one { workDir = "%C/50%%/work"; }).services.github-runner-one;
-      in
-      {
-        inherit (unit.environment) HOME;
-        inherit (unit.serviceConfig) BindPaths WorkingDirectory;
-        inSteps = lib.all (lib.hasInfix " --work-directory %C/50%%/work ") unit.serviceConfig.ExecStartPre;
-      };
   };
 }

@@ -36,6 +36,7 @@ let
 
   attributes = rec {
     nameValuePair = name: value: { inherit name value; };
+    optionalAttrs = condition: set: if condition then set else { };
     filterAttrs = keep: set: removeAttrs set (filter (name: !keep name set.${name}) (attrNames set));
     mapAttrsToList = f: set: map (name: f name set.${name}) (attrNames set);
     mapAttrs' = f: set: listToAttrs (mapAttrsToList f set);

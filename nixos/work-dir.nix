@@ -1,0 +1,86 @@
+# What can be wrong with a runner's own work directory, the first fault to name
+# first. Every start empties this directory, so a wrong one destroys data: when in
+# doubt, refuse. Knows systemd's directory specifiers, because the unit accepts
+# them.
+{
+  lib,
+  ledger,
+}:
+
+instance: workDir:
+
+let
+  # As the system manager expands them; see systemd.unit(5).
+  specifiers = {
+    "%%" = "%";
+    "%C" = "/var/cache";
+    "%E" = "/etc";
+    "%L" = "/var/log";
+    "%S" = "/var/lib";
+    "%T" = "/tmp";
+    "%V" = "/var/tmp";
+    "%h" = "/root";
+    "%t" = "/run";
+  };
+  expand = builtins.replaceStrings (builtins.attrNames specifiers) (builtins.attrValues specifiers);
+
+  components =
+    path:
+    builtins.filter (component: component != "" && component != ".") (
+      lib.splitString "/" (expand path)
+    );
+  # Component by component: /var/library does not lie in /var/lib.
+  liesIn = directory: path: lib.take (builtins.length directory) path == directory;
+
+  system = [
+    "/bin"
+    "/boot"
+    "/dev"
+    "/etc"
+    "/home"
+    "/nix/store"
+    "/proc"
+    "/root"
+    "/run"
+    "/sys"
+    "/tmp"
+    "/usr"
+    "/var/lib"
+    "/var/log"
+  ];
+
+  # systemd keeps the directories of a dynamic user behind `private`.
+  own = [
+    "/var/lib/github-runner/${instance}"
+    "/var/lib/private/github-runner/${instance}"
+    "/var/log/github-runner/${instance}"
+    "/var/log/private/github-runner/${instance}"
+    ledger
+  ];
+
+  work = components workDir;
+  contains = directory: liesIn work (components directory);
+  overlaps = directory: contains directory || liesIn (components directory) work;
+in
+[
+  {
+    fault = !lib.hasPrefix "/" (expand workDir);
+    message = "is not absolute. Let it start with `/`.";
+  }
+  {
+    fault = builtins.elem ".." work;
+    message = "holds `..`, so nobody can tell which directory would be emptied. Write the path without it.";
+  }
+  {
+    fault = builtins.match "[^\"'\\[:cntrl:]]*[^\"'\\[:cntrl:][:space:]]" workDir == null;
+    message = "holds a quote, a backslash, a control character or a space at its end, which systemd reads differently in different places. Rename the directory.";
+  }
+  {
+    fault = lib.any contains system;
+    message = "is or contains a directory of the system, and every start empties the work directory. Choose a directory that holds nothing else, for example `/var/lib/github-runner-work/${instance}`.";
+  }
+  {
+    fault = lib.any overlaps own;
+    message = "overlaps a directory in which the registration or the logs are kept, and every start empties the work directory. Choose a directory apart from them, for example `/var/lib/github-runner-work/${instance}`.";
+  }
+]

@@ -1,0 +1,171 @@
+# What a configuration may change about its unit, and that values reach systemd
+# the way they were meant.
+{
+  lib,
+  host,
+  runner,
+  ...
+}:
+
+let
+  unit = changes: (host { runners.one = runner // changes; }).services.github-runner-one;
+  service = changes: (unit changes).serviceConfig;
+in
+{
+  "an override replaces a hardening value" = {
+    expected = false;
+    actual = (service { serviceOverrides.PrivateUsers = false; }).PrivateUsers;
+  };
+
+  "an override that is a list is appended" = {
+    expected = [
+      [
+        "AF_INET"
+        "AF_INET6"
+        "AF_UNIX"
+        "AF_NETLINK"
+        "AF_PACKET"
+      ]
+      [
+        ""
+        "/dev/kvm"
+      ]
+      [
+        "github-runner/one"
+        "cache"
+      ]
+    ];
+    actual =
+      let
+        config = service {
+          serviceOverrides = {
+            DeviceAllow = [ "/dev/kvm" ];
+            RestrictAddressFamilies = [ "AF_PACKET" ];
+            StateDirectory = [ "cache" ];
+          };
+        };
+      in
+      [
+        config.RestrictAddressFamilies
+        config.DeviceAllow
+        config.StateDirectory
+      ];
+  };
+
+  "a forced override replaces everything" = {
+    expected = {
+      ExecStartPre = [ "/bin/true" ];
+      Restart = "always";
+      DynamicUser = true;
+    };
+    actual = {
+      inherit
+        (service {
+          user = "somebody";
+          serviceOverrides = {
+            ExecStartPre = lib.mkForce [ "/bin/true" ];
+            Restart = lib.mkForce "always";
+            DynamicUser = lib.mkForce true;
+          };
+        })
+        ExecStartPre
+        Restart
+        DynamicUser
+        ;
+    };
+  };
+
+  "an own start limit wins in both spellings" = {
+    expected = [
+      "15min"
+      null
+    ];
+    actual = [
+      (service { serviceOverrides.TimeoutStartSec = "15min"; }).TimeoutStartSec
+      ((service { serviceOverrides.TimeoutSec = 900; }).TimeoutStartSec or null)
+    ];
+  };
+
+  "a user or a group ends the dynamic user" = {
+    expected = {
+      user = [
+        false
+        "somebody"
+        null
+      ];
+      group = [
+        false
+        "root"
+        "staff"
+      ];
+      neither = [
+        true
+        null
+        null
+      ];
+    };
+    actual =
+      let
+        identity =
+          changes:
+          let
+            config = service changes;
+          in
+          [
+            config.DynamicUser
+            (config.User or null)
+            (config.Group or null)
+          ];
+      in
+      {
+        user = identity { user = "somebody"; };
+        group = identity {
+          user = "root";
+          group = "staff";
+        };
+        neither = identity { };
+      };
+  };
+
+  "own environment variables win" = {
+    expected = {
+      HOME = "/elsewhere";
+      RUNNER_ROOT = "%S/github-runner/one";
+    };
+    actual = (unit { extraEnvironment.HOME = "/elsewhere"; }).environment;
+  };
+
+  "a work directory with a space or a dollar is one argument" = {
+    expected = {
+      quotedInSteps = true;
+      BindPaths = [ "\"-/srv/my $work\"" ];
+      WorkingDirectory = "-/srv/my $work";
+    };
+    actual =
+      let
+        config = service { workDir = "/srv/my $work"; };
+      in
+      {
+        quotedInSteps = lib.all (lib.hasInfix " --work-directory \"/srv/my $$work\" ") config.ExecStartPre;
+        inherit (config) BindPaths WorkingDirectory;
+      };
+  };
+
+  "systemd expands a work directory and a doubled percent everywhere alike" = {
+    expected = {
+      HOME = "%C/50%%/work";
+      BindPaths = [ "-%C/50%%/work" ];
+      WorkingDirectory = "-%C/50%%/work";
+      inSteps = true;
+    };
+    actual =
+      let
+        inherit (unit { workDir = "%C/50%%/work"; }) environment serviceConfig;
+      in
+      {
+        inherit (environment) HOME;
+        inherit (serviceConfig) BindPaths WorkingDirectory;
+        inSteps = lib.all (lib.hasInfix " --work-directory %C/50%%/work ") serviceConfig.ExecStartPre;
+      };
+  };
+}

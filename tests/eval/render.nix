@@ -1,0 +1,62 @@
+# Renders the units of any runners for machines without Nix, so that tests on a
+# real systemd start exactly what the module would have put there:
+#
+#   nix-instantiate --eval --strict --json tests/eval/render.nix \
+#     --argstr runnersFile /path/runners.json \
+#     --argstr helper /opt/helper --argstr listener /opt/listener \
+#     --argstr programs /usr --argstr manifestDirectory /etc/github-runner
+#
+# The file holds the value of `services.github-runners`; packages in it are paths.
+# Fails with every message if the module would refuse one of the runners.
+{
+  lib ? import ./stand-in,
+  runnersFile,
+  # Directories with a `bin`: of the helper, of the runner, and of everything
+  # else that a job finds in PATH.
+  helper,
+  listener,
+  programs,
+  # Units read the manifest of INSTANCE from INSTANCE.json in here; whoever
+  # installs the units writes it.
+  manifestDirectory,
+}:
+
+let
+  isProgram = name: package: package.type or null == "derivation" && name != "github-runner";
+  pkgs = import ./packages.nix {
+    inherit manifestDirectory;
+    paths =
+      builtins.mapAttrs (_: _: programs) (lib.filterAttrs isProgram (import ./packages.nix { }))
+      // {
+        github-runner = listener;
+        github-runner-helper = helper;
+      };
+  };
+
+  runnerOf =
+    configured:
+    configured
+    // lib.optionalAttrs (configured ? package) { package = packageAt configured.package; }
+    // lib.optionalAttrs (configured ? extraPackages) {
+      extraPackages = map packageAt configured.extraPackages;
+    };
+  packageAt = path: pkgs.package "package" // { outPath = path; };
+
+  rendered = import ./host.nix { inherit lib; } {
+    inherit pkgs;
+    runners = builtins.mapAttrs (_: runnerOf) (builtins.fromJSON (builtins.readFile runnersFile));
+  };
+in
+if rendered.failures != [ ] then
+  throw (lib.concatStringsSep "\n" rendered.failures)
+else
+  {
+    inherit (rendered) tmpfilesRules;
+    units = lib.mapAttrsToList (instance: manifest: {
+      inherit instance;
+      unitName = "github-runner-${instance}.service";
+      unitText = rendered.unitTexts."github-runner-${instance}";
+      manifestPath = toString manifest;
+      manifest = builtins.fromJSON manifest.text;
+    }) rendered.manifests;
+  }
