@@ -1,0 +1,54 @@
+# Wires only. What the outputs are made of stands in nixos/.
+{
+  description = "Registers, keeps and renews self-hosted GitHub Actions runners on NixOS";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+
+  outputs =
+    { nixpkgs, ... }:
+    let
+      forEachSystem =
+        f:
+        nixpkgs.lib.genAttrs [
+          "x86_64-linux"
+          "aarch64-linux"
+        ] (system: f nixpkgs.legacyPackages.${system});
+    in
+    {
+      nixosModules.default = ./nixos;
+
+      overlays.default = final: _: {
+        github-runner-helper = final.callPackage ./nixos/package.nix { };
+      };
+
+      packages = forEachSystem (pkgs: rec {
+        default = github-runner-helper;
+        github-runner-helper = pkgs.callPackage ./nixos/package.nix { };
+      });
+
+      checks = forEachSystem (pkgs: import ./nixos/checks.nix { inherit pkgs; });
+
+      apps = forEachSystem (pkgs: {
+        demo = {
+          type = "app";
+          program = "${(pkgs.nixos ./nixos/demo.nix).config.system.build.vm}/bin/run-demo-vm";
+          meta.description = "A virtual machine with a runner and a stand-in for GitHub";
+        };
+      });
+
+      devShells = forEachSystem (pkgs: {
+        default = pkgs.mkShell {
+          packages = [
+            pkgs.cargo
+            pkgs.clippy
+            pkgs.deadnix
+            pkgs.nixfmt
+            pkgs.rustc
+            pkgs.rustfmt
+          ];
+        };
+      });
+
+      formatter = forEachSystem (pkgs: pkgs.nixfmt-tree);
+    };
+}

@@ -1,0 +1,72 @@
+# What `nix flake check` builds. The tests themselves live elsewhere: Cargo's with
+# the sources, the claims about the module in tests/eval, and what needs a booted
+# systemd in the program `runner-scenarios`, which the machines here only start.
+{ pkgs }:
+
+let
+  inherit (pkgs) lib;
+  helper = pkgs.callPackage ./package.nix { };
+  standIns = pkgs.callPackage ./stand-ins.nix { github-runner-helper = helper; };
+
+  # A Cargo command that must succeed on the sources.
+  cargoCheck =
+    name: tools: command:
+    helper.overrideAttrs (package: {
+      pname = "github-runner-helper-${name}";
+      nativeBuildInputs = package.nativeBuildInputs ++ tools;
+      buildPhase = command;
+      doCheck = false;
+      installPhase = "touch $out";
+    });
+
+  evaluation = import ../tests/eval { inherit lib; };
+in
+{
+  inherit helper;
+
+  clippy = cargoCheck "clippy" [
+    pkgs.clippy
+  ] "cargo clippy --offline --all-targets -- --deny warnings";
+  fmt = cargoCheck "fmt" [ pkgs.rustfmt ] "cargo fmt --check";
+
+  # The same claims as without nixpkgs, with the library of nixpkgs.
+  eval =
+    if evaluation.failed == 0 then
+      pkgs.writeText "evaluation-tests" evaluation.report
+    else
+      throw evaluation.report;
+
+  # With the real module system, a real package set and a real boot.
+  demo = pkgs.testers.runNixOSTest {
+    name = "demo";
+    nodes.machine = ./demo.nix;
+    testScript = ''
+      machine.wait_for_unit("github-runner-demo.service")
+
+      with subtest("the registration is remembered out of reach of jobs"):
+          machine.succeed("test -s /var/lib/github-runner-registrations/demo.json")
+          machine.succeed("test $(stat --format=%a:%U /var/lib/github-runner-registrations) = 700:root")
+
+      with subtest("a restart keeps the registration"):
+          before = machine.succeed("cat /var/lib/github-runner/demo/.runner")
+          machine.succeed("systemctl restart github-runner-demo.service")
+          machine.wait_for_unit("github-runner-demo.service")
+          assert before == machine.succeed("cat /var/lib/github-runner/demo/.runner")
+    '';
+  };
+
+  scenarios = pkgs.testers.runNixOSTest {
+    name = "scenarios";
+    nodes.machine = {
+      imports = [ ./. ];
+      environment.systemPackages = [
+        helper
+        standIns
+      ];
+    };
+    testScript = ''
+      machine.wait_for_unit("multi-user.target")
+      machine.succeed("runner-scenarios >&2")
+    '';
+  };
+}

@@ -1,0 +1,35 @@
+# The helper that units run, built from this repository: one program and nothing
+# else. The stand-ins and scenarios of the tests are examples, which Cargo never
+# installs.
+{ lib, rustPlatform }:
+
+let
+  manifest = lib.importTOML ../Cargo.toml;
+in
+rustPlatform.buildRustPackage {
+  pname = "github-runner-helper";
+  inherit (manifest.package) version;
+
+  # Only what Cargo reads, so that a change of the module builds nothing anew.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions [
+      ../Cargo.lock
+      ../Cargo.toml
+      ../clippy.toml
+      ../src
+      (lib.fileset.difference ../tests ../tests/eval)
+      (lib.fileset.maybeMissing ../benches)
+      (lib.fileset.maybeMissing ../examples)
+      (lib.fileset.maybeMissing ../rustfmt.toml)
+    ];
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+
+  meta = {
+    inherit (manifest.package) description;
+    license = lib.licenses.mit;
+    mainProgram = "github-runner-helper";
+    platforms = lib.platforms.linux;
+  };
+}
