@@ -14,15 +14,22 @@ let
   };
   address = "127.0.0.1:8080";
   token = "ghp_demonstration";
+  nextToken = "ghp_rotated";
+  json = name: value: pkgs.writeText name (builtins.toJSON value);
 
   # The stand-in reads its script beside the link by which it is called.
   listener = pkgs.runCommand "stand-in-listener" { } ''
     mkdir -p $out/bin
     ln -s ${standIns}/bin/stand-in-listener $out/bin/Runner.Listener
-    ln -s ${pkgs.writers.writeJSON "stand-in.json" { github = "http://${address}"; }} \
+    ln -s ${json "stand-in.json" { github = "http://${address}"; }} \
       $out/bin/stand-in.json
   '';
-  knowledge = pkgs.writers.writeJSON "github.json" { pats = [ token ]; };
+  knowledge = json "github.json" {
+    pats = [
+      token
+      nextToken
+    ];
+  };
 in
 {
   imports = [ ./. ];
@@ -32,6 +39,8 @@ in
     url = "https://github.com/octo-org";
     tokenFile = "/etc/github-runner-token";
     extraLabels = [ "nixos" ];
+    # The stand-in refuses a name that it knows, as GitHub does.
+    replace = true;
     package = listener;
   };
   environment.etc.github-runner-token = {
@@ -43,15 +52,19 @@ in
     description = "Stand-in for GitHub";
     requiredBy = [ "github-runner-demo.service" ];
     before = [ "github-runner-demo.service" ];
+    preStart = ''
+      [[ -e $STATE_DIRECTORY/github.json ]] ||
+        install --mode=600 ${knowledge} $STATE_DIRECTORY/github.json
+    '';
+    # The runner may start once requests are answered.
+    postStart = ''
+      until [[ -e $RUNTIME_DIRECTORY/address ]]; do sleep 0.1; done
+    '';
     serviceConfig = {
       DynamicUser = true;
+      RuntimeDirectory = "stand-in-github";
       StateDirectory = "stand-in-github";
-      ExecStartPre = "${pkgs.coreutils}/bin/install --mode=600 ${knowledge} %S/stand-in-github/github.json";
-      ExecStart = "${standIns}/bin/stand-in-github --listen ${address} --address-file %S/stand-in-github/address --state-file %S/stand-in-github/github.json";
-      # Listening is the condition for the runner's first step.
-      ExecStartPost = pkgs.writeShellScript "wait-for-stand-in" ''
-        until [[ -e $STATE_DIRECTORY/address ]]; do ${pkgs.coreutils}/bin/sleep 0.1; done
-      '';
+      ExecStart = "${standIns}/bin/stand-in-github --listen ${address} --address-file %t/stand-in-github/address --state-file %S/stand-in-github/github.json";
       TimeoutStartSec = "30s";
     };
   };
@@ -65,7 +78,7 @@ in
 
       journalctl --unit github-runner-demo
       systemctl restart github-runner-demo
-      echo -n another > /etc/github-runner-token; systemctl restart github-runner-demo
+      echo ${nextToken} > /etc/github-runner-token; systemctl restart github-runner-demo
       poweroff
   '';
   virtualisation.vmVariant.virtualisation.graphics = false;

@@ -12,7 +12,6 @@ instance: workDir:
 let
   # As the system manager expands them; see systemd.unit(5).
   specifiers = {
-    "%%" = "%";
     "%C" = "/var/cache";
     "%E" = "/etc";
     "%L" = "/var/log";
