@@ -25,9 +25,7 @@ let
       config.nix.package
     ];
   };
-  assertionsOf = import ./assertions.nix {
-    inherit ledger lib;
-  };
+  assertionsOf = import ./assertions.nix { inherit ledger lib; };
 
   ledger = "/var/lib/github-runner-registrations";
 in

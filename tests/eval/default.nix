@@ -23,7 +23,8 @@ let
     // import ./claims/options.nix context
     // import ./claims/assertions.nix context
     // import ./claims/work-dir.nix context
-    // import ./claims/secrets.nix context;
+    // import ./claims/secrets.nix context
+    // import ./claims/render.nix context;
 
   results = lib.mapAttrsToList (name: { expected, actual }: {
     inherit name expected actual;

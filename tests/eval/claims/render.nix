@@ -1,0 +1,53 @@
+# The units that machines without Nix get from render.nix.
+{ lib, ... }:
+
+let
+  rendered = import ../render.nix {
+    inherit lib;
+    runnersFile = ../fixtures/runners.json;
+    helper = "/opt/helper";
+    listener = "/opt/listener";
+    programs = "/usr";
+    manifestDirectory = "/etc/manifests";
+  };
+  texts = map (unit: unit.unitText) rendered.units;
+in
+{
+  "machines without Nix get every enabled runner" = {
+    expected = [
+      {
+        instance = "first";
+        unitName = "github-runner-first.service";
+        manifestPath = "/etc/manifests/first.json";
+        listener = "/opt/listener/bin/Runner.Listener";
+      }
+      {
+        instance = "second";
+        unitName = "github-runner-second.service";
+        manifestPath = "/etc/manifests/second.json";
+        listener = "/opt/other-listener/bin/Runner.Listener";
+      }
+    ];
+    actual = map (unit: {
+      inherit (unit) instance unitName manifestPath;
+      inherit (unit.manifest) listener;
+    }) rendered.units;
+  };
+
+  "machines without Nix get units without a store path" = {
+    expected = [ ];
+    actual = lib.filter (lib.hasInfix builtins.storeDir) texts;
+  };
+
+  "units on machines without Nix name what was passed" = {
+    expected = [ true ];
+    actual = lib.unique (
+      map (lib.hasInfix "ExecStartPre=+/opt/helper/bin/github-runner-helper prepare --manifest /etc/manifests/") texts
+      ++ map (text: lib.hasInfix text (builtins.head texts)) [
+        ":/usr/bin:/opt/tools/bin:/usr/bin:"
+        "\nMemoryMax=1G\n"
+        "\nExecStart=/opt/listener/bin/Runner.Listener run "
+      ]
+    );
+  };
+}
