@@ -33,15 +33,16 @@ let
     what: limit: text:
     refuseFirst "${what} ${builtins.toJSON text}" [
       {
-        fault = text == "";
-        message = "is empty. Give it at least one character.";
+        fault = matches "[[:space:]]*" text;
+        message = "is blank. Give it at least one letter.";
       }
       {
         fault = lib.hasPrefix "-" text;
         message = "starts with a dash, so the runner would take it for a flag. Let it start with another character.";
       }
       {
-        fault = stringLength text > limit;
+        # Nix counts bytes. Of a text beyond ASCII the helper knows the length.
+        fault = stringLength text > limit && matches "[ -~]*" text;
         message = "is longer than the ${toString limit} characters that GitHub keeps. Shorten it.";
       }
       {

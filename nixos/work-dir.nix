@@ -31,21 +31,29 @@ let
   # Component by component: /var/library does not lie in /var/lib.
   liesIn = directory: path: lib.take (builtins.length directory) path == directory;
 
+  # The list that the helper has, too, for units that were not made here.
   system = [
     "/bin"
     "/boot"
     "/dev"
     "/etc"
     "/home"
+    "/lib"
+    "/lib64"
     "/nix/store"
+    "/nix/var"
     "/proc"
     "/root"
     "/run"
+    "/sbin"
+    "/srv"
     "/sys"
     "/tmp"
     "/usr"
+    "/var/cache"
     "/var/lib"
     "/var/log"
+    "/var/tmp"
   ];
 
   # systemd keeps the directories of a dynamic user behind `private`.

@@ -58,22 +58,23 @@ in
     }
   ];
 
-  "an empty name is refused" = fires { name = ""; } "is empty";
+  "a blank name is refused" = fires { name = " "; } "is blank";
   "a name with a dash in front is refused" = fires { name = "-x"; } "starts with a dash";
   "a name of 65 characters is refused" = fires { name = repeat 65 "x"; } "longer than the 64";
   "a name of two lines is refused" = fires { name = "a\nb"; } "line break";
   "ordinary names are accepted" = silent [
     { name = null; }
     { name = repeat 64 "x"; }
+    { name = repeat 64 "ü"; }
     { name = "build host 7 (left)"; }
   ];
 
-  "an empty runner group is refused" = fires { runnerGroup = ""; } "is empty";
+  "an empty runner group is refused" = fires { runnerGroup = ""; } "is blank";
   "a runner group with a dash in front is refused" = fires {
     runnerGroup = "--x";
   } "starts with a dash";
 
-  "an empty label is refused" = fires { extraLabels = [ "" ]; } "is empty";
+  "an empty label is refused" = fires { extraLabels = [ "" ]; } "is blank";
   "a label with a dash in front is refused" = fires {
     extraLabels = [
       "good"
