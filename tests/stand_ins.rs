@@ -4,11 +4,7 @@
 //! runner contract that it claims to reproduce is pinned here. No network but
 //! loopback, no account, no privileges.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking, in its helpers as well"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers as well")]
 
 #[path = "stand-ins/github/mod.rs"]
 mod github;

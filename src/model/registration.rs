@@ -227,10 +227,13 @@ checked_text!(
     }
 );
 checked_text!(
-    /// A configured work directory: absolute, and not one that the system needs.
+    /// A configured work directory: absolute, and not one that the system needs. It may start with a
+    /// specifier of systemd, such as `%S`, which stands for an absolute path that only systemd knows.
     WorkDir,
     |text| {
-        absolute("workDir", text)?;
+        if !text.starts_with('%') {
+            absolute("workDir", text)?;
+        }
         match system_directory_in(Path::new(text)) {
             Some(system) => Err(format!("workDir `{text}` is or contains {system}, and the work directory is emptied at every start: choose a directory of its own")),
             None => Ok(()),
@@ -327,7 +330,7 @@ mod tests {
         for text in ["/", "/var", "/var/lib/", "/nix", "/home", "//etc", "/run/."] {
             assert!(WorkDir::try_from(text.to_string()).unwrap_err().contains("is emptied"), "{text}");
         }
-        for text in ["/var/lib/gh-work", "/scratch", "/home/ci/work"] {
+        for text in ["/var/lib/gh-work", "/scratch", "/home/ci/work", "%C/work"] {
             assert!(WorkDir::try_from(text.to_string()).is_ok(), "{text}");
         }
         assert!(WorkDir::try_from("work".to_string()).unwrap_err().contains("absolute"));

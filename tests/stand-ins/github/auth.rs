@@ -30,11 +30,7 @@ pub fn read(header: Option<&str>) -> (Credential, Option<Authorization>) {
         "bearer" | "token" | "remoteauth" => (None, Some(value.to_owned())),
         _ => (None, None),
     };
-    let seen = Authorization {
-        scheme: scheme.to_owned(),
-        user,
-        sha256: sha256(secret.as_deref().unwrap_or(value)),
-    };
+    let seen = Authorization { scheme: scheme.to_owned(), user, sha256: sha256(secret.as_deref().unwrap_or(value)) };
     let credential = match secret {
         None => Credential::None,
         Some(secret) if scheme.eq_ignore_ascii_case("remoteauth") => Credential::Remote(secret),

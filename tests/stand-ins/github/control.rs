@@ -96,12 +96,7 @@ fn add_runner(state: &mut State, body: Value) -> Result<Answer, serde_json::Erro
     Ok(answer)
 }
 
-fn change_runner(
-    state: &mut State,
-    id: &str,
-    field: &str,
-    body: Value,
-) -> Result<Answer, serde_json::Error> {
+fn change_runner(state: &mut State, id: &str, field: &str, body: Value) -> Result<Answer, serde_json::Error> {
     let found = |runner: &&mut Runner| runner.id.to_string() == id;
     let Some(runner) = state.runners.iter_mut().find(found) else {
         return Ok(Answer::not_found());

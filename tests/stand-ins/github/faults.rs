@@ -62,19 +62,14 @@ impl Fault {
     }
 
     fn matches(&self, method: &str, path: &str) -> bool {
-        let method_fits = self
-            .method
-            .as_ref()
-            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method));
+        let method_fits = self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method));
         self.times > 0 && method_fits && path.contains(&self.path)
     }
 }
 
 /// Uses up one turn of the first fault that matches, and returns that fault.
 pub fn take(faults: &mut Vec<Fault>, method: &str, path: &str) -> Option<Fault> {
-    let fault = faults
-        .iter_mut()
-        .find(|fault| fault.matches(method, path))?;
+    let fault = faults.iter_mut().find(|fault| fault.matches(method, path))?;
     fault.times -= 1;
     let taken = fault.clone();
     faults.retain(|fault| fault.times > 0);

@@ -31,10 +31,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let server = github::start(github::Config {
         listen: Some(arguments.listen),
-        state: arguments
-            .state_file
-            .as_ref()
-            .map_or_else(|| Ok(github::State::default()), read)?,
+        state: arguments.state_file.as_ref().map_or_else(|| Ok(github::State::default()), read)?,
         state_file: arguments.state_file,
         record_file: arguments.record,
     })?;
@@ -51,8 +48,7 @@ fn main() -> Result<()> {
 
 fn read(path: &PathBuf) -> Result<github::State> {
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .with_context(|| format!("Failed to understand {}", path.display())),
+        Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("Failed to understand {}", path.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(github::State::default()),
         Err(error) => Err(error).with_context(|| format!("Failed to read {}", path.display())),
     }

@@ -11,14 +11,8 @@
 //! Embed it in a test or an example with
 //! `#[path = "../tests/stand-ins/github/mod.rs"] mod github;` and [`start`].
 
-#![allow(
-    dead_code,
-    reason = "every program that embeds the stand-in uses another part"
-)]
-#![allow(
-    unused_imports,
-    reason = "every program that embeds the stand-in uses another part"
-)]
+#![allow(dead_code, reason = "every program that embeds the stand-in uses another part")]
+#![allow(unused_imports, reason = "every program that embeds the stand-in uses another part")]
 
 mod answer;
 mod auth;
@@ -27,10 +21,7 @@ mod faults;
 mod record;
 mod routes;
 mod server;
-#[allow(
-    clippy::duplicate_mod,
-    reason = "a program may embed both stand-ins, each complete by itself"
-)]
+#[allow(clippy::duplicate_mod, reason = "a program may embed both stand-ins, each complete by itself")]
 #[path = "../shared.rs"]
 mod shared;
 mod state;

@@ -48,19 +48,14 @@ pub fn redact(text: &str, secrets: &[String]) -> String {
     secrets
         .iter()
         .filter(|secret| !secret.is_empty())
-        .fold(text.to_owned(), |text, secret| {
-            text.replace(secret.as_str(), &format!("sha256:{}", sha256(secret)))
-        })
+        .fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), &format!("sha256:{}", sha256(secret))))
 }
 
 /// As [`redact`], in every string of a JSON value; `token` and `pat` values always.
 pub fn redact_json(value: &Value, secrets: &[String]) -> Value {
     match value {
         Value::String(text) => redact(text, secrets).into(),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| redact_json(item, secrets))
-            .collect(),
+        Value::Array(items) => items.iter().map(|item| redact_json(item, secrets)).collect(),
         Value::Object(fields) => fields
             .iter()
             .map(|(name, field)| match field {

@@ -53,9 +53,7 @@ pub fn route(state: &mut State, seen: &Seen) -> Answer {
 }
 
 fn in_entity(state: &mut State, seen: &Seen, entity: &str, rest: &[&str]) -> Answer {
-    let mint = |state: &mut State, kind| {
-        allow(state, seen, entity, None).unwrap_or_else(|| mint(state, entity, kind))
-    };
+    let mint = |state: &mut State, kind| allow(state, seen, entity, None).unwrap_or_else(|| mint(state, entity, kind));
     let reading = Some(TokenKind::Registration);
     match (seen.method.as_str(), rest) {
         ("POST", ["runners", "registration-token"]) => mint(state, TokenKind::Registration),
@@ -63,22 +61,16 @@ fn in_entity(state: &mut State, seen: &Seen, entity: &str, rest: &[&str]) -> Ans
         ("GET", ["runner-groups"]) => allow(state, seen, entity, reading).unwrap_or_else(|| {
             let groups = json!(state.groups);
             let count = state.groups.len();
-            Answer::json(
-                200,
-                json!({ "total_count": count, "runner_groups": groups }),
-            )
+            Answer::json(200, json!({ "total_count": count, "runner_groups": groups }))
         }),
-        ("GET", ["runners"]) => {
-            allow(state, seen, entity, reading).unwrap_or_else(|| list(state, seen, entity))
-        }
+        ("GET", ["runners"]) => allow(state, seen, entity, reading).unwrap_or_else(|| list(state, seen, entity)),
         ("GET", ["runners", id]) => allow(state, seen, entity, reading).unwrap_or_else(|| {
             let runner = id.parse().ok().and_then(|id| state.runner(entity, id));
-            runner.map_or_else(Answer::not_found, |runner| {
-                Answer::json(200, runner.public())
-            })
+            runner.map_or_else(Answer::not_found, |runner| Answer::json(200, runner.public()))
         }),
-        ("DELETE", ["runners", id]) => allow(state, seen, entity, Some(TokenKind::Remove))
-            .unwrap_or_else(|| delete(state, entity, id)),
+        ("DELETE", ["runners", id]) => {
+            allow(state, seen, entity, Some(TokenKind::Remove)).unwrap_or_else(|| delete(state, entity, id))
+        }
         _ => Answer::not_found(),
     }
 }
@@ -94,9 +86,9 @@ fn allow(state: &State, seen: &Seen, entity: &str, kind: Option<TokenKind>) -> O
         Credential::Api(_) => None,
         Credential::Remote(_) if kind.is_none() => Some(Answer::bad_credentials()),
         Credential::Remote(secret) => {
-            let fits = state.token(secret).is_some_and(|token| {
-                Some(token.kind) == kind && token.entity.eq_ignore_ascii_case(entity)
-            });
+            let fits = state
+                .token(secret)
+                .is_some_and(|token| Some(token.kind) == kind && token.entity.eq_ignore_ascii_case(entity));
             (!fits).then(Answer::not_found)
         }
     }
@@ -120,9 +112,7 @@ fn tenant(state: &State, seen: &Seen) -> Answer {
     };
     let entity = seen.body["url"].as_str().and_then(entity_of_url);
     match (state.token(secret), entity) {
-        (Some(token), Some(entity))
-            if token.kind == kind && token.entity.eq_ignore_ascii_case(&entity) =>
-        {
+        (Some(token), Some(entity)) if token.kind == kind && token.entity.eq_ignore_ascii_case(&entity) => {
             Answer::json(
                 200,
                 json!({
@@ -143,9 +133,7 @@ fn entity_of_url(url: &str) -> Option<String> {
     let (_, path) = rest.split_once('/')?;
     match path.trim_end_matches('/').split('/').collect::<Vec<_>>()[..] {
         [organisation] if !organisation.is_empty() => Some(format!("orgs/{organisation}")),
-        [kind, name] if kind.eq_ignore_ascii_case("enterprises") => {
-            Some(format!("enterprises/{name}"))
-        }
+        [kind, name] if kind.eq_ignore_ascii_case("enterprises") => Some(format!("enterprises/{name}")),
         [owner, name] => Some(format!("repos/{owner}/{name}")),
         _ => None,
     }
@@ -186,43 +174,28 @@ fn register(state: &mut State, seen: &Seen) -> Answer {
         return refusal;
     }
     if wanted.name.len() > 64 {
-        return Answer::unprocessable(
-            "Validation Failed: name is too long (maximum is 64 characters)",
-        );
+        return Answer::unprocessable("Validation Failed: name is too long (maximum is 64 characters)");
     }
-    let joinable = |id| {
-        state
-            .groups
-            .iter()
-            .any(|group| group.id == id && !group.is_hosted)
-    };
+    let joinable = |id| state.groups.iter().any(|group| group.id == id && !group.is_hosted);
     if !joinable(wanted.group_id) {
         return Answer::not_found();
     }
     let holder = state.runners.iter().position(|runner| {
-        runner.entity.eq_ignore_ascii_case(&entity)
-            && runner.name.eq_ignore_ascii_case(&wanted.name)
+        runner.entity.eq_ignore_ascii_case(&entity) && runner.name.eq_ignore_ascii_case(&wanted.name)
     });
     let id = match holder {
         None => state.next_id(),
-        Some(at) if wanted.replace && wanted.runner_id == Some(state.runners[at].id) => {
-            state.runners.remove(at).id
-        }
+        Some(at) if wanted.replace && wanted.runner_id == Some(state.runners[at].id) => state.runners.remove(at).id,
         Some(_) => {
             let name = &wanted.name;
             let text = format!("Already exists - A runner with the name {name} already exists.");
             return Answer::error(409, &text);
         }
     };
-    let labels = wanted.labels.into_iter().map(|label| Label {
-        kind: if label.kind == "system" {
-            "read-only"
-        } else {
-            "custom"
-        }
-        .to_owned(),
-        ..label
-    });
+    let labels = wanted
+        .labels
+        .into_iter()
+        .map(|label| Label { kind: if label.kind == "system" { "read-only" } else { "custom" }.to_owned(), ..label });
     let runner = Runner {
         id,
         name: wanted.name,
@@ -263,11 +236,7 @@ fn list(state: &State, seen: &Seen, entity: &str) -> Answer {
         .filter(|runner| wanted.is_none_or(|name| name.eq_ignore_ascii_case(&runner.name)))
         .map(Runner::public)
         .collect();
-    let rows: Vec<&Value> = matching
-        .iter()
-        .skip((page - 1).saturating_mul(size))
-        .take(size)
-        .collect();
+    let rows: Vec<&Value> = matching.iter().skip((page - 1).saturating_mul(size)).take(size).collect();
     let count = matching.len();
     let mut answer = Answer::json(200, json!({ "total_count": count, "runners": rows }));
     let last = count.div_ceil(size).max(1);

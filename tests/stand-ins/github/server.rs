@@ -72,11 +72,8 @@ struct Inner {
 ///
 /// The address is taken, or a file cannot be written.
 pub fn start(config: Config) -> Result<GitHub> {
-    let listen = config
-        .listen
-        .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let listener =
-        TcpListener::bind(listen).with_context(|| format!("Failed to listen on {listen}"))?;
+    let listen = config.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let listener = TcpListener::bind(listen).with_context(|| format!("Failed to listen on {listen}"))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let open = |path: &PathBuf| {
@@ -94,9 +91,7 @@ pub fn start(config: Config) -> Result<GitHub> {
     let inner = Arc::new(Mutex::new(inner));
     let (stop, stopped) = oneshot::channel();
     let router = Router::new().fallback(serve).with_state(Arc::clone(&inner));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = thread::spawn(move || {
         runtime.block_on(async move {
             let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
@@ -108,12 +103,7 @@ pub fn start(config: Config) -> Result<GitHub> {
             }
         });
     });
-    Ok(GitHub {
-        address,
-        inner,
-        stop: Some(stop),
-        thread: Some(thread),
-    })
+    Ok(GitHub { address, inner, stop: Some(stop), thread: Some(thread) })
 }
 
 impl GitHub {
@@ -185,26 +175,22 @@ async fn serve(Shared(inner): Shared<Arc<Mutex<Inner>>>, request: Request) -> Re
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
     let answer = inner.answer(&parts, body);
-    let answer = inner.save().map_or_else(
-        |error| Answer::error(500, &format!("{error:#}")),
-        |()| answer,
-    );
+    let answer = inner.save().map_or_else(|error| Answer::error(500, &format!("{error:#}")), |()| answer);
     let number = inner.records.len();
     drop(inner);
     response(answer, number)
 }
 
 fn response(answer: Answer, number: usize) -> Response {
-    let mut builder = Response::builder()
-        .status(answer.status)
-        .header("x-github-request-id", format!("STAND:IN:{number}"));
+    let mut builder =
+        Response::builder().status(answer.status).header("x-github-request-id", format!("STAND:IN:{number}"));
     for (name, value) in answer.headers {
         builder = builder.header(name, value);
     }
     let response = match answer.body {
-        Some(body) => builder
-            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-            .body(Body::from(body.to_string())),
+        Some(body) => {
+            builder.header(header::CONTENT_TYPE, "application/json; charset=utf-8").body(Body::from(body.to_string()))
+        }
         None => builder.body(Body::empty()),
     };
     // Only an injected header or status that is no header or status gets here.
@@ -215,23 +201,15 @@ impl Inner {
     fn answer(&mut self, parts: &Parts, body: Value) -> Answer {
         let (method, path) = (parts.method.as_str(), parts.uri.path());
         if let Some(path) = path.strip_prefix("/_stand-in") {
-            let Self {
-                state,
-                faults,
-                records,
-                ..
-            } = self;
+            let Self { state, faults, records, .. } = self;
             return control::control((method, path), body, state, faults, records);
         }
         let (credential, authorization) = auth::read(text(&parts.headers, header::AUTHORIZATION));
         let seen = Seen {
             method: method.to_owned(),
             path: path.to_owned(),
-            query: Query::<HashMap<_, _>>::try_from_uri(&parts.uri)
-                .map_or_else(|_| HashMap::new(), |query| query.0),
-            host: text(&parts.headers, header::HOST)
-                .unwrap_or_default()
-                .to_owned(),
+            query: Query::<HashMap<_, _>>::try_from_uri(&parts.uri).map_or_else(|_| HashMap::new(), |query| query.0),
+            host: text(&parts.headers, header::HOST).unwrap_or_default().to_owned(),
             credential,
             body,
         };
@@ -251,10 +229,7 @@ impl Inner {
             None => routes::route(&mut self.state, &seen),
         };
         secrets.extend(self.state.secrets());
-        let target = parts
-            .uri
-            .path_and_query()
-            .map_or(path, |target| target.as_str());
+        let target = parts.uri.path_and_query().map_or(path, |target| target.as_str());
         let redacted = redact(target, &secrets);
         let mut headers: Vec<String> = parts.headers.keys().map(ToString::to_string).collect();
         headers.sort();

@@ -31,12 +31,7 @@ impl Default for State {
         Self {
             pats: Vec::new(),
             entities: Vec::new(),
-            groups: vec![Group {
-                id: 1,
-                name: "Default".to_owned(),
-                default: true,
-                is_hosted: false,
-            }],
+            groups: vec![Group { id: 1, name: "Default".to_owned(), default: true, is_hosted: false }],
             tokens: Vec::new(),
             runners: Vec::new(),
             last_id: 0,
@@ -180,16 +175,12 @@ impl State {
     /// A token that is known and still valid.
     pub fn token(&self, secret: &str) -> Option<&Token> {
         let now = unix_now();
-        self.tokens
-            .iter()
-            .find(|token| token.secret == secret && token.expires > now)
+        self.tokens.iter().find(|token| token.secret == secret && token.expires > now)
     }
 
     /// The runner with this number in this entity.
     pub fn runner(&self, entity: &str, id: u64) -> Option<&Runner> {
-        self.runners
-            .iter()
-            .find(|runner| runner.id == id && runner.entity.eq_ignore_ascii_case(entity))
+        self.runners.iter().find(|runner| runner.id == id && runner.entity.eq_ignore_ascii_case(entity))
     }
 
     /// Every secret that must not appear in a record.

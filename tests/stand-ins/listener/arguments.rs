@@ -59,17 +59,8 @@ pub struct Arguments {
 
 impl Arguments {
     /// Parses `words`; `inputs` are the environment's values by lower-case name.
-    pub fn parse(
-        words: impl Iterator<Item = String>,
-        inputs: HashMap<String, String>,
-        log: &mut Log,
-    ) -> Self {
-        let mut parsed = Self {
-            commands: Vec::new(),
-            flags: Vec::new(),
-            options: Vec::new(),
-            inputs,
-        };
+    pub fn parse(words: impl Iterator<Item = String>, inputs: HashMap<String, String>, log: &mut Log) -> Self {
+        let mut parsed = Self { commands: Vec::new(), flags: Vec::new(), options: Vec::new(), inputs };
         for (name, value) in &parsed.inputs {
             if is_secret(name) {
                 log.hide(value);
@@ -118,15 +109,8 @@ impl Arguments {
     /// Whether a flag is set. `--flag true` is an option and therefore does not count;
     /// in the environment the value must be `true` in any case.
     pub fn flag(&self, name: &str) -> bool {
-        let typed = self
-            .flags
-            .iter()
-            .any(|flag| flag.eq_ignore_ascii_case(name));
-        typed
-            || self
-                .inputs
-                .get(name)
-                .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        let typed = self.flags.iter().any(|flag| flag.eq_ignore_ascii_case(name));
+        typed || self.inputs.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// The value of an option; the command line wins over the environment.
@@ -142,26 +126,14 @@ impl Arguments {
 
     /// What the runner will complain about and then ignore.
     pub fn unknown(&self) -> Vec<&str> {
-        let is_command = |word: &&String| {
-            COMMANDS
-                .iter()
-                .any(|(name, _)| word.eq_ignore_ascii_case(name))
-        };
-        let words: Vec<&str> = self
-            .commands
-            .iter()
-            .filter(|word| !is_command(word))
-            .map(String::as_str)
-            .collect();
+        let is_command = |word: &&String| COMMANDS.iter().any(|(name, _)| word.eq_ignore_ascii_case(name));
+        let words: Vec<&str> = self.commands.iter().filter(|word| !is_command(word)).map(String::as_str).collect();
         if !words.is_empty() {
             return words;
         }
         let options = COMMANDS.iter().find(|(name, _)| self.is(name));
         let allowed = options.map_or(&[][..], |(_, options)| options);
-        let names = self
-            .flags
-            .iter()
-            .chain(self.options.iter().map(|(name, _)| name));
+        let names = self.flags.iter().chain(self.options.iter().map(|(name, _)| name));
         names
             .map(String::as_str)
             .filter(|name| {
@@ -179,7 +151,5 @@ impl Arguments {
 }
 
 fn is_secret(name: &str) -> bool {
-    SECRETS
-        .iter()
-        .any(|secret| secret.eq_ignore_ascii_case(name))
+    SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }

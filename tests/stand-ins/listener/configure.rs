@@ -137,10 +137,7 @@ fn group(start: &Start, server: &mut dyn Server) -> Result<Group> {
         valid: prompts::not_empty,
     };
     let wanted = wanted.ask(&start.arguments)?;
-    match groups
-        .into_iter()
-        .find(|group| group.name.eq_ignore_ascii_case(&wanted))
-    {
+    match groups.into_iter().find(|group| group.name.eq_ignore_ascii_case(&wanted)) {
         Some(group) => Ok(group),
         None => bail!("Could not find any self-hosted runner group named \"{wanted}\"."),
     }
@@ -188,16 +185,12 @@ fn labels(start: &Start) -> Result<Vec<Value>> {
     }
     let no_defaults = start.arguments.flag("no-default-labels");
     if no_defaults && own.is_empty() {
-        bail!(
-            "Disabling default labels via --no-default-labels without specifying --labels is not supported"
-        );
+        bail!("Disabling default labels via --no-default-labels without specifying --labels is not supported");
     }
     let system = DEFAULT_LABELS.iter().filter(|_| !no_defaults);
     let label = |name: &&str, kind| json!({ "id": 0, "name": name, "type": kind });
     let system = system.map(|name| label(name, "system"));
-    Ok(system
-        .chain(own.iter().map(|name| label(name, "user")))
-        .collect())
+    Ok(system.chain(own.iter().map(|name| label(name, "user"))).collect())
 }
 
 fn write_credentials(start: &Start, registered: &Registered) -> Result<()> {
@@ -234,26 +227,14 @@ fn settings(
     let ephemeral = start.arguments.flag("ephemeral");
     let v2 = tenant.use_v2_flow;
     Ok(Settings {
-        agent_id: if fault.has(Fault::ZeroId) {
-            0
-        } else {
-            registered.id
-        },
-        agent_name: Some(if fault.has(Fault::WrongName) {
-            "someone-else".to_owned()
-        } else {
-            registered.name
-        }),
+        agent_id: if fault.has(Fault::ZeroId) { 0 } else { registered.id },
+        agent_name: Some(if fault.has(Fault::WrongName) { "someone-else".to_owned() } else { registered.name }),
         pool_id: group.id,
         pool_name: Some(group.name.clone()),
         disable_update: start.arguments.flag("disableupdate"),
         ephemeral: ephemeral != fault.has(Fault::WrongEphemeral),
         server_url: Some(tenant.url).filter(|url| !url.is_empty()),
-        git_hub_url: Some(if fault.has(Fault::WrongUrl) {
-            "https://github.com/someone-else".to_owned()
-        } else {
-            url
-        }),
+        git_hub_url: Some(if fault.has(Fault::WrongUrl) { "https://github.com/someone-else".to_owned() } else { url }),
         work_folder: Some(work),
         use_v2_flow: v2,
         use_runner_admin_flow: v2,
@@ -265,10 +246,7 @@ fn settings(
 fn write_settings(start: &Start, settings: &Settings) -> Result<()> {
     let fault = &start.script.fault;
     let file = start.root.join(files::RUNNER);
-    for (cut, extent) in [
-        (Fault::TruncateRunner, Extent::Half),
-        (Fault::EmptyRunner, Extent::Empty),
-    ] {
+    for (cut, extent) in [(Fault::TruncateRunner, Extent::Half), (Fault::EmptyRunner, Extent::Empty)] {
         if fault.has(cut) {
             files::write(&file, settings, extent)?;
             fault.die_at(cut)?;
@@ -278,10 +256,7 @@ fn write_settings(start: &Start, settings: &Settings) -> Result<()> {
         files::write(&file, settings, Extent::Whole)?;
     }
     fault.die_at(Fault::DieAfterRunner)?;
-    for (lie, name) in [
-        (Fault::NoCredentials, files::CREDENTIALS),
-        (Fault::NoKey, files::KEY),
-    ] {
+    for (lie, name) in [(Fault::NoCredentials, files::CREDENTIALS), (Fault::NoKey, files::KEY)] {
         if fault.has(lie) {
             std::fs::remove_file(start.root.join(name))?;
         }

@@ -28,14 +28,8 @@ impl Log {
         let directory = root.join("_diag");
         fs::create_dir_all(&directory)?;
         let name = format!("Runner_{}-utc.log", Utc::now().compact());
-        let file = File::options()
-            .append(true)
-            .create(true)
-            .open(directory.join(name))?;
-        Ok(Self {
-            file,
-            secrets: Vec::new(),
-        })
+        let file = File::options().append(true).create(true).open(directory.join(name))?;
+        Ok(Self { file, secrets: Vec::new() })
     }
 
     /// From now on `secret` is written as `***`.
@@ -45,13 +39,7 @@ impl Log {
 
     /// Writes a line. A full disk stops no runner.
     pub fn trace(&mut self, text: &str) {
-        let masked = self.secrets.iter().fold(text.to_owned(), |text, secret| {
-            text.replace(secret.as_str(), "***")
-        });
-        _ = writeln!(
-            self.file,
-            "[{} INFO Listener] {masked}",
-            Utc::now().sortable()
-        );
+        let masked = self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"));
+        _ = writeln!(self.file, "[{} INFO Listener] {masked}", Utc::now().sortable());
     }
 }

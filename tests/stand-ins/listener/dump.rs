@@ -59,14 +59,10 @@ pub fn dump(directory: &Path, argv: &[OsString], environment: &Environment) -> R
     let dump = Dump {
         command: argv.get(1).map(text),
         argv: argv.iter().map(text).collect(),
-        environment: environment
-            .iter()
-            .map(|(name, value)| (text(name), sha256(value.as_bytes())))
-            .collect(),
+        environment: environment.iter().map(|(name, value)| (text(name), sha256(value.as_bytes()))).collect(),
         umask: umask()?,
         cwd: env::current_dir().unwrap_or_default().display().to_string(),
-        stdin_is_null: fs::read_link("/proc/self/fd/0")
-            .is_ok_and(|path| path == Path::new("/dev/null")),
+        stdin_is_null: fs::read_link("/proc/self/fd/0").is_ok_and(|path| path == Path::new("/dev/null")),
         uid: getuid().as_raw(),
         gid: getgid().as_raw(),
         pid: process::id(),

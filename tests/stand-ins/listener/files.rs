@@ -96,9 +96,7 @@ pub fn read_settings(root: &Path) -> Result<Option<Settings>> {
     };
     let fields: Map<String, Value> = serde_json::from_str(&text)?;
     let canonical = fields.into_iter().filter_map(|(key, value)| {
-        let known = SETTINGS_KEYS
-            .iter()
-            .find(|known| known.eq_ignore_ascii_case(&key))?;
+        let known = SETTINGS_KEYS.iter().find(|known| known.eq_ignore_ascii_case(&key))?;
         Some(((*known).to_owned(), value))
     });
     let settings = serde_json::from_value(Value::Object(canonical.collect()))?;
@@ -207,8 +205,7 @@ pub fn key(root: &Path, environment: &Environment) -> Result<String> {
     if !file.exists() {
         let seed = format!("{}{:?}", process::id(), std::time::SystemTime::now());
         let part = |name: &str, length: usize| {
-            let mut bytes =
-                format!("FAKE KEY, NOT A SECRET: {name} {}", sha256(&seed)).into_bytes();
+            let mut bytes = format!("FAKE KEY, NOT A SECRET: {name} {}", sha256(&seed)).into_bytes();
             bytes.resize(length, b'.');
             BASE64_STANDARD.encode(bytes)
         };
@@ -228,21 +225,15 @@ pub fn key(root: &Path, environment: &Environment) -> Result<String> {
     let text = read(&file)?.unwrap_or_default();
     let key: Value = serde_json::from_str(&text)?;
     let (modulus, exponent) = (key["modulus"].as_str(), key["exponent"].as_str());
-    let (modulus, exponent) = modulus
-        .zip(exponent)
-        .context("The RSA key is incomplete.")?;
-    Ok(format!(
-        "<RSAKeyValue><Modulus>{modulus}</Modulus><Exponent>{exponent}</Exponent></RSAKeyValue>"
-    ))
+    let (modulus, exponent) = modulus.zip(exponent).context("The RSA key is incomplete.")?;
+    Ok(format!("<RSAKeyValue><Modulus>{modulus}</Modulus><Exponent>{exponent}</Exponent></RSAKeyValue>"))
 }
 
 /// `chmod 600 <path>` with the `chmod` on `PATH` and the path unquoted; failure is no
 /// failure (RSAFileKeyManager.cs:28-51).
 fn restrict(file: &Path, environment: &Environment) {
     let path = environment.get("PATH").unwrap_or_default();
-    let mut found = path
-        .split(':')
-        .map(|directory| Path::new(directory).join("chmod"));
+    let mut found = path.split(':').map(|directory| Path::new(directory).join("chmod"));
     if let Some(chmod) = found.find(|chmod| chmod.is_file()) {
         let words = format!("600 {}", file.display());
         _ = Command::new(chmod)

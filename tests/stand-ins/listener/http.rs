@@ -101,22 +101,14 @@ impl Http {
             request.body(())?.with_agent(&self.agent).run()?
         };
         let id = response.headers().get("x-github-request-id");
-        let id = id
-            .and_then(|id| id.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
+        let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
         let body = response.body_mut().read_to_string()?;
         Ok((response.status().as_u16(), id, body))
     }
 
     fn remote(&self, shown: &str, path: String, body: Option<&Value>) -> Result<Value> {
         let method = shown.to_uppercase();
-        let call = Call {
-            method: &method,
-            shown,
-            path,
-            body: body.map(Value::to_string),
-        };
+        let call = Call { method: &method, shown, path, body: body.map(Value::to_string) };
         self.call(&call, &format!("RemoteAuth {}", self.remote))
     }
 }
@@ -124,17 +116,10 @@ impl Http {
 impl Server for Http {
     fn token(&mut self, purpose: Purpose, pat: &str) -> Result<String> {
         let path = format!("actions/runners/{}", purpose.token());
-        let call = Call {
-            method: "POST",
-            shown: "POST",
-            path: self.target.entity(&path, "repository")?,
-            body: None,
-        };
+        let call = Call { method: "POST", shown: "POST", path: self.target.entity(&path, "repository")?, body: None };
         let encoded = BASE64_STANDARD.encode(format!("github:{pat}"));
         let answer = self.call(&call, &format!("basic {encoded}"))?;
-        let token = answer["token"]
-            .as_str()
-            .context("The answer holds no token.")?;
+        let token = answer["token"].as_str().context("The answer holds no token.")?;
         Ok(token.to_owned())
     }
 
@@ -145,10 +130,7 @@ impl Server for Http {
         let answer = self.remote("POST", path, Some(&body))?;
         match answer["token_schema"].as_str() {
             Some("OAuthAccessToken") => Ok(Tenant::deserialize(&answer)?),
-            other => Err(anyhow!(
-                "Not supported token schema: {}",
-                other.unwrap_or_default()
-            )),
+            other => Err(anyhow!("Not supported token schema: {}", other.unwrap_or_default())),
         }
     }
 
@@ -183,9 +165,7 @@ impl Server for Http {
 /// `Uri.EscapeDataString`: all but the unreserved characters.
 fn escape(text: &str) -> String {
     let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         other => format!("%{other:02X}"),
     };
     text.bytes().map(escape).collect()

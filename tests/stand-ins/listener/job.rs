@@ -61,11 +61,7 @@ pub fn run(
         (None, None, Some(status)) if !status.success() => "Failed",
         (None, None, _) => "Succeeded",
     };
-    terminal::line(&format!(
-        "{}: Job {} completed with result: {result}",
-        now(),
-        job.name
-    ));
+    terminal::line(&format!("{}: Job {} completed with result: {result}", now(), job.name));
     Ok(finished.map_or_else(|| Finished::Result(result.to_owned()), Finished::Stopped))
 }
 
@@ -94,16 +90,8 @@ fn execute(
     Ok(outcome)
 }
 
-fn spawn(
-    start: &Start,
-    command: &str,
-    work: &Path,
-    sender: Sender<Event>,
-) -> Result<(Pid, thread::JoinHandle<()>)> {
-    let log = start
-        .root
-        .join("_diag")
-        .join(format!("Worker_{}-utc.log", Utc::now().compact()));
+fn spawn(start: &Start, command: &str, work: &Path, sender: Sender<Event>) -> Result<(Pid, thread::JoinHandle<()>)> {
+    let log = start.root.join("_diag").join(format!("Worker_{}-utc.log", Utc::now().compact()));
     let log = File::options().append(true).create(true).open(log)?;
     let mut child = Command::new("/bin/sh")
         .args(["-c", command])
@@ -133,8 +121,7 @@ fn kill(group: Pid, events: &Receiver<Event>) -> Result<Option<ExitStatus>> {
         _ = killpg(group, signal);
         let deadline = std::time::Instant::now() + patience;
         loop {
-            match events.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now()))
-            {
+            match events.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
                 Ok(Event::Job(status)) => return Ok(Some(status?)),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => break,

@@ -28,10 +28,7 @@ mod remove;
 mod run;
 mod script;
 mod server;
-#[allow(
-    clippy::duplicate_mod,
-    reason = "a program may embed both stand-ins, each complete by itself"
-)]
+#[allow(clippy::duplicate_mod, reason = "a program may embed both stand-ins, each complete by itself")]
 #[path = "../shared.rs"]
 mod shared;
 mod signals;
@@ -105,10 +102,7 @@ fn warn_of_unknown(arguments: &Arguments) {
     if unknown.is_empty() {
         return;
     }
-    let (names, usage) = (
-        unknown.join(", "),
-        r".\config.cmd --help or ./config.sh --help",
-    );
+    let (names, usage) = (unknown.join(", "), r".\config.cmd --help or ./config.sh --help");
     terminal::error(&match arguments.known_command() {
         Some(command) => format!(
             "Unrecognized command-line input arguments for command {command}: '{names}'. For usage refer to: {usage}"

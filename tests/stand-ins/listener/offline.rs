@@ -11,9 +11,7 @@ use serde_json::Value;
 
 use super::{
     script::{Offline, ServerStep},
-    server::{
-        ATTEMPTS, Authorization, Group, Purpose, Registered, Server, Tenant, failure, print_failure,
-    },
+    server::{ATTEMPTS, Authorization, Group, Purpose, Registered, Server, Tenant, failure, print_failure},
     shared::{guid, sha256},
     target::Target,
 };
@@ -29,20 +27,11 @@ impl OfflineServer {
     /// A server that behaves by `rules`.
     pub fn new(rules: &Offline, directory: &Path, target: Target) -> Self {
         let ids = rules.ids.clone();
-        Self {
-            rules: rules.clone(),
-            ids: ids.unwrap_or_else(|| directory.join("stand-in-ids")),
-            target,
-        }
+        Self { rules: rules.clone(), ids: ids.unwrap_or_else(|| directory.join("stand-in-ids")), target }
     }
 
     fn step(&self, step: ServerStep, method: &str, path: &str) -> Result<()> {
-        let Some(refusal) = self
-            .rules
-            .refuse
-            .as_ref()
-            .filter(|refusal| refusal.step == step)
-        else {
+        let Some(refusal) = self.rules.refuse.as_ref().filter(|refusal| refusal.step == step) else {
             return Ok(());
         };
         let attempts = if refusal.status == 404 { 1 } else { ATTEMPTS };
@@ -59,8 +48,7 @@ impl OfflineServer {
             result => result.with_context(|| format!("Failed to read {}", self.ids.display()))?,
         };
         let next = last.trim().parse::<u64>()? + 1;
-        fs::write(&self.ids, next.to_string())
-            .with_context(|| format!("Failed to count in {}", self.ids.display()))?;
+        fs::write(&self.ids, next.to_string()).with_context(|| format!("Failed to count in {}", self.ids.display()))?;
         Ok(next)
     }
 }
@@ -74,18 +62,10 @@ impl Server for OfflineServer {
     }
 
     fn tenant(&mut self, _: Purpose, _: &str) -> Result<Tenant> {
-        self.step(
-            ServerStep::Tenant,
-            "POST",
-            &self.target.api("actions/runner-registration"),
-        )?;
+        self.step(ServerStep::Tenant, "POST", &self.target.api("actions/runner-registration"))?;
         let legacy = self.rules.legacy;
         Ok(Tenant {
-            url: if legacy {
-                "https://pipelines.actions.example/fake/".to_owned()
-            } else {
-                String::new()
-            },
+            url: if legacy { "https://pipelines.actions.example/fake/".to_owned() } else { String::new() },
             use_v2_flow: !legacy,
         })
     }
@@ -97,32 +77,19 @@ impl Server for OfflineServer {
         let names = std::iter::once("Default").chain(further);
         Ok((1..)
             .zip(names)
-            .map(|(id, name)| Group {
-                id,
-                name: name.to_owned(),
-                default: id == 1,
-                is_hosted: false,
-            })
+            .map(|(id, name)| Group { id, name: name.to_owned(), default: id == 1, is_hosted: false })
             .collect())
     }
 
     fn find(&mut self, name: &str) -> Result<Option<u64>> {
-        self.step(
-            ServerStep::Find,
-            "Get",
-            &self.target.entity("actions/runners", "enterprise")?,
-        )?;
+        self.step(ServerStep::Find, "Get", &self.target.entity("actions/runners", "enterprise")?)?;
         let mut taken = (1_001..).zip(&self.rules.taken);
         let found = taken.find(|(_, taken)| taken.eq_ignore_ascii_case(name));
         Ok(found.map(|(id, _)| id))
     }
 
     fn register(&mut self, body: &Value) -> Result<Registered> {
-        self.step(
-            ServerStep::Register,
-            "Post",
-            &self.target.api("actions/runners/register"),
-        )?;
+        self.step(ServerStep::Register, "Post", &self.target.api("actions/runners/register"))?;
         let id = match body["runner_id"].as_u64() {
             Some(id) => id,
             None => self.next_id()?,
@@ -140,10 +107,6 @@ impl Server for OfflineServer {
 
     fn delete(&mut self, _: &str, id: u64) -> Result<()> {
         let path = format!("actions/runners/{id}");
-        self.step(
-            ServerStep::Delete,
-            "Delete",
-            &self.target.entity(&path, "enterprise")?,
-        )
+        self.step(ServerStep::Delete, "Delete", &self.target.entity(&path, "enterprise")?)
     }
 }

@@ -29,11 +29,7 @@ impl Presence {
             .into();
         let github = start.script.github.as_ref();
         let id = settings.agent_id;
-        Self {
-            base: github
-                .map(|base| format!("{}/_stand-in/runners/{id}", base.trim_end_matches('/'))),
-            agent,
-        }
+        Self { base: github.map(|base| format!("{}/_stand-in/runners/{id}", base.trim_end_matches('/'))), agent }
     }
 
     /// Comes online; false if GitHub knows no such runner any more.

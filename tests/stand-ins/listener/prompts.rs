@@ -32,18 +32,12 @@ impl Question<'_> {
     ///
     /// Unattended and nothing to fall back to; or a secret asked of a redirected input.
     pub fn ask(&self, arguments: &Arguments) -> Result<String> {
-        if let Some(value) = arguments
-            .value(self.name)
-            .filter(|value| (self.valid)(value))
-        {
+        if let Some(value) = arguments.value(self.name).filter(|value| (self.valid)(value)) {
             return Ok(value.to_owned());
         }
         if arguments.flag("unattended") {
             if self.default.is_empty() && !self.optional {
-                bail!(
-                    "Invalid configuration provided for {}. Terminating unattended configuration.",
-                    self.name
-                );
+                bail!("Invalid configuration provided for {}. Terminating unattended configuration.", self.name);
             }
             return Ok(self.default.to_owned());
         }
@@ -62,10 +56,7 @@ impl Question<'_> {
                     return Ok(self.default.to_owned());
                 }
                 value if !value.is_empty() && (self.valid)(value) => return Ok(value.to_owned()),
-                _ => terminal::line(&format!(
-                    "Entered value is not a valid value for {}.",
-                    self.name
-                )),
+                _ => terminal::line(&format!("Entered value is not a valid value for {}.", self.name)),
             }
         }
     }
@@ -78,12 +69,8 @@ pub fn not_empty(value: &str) -> bool {
 
 /// Validators.cs: an absolute http or https url.
 pub fn server_url(value: &str) -> bool {
-    let rest = value
-        .strip_prefix("https://")
-        .or(value.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace)
-    })
+    let rest = value.strip_prefix("https://").or(value.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
 }
 
 /// Validators.cs: no label longer than 256 characters.

@@ -29,9 +29,7 @@ const KILLED: u8 = 137;
 /// Runs, or without a command prints the usage; both need a configured runner.
 pub fn run(start: &mut Start) -> ExitCode {
     let Ok(Some(settings)) = files::read_settings(&start.root) else {
-        terminal::error(
-            "An error occurred: Not configured. Run config.(sh/cmd) to configure the runner.",
-        );
+        terminal::error("An error occurred: Not configured. Run config.(sh/cmd) to configure the runner.");
         return ExitCode::from(TERMINATED);
     };
     if !start.arguments.is("run") {
@@ -51,10 +49,7 @@ fn listen(start: &mut Start, settings: &Settings) -> Result<u8> {
     let (sender, events) = signals::events()?;
     let work = work_directory(&start.root, settings);
     if fs::create_dir_all(work.join("_temp")).is_err() {
-        terminal::error(&format!(
-            "Fail to create and validate runner's work directory '{}'.",
-            work.display()
-        ));
+        terminal::error(&format!("Fail to create and validate runner's work directory '{}'.", work.display()));
         return Ok(TERMINATED);
     }
     let presence = Presence::new(start, settings);
@@ -70,17 +65,9 @@ fn listen(start: &mut Start, settings: &Settings) -> Result<u8> {
     terminal::line("");
     terminal::success("Connected to GitHub");
     terminal::line("");
-    terminal::line(&format!(
-        "Current runner version: '{}'",
-        start.script.version
-    ));
+    terminal::line(&format!("Current runner version: '{}'", start.script.version));
     terminal::line(&format!("{}: Listening for Jobs", Utc::now().sortable()));
-    let stage = Stage {
-        start,
-        settings,
-        work: &work,
-        presence: &presence,
-    };
+    let stage = Stage { start, settings, work: &work, presence: &presence };
     let code = stage.play(&steps, &sender, &events)?;
     // Whoever is killed tells nobody.
     if code != KILLED {
@@ -166,18 +153,9 @@ fn stopped_quietly(start: &Start, event: &Event) -> Result<u8> {
 }
 
 fn hosted_code(result: &str) -> u8 {
-    let results = [
-        "Succeeded",
-        "SucceededWithIssues",
-        "Failed",
-        "Canceled",
-        "Skipped",
-        "Abandoned",
-    ];
+    let results = ["Succeeded", "SucceededWithIssues", "Failed", "Canceled", "Skipped", "Abandoned"];
     let place = results.iter().position(|known| *known == result);
-    place
-        .and_then(|place| u8::try_from(100 + place).ok())
-        .unwrap_or(102)
+    place.and_then(|place| u8::try_from(100 + place).ok()).unwrap_or(102)
 }
 
 /// Endings before the session exists, so before `Listening for Jobs`.
@@ -211,12 +189,8 @@ fn refused_session(ending: Ending) -> Option<u8> {
 fn end(start: &Start, settings: &Settings, ending: Ending) -> Result<u8> {
     let error = |text: &str| terminal::error(&format!("An error occurred: {text}"));
     match ending {
-        Ending::DeletedWhilePolling | Ending::DeletedWhilePollingAndStopFails
-            if start.script.cleans_up() =>
-        {
-            terminal::error(
-                "The runner no longer exists on the server. Cleaning up local configuration.",
-            );
+        Ending::DeletedWhilePolling | Ending::DeletedWhilePollingAndStopFails if start.script.cleans_up() => {
+            terminal::error("The runner no longer exists on the server. Cleaning up local configuration.");
             files::delete_registration(&start.root)?;
             Ok(0)
         }
@@ -234,11 +208,8 @@ fn end(start: &Start, settings: &Settings, ending: Ending) -> Result<u8> {
         }
         Ending::VersionTooOld => {
             error(OLD_VERSION_TEXT);
-            let asked = start
-                .environment
-                .get("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE");
-            let asked =
-                asked.is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1");
+            let asked = start.environment.get("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE");
+            let asked = asked.is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1");
             Ok(if asked { 7 } else { TERMINATED })
         }
         Ending::PollingFailed => {

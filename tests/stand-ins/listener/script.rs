@@ -170,17 +170,15 @@ impl Script {
         match fs::read(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("Failed to read {}", file.display())),
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("Failed to understand {}", file.display())),
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).with_context(|| format!("Failed to understand {}", file.display()))
+            }
         }
     }
 
     /// Whether a runner deleted while polling cleans up after itself (67cbf96).
     pub fn cleans_up(&self) -> bool {
-        let mut numbers = self
-            .version
-            .split('.')
-            .map(|part| part.parse().unwrap_or(0_u32));
+        let mut numbers = self.version.split('.').map(|part| part.parse().unwrap_or(0_u32));
         let (major, minor) = (numbers.next(), numbers.next());
         (major, minor) >= (Some(2), Some(336))
     }

@@ -91,20 +91,14 @@ pub trait Server {
 pub fn connect(start: &Start, target: Target) -> Box<dyn Server> {
     match &start.script.github {
         Some(base) => Box::new(Http::new(base, target, &start.script.version)),
-        None => Box::new(OfflineServer::new(
-            &start.script.offline,
-            &start.directory,
-            target,
-        )),
+        None => Box::new(OfflineServer::new(&start.script.offline, &start.directory, target)),
     }
 }
 
 /// Prints what the runner prints for a failed attempt, the body verbatim.
 pub fn print_failure(status: u16, method: &str, url: &str, request_id: &str, body: &str) {
     let name = status_name(status).replace(' ', "");
-    terminal::error(&format!(
-        "Http response code: {name} from '{method} {url}' (Request Id: {request_id})"
-    ));
+    terminal::error(&format!("Http response code: {name} from '{method} {url}' (Request Id: {request_id})"));
     terminal::error(body);
 }
 

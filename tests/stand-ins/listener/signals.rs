@@ -38,11 +38,7 @@ pub fn events() -> Result<(Sender<Event>, Receiver<Event>)> {
     let forward = sender.clone();
     thread::spawn(move || {
         for signal in signals.forever() {
-            let event = if signal == SIGTERM {
-                Event::Terminate
-            } else {
-                Event::Interrupt
-            };
+            let event = if signal == SIGTERM { Event::Terminate } else { Event::Interrupt };
             if forward.send(event).is_err() {
                 return;
             }

@@ -14,8 +14,8 @@ use std::{
 };
 
 use super::{
-    MISUSED, TERMINATED, arguments::Arguments, diagnostics::Log, dump, environment::Environment,
-    files, script::Script, terminal,
+    MISUSED, TERMINATED, arguments::Arguments, diagnostics::Log, dump, environment::Environment, files, script::Script,
+    terminal,
 };
 
 /// All that a command needs.
@@ -66,20 +66,10 @@ pub fn start() -> Result<Start, ExitCode> {
         return Err(ExitCode::from(TERMINATED));
     }
 
-    let words = argv
-        .iter()
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned());
+    let words = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
     let inputs = environment.take_inputs();
     let arguments = Arguments::parse(words, inputs, &mut log);
-    Ok(Start {
-        root,
-        directory,
-        environment,
-        arguments,
-        script,
-        log,
-    })
+    Ok(Start { root, directory, environment, arguments, script, log })
 }
 
 /// The directory of the name that the stand-in was called by, links unresolved: tests
@@ -87,11 +77,7 @@ pub fn start() -> Result<Start, ExitCode> {
 fn own_directory(argv: &[OsString]) -> PathBuf {
     let called = argv.first().map(PathBuf::from).unwrap_or_default();
     let by_path = |path: &Path| path.components().count() > 1;
-    let executable = if by_path(&called) {
-        called
-    } else {
-        env::current_exe().unwrap_or_default()
-    };
+    let executable = if by_path(&called) { called } else { env::current_exe().unwrap_or_default() };
     let directory = executable.parent().unwrap_or(Path::new("/"));
     std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
 }

@@ -28,15 +28,10 @@ impl Target {
         let hosted = ["github.com", "www.github.com", "github.localhost"].contains(&host.as_str())
             || host.ends_with(".ghe.localhost")
             || host.ends_with(".ghe.com");
-        let segments: Vec<&str> = path
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .collect();
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let entity = match segments[..] {
             [organisation] => Some(format!("orgs/{organisation}")),
-            [kind, name] if kind.eq_ignore_ascii_case("enterprises") => {
-                Some(format!("{kind}/{name}"))
-            }
+            [kind, name] if kind.eq_ignore_ascii_case("enterprises") => Some(format!("{kind}/{name}")),
             [owner, name] => Some(format!("repos/{owner}/{name}")),
             _ => None,
         };
@@ -62,8 +57,7 @@ impl Target {
     /// The url names none; `expected` completes the runner's sentence about it.
     pub fn entity(&self, rest: &str, expected: &str) -> Result<String> {
         let entity = self.entity.as_deref();
-        let entity = entity
-            .ok_or_else(|| anyhow!("'{}' should point to an org or {expected}.", self.url))?;
+        let entity = entity.ok_or_else(|| anyhow!("'{}' should point to an org or {expected}.", self.url))?;
         Ok(self.api(&format!("{entity}/{rest}")))
     }
 

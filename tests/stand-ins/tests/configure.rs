@@ -11,15 +11,8 @@ use crate::{
 
 /// A GitHub that knows [`PAT`], and a stand that talks to it.
 pub fn pair() -> (GitHub, Stand) {
-    let state = State {
-        pats: vec![PAT.to_owned()],
-        ..State::default()
-    };
-    let github = github::start(Config {
-        state,
-        ..Config::default()
-    })
-    .unwrap();
+    let state = State { pats: vec![PAT.to_owned()], ..State::default() };
+    let github = github::start(Config { state, ..Config::default() }).unwrap();
     let stand = Stand::with(&online(&github));
     (github, stand)
 }
@@ -40,8 +33,7 @@ pub fn with_pat(stand: &Stand, more: &[&str]) -> crate::harness::Ran {
 fn a_registration_token_registers() {
     let (github, stand) = pair();
     let token = registration_token(&github, 60);
-    let mut command =
-        stand.configuration(&["--labels", "a,B,,b", "--ephemeral", "--disableupdate"]);
+    let mut command = stand.configuration(&["--labels", "a,B,,b", "--ephemeral", "--disableupdate"]);
     let ran = finish(command.env("ACTIONS_RUNNER_INPUT_TOKEN", token)).expect(0);
     let art = ran.stdout.find("# Authentication").unwrap();
     insta::assert_snapshot!(ran.stdout[art..].replace("\n\n\n", "\n\n"), @r"
@@ -60,17 +52,10 @@ fn a_registration_token_registers() {
     let runner = &github.state().runners[0];
     assert_eq!(runner.entity, "orgs/octo-org");
     assert!(runner.ephemeral && runner.updates_disabled);
-    let labels: Vec<&str> = runner
-        .labels
-        .iter()
-        .map(|label| label.name.as_str())
-        .collect();
+    let labels: Vec<&str> = runner.labels.iter().map(|label| label.name.as_str()).collect();
     assert_eq!(labels, ["self-hosted", "Linux", "X64", "a", "B"]);
-    let paths: Vec<String> = github
-        .records()
-        .iter()
-        .map(|record| format!("{} {}", record.method, record.path))
-        .collect();
+    let paths: Vec<String> =
+        github.records().iter().map(|record| format!("{} {}", record.method, record.path)).collect();
     assert_eq!(
         paths,
         [
@@ -86,14 +71,9 @@ fn a_registration_token_registers() {
 fn files_have_the_mark_the_order_and_the_modes_of_the_runner() {
     let stand = Stand::new();
     let listener = stand.path("bin/Runner.Listener");
-    let script = format!(
-        "umask 027; exec {} configure --unattended --url {URL} --name one",
-        listener.display()
-    );
+    let script = format!("umask 027; exec {} configure --unattended --url {URL} --name one", listener.display());
     let mut command = Command::new("/bin/sh");
-    command
-        .args(["-c", &script])
-        .env("RUNNER_ROOT", stand.path("root"));
+    command.args(["-c", &script]).env("RUNNER_ROOT", stand.path("root"));
     finish(command.env("ACTIONS_RUNNER_INPUT_TOKEN", TOKEN)).expect(0);
     let text = fs::read_to_string(stand.root(".runner")).unwrap();
     insta::assert_snapshot!(text.strip_prefix('\u{feff}').expect("no byte order mark"), @r#"
@@ -109,14 +89,8 @@ fn files_have_the_mark_the_order_and_the_modes_of_the_runner() {
       "serverUrlV2": "https://broker.actions.example/"
     }
     "#);
-    assert_eq!(
-        parse(&stand.root(".credentials"))["data"]["requireFipsCryptography"],
-        "True"
-    );
-    assert_eq!(
-        parse(&stand.root(".credentials_rsaparams"))["exponent"],
-        "AQAB"
-    );
+    assert_eq!(parse(&stand.root(".credentials"))["data"]["requireFipsCryptography"], "True");
+    assert_eq!(parse(&stand.root(".credentials_rsaparams"))["exponent"], "AQAB");
     let mode = |name| fs::metadata(stand.root(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(".runner"), 0o640);
     assert_eq!(mode(".credentials"), 0o640);
@@ -128,10 +102,7 @@ fn an_api_token_mints_the_registration_token_and_is_never_recorded() {
     let (github, stand) = pair();
     with_pat(&stand, &[]).expect(0);
     let records = github.records();
-    assert_eq!(
-        records[0].path,
-        "/orgs/octo-org/actions/runners/registration-token"
-    );
+    assert_eq!(records[0].path, "/orgs/octo-org/actions/runners/registration-token");
     assert_eq!(records[0].host, "api.github.com");
     let authorization = records[0].authorization.as_ref().unwrap();
     assert_eq!(authorization.scheme, "basic");
@@ -150,10 +121,7 @@ fn a_wrong_api_token_fails_after_three_attempts() {
     let line = "Http response code: Unauthorized from 'POST https://api.github.com/orgs/octo-org/actions/runners/registration-token'";
     assert_eq!(ran.stderr.matches(line).count(), 3);
     assert!(ran.stderr.contains("Bad credentials"));
-    assert!(
-        ran.stderr
-            .ends_with("Response status code does not indicate success: 401 (Unauthorized).\n")
-    );
+    assert!(ran.stderr.ends_with("Response status code does not indicate success: 401 (Unauthorized).\n"));
     assert!(stand.files().is_empty());
 }
 
@@ -163,10 +131,7 @@ fn an_expired_token_or_an_api_token_in_its_place_is_not_found_at_once() {
     for token in [registration_token(&github, 0), PAT.to_owned()] {
         let mut command = stand.configuration(&[]);
         let ran = finish(command.env("ACTIONS_RUNNER_INPUT_TOKEN", token)).expect(1);
-        assert_eq!(
-            ran.stderr.matches("Http response code: NotFound").count(),
-            1
-        );
+        assert_eq!(ran.stderr.matches("Http response code: NotFound").count(), 1);
     }
 }
 
@@ -201,10 +166,7 @@ fn a_name_in_use_is_refused_and_replaced_on_request() {
 fn an_unknown_group_is_refused() {
     let (_github, stand) = pair();
     let ran = with_pat(&stand, &["--runnergroup", "none"]).expect(1);
-    assert!(
-        ran.stderr
-            .contains("Could not find any self-hosted runner group named \"none\".")
-    );
+    assert!(ran.stderr.contains("Could not find any self-hosted runner group named \"none\"."));
     with_pat(&stand, &["--runnergroup", "DEFAULT"]).expect(0);
 }
 
@@ -219,16 +181,8 @@ fn one_label_too_long_drops_all_of_them() {
 fn no_default_labels_needs_labels_and_says_so_late() {
     let (github, stand) = pair();
     let ran = with_pat(&stand, &["--no-default-labels"]).expect(1);
-    assert!(
-        ran.stderr
-            .contains("without specifying --labels is not supported")
-    );
-    assert!(
-        github
-            .records()
-            .iter()
-            .any(|record| record.path.contains("?name=one"))
-    );
+    assert!(ran.stderr.contains("without specifying --labels is not supported"));
+    assert!(github.records().iter().any(|record| record.path.contains("?name=one")));
     with_pat(&stand, &["--no-default-labels", "--labels", "only"]).expect(0);
     assert_eq!(github.state().runners[0].labels[0].name, "only");
 }
@@ -236,10 +190,7 @@ fn no_default_labels_needs_labels_and_says_so_late() {
 #[test]
 fn a_server_error_after_the_effect_leaves_an_orphan() {
     let (github, stand) = pair();
-    github.inject(Fault {
-        after_effect: true,
-        ..Fault::next("/actions/runners/register", 502)
-    });
+    github.inject(Fault { after_effect: true, ..Fault::next("/actions/runners/register", 502) });
     let ran = with_pat(&stand, &[]).expect(1);
     assert!(ran.stderr.contains("BadGateway") && ran.stderr.contains("Already exists"));
     assert_eq!(github.state().runners.len(), 1);
@@ -252,8 +203,5 @@ fn a_legacy_server_makes_another_runner_file() {
     let ran = stand.configure(&[]).expect(0);
     assert!(ran.stdout.contains("√ Runner connection is good"));
     assert_eq!(stand.runner()["useRunnerAdminFlow"], json!(null));
-    assert_eq!(
-        stand.runner()["serverUrl"],
-        "https://pipelines.actions.example/fake/"
-    );
+    assert_eq!(stand.runner()["serverUrl"], "https://pipelines.actions.example/fake/");
 }

@@ -32,18 +32,9 @@ fn a_truncated_or_empty_runner_file_aborts_every_command() {
     for fault in ["truncate-runner", "empty-runner", "truncate-credentials"] {
         let stand = Stand::with(&json!({ "fault": fault }));
         stand.configure(&[]).expect(137);
-        for command in [
-            &["remove", "--local"][..],
-            &["--version"],
-            &["configure"],
-            &["run"],
-        ] {
+        for command in [&["remove", "--local"][..], &["--version"], &["configure"], &["run"]] {
             let ran = stand.ran(command).expect(134);
-            assert!(
-                ran.stderr.starts_with("Unhandled exception. "),
-                "{}",
-                ran.stderr
-            );
+            assert!(ran.stderr.starts_with("Unhandled exception. "), "{}", ran.stderr);
         }
     }
 }
@@ -93,9 +84,7 @@ fn hangs(stand: &Stand) -> bool {
 
 #[test]
 fn noise_comes_on_both_outputs_and_changes_nothing_else() {
-    let stand = Stand::with(
-        &json!({ "fault": ["flood-stdout", "flood-stderr", "non-utf8", "echo-secret"] }),
-    );
+    let stand = Stand::with(&json!({ "fault": ["flood-stdout", "flood-stderr", "non-utf8", "echo-secret"] }));
     let output = stand.configuration(&[]).output().unwrap();
     assert!(output.status.success());
     for bytes in [&output.stdout, &output.stderr] {
@@ -112,28 +101,17 @@ fn lies_end_in_success_with_the_wrong_files() {
     for (fault, field, value) in [
         ("zero-id", "agentId", json!(null)),
         ("wrong-name", "agentName", json!("someone-else")),
-        (
-            "wrong-url",
-            "gitHubUrl",
-            json!("https://github.com/someone-else"),
-        ),
+        ("wrong-url", "gitHubUrl", json!("https://github.com/someone-else")),
         ("wrong-ephemeral", "ephemeral", json!(true)),
     ] {
         let stand = Stand::with(&json!({ "fault": fault }));
         stand.configure(&[]).expect(0);
         assert_eq!(stand.runner()[field], value, "{fault}");
     }
-    for (fault, missing) in [
-        ("no-runner", ".runner"),
-        ("no-credentials", ".credentials"),
-        ("no-key", KEY),
-    ] {
+    for (fault, missing) in [("no-runner", ".runner"), ("no-credentials", ".credentials"), ("no-key", KEY)] {
         let stand = Stand::with(&json!({ "fault": fault }));
         stand.configure(&[]).expect(0);
-        assert!(
-            !stand.root(missing).exists() && stand.files().len() == 2,
-            "{fault}"
-        );
+        assert!(!stand.root(missing).exists() && stand.files().len() == 2, "{fault}");
     }
 }
 
@@ -149,7 +127,12 @@ fn an_offline_refusal_prints_its_body() {
     let refuse = json!({ "step": "register", "status": 409, "body": "{\"message\":\"taken\"}" });
     let stand = Stand::with(&json!({ "offline": { "refuse": refuse } }));
     let ran = stand.configure(&[]).expect(1);
-    assert_eq!(ran.stderr.matches("Http response code: Conflict from 'Post https://api.github.com/actions/runners/register'").count(), 3);
+    assert_eq!(
+        ran.stderr
+            .matches("Http response code: Conflict from 'Post https://api.github.com/actions/runners/register'")
+            .count(),
+        3
+    );
     assert!(ran.stderr.contains("{\"message\":\"taken\"}"));
 }
 

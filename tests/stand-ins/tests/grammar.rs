@@ -24,18 +24,14 @@ fn an_equals_sign_makes_a_flag_and_leaks_the_secret_into_the_trace() {
     let stand = Stand::new();
     let leaked = format!("--token={TOKEN}");
     let ran = stand.ran(&[&ESSENTIAL[..], &[&leaked]].concat()).expect(1);
-    assert!(ran.stderr.contains(
-        "Invalid configuration provided for token. Terminating unattended configuration."
-    ));
+    assert!(ran.stderr.contains("Invalid configuration provided for token. Terminating unattended configuration."));
     assert!(stand.diagnostics().contains(&format!("arg: token={TOKEN}")));
 }
 
 #[test]
 fn secrets_given_properly_are_masked_in_the_trace() {
     let stand = Stand::new();
-    stand
-        .ran(&[&ESSENTIAL[..], &["--token", TOKEN]].concat())
-        .expect(0);
+    stand.ran(&[&ESSENTIAL[..], &["--token", TOKEN]].concat()).expect(0);
     let trace = stand.diagnostics();
     assert!(trace.contains("Adding option 'token': '***'"), "{trace}");
     assert!(!trace.contains(TOKEN));
@@ -67,16 +63,7 @@ fn the_first_of_several_values_wins() {
 #[test]
 fn commands_and_names_are_compared_without_case() {
     let stand = Stand::new();
-    let arguments = [
-        "CONFIGURE",
-        "--Unattended",
-        "--URL",
-        URL,
-        "--ToKeN",
-        TOKEN,
-        "--NAME",
-        "x",
-    ];
+    let arguments = ["CONFIGURE", "--Unattended", "--URL", URL, "--ToKeN", TOKEN, "--NAME", "x"];
     stand.ran(&arguments).expect(0);
     assert_eq!(stand.runner()["agentName"], "x");
 }
@@ -113,8 +100,7 @@ fn the_command_line_wins_over_the_environment() {
 #[test]
 fn dot_env_overrides_what_was_inherited() {
     let stand = Stand::with(&json!({ "offline": { "taken": ["one"] } }));
-    let injected =
-        "ACTIONS_RUNNER_INPUT_REPLACE=true\nACTIONS_RUNNER_INPUT_WORK=/evil\n=x\nnothing\n";
+    let injected = "ACTIONS_RUNNER_INPUT_REPLACE=true\nACTIONS_RUNNER_INPUT_WORK=/evil\n=x\nnothing\n";
     fs::write(stand.root(".env"), injected).unwrap();
     let mut command = stand.configuration(&[]);
     let ran = finish(command.env("ACTIONS_RUNNER_INPUT_WORK", "_good")).expect(0);
@@ -135,17 +121,10 @@ fn without_runner_root_the_root_is_above_the_program() {
 fn information_flags_work_unconfigured_and_leave_a_log() {
     let stand = Stand::new();
     for flag in ["--help", "--commit", "--version", "/?"] {
-        let words: &[&str] = if flag == "/?" {
-            &["--x", flag]
-        } else {
-            &[flag]
-        };
+        let words: &[&str] = if flag == "/?" { &["--x", flag] } else { &[flag] };
         assert!(!stand.ran(words).expect(0).stdout.is_empty());
     }
     let logs: Vec<_> = fs::read_dir(stand.root("_diag")).unwrap().collect();
     let name = logs[0].as_ref().unwrap().file_name().into_string().unwrap();
-    assert!(
-        name.starts_with("Runner_20") && name.ends_with("-utc.log"),
-        "{name}"
-    );
+    assert!(name.starts_with("Runner_20") && name.ends_with("-utc.log"), "{name}");
 }

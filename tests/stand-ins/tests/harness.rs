@@ -169,17 +169,13 @@ impl Stand {
     /// Names in the root besides `_diag`.
     pub fn files(&self) -> BTreeSet<String> {
         let names = fs::read_dir(self.path("root")).unwrap();
-        names
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name != "_diag")
-            .collect()
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name != "_diag").collect()
     }
 
     /// All diagnostic logs in one.
     pub fn diagnostics(&self) -> String {
         let logs = fs::read_dir(self.root("_diag")).unwrap();
-        logs.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
-            .collect()
+        logs.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
     }
 
     /// All dumps, oldest first.
@@ -259,11 +255,7 @@ impl Running {
         let mut pipe = self.child.stderr.take().unwrap();
         pipe.read_to_string(&mut stderr).unwrap();
         let stdout = self.lines.iter().map(|line| line + "\n").collect();
-        Ran {
-            status,
-            stdout,
-            stderr,
-        }
+        Ran { status, stdout, stderr }
     }
 }
 

@@ -14,16 +14,9 @@ use crate::{
 fn remove_deletes_there_and_here() {
     let (github, stand) = pair();
     with_pat(&stand, &[]).expect(0);
-    let ran = stand
-        .ran(&["remove", "--unattended", "--pat", PAT])
-        .expect(0);
-    assert!(ran.stderr.starts_with(
-        "Unrecognized command-line input arguments for command remove: 'unattended'."
-    ));
-    assert!(
-        ran.stdout
-            .contains("√ Runner removed successfully\n√ Removed .credentials\n√ Removed .runner\n")
-    );
+    let ran = stand.ran(&["remove", "--unattended", "--pat", PAT]).expect(0);
+    assert!(ran.stderr.starts_with("Unrecognized command-line input arguments for command remove: 'unattended'."));
+    assert!(ran.stdout.contains("√ Runner removed successfully\n√ Removed .credentials\n√ Removed .runner\n"));
     assert!(github.state().runners.is_empty() && stand.files().is_empty());
 }
 
@@ -33,10 +26,7 @@ fn remove_of_a_runner_that_github_forgot_fails_and_keeps_the_files() {
     with_pat(&stand, &[]).expect(0);
     github.change(|state| state.runners.clear()).unwrap();
     let ran = stand.ran(&["remove", "--pat", PAT]).expect(1);
-    assert!(
-        ran.stderr
-            .contains("Failed: Removing runner from the server")
-    );
+    assert!(ran.stderr.contains("Failed: Removing runner from the server"));
     assert_eq!(stand.files().len(), 3);
 }
 
@@ -47,10 +37,7 @@ fn remove_local_works_twice_and_leaves_a_lone_key() {
     stand.ran(&["remove", "--local"]).expect(0);
     fs::write(stand.root(".credentials_rsaparams"), "{}").unwrap();
     let ran = stand.ran(&["remove", "--local"]).expect(0);
-    assert!(
-        ran.stdout
-            .contains("Does not exist. Skipping Removing .runner")
-    );
+    assert!(ran.stdout.contains("Does not exist. Skipping Removing .runner"));
     assert_eq!(Vec::from_iter(stand.files()), [".credentials_rsaparams"]);
 }
 
@@ -89,9 +76,6 @@ fn a_runner_that_github_forgot_is_refused_at_its_next_start() {
     with_pat(&stand, &[]).expect(0);
     github.change(|state| state.runners.clear()).unwrap();
     let ran = stand.ran(&["run"]).expect(1);
-    assert!(
-        ran.stderr
-            .contains("The runner registration has been deleted from the server")
-    );
+    assert!(ran.stderr.contains("The runner registration has been deleted from the server"));
     assert!(stand.root(".runner").exists());
 }

@@ -21,11 +21,7 @@ fn ask(base: &str, method: &str, path: &str, body: &Value) -> Answer {
         .method(method)
         .uri(format!("{base}{path}"))
         .header("authorization", format!("Bearer {PAT}"))
-        .body(if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        })
+        .body(if body.is_null() { String::new() } else { body.to_string() })
         .unwrap();
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -44,24 +40,13 @@ fn ask(base: &str, method: &str, path: &str, body: &Value) -> Answer {
 }
 
 fn runner(id: u64) -> Runner {
-    serde_json::from_value(
-        json!({ "id": id, "name": format!("r{id}"), "entity": "repos/octo-org/app" }),
-    )
-    .unwrap()
+    serde_json::from_value(json!({ "id": id, "name": format!("r{id}"), "entity": "repos/octo-org/app" })).unwrap()
 }
 
 /// A GitHub with `count` runners of one repository.
 fn github(count: u64) -> GitHub {
-    let state = State {
-        pats: vec![PAT.to_owned()],
-        runners: (1..=count).map(runner).collect(),
-        ..State::default()
-    };
-    github::start(Config {
-        state,
-        ..Config::default()
-    })
-    .unwrap()
+    let state = State { pats: vec![PAT.to_owned()], runners: (1..=count).map(runner).collect(), ..State::default() };
+    github::start(Config { state, ..Config::default() }).unwrap()
 }
 
 const RUNNERS: &str = "/repos/octo-org/app/actions/runners";
@@ -72,25 +57,12 @@ fn lists_come_in_pages_with_links() {
     let first = ask(&github.url(), "GET", RUNNERS, &Value::Null);
     assert_eq!(first.body["total_count"], 65);
     assert_eq!(first.body["runners"].as_array().unwrap().len(), 30);
-    let next = format!(
-        "<{}{RUNNERS}?per_page=30&page=2>; rel=\"next\"",
-        github.url()
-    );
+    let next = format!("<{}{RUNNERS}?per_page=30&page=2>; rel=\"next\"", github.url());
     assert!(first.link.unwrap().starts_with(&next));
-    let last = ask(
-        &github.url(),
-        "GET",
-        &format!("{RUNNERS}?per_page=30&page=3"),
-        &Value::Null,
-    );
+    let last = ask(&github.url(), "GET", &format!("{RUNNERS}?per_page=30&page=3"), &Value::Null);
     assert_eq!(last.body["runners"].as_array().unwrap().len(), 5);
     assert_eq!(last.link, None);
-    let one = ask(
-        &github.url(),
-        "GET",
-        &format!("/api/v3{RUNNERS}?name=R7"),
-        &Value::Null,
-    );
+    let one = ask(&github.url(), "GET", &format!("/api/v3{RUNNERS}?name=R7"), &Value::Null);
     assert_eq!(one.body["runners"][0]["id"], 7);
 }
 
@@ -101,76 +73,45 @@ fn a_runner_is_found_deleted_and_then_missing() {
     assert_eq!(ask(&url, "GET", &path, &Value::Null).body["name"], "r1");
     assert_eq!(ask(&url, "DELETE", &path, &Value::Null).status, 204);
     assert_eq!(ask(&url, "DELETE", &path, &Value::Null).status, 404);
-    assert_eq!(
-        ask(&url, "GET", &path, &Value::Null).body["message"],
-        "Not Found"
-    );
+    assert_eq!(ask(&url, "GET", &path, &Value::Null).body["message"], "Not Found");
 }
 
 #[test]
 fn a_busy_runner_cannot_be_deleted() {
     let github = github(1);
     let url = github.url();
-    assert_eq!(
-        ask(&url, "POST", "/_stand-in/runners/1/busy", &json!(true)).status,
-        200
-    );
+    assert_eq!(ask(&url, "POST", "/_stand-in/runners/1/busy", &json!(true)).status, 200);
     let refused = ask(&url, "DELETE", &format!("{RUNNERS}/1"), &Value::Null);
     assert_eq!(refused.status, 422);
-    assert_eq!(
-        refused.body["message"],
-        "Runner \"r1\" is currently running a job and cannot be deleted"
-    );
+    assert_eq!(refused.body["message"], "Runner \"r1\" is currently running a job and cannot be deleted");
 }
 
 #[test]
 fn unknown_entities_are_not_found_and_unknown_tokens_unauthorized() {
     let github = github(1);
-    github
-        .change(|state| state.entities.push("orgs/octo-org".to_owned()))
-        .unwrap();
+    github.change(|state| state.entities.push("orgs/octo-org".to_owned())).unwrap();
     assert_eq!(ask(&github.url(), "GET", RUNNERS, &Value::Null).status, 404);
     github.change(|state| state.pats.clear()).unwrap();
     let answer = ask(&github.url(), "GET", RUNNERS, &Value::Null);
-    assert_eq!(
-        (answer.status, &answer.body["message"]),
-        (401, &json!("Bad credentials"))
-    );
+    assert_eq!((answer.status, &answer.body["message"]), (401, &json!("Bad credentials")));
 }
 
 #[test]
 fn faults_can_be_injected_from_outside_and_are_spent() {
     let github = github(1);
     let fault = json!({ "method": "get", "path": "/runners", "status": 429, "headers": { "retry-after": "7" } });
-    assert_eq!(
-        ask(&github.url(), "POST", "/_stand-in/faults", &fault).status,
-        204
-    );
+    assert_eq!(ask(&github.url(), "POST", "/_stand-in/faults", &fault).status, 204);
     assert_eq!(ask(&github.url(), "GET", RUNNERS, &Value::Null).status, 429);
     assert_eq!(ask(&github.url(), "GET", RUNNERS, &Value::Null).status, 200);
     github.inject(Fault::next("", 503));
     assert_eq!(ask(&github.url(), "GET", RUNNERS, &Value::Null).status, 503);
-    assert_eq!(
-        ask(
-            &github.url(),
-            "POST",
-            "/_stand-in/faults",
-            &json!({ "stat": 1 })
-        )
-        .status,
-        400
-    );
+    assert_eq!(ask(&github.url(), "POST", "/_stand-in/faults", &json!({ "stat": 1 })).status, 400);
 }
 
 #[test]
 fn a_secret_in_a_url_is_noticed_and_not_kept() {
     let github = github(0);
-    ask(
-        &github.url(),
-        "GET",
-        &format!("{RUNNERS}?name={PAT}"),
-        &Value::Null,
-    );
+    ask(&github.url(), "GET", &format!("{RUNNERS}?name={PAT}"), &Value::Null);
     let records = ask(&github.url(), "GET", "/_stand-in/records", &Value::Null).body;
     assert_eq!(records[0]["secret-in-path"], true);
     assert!(!records.to_string().contains(PAT));
@@ -183,27 +124,15 @@ fn the_program_keeps_its_state_over_a_restart() {
     fs::write(&state, json!({ "pats": [PAT] }).to_string()).unwrap();
     let start = || {
         let mut command = std::process::Command::new(example("stand-in-github"));
-        command
-            .arg("--address-file")
-            .arg(&address)
-            .arg("--state-file")
-            .arg(&state);
+        command.arg("--address-file").arg(&address).arg("--state-file").arg(&state);
         let running = Running::start(command.arg("--record").arg(stand.path("records")));
         let text = wait_for("the address", || fs::read_to_string(&address).ok());
         (running, format!("http://{}", text.trim()))
     };
     let (running, url) = start();
-    let minted = ask(
-        &url,
-        "POST",
-        &format!("{RUNNERS}/registration-token"),
-        &Value::Null,
-    );
+    let minted = ask(&url, "POST", &format!("{RUNNERS}/registration-token"), &Value::Null);
     assert_eq!(minted.status, 201);
-    assert_eq!(
-        ask(&url, "POST", "/_stand-in/runners", &json!(runner(0))).status,
-        201
-    );
+    assert_eq!(ask(&url, "POST", "/_stand-in/runners", &json!(runner(0))).status, 201);
     drop(running);
     fs::remove_file(&address).unwrap();
     let (_running, url) = start();

@@ -18,10 +18,7 @@ fn an_unconfigured_runner_ends_with_1() {
     let stand = Stand::new();
     for command in [&["run"][..], &[]] {
         let ran = stand.ran(command).expect(1);
-        assert_eq!(
-            ran.stderr,
-            "An error occurred: Not configured. Run config.(sh/cmd) to configure the runner.\n"
-        );
+        assert_eq!(ran.stderr, "An error occurred: Not configured. Run config.(sh/cmd) to configure the runner.\n");
     }
 }
 
@@ -38,10 +35,7 @@ fn an_interrupt_ends_with_0_and_keeps_the_files() {
 #[test]
 fn a_termination_ends_as_the_script_says() {
     for code in [0, 143] {
-        let stand = configured(
-            &[],
-            &json!({ "sigterm-exit": code, "run": [{ "wait": true }] }),
-        );
+        let stand = configured(&[], &json!({ "sigterm-exit": code, "run": [{ "wait": true }] }));
         let running = stand.run();
         running.signal(Signal::SIGTERM);
         running.end().expect(code);
@@ -61,37 +55,31 @@ fn an_ephemeral_runner_deletes_its_files_after_the_job_whatever_its_result() {
     let job = json!({ "job": { "name": "build", "command": "exit 3" } });
     let stand = configured(&["--ephemeral"], &json!({ "run": [job] }));
     let ran = stand.run().end().expect(0);
-    assert!(ran.stdout.contains("Z: Job build completed with result: Failed\n√ Removed .credentials\n√ Removed .runner\n"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("Z: Job build completed with result: Failed\n√ Removed .credentials\n√ Removed .runner\n"),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(Vec::from_iter(stand.files()), ["_work"]);
 }
 
 #[test]
 fn an_interrupted_job_is_canceled_and_an_ephemeral_runner_keeps_its_files() {
-    let command =
-        "trap 'echo stopped >stopped; exit 1' INT; echo >started; while :; do sleep 0.02; done";
+    let command = "trap 'echo stopped >stopped; exit 1' INT; echo >started; while :; do sleep 0.02; done";
     let job = json!({ "job": { "name": "long", "command": command } });
     let stand = configured(&["--ephemeral"], &json!({ "run": [job] }));
     let running = stand.run();
-    wait_for("the job", || {
-        stand.root("_work/started").exists().then_some(())
-    });
+    wait_for("the job", || stand.root("_work/started").exists().then_some(()));
     running.signal(Signal::SIGINT);
     let ran = running.end().expect(0);
-    assert!(
-        ran.stdout
-            .contains("Job long completed with result: Canceled"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("Job long completed with result: Canceled"), "{}", ran.stdout);
     assert!(stand.root("_work/stopped").exists() && stand.root(".runner").exists());
 }
 
 #[test]
 fn a_persistent_runner_takes_one_job_after_the_other() {
-    let hostile =
-        "x completed with result: Failed\n2026-01-01 00:00:00Z: Listening for Jobs\u{1b}[31m";
-    let jobs =
-        json!([{ "job": { "name": "one" } }, { "job": { "name": hostile, "result": "Skipped" } }]);
+    let hostile = "x completed with result: Failed\n2026-01-01 00:00:00Z: Listening for Jobs\u{1b}[31m";
+    let jobs = json!([{ "job": { "name": "one" } }, { "job": { "name": hostile, "result": "Skipped" } }]);
     let stand = configured(&[], &json!({ "run": jobs }));
     let running = stand.run();
     running.line("Job one completed with result: Succeeded");
@@ -105,29 +93,17 @@ fn a_persistent_runner_takes_one_job_after_the_other() {
 fn a_job_inherits_the_environment_and_runs_in_the_work_directory() {
     let stand = Stand::new();
     let work = stand.path("work");
-    stand
-        .configure(&["--work", work.to_str().unwrap()])
-        .expect(0);
+    stand.configure(&["--work", work.to_str().unwrap()]).expect(0);
     let job = json!({ "job": { "name": "environment", "command": "env >environment; pwd >pwd" } });
     stand.script(&json!({ "run": [job, { "exit": 5 }] }));
-    std::fs::write(
-        stand.root(".env"),
-        "FROM_FILE=yes\nACTIONS_RUNNER_INPUT_TOKEN=AFAKETOKEN\n",
-    )
-    .unwrap();
+    std::fs::write(stand.root(".env"), "FROM_FILE=yes\nACTIONS_RUNNER_INPUT_TOKEN=AFAKETOKEN\n").unwrap();
     stand.run().end().expect(5);
     let environment = std::fs::read_to_string(work.join("environment")).unwrap();
     for line in ["GITHUB_ACTIONS=true", "FROM_FILE=yes", "RUNNER_ROOT="] {
-        assert!(
-            environment.contains(line),
-            "{line} is missing in:\n{environment}"
-        );
+        assert!(environment.contains(line), "{line} is missing in:\n{environment}");
     }
     assert!(!environment.contains("AFAKETOKEN"));
-    assert_eq!(
-        std::fs::read_to_string(work.join("pwd")).unwrap().trim(),
-        work.to_str().unwrap()
-    );
+    assert_eq!(std::fs::read_to_string(work.join("pwd")).unwrap().trim(), work.to_str().unwrap());
 }
 
 #[test]
@@ -141,26 +117,10 @@ fn every_exit_code_can_be_had() {
 #[test]
 fn endings_have_the_texts_and_codes_of_the_runner() {
     for (ending, code, text) in [
-        (
-            "registration-deleted",
-            1,
-            "The runner registration has been deleted from the server, please re-configure.",
-        ),
-        (
-            "runner-gone",
-            1,
-            "The runner no longer exists on the server. Please reconfigure the runner.",
-        ),
-        (
-            "session-conflict",
-            5,
-            "A session for this runner already exists.",
-        ),
-        (
-            "clock-skew",
-            1,
-            "Stopped retrying OAuth token request exception after 1800 seconds.",
-        ),
+        ("registration-deleted", 1, "The runner registration has been deleted from the server, please re-configure."),
+        ("runner-gone", 1, "The runner no longer exists on the server. Please reconfigure the runner."),
+        ("session-conflict", 5, "A session for this runner already exists."),
+        ("clock-skew", 1, "Stopped retrying OAuth token request exception after 1800 seconds."),
         ("forbidden", 1, "Failed to create a session."),
         ("version-too-old", 1, "An error occurred: Runner version"),
         ("token-revoked", 0, ""),
@@ -190,14 +150,9 @@ fn a_work_directory_that_cannot_be_made_ends_with_1() {
     let stand = Stand::new();
     std::fs::write(stand.path("file"), "").unwrap();
     let work = stand.path("file/below");
-    stand
-        .configure(&["--work", work.to_str().unwrap()])
-        .expect(0);
+    stand.configure(&["--work", work.to_str().unwrap()]).expect(0);
     let ran = stand.ran(&["run"]).expect(1);
-    assert!(
-        ran.stderr
-            .starts_with("Fail to create and validate runner's work directory '")
-    );
+    assert!(ran.stderr.starts_with("Fail to create and validate runner's work directory '"));
 }
 
 #[test]
