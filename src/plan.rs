@@ -183,7 +183,10 @@ fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
     if inputs.state.staged {
         reasons.push(Reason::Interrupted);
     }
-    reasons.extend(incomplete(inputs.state));
+    // What a registration that never began does not have is no news.
+    if !inputs.state.staged {
+        reasons.extend(incomplete(inputs.state));
+    }
     for (file, settings) in inputs.state.all_settings() {
         let unfit = match &ledger.runner {
             Some(runner) if runner.id != settings.id => {

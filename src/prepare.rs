@@ -19,7 +19,7 @@ use crate::model::{Token, TokenDigest};
 use crate::plan::{Action, GivenUp, Inputs, Plan, plan};
 use crate::start::{Start, existing, now, walk};
 use crate::state::{NIXPKGS_CONFIG, NIXPKGS_TOKEN, REGISTRATION_FILES, STAGED_TOKEN, Snapshot};
-use crate::sys::{Dir, Place, empty};
+use crate::sys::{Dir, Entry, Place, empty};
 
 /// Prepares a start.
 ///
@@ -94,22 +94,27 @@ fn forget_nixpkgs(state: &Dir) -> Result<()> {
 
 fn purge(state: &Dir) -> Result<()> {
     // The mark of completeness goes first: half-purged state must never look like a registration.
+    let mut removed = 0;
     for name in REGISTRATION_FILES {
-        if state.entry(name)? == crate::sys::Entry::File {
-            state.unlink(name)?;
+        if state.entry(name)? == Entry::File {
+            removed += u64::from(state.unlink(name)?);
         }
     }
     let purged = empty(state)?;
     state.sync()?;
-    info!("Purged the state directory: {} files, {} directories", purged.files, purged.directories);
+    report("Purged the state directory", removed + purged.files, purged.directories);
     Ok(())
+}
+
+fn report(what: &str, files: u64, directories: u64) {
+    if files + directories > 0 {
+        info!("{what}: {files} files, {directories} directories");
+    }
 }
 
 fn empty_work(work: &Dir) -> Result<()> {
     let purged = empty(work).context("Failed to empty the work directory")?;
-    if purged.files + purged.directories > 0 {
-        info!("Emptied the work directory: {} files, {} directories", purged.files, purged.directories);
-    }
+    report("Emptied the work directory", purged.files, purged.directories);
     Ok(())
 }
 

@@ -24,7 +24,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(5 * 60);
 const GRACE: Duration = Duration::from_secs(10);
 /// How often a listener that keeps silent is looked after.
 const TICK: Duration = Duration::from_millis(20);
-const LINES_KEPT: usize = 20;
+const LINES_KEPT: usize = 8;
 
 /// One run of the listener.
 pub(super) struct Listener<'a> {

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat, renameat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, symlinkat, unlinkat};
 
@@ -101,7 +101,8 @@ impl Dir {
     ///
     /// As `openat2(2)`; `EXDEV` means a mount point, `ELOOP` a link.
     pub fn open_dir(&self, name: &OsStr) -> nix::Result<Self> {
-        self.open_below(name, OFlag::O_RDONLY | OFlag::O_DIRECTORY).map(Self::from_fd)
+        let how = OpenHow::new().flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(BELOW);
+        openat2(&self.fd, name, how).map(Self::from_fd)
     }
 
     /// Makes the directory `name` with exactly `mode` and opens it.
@@ -177,7 +178,7 @@ impl Dir {
         owners: &[Uid],
         max: u64,
     ) -> Result<std::result::Result<Option<Vec<u8>>, FileFault>> {
-        let handle = match self.open_below(OsStr::new(name), OFlag::O_PATH | OFlag::O_NOFOLLOW) {
+        let handle = match self.open_below(OsStr::new(name), OFlag::O_PATH, Mode::empty()) {
             Ok(handle) => handle,
             Err(Errno::ENOENT) => return Ok(Ok(None)),
             Err(Errno::ELOOP) => return Ok(Err(FileFault::Kind("a symbolic link"))),
@@ -208,9 +209,10 @@ impl Dir {
     pub fn stage_file(&self, name: &str, content: &[u8], mode: Mode, owner: Option<(Uid, Gid)>) -> Result<Staged<'_>> {
         let temporary = format!("{name}.new");
         self.unlink(&temporary)?;
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let how = OpenHow::new().flags(flags).mode(Mode::S_IRUSR | Mode::S_IWUSR).resolve(BELOW);
-        let fd = openat2(&self.fd, temporary.as_str(), how).with_context(|| format!("Failed to create {temporary}"))?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+        let fd = self
+            .open_below(OsStr::new(&temporary), flags, Mode::S_IRUSR | Mode::S_IWUSR)
+            .with_context(|| format!("Failed to create {temporary}"))?;
         let staged = Staged { dir: self, temporary, name: name.into(), done: false };
         let mut file = std::fs::File::from(fd);
         file.write_all(content).with_context(|| format!("Failed to write {}", staged.temporary))?;
@@ -264,14 +266,23 @@ impl Dir {
     /// The entries, by a handle of their own, so that two listings do not disturb each other.
     pub(super) fn list(&self) -> Result<nix::dir::Dir> {
         let fd = self
-            .open_below(OsStr::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+            .open_below(OsStr::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())
             .context("Failed to open a directory for listing")?;
         nix::dir::Dir::from_fd(fd).context("Failed to list a directory")
     }
 
-    fn open_below(&self, name: &OsStr, flags: OFlag) -> nix::Result<OwnedFd> {
+    /// Opens `name` without following a link or crossing a mount.
+    ///
+    /// `RestrictSUIDSGID=` makes `openat2(2)` fail with `ENOSYS`, because a filter cannot look at its flags. In
+    /// such a sandbox, where only the steps of the service user run, a mount point goes unnoticed; a link
+    /// never does. Purging needs the strict form, see [`Dir::open_dir`].
+    fn open_below(&self, name: &OsStr, flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
         debug_assert!(!name.as_bytes().contains(&b'/'), "only single names are used below a handle");
-        openat2(&self.fd, name, OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(BELOW))
+        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        match openat2(&self.fd, name, OpenHow::new().flags(flags).mode(mode).resolve(BELOW)) {
+            Err(Errno::ENOSYS) => openat(&self.fd, name, flags, mode),
+            opened => opened,
+        }
     }
 }
 

@@ -1,0 +1,121 @@
+//! The GitHub of a machine: the stand-in as a process of its own, asked over HTTP.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::tools::{set_mode, wait_for};
+
+/// Where the listener reads what it is to do.
+const SCRIPT: &str = "/run/stand-in/listener.json";
+/// For the stand-in's own files, which hold tokens.
+const PRIVATE: &str = "/run/stand-in/private";
+
+/// A running stand-in; ends with the value.
+pub struct Github {
+    child: Child,
+    base: String,
+}
+
+impl Github {
+    /// Starts the stand-in that lies in `programs`.
+    pub fn start(programs: &Path) -> Result<Self> {
+        fs::create_dir_all(PRIVATE)?;
+        set_mode(PRIVATE, 0o700)?;
+        let address_file = format!("{PRIVATE}/address");
+        let state_file = format!("{PRIVATE}/github.json");
+        let groups = json!([{ "id": 1, "name": "Default", "default": true }, { "id": 2, "name": "trusted" }]);
+        fs::write(&state_file, json!({ "groups": groups }).to_string())?;
+        let program = programs.join("stand-in-github");
+        let child = Command::new(&program)
+            .args(["--listen", "127.0.0.1:0", "--address-file", &address_file, "--state-file", &state_file])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("Failed to start {}", program.display()))?;
+        let address = wait_for("the address of the GitHub stand-in", || Ok(fs::read_to_string(&address_file).ok()))?;
+        let github = Self { child, base: format!("http://{}", address.trim()) };
+        github.script(&json!({}))?;
+        Ok(github)
+    }
+
+    /// Tells the listener what to do at its next start.
+    pub fn script(&self, script: &Value) -> Result<()> {
+        let mut script = script.clone();
+        script["github"] = json!(self.base);
+        // In one step, because a listener may just be starting.
+        let new = format!("{SCRIPT}.new");
+        fs::write(&new, script.to_string())?;
+        set_mode(&new, 0o644)?;
+        fs::rename(&new, SCRIPT).context("Failed to put the script of the listener in place")
+    }
+
+    /// Accepts another personal access token.
+    pub fn accept(&self, token: &str) -> Result<()> {
+        ureq::post(self.control("pats")).send_json(token).map(drop).context("Failed to add a token to the stand-in")
+    }
+
+    /// The runners that the server lists under a name.
+    pub fn runners(&self, name: &str) -> Result<Vec<Value>> {
+        let all: Vec<Value> = ureq::get(self.control("runners"))
+            .call()
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .context("Failed to ask the stand-in for its runners")?;
+        Ok(all.into_iter().filter(|runner| runner["name"] == name).collect())
+    }
+
+    /// How many registrations succeeded so far.
+    pub fn registrations(&self) -> Result<usize> {
+        let records = self.records()?;
+        let is_registration = |record: &&Value| {
+            record["path"].as_str().is_some_and(|path| path.ends_with("/actions/runners/register"))
+                && record["status"].as_u64().is_some_and(|status| status < 300)
+        };
+        Ok(records.iter().filter(is_registration).count())
+    }
+
+    /// A registration token for an entity such as `repos/octo-org/example`, good for an hour.
+    pub fn registration_token(&self, entity: &str) -> Result<String> {
+        let answer: Value = ureq::post(self.control("tokens"))
+            .send_json(json!({ "entity": entity, "kind": "registration" }))
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .context("Failed to get a registration token")?;
+        answer["token"].as_str().map(String::from).context("the answer has no token")
+    }
+
+    /// Whether a listener with the given fault has come to where it hangs, as far as the server sees it.
+    pub fn is_hanging(&self, point: &str) -> Result<bool> {
+        let step = if point == "hang-before-server" { "/actions/runner-groups" } else { "/actions/runners/register" };
+        let records = self.records()?;
+        Ok(records.last().is_some_and(|last| {
+            last["path"].as_str().is_some_and(|path| path.contains(step) || path.contains("/actions/runners?"))
+        }))
+    }
+
+    /// Removes a runner, as a person would on its page.
+    pub fn remove(&self, id: u64) -> Result<()> {
+        ureq::delete(self.control(&format!("runners/{id}"))).call().map(drop).context("Failed to remove a runner")
+    }
+
+    fn records(&self) -> Result<Vec<Value>> {
+        ureq::get(self.control("records"))
+            .call()
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .context("Failed to ask the stand-in for its record")
+    }
+
+    fn control(&self, what: &str) -> String {
+        format!("{}/_stand-in/{what}", self.base)
+    }
+}
+
+impl Drop for Github {
+    fn drop(&mut self) {
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait().map(drop)) {
+            eprintln!("Failed to stop the GitHub stand-in: {error}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The scenarios of a machine: what the module's units do under a real systemd.
+//!
+//! Runs as root inside of a machine that has the units of `runners.json` and nothing to lose: a container of
+//! `tests/machine/run`, or a NixOS virtual machine of `nixos/checks.nix`. Both call this one program, so it asks
+//! systemd and never the distribution. It must not be run on a machine that somebody uses.
+
+#![allow(clippy::print_stdout, reason = "the report goes to standard output")]
+
+mod github;
+mod runner;
+mod scenarios;
+mod secrets;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+
+use github::Github;
+use secrets::Watch;
+
+/// Runs every scenario on this machine, which may not be used for anything else.
+#[derive(Parser)]
+struct Arguments {
+    /// Directory of the program `stand-in-github`
+    #[arg(long, value_name = "DIR")]
+    stand_ins: PathBuf,
+    /// Run only scenarios whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+}
+
+/// What scenarios work with.
+pub struct Machine {
+    /// The server of this machine.
+    pub github: Github,
+    /// Knows all secrets and looks for them.
+    pub secrets: Watch,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    ensure!(nix::unistd::Uid::effective().is_root(), "scenarios start and stop units: run them as root");
+    std::fs::create_dir_all("/run/secrets")?;
+    tools::set_mode("/run/secrets", 0o700)?;
+    let machine = Machine { github: Github::start(&arguments.stand_ins)?, secrets: Watch::start() };
+    let (mut passed, mut failed) = (0, 0);
+    for (name, scenario) in scenarios::ALL {
+        if !name.contains(&arguments.only) {
+            continue;
+        }
+        let start = Instant::now();
+        let result = scenario(&machine).and_then(|()| machine.secrets.check());
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => {
+                passed += 1;
+                println!("ok     {name} ({seconds:.1} s)");
+            }
+            Err(error) => {
+                failed += 1;
+                println!("FAILED {name} ({seconds:.1} s)\n       {error:#}");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

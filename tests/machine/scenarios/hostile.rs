@@ -1,0 +1,84 @@
+//! Jobs that want more than they may have.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use crate::Machine;
+use crate::runner::Runner;
+use crate::tools::{mode_and_owner, set_mode};
+
+const VICTIM: &str = "/var/lib/machine-tests-victim";
+
+/// Each attempt must fail inside of the sandbox.
+const ATTEMPTS: &[&str] = &[
+    "cat /run/secrets/hostile.token",
+    "ls /run/secrets/",
+    "ls /var/lib/github-runner-registrations",
+    "cat /var/lib/github-runner-registrations/hostile.json",
+    "touch /var/lib/github-runner-registrations/x",
+    "ls $RUNNER_ROOT/.staged-token",
+    "cat /proc/1/environ",
+    "grep -ra ghp_fake $RUNNER_ROOT",
+    "touch /etc/x",
+    "touch /var/lib/x",
+];
+
+pub fn reaches_nothing(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "hostile")?;
+    let attempt = |what| format!("if ( {what} ) > /dev/null 2>&1; then echo 'reached: {what}' >> report; fi; ");
+    let mut job: String = ATTEMPTS.iter().map(attempt).collect();
+    // The environment of every process that shows it: no secret was left in one.
+    job += "cat /proc/[0-9]*/environ 2> /dev/null | tr '\\0' '\\n' | grep -i -e ghp_fake -e INPUT_ >> report; ";
+    job += "echo 'tried everything' >> report";
+    machine.github.script(&json!({ "run": [{ "job": { "name": "spy", "command": job } }] }))?;
+    runner.restart()?;
+    runner.wait_for_line("completed with result: Succeeded")?;
+    let report = fs::read_to_string(runner.work("report"))?;
+    ensure!(report == "tried everything\n", "{report}");
+    runner.stop()
+}
+
+pub fn state(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "hostile")?;
+    fs::create_dir_all(VICTIM)?;
+    let file = format!("{VICTIM}/file");
+    fs::write(&file, "{\"agentId\": 666, \"agentName\": \"VICTIMCONTENT\"}")?;
+    set_mode(&file, 0o600)?;
+    let before = (fs::read(&file)?, mode_and_owner(&file)?, mode_and_owner(VICTIM)?);
+    let plant = |name: &str| format!("rm -rf $RUNNER_ROOT/{name}; ln -s {file} $RUNNER_ROOT/{name}");
+    let attacks = [
+        plant(".runner"),
+        plant(".credentials"),
+        format!("{}; {}", plant(".staged-token"), plant(".staged-token.new")),
+        format!("{}; rm $RUNNER_ROOT/.runner", plant(".env")),
+        format!("rm -rf $RUNNER_ROOT/_diag; ln -s {VICTIM} $RUNNER_ROOT/_diag; rm $RUNNER_ROOT/.runner"),
+        "rm $RUNNER_ROOT/.runner; mkfifo $RUNNER_ROOT/.runner".into(),
+        "truncate -s 2G $RUNNER_ROOT/.runner".into(),
+        "ln $RUNNER_ROOT/.runner $RUNNER_ROOT/second".into(),
+        "cd $RUNNER_ROOT && rm .runner && i=0; while [ $i -lt 500 ]; do mkdir d && cd d; i=$((i+1)); done".into(),
+        format!("ln -s {VICTIM} deep; mkdir -p a/b/c; ln -s / a/b/c/root; rm $RUNNER_ROOT/.credentials"),
+        "echo LD_PRELOAD=/evil > $RUNNER_ROOT/.env; chmod 0 $RUNNER_ROOT; chmod 0700 $RUNNER_ROOT; rm $RUNNER_ROOT/.runner".into(),
+    ];
+    for attack in attacks {
+        machine
+            .github
+            .script(&json!({ "run": [{ "job": { "name": "evil", "command": format!("{attack}; true") } }] }))?;
+        runner.restart()?;
+        runner.wait_for_line("completed with result: Succeeded")?;
+        machine.github.script(&json!({}))?;
+        runner.restart().with_context(|| format!("after: {attack}"))?;
+        let context = || format!("after: {attack}");
+        runner.registered_id().with_context(context)?;
+        runner
+            .expect("Registering anew")
+            .or_else(|error| if attack.contains(".staged") || attack.contains(".env") { Ok(()) } else { Err(error) })
+            .with_context(context)?;
+        let now = (fs::read(&file)?, mode_and_owner(&file)?, mode_and_owner(VICTIM)?);
+        ensure!(now == before, "the victim changed after: {attack}");
+        ensure!(fs::read_dir(VICTIM)?.count() == 1, "something was written beside the victim after: {attack}");
+        ensure!(!runner.journal()?.contains("VICTIMCONTENT"), "the victim was read after: {attack}");
+    }
+    runner.stop()
+}

@@ -1,0 +1,67 @@
+//! Small things that every scenario needs: running a program, waiting for a fact, looking at a file.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// How long anything may take that should happen at once.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Runs a program to its end and returns its output; failing is an error.
+pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("Failed to run {program}"))?;
+    ensure!(
+        output.status.success(),
+        "{program} {} ended with {}: {}",
+        arguments.join(" "),
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Asks until the answer is `Some`, for at most 20 seconds.
+pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask()? {
+            return Ok(answer);
+        }
+        if start.elapsed() > LIMIT {
+            bail!("waited {} seconds in vain for {what}", LIMIT.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sets the permission bits of a file.
+pub fn set_mode(path: impl AsRef<Path>, mode: u32) -> Result<()> {
+    fs::set_permissions(&path, Permissions::from_mode(mode))
+        .with_context(|| format!("Failed to set the mode of {}", path.as_ref().display()))
+}
+
+/// Permission bits and owner of a file.
+pub fn mode_and_owner(path: impl AsRef<Path>) -> Result<(u32, u32)> {
+    let metadata =
+        fs::symlink_metadata(&path).with_context(|| format!("Failed to look at {}", path.as_ref().display()))?;
+    Ok((metadata.mode() & 0o7777, metadata.uid()))
+}
+
+/// The names in a directory, sorted.
+pub fn names(path: impl AsRef<Path>) -> Result<Vec<String>> {
+    let entries = fs::read_dir(&path).with_context(|| format!("Failed to list {}", path.as_ref().display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
