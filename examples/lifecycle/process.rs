@@ -1,0 +1,77 @@
+//! A program that runs, read line by line. Every wait has a limit.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Nothing here takes this long unless it is broken.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A started program. Killed when dropped, so that a failure leaves nothing running.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    deadline: Instant,
+}
+
+impl Running {
+    /// Starts a command without input.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("Failed to start {}", command.get_program().display()))?;
+        let (sender, lines) = channel();
+        let streams = (child.stdout.take(), child.stderr.take());
+        let running = Self { child, lines, deadline: Instant::now() + LIMIT };
+        let (Some(out), Some(err)) = streams else { bail!("The program has no output") };
+        forward(out, sender.clone());
+        forward(err, sender);
+        Ok(running)
+    }
+
+    /// The next line; `None` after the last one.
+    pub fn line(&self) -> Result<Option<String>> {
+        match self.lines.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => Ok(Some(line)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => Err(anyhow!("A program did not end within {} s", LIMIT.as_secs())),
+        }
+    }
+
+    /// Asks the program to stop, as systemd does with a runner.
+    pub fn interrupt(&self) -> Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT).context("Failed to stop the listener")
+    }
+
+    /// How the program ended; to be called after the last line, when it is about to.
+    pub fn status(mut self) -> Result<ExitStatus> {
+        self.child.wait().context("Failed to wait for a program")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails only if it is gone already.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+fn forward(stream: impl Read + Send + 'static, sender: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+}

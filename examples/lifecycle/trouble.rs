@@ -1,0 +1,78 @@
+//! The chapters about what must not do harm: a hostile job, and a mistake of the administrator.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::demo::{Demo, TOKENS};
+use crate::facts::{COMPLETE, Expected};
+
+/// What the job does. It owns these directories, so nothing can keep it from that.
+const ATTACK: &str = "\
+cd \"$RUNNER_ROOT\"
+rm .runner .credentials .credentials_rsaparams
+ln -s ../outside/secret .runner
+ln ../outside/linked .credentials
+mkfifo .credentials_rsaparams
+cd \"$GITHUB_WORKSPACE\"
+ln -s ../outside directory
+deep=d; for doubled in 1 2 3 4 5 6 7 8 9 10; do deep=$deep/$deep; done; mkdir -p $deep
+";
+
+/// Everything about a file that a start could have changed.
+type Look = (Vec<u8>, u32, u64, SystemTime);
+
+/// A job leaves traps in the directories that the next start works on.
+pub fn hostile_job(demo: &mut Demo) -> Result<()> {
+    demo.page.story("The administrator turns that off again. Then somebody runs a job that means harm.")?;
+    demo.page.quote("ephemeral = false;")?;
+    demo.manifest["registration"]["ephemeral"] = false.into();
+    fs::create_dir(demo.path("outside"))?;
+    for name in ["secret", "linked"] {
+        fs::write(demo.path("outside").join(name), "{\"agentId\": 666, \"agentName\": \"not-yours\"}")?;
+    }
+    demo.start_briefly()?;
+    let (old, former) = (demo.id()?, demo.former()?);
+    let before = looks(demo)?;
+    demo.job("attack", ATTACK)?;
+    ensure!(demo.path("state/.runner").is_symlink(), "The job should have planted a link");
+    ensure!(demo.path("work").join("d/".repeat(1024)).is_dir(), "The job should have left deep directories");
+    demo.page.story(
+        "The job replaced .runner by a link to a file outside, .credentials by a hard link to another one, and the \
+         key by a pipe that blocks whoever opens it; in the work directory it left a link to the directory outside \
+         and 1,024 directories, one inside the other. The unit restarts.",
+    )?;
+    let said = demo.start()?.with(".runner ")?.with(".credentials ")?.with(".credentials_rsaparams ")?;
+    ensure!(!said.contains("666") && !said.contains("not-yours"), "Nothing from outside should be repeated");
+    demo.afterwards(&Expected { state: COMPLETE, id: Some(old), left_behind: &former, github: &[old] })?;
+    ensure!(looks(demo)? == before, "The files outside should be as they were");
+    demo.page.fact("outside", "both files as before: content, mode, number of links, last change")
+}
+
+/// A mistake costs a start, not the registration.
+pub fn empty_token(demo: &mut Demo) -> Result<()> {
+    demo.page.story("Somebody empties the token file by mistake, and the unit restarts.")?;
+    let (id, former) = (demo.id()?, demo.former()?);
+    let before = demo.kept()?;
+    fs::write(demo.path("token"), "")?;
+    demo.step("prepare")?.bad()?.with("is empty")?;
+    ensure!(demo.kept()? == before, "State and ledger should be as they were");
+    demo.page.story(
+        "Everything is read before anything is deleted, so nothing is lost: state and ledger are the same, byte for \
+         byte. The administrator puts the token back, and the unit starts as ever.",
+    )?;
+    demo.token(TOKENS[1])?;
+    demo.start()?.with("Keeping the registration")?;
+    demo.afterwards(&Expected { state: COMPLETE, id: Some(id), left_behind: &former, github: &[id] })
+}
+
+fn looks(demo: &Demo) -> Result<[Look; 2]> {
+    let look = |name: &str| -> Result<Look> {
+        let path = demo.path("outside").join(name);
+        let metadata = fs::symlink_metadata(&path).with_context(|| format!("Failed to examine {}", path.display()))?;
+        Ok((fs::read(path)?, metadata.mode(), metadata.nlink(), metadata.modified()?))
+    };
+    Ok([look("secret")?, look("linked")?])
+}
