@@ -63,6 +63,8 @@ pub struct GivenUp {
     pub name: String,
     /// The page on which it can be removed, if its address is known and well-formed.
     pub page: Option<String>,
+    /// Whether the new registration will replace it, so that nobody needs to remove it.
+    pub taken_over: bool,
 }
 
 /// One reason for a decision; `Display` makes a sentence of it.
@@ -113,7 +115,7 @@ impl fmt::Display for Reason {
             Self::Changed(change) => change.fmt(f),
             Self::TokenChanged => f.write_str("the content of the token file changed"),
             Self::StateLost(id) => write!(f, "the state directory is empty although id {id} was registered"),
-            Self::Interrupted => f.write_str("an earlier registration was cut off before it was complete"),
+            Self::Interrupted => f.write_str("an earlier registration did not come to its end"),
             Self::Unfit(file, why) => write!(f, "{file} {why}"),
             Self::Missing(file) => write!(f, "{file} is missing"),
             Self::OtherRunner(file, found, known) => {
@@ -129,7 +131,8 @@ impl fmt::Display for Reason {
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let Inputs { manifest, ledger, state, .. } = *inputs;
     let obstacles = if manifest.registration.ephemeral {
-        vec![Reason::Ephemeral]
+        let changed = ledger.map(|ledger| changed(inputs, ledger)).unwrap_or_default();
+        [vec![Reason::Ephemeral], changed].concat()
     } else if state.empty {
         vec![match ledger {
             None => Reason::FirstStart,
@@ -175,16 +178,12 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 
 /// Why the state is not the one that the ledger and the configuration ask for.
 fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
-    let mut reasons: Vec<Reason> =
-        changes(&ledger.registration, inputs.registration).into_iter().map(Reason::Changed).collect();
-    if !ledger.token.matches(inputs.token) {
-        reasons.push(Reason::TokenChanged);
-    }
-    if inputs.state.staged {
+    let mut reasons = changed(inputs, ledger);
+    let no_settings = inputs.state.settings == Found::Absent && inputs.state.settings_migrated == Found::Absent;
+    if inputs.state.staged || (ledger.runner.is_none() && no_settings) {
+        // Which files such a registration still lacks is no news.
         reasons.push(Reason::Interrupted);
-    }
-    // What a registration that never began does not have is no news.
-    if !inputs.state.staged {
+    } else {
         reasons.extend(incomplete(inputs.state));
     }
     for (file, settings) in inputs.state.all_settings() {
@@ -204,6 +203,13 @@ fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
         reasons.extend(unfit.map(|why| Reason::Unfit(file, why)));
     }
     reasons
+}
+
+/// What in configuration and token is not as the ledger has it.
+fn changed(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
+    let fields = changes(&ledger.registration, inputs.registration).into_iter().map(Reason::Changed);
+    let token = (!ledger.token.matches(inputs.token)).then_some(Reason::TokenChanged);
+    fields.chain(token).collect()
 }
 
 /// Why the state is not one that nixpkgs' module made with the present configuration.
@@ -242,7 +248,8 @@ fn incomplete(state: &Snapshot) -> Vec<Reason> {
 }
 
 fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
-    let Inputs { ledger, state, now, .. } = *inputs;
+    let Inputs { manifest, ledger, state, now, .. } = *inputs;
+    let asked = &manifest.registration;
     let mut left_behind: Vec<LeftBehind> = ledger.map(|ledger| ledger.left_behind.clone()).unwrap_or_default();
     left_behind.retain(|left| !left.is_reaped(now));
     let former_ephemeral =
@@ -250,20 +257,27 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
     // An ephemeral listener removes its settings when its job is done, and the server its registration.
     let used_up = former_ephemeral && state.settings == Found::Absent && state.settings_migrated == Found::Absent;
     let known = ledger.and_then(|ledger| ledger.runner.as_ref()).filter(|_| !used_up);
-    left_behind.extend(known.map(|runner| LeftBehind {
-        runner: runner.clone(),
-        ephemeral: former_ephemeral,
-        since: now,
-    }));
+    if let Some(runner) = known {
+        left_behind.retain(|left| left.runner.id != runner.id || left.runner.url != runner.url);
+        left_behind.push(LeftBehind { runner: runner.clone(), ephemeral: former_ephemeral, since: now });
+    }
     let unknown = state.identity().filter(|settings| known.is_none_or(|runner| runner.id != settings.id));
     let gives_up = known
-        .map(|runner| GivenUp { id: runner.id, name: runner.name.clone(), page: page(&runner.url) })
+        .map(|runner| GivenUp {
+            id: runner.id,
+            name: runner.name.clone(),
+            page: page(&runner.url),
+            taken_over: manifest.replace
+                && asked.url.as_str() == runner.url
+                && asked.name.as_ref().is_some_and(|name| name.as_str() == runner.name),
+        })
         .or_else(|| {
             // Without a record only the files say who it was, and jobs can have written them.
             unknown.filter(|_| ledger.is_none_or(|ledger| ledger.runner.is_none())).map(|settings| GivenUp {
                 id: settings.id,
                 name: settings.name.clone(),
                 page: settings.url.as_deref().and_then(page),
+                taken_over: false,
             })
         });
     Plan { action: Action::Register, reasons, gives_up, left_behind, runner: None }

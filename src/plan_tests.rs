@@ -113,7 +113,7 @@ fn an_empty_state_directory_means_register() {
     insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state = nothing()),
         @"Register: the state directory is empty although id 21 was registered [gives up 21]");
     insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.ledger().runner = None; case.state = nothing() }),
-        @"Register: an earlier registration was cut off before it was complete");
+        @"Register: an earlier registration did not come to its end");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn half_done_state_registers_anew() {
     insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.state.credentials = Found::Absent; case.state.key = Found::Absent }),
         @"Register: .credentials is missing; .credentials_rsaparams is missing [gives up 21]");
     insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.staged = true),
-        @"Register: an earlier registration was cut off before it was complete [gives up 21]");
+        @"Register: an earlier registration did not come to its end [gives up 21]");
 }
 
 #[test]

@@ -108,7 +108,8 @@ fn purge(state: &Dir) -> Result<()> {
 
 fn report(what: &str, files: u64, directories: u64) {
     if files + directories > 0 {
-        info!("{what}: {files} files, {directories} directories");
+        let plural = |count, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        info!("{what}: {}, {}", plural(files, "file", "files"), plural(directories, "directory", "directories"));
     }
 }
 
@@ -127,15 +128,17 @@ fn stage_token(state: &Dir, token: &Token) -> Result<()> {
 
 fn explain(plan: &Plan, manifest: &Manifest) {
     let name = manifest.instance.as_str();
-    let verb = match plan.action {
-        Action::Keep => "Keeping the registration",
-        Action::Adopt => "Adopting the registration",
-        Action::Register => "Registering anew",
-    };
     for reason in &plan.reasons {
-        info!("{verb} of runner {name}: {reason}");
+        match plan.action {
+            Action::Keep => info!("Keeping the registration of {name}: {reason}"),
+            Action::Adopt => info!("Adopting the registration of {name}: {reason}"),
+            Action::Register => info!("Registering {name} anew: {reason}"),
+        }
     }
-    if let Some(GivenUp { id, name, page }) = &plan.gives_up {
+    let Some(GivenUp { id, name, page, taken_over }) = &plan.gives_up else { return };
+    if *taken_over {
+        info!("The old registration {name:?}, id {id}, will be replaced, because `replace` is set");
+    } else {
         let place = page.as_deref().map_or_else(|| "in its settings".into(), |page| format!("at {page}"));
         warn!("GitHub still knows the old registration {name:?}, id {id}; it can be removed {place}");
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
-use crate::ledger::{Ledger, LedgerDirectory, Runner};
+use crate::ledger::{LedgerDirectory, Runner};
 use crate::start::{Start, existing, now};
 use crate::state::{SETTINGS, Snapshot};
 
@@ -23,14 +23,14 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     let (_, dir) = existing("ledger", ledger_directory)?;
     let ledgers = LedgerDirectory::new(dir)
         .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
-    let Some(entry) = ledgers.load(&manifest.instance)? else {
+    let Some(mut entry) = ledgers.load(&manifest.instance)? else {
         bail!("The ledger has no entry of runner {}: `prepare` has to run first", manifest.instance.as_str());
     };
     let snapshot = Snapshot::read(&state)?;
     let Some(settings) = snapshot.identity() else {
         bail!("{SETTINGS} does not say who the runner is: `configure` has to run first");
     };
-    if let Some(known) = entry.runner {
+    if let Some(known) = &entry.runner {
         if known.id != settings.id {
             bail!(
                 "{SETTINGS} names id {}, but the ledger names {}: restart the unit, which settles it",
@@ -50,7 +50,9 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
         recorded_at: now()?,
     };
     let line = format!("Recorded runner {:?}, id {}, of {}", runner.name, runner.id, runner.url);
-    let entry = Ledger { runner: Some(runner), ..entry };
+    // A runner that was taken over by its name lives on under its id, so it owes nothing.
+    entry.left_behind.retain(|left| left.runner.id != runner.id || left.runner.url != runner.url);
+    entry.runner = Some(runner);
     ledgers.stage(&entry, &manifest.instance)?.commit()?;
     info!("{line}");
     Ok(())

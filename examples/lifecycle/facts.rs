@@ -1,6 +1,6 @@
 //! What is the case on the host, shown to the reader and compared with what was told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,14 +68,9 @@ impl Demo {
         self.ledger()?["runner"]["id"].as_u64().context("The ledger names no runner")
     }
 
-    /// The runners that are left behind. One that was taken over by its name lives on with the same id, and is not.
+    /// The ids of the runners that are left behind.
     pub fn former(&self) -> Result<Vec<u64>> {
-        let ledger = self.ledger()?;
-        let mut former: BTreeSet<u64> = left_behind(&ledger)?.into_iter().collect();
-        if let Some(id) = ledger["runner"]["id"].as_u64() {
-            former.remove(&id);
-        }
-        Ok(former.into_iter().collect())
+        left_behind(&self.ledger()?)
     }
 
     /// Every file of the state and the ledger directory with its content.

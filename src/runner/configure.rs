@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::ExitStatus;
 
@@ -133,7 +134,7 @@ fn environment(start: &Start, token: &Token, kind: TokenKind) -> Vec<(OsString, 
 fn verify(state: &Dir, manifest: &Manifest, status: Option<ExitStatus>) -> Result<()> {
     match status {
         None => bail!("Failed to register: the listener did not finish within five minutes and was stopped"),
-        Some(status) if !status.success() => bail!("Failed to register: the listener ended with {status}"),
+        Some(status) if !status.success() => bail!("Failed to register: the listener {}", ending(status)),
         Some(_) => {}
     }
     let snapshot = Snapshot::read(state)?;
@@ -147,6 +148,14 @@ fn verify(state: &Dir, manifest: &Manifest, status: Option<ExitStatus>) -> Resul
         bail!("Failed to register: the listener reported success, but {}", faults.join(", "));
     }
     Ok(())
+}
+
+fn ending(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => format!("ended with {status}"),
+    }
 }
 
 /// Moves the logs of this run to where the logs directory keeps them.

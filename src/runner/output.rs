@@ -53,6 +53,11 @@ impl<'a> LineScrubber<'a> {
     }
 }
 
+/// Whether a line belongs to the large letters with which the listener greets.
+pub(super) fn is_banner(line: &str) -> bool {
+    line.starts_with('|') || line.starts_with("-----")
+}
+
 fn scrub(text: &[u8], secret: &[u8]) -> Vec<u8> {
     let mut shown = Vec::with_capacity(text.len());
     let mut rest = text;

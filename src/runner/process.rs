@@ -16,7 +16,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 use tracing::{info, warn};
 
-use super::output::LineScrubber;
+use super::output::{LineScrubber, is_banner};
 
 /// How long `configure` may take. It has no limit of its own and retries each request three times.
 const TIME_LIMIT: Duration = Duration::from_secs(5 * 60);
@@ -105,6 +105,9 @@ fn supervise(child: &mut Child, secret: &str) -> Result<Outcome> {
 
 fn keep(last_lines: &mut VecDeque<String>, line: String) {
     info!("{line}");
+    if is_banner(&line) {
+        return;
+    }
     if last_lines.len() == LINES_KEPT {
         last_lines.pop_front();
     }

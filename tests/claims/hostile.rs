@@ -98,7 +98,7 @@ fn links_to_files_of_root_survive_a_registration_unread() {
         let host = Host::new();
         let victim = Victim::new(&host);
         symlink(host.path("victim"), host.state(name)).unwrap();
-        let said = registers_anew(&host, "Registering anew");
+        let said = registers_anew(&host, " anew: ");
         victim.check(&host, &said);
     }
 }

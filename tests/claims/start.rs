@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::host::{Host, TOKEN};
 
-const KEPT: &str = "Keeping the registration of runner runner1: ";
-const ANEW: &str = "Registering anew of runner runner1: ";
+const KEPT: &str = "Keeping the registration of runner1: ";
+const ANEW: &str = "Registering runner1 anew: ";
 
 #[test]
 fn a_first_start_stages_the_token_and_notes_that_nobody_is_registered_yet() {
@@ -62,6 +62,20 @@ fn what_is_no_part_of_the_registration_changes_nothing() {
     host.manifest["replace"] = json!(true);
     host.manifest["listener"] = json!("/nix/store/another/bin/Runner.Listener");
     assert!(host.prepare().good().starts_with(KEPT));
+}
+
+#[test]
+fn a_runner_that_was_taken_over_is_not_left_behind() {
+    let mut host = Host::new().registered();
+    host.manifest["replace"] = json!(true);
+    *host.registration("extraLabels") = json!(["fast"]);
+    let said = host.prepare().good();
+    assert!(said.contains("The old registration \"runner1\", id 21, will be replaced"), "{said}");
+    assert!(!said.contains("can be removed"), "{said}");
+    assert_eq!(host.ledger()["leftBehind"][0]["runner"]["id"], 21, "until it is known, it is a debt");
+    host.configured(21);
+    host.step("record").good();
+    assert_eq!((&host.ledger()["runner"]["id"], &host.ledger()["leftBehind"]), (&json!(21), &json!([])));
 }
 
 #[test]
@@ -134,7 +148,7 @@ fn moving_over_from_nixpkgs_module_re_registers_nobody() {
     let host = Host::new();
     from_nixpkgs(&host);
     let said = host.prepare().good();
-    assert!(said.contains("Adopting the registration of runner runner1: nixpkgs' module registered id 7"), "{said}");
+    assert!(said.contains("Adopting the registration of runner1: nixpkgs' module registered id 7"), "{said}");
     assert_eq!(host.tree("state"), [".credentials", ".credentials_rsaparams", ".runner"], "the token copy is gone");
     assert_eq!(host.ledger()["runner"]["id"], 7);
     assert!(host.prepare().good().starts_with(KEPT), "the second start knows it");

@@ -29,17 +29,16 @@ pub fn each_field(machine: &Machine) -> Result<()> {
         ("ephemeral", json!(false)),
     ] {
         let before = machine.github.registrations()?;
+        let old_name = manifest["registration"]["name"].as_str().unwrap_or_default().to_owned();
         manifest["registration"][field] = value;
         runner.reconfigure(&manifest)?;
         runner.restart().with_context(|| format!("after a change of {field}"))?;
-        // An ephemeral runner has one reason, whatever else changed.
-        let reason =
-            if manifest["registration"]["ephemeral"] == true { "an ephemeral runner registers" } else { field };
-        runner.expect(&format!("Registering anew of runner changing: {reason}"))?;
-        runner.expect(&format!(
-            "GitHub still knows the old registration \"{}\", id {id}",
-            if field == "name" { "changing" } else { manifest["registration"]["name"].as_str().unwrap_or_default() }
-        ))?;
+        runner.expect(&format!("Registering changing anew: {field} changed: "))?;
+        // With `replace`, a runner of the same name and address is taken over; any other one stays behind.
+        runner.expect(&match field {
+            "name" | "url" => format!("GitHub still knows the old registration \"{old_name}\", id {id}"),
+            _ => format!("The old registration \"{old_name}\", id {id}, will be replaced"),
+        })?;
         ensure!(machine.github.registrations()? == before + 1, "one registration for the change of {field}");
         id = runner.registered_id()?;
     }
@@ -60,7 +59,7 @@ pub fn token(machine: &Machine) -> Result<()> {
     let before = machine.github.registrations()?;
     runner.set_token("github_pat_fakeROTATED11111111")?;
     runner.restart()?;
-    runner.expect("Registering anew of runner changing: the content of the token file changed")?;
+    runner.expect("Registering changing anew: the content of the token file changed")?;
     runner.registered_id()?;
     ensure!(machine.github.registrations()? == before + 1);
     runner.restart()?;
@@ -100,12 +99,12 @@ pub fn adoption(machine: &Machine) -> Result<()> {
 
     let before = machine.github.registrations()?;
     runner.restart()?;
-    runner.expect("Adopting the registration of runner adopted")?;
+    runner.expect("Adopting the registration of adopted")?;
     ensure!(runner.registered_id()? == id && machine.github.registrations()? == before, "nobody registered anew");
     let left = names(runner.state("."))?;
     ensure!(!left.iter().any(|name| name == ".current-token"), "the token copy is still there: {left:?}");
     runner.restart()?;
-    runner.expect("Keeping the registration of runner adopted")?;
+    runner.expect("Keeping the registration of adopted")?;
     runner.stop()
 }
 

@@ -72,7 +72,7 @@ pub fn state(machine: &Machine) -> Result<()> {
         let context = || format!("after: {attack}");
         runner.registered_id().with_context(context)?;
         runner
-            .expect("Registering anew")
+            .expect(" anew: ")
             .or_else(|error| if attack.contains(".staged") || attack.contains(".env") { Ok(()) } else { Err(error) })
             .with_context(context)?;
         let now = (fs::read(&file)?, mode_and_owner(&file)?, mode_and_owner(VICTIM)?);

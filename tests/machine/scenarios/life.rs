@@ -41,7 +41,7 @@ pub fn unchanged_restart(machine: &Machine) -> Result<()> {
     let (id, registrations) = (runner.registered_id()?, machine.github.registrations()?);
     for _ in 0..3 {
         runner.restart()?;
-        runner.expect("Keeping the registration of runner basic")?;
+        runner.expect("Keeping the registration of basic")?;
         ensure!(runner.registered_id()? == id && machine.github.registrations()? == registrations);
     }
     runner.stop()?;
