@@ -19,6 +19,32 @@ let
       installPhase = "touch $out";
     });
 
+  # The runners that the containers of tests/machine have, too.
+  runners = lib.importJSON ../tests/machine/runners.json;
+  scenarioMachine = {
+    imports = [ ./. ];
+    services.github-runners = builtins.mapAttrs (
+      _: runner:
+      runner
+      // {
+        package = pkgs.callPackage ./stand-in-listener.nix {
+          inherit standIns;
+          # Written by the scenarios.
+          script = "/run/stand-in/listener.json";
+        };
+      }
+    ) runners;
+    # The scenarios start them, when the tokens are there.
+    systemd.services = lib.mapAttrs' (
+      instance: _: lib.nameValuePair "github-runner-${instance}" { wantedBy = lib.mkForce [ ]; }
+    ) runners;
+    users.users.gh-runner = {
+      isSystemUser = true;
+      group = "gh-runner";
+    };
+    users.groups.gh-runner = { };
+  };
+
   evaluation = import ../tests/eval { inherit lib; };
 in
 {
@@ -57,16 +83,10 @@ in
 
   scenarios = pkgs.testers.runNixOSTest {
     name = "scenarios";
-    nodes.machine = {
-      imports = [ ./. ];
-      environment.systemPackages = [
-        helper
-        standIns
-      ];
-    };
+    nodes.machine = scenarioMachine;
     testScript = ''
       machine.wait_for_unit("multi-user.target")
-      machine.succeed("runner-scenarios >&2")
+      machine.succeed("${standIns}/bin/runner-scenarios --stand-ins ${standIns}/bin >&2")
     '';
   };
 }

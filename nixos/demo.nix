@@ -17,13 +17,10 @@ let
   nextToken = "ghp_rotated";
   json = name: value: pkgs.writeText name (builtins.toJSON value);
 
-  # The stand-in reads its script beside the link by which it is called.
-  listener = pkgs.runCommand "stand-in-listener" { } ''
-    mkdir -p $out/bin
-    ln -s ${standIns}/bin/stand-in-listener $out/bin/Runner.Listener
-    ln -s ${json "stand-in.json" { github = "http://${address}"; }} \
-      $out/bin/stand-in.json
-  '';
+  listener = pkgs.callPackage ./stand-in-listener.nix {
+    inherit standIns;
+    script = json "stand-in.json" { github = "http://${address}"; };
+  };
   knowledge = json "github.json" {
     pats = [
       token

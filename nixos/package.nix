@@ -1,7 +1,11 @@
 # The helper that units run, built from this repository: one program and nothing
 # else. The stand-ins and scenarios of the tests are examples, which Cargo never
 # installs.
-{ lib, rustPlatform }:
+{
+  lib,
+  rustPlatform,
+  strace,
+}:
 
 let
   manifest = lib.importTOML ../Cargo.toml;
@@ -25,6 +29,9 @@ rustPlatform.buildRustPackage {
     ];
   };
   cargoLock.lockFile = ../Cargo.lock;
+
+  # Tests kill the helper at every system call.
+  nativeCheckInputs = [ strace ];
 
   meta = {
     inherit (manifest.package) description;

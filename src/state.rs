@@ -165,7 +165,7 @@ impl Snapshot {
     pub fn read(dir: &Dir) -> Result<Self> {
         let (owner, _) = dir.owner()?;
         let owners = [owner];
-        // nixpkgs' root step wrote the token copy, so it can belong to root.
+        // A root step of nixpkgs' module wrote these copies, so they can belong to root.
         let root_or_owner = [owner, Uid::effective()];
         let read = |name: &str, owners: &[Uid]| found(dir.read_file(name, owners, MAX_BYTES));
         let settings = |name| Ok::<_, anyhow::Error>(read(name, &owners)?.and_then(|text| Settings::parse(&text)));
@@ -178,7 +178,7 @@ impl Snapshot {
             credentials_migrated: object(CREDENTIALS_MIGRATED)?,
             key: object(KEY)?,
             staged: dir.entry(STAGED_TOKEN)? != Entry::Absent,
-            nixpkgs_config: nixpkgs_config(dir, &owners)?,
+            nixpkgs_config: nixpkgs_config(dir, &root_or_owner)?,
             nixpkgs_token: read(NIXPKGS_TOKEN, &root_or_owner)?
                 .and_then(|text| Token::parse(&text).map_err(|fault| fault.to_string())),
         })

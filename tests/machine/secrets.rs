@@ -71,6 +71,12 @@ impl Watch {
         for place in ELSEWHERE {
             look_at_files(Path::new(place), &known.secrets, true)?;
         }
+        // The rest of a store is none of ours, and large.
+        for entry in fs::read_dir("/nix/store")?.flatten() {
+            if entry.file_name().to_string_lossy().contains("github-runner") {
+                look_at_files(&entry.path(), &known.secrets, false)?;
+            }
+        }
         Ok(())
     }
 }
