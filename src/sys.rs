@@ -10,6 +10,6 @@ mod purge;
 mod walk;
 
 pub use dir::{Dir, Entry, FileFault, Staged};
-pub use file::read_regular_file;
+pub use file::{LastLink, read_regular_file};
 pub use purge::{Purged, empty};
 pub use walk::Place;

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::model::{SALT_BYTES, Token};
-use crate::sys::{FileFault, read_regular_file};
+use crate::sys::{FileFault, LastLink, read_regular_file};
 
 /// Reads the token file.
 ///
@@ -18,7 +18,7 @@ use crate::sys::{FileFault, read_regular_file};
 /// Names the file and what is wrong with it.
 pub(super) fn read(path: &str) -> Result<Token> {
     let fault = |what: &dyn std::fmt::Display| anyhow!("Token file {path} {what}");
-    match read_regular_file(Path::new(path), Token::MAX_BYTES as u64 + 1)? {
+    match read_regular_file(Path::new(path), Token::MAX_BYTES as u64 + 1, LastLink::Follow)? {
         Ok(Some(content)) => Token::parse(&content).map_err(|what| fault(&what)),
         Ok(None) => Err(fault(&"does not exist: create it, or order the unit after whatever creates it")),
         Err(FileFault::Size(_)) => Err(fault(&crate::model::TokenFault::TooLong)),

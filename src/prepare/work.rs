@@ -73,5 +73,6 @@ pub(super) fn open(place: &Place, owner: (Uid, Gid)) -> Result<Dir> {
 }
 
 fn hand_over(dir: &Dir, owner: (Uid, Gid), path: &Path) -> Result<()> {
-    dir.give_to(owner).with_context(|| format!("Failed to hand over work directory {}", path.display()))
+    let give = || dir.close_to_others().and_then(|()| dir.give_to(owner));
+    give().with_context(|| format!("Failed to hand over work directory {}", path.display()))
 }

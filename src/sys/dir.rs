@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
@@ -15,6 +17,9 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, symlinkat, unlinkat};
 /// Never leave the directory: no link, no mount point, no `..`.
 const BELOW: ResolveFlag =
     ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS).union(ResolveFlag::RESOLVE_NO_XDEV);
+
+/// How often a temporary file may meet a name that somebody else took.
+const TRIES: usize = 16;
 
 /// An open directory. All names that its methods take are single names, without a slash.
 #[derive(Debug)]
@@ -93,6 +98,16 @@ impl Dir {
     /// As `fchown(2)`.
     pub fn give_to(&self, (uid, gid): (Uid, Gid)) -> Result<()> {
         fchown(&self.fd, Some(uid), Some(gid)).with_context(|| format!("Failed to hand a directory to user id {uid}"))
+    }
+
+    /// Takes the right to write away from everybody but the owner, also where an access control list gave it.
+    ///
+    /// # Errors
+    ///
+    /// As `fchmod(2)`.
+    pub fn close_to_others(&self) -> Result<()> {
+        let mode = Mode::from_bits_truncate(self.stat()?.st_mode) & !(Mode::S_IWGRP | Mode::S_IWOTH);
+        fchmod(&self.fd, mode).context("Failed to change the mode of a directory")
     }
 
     /// Opens the directory `name`.
@@ -207,12 +222,7 @@ impl Dir {
     ///
     /// Any step of writing.
     pub fn stage_file(&self, name: &str, content: &[u8], mode: Mode, owner: Option<(Uid, Gid)>) -> Result<Staged<'_>> {
-        let temporary = format!("{name}.new");
-        self.unlink(&temporary)?;
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
-        let fd = self
-            .open_below(OsStr::new(&temporary), flags, Mode::S_IRUSR | Mode::S_IWUSR)
-            .with_context(|| format!("Failed to create {temporary}"))?;
+        let (temporary, fd) = self.create_beside(name)?;
         let staged = Staged { dir: self, temporary, name: name.into(), done: false };
         let mut file = std::fs::File::from(fd);
         file.write_all(content).with_context(|| format!("Failed to write {}", staged.temporary))?;
@@ -223,6 +233,27 @@ impl Dir {
         fchmod(&file, mode).with_context(|| format!("Failed to set the mode of {}", staged.temporary))?;
         file.sync_all().with_context(|| format!("Failed to flush {}", staged.temporary))?;
         Ok(staged)
+    }
+
+    /// Creates an empty file beside `name`, with a name that nobody else holds.
+    fn create_beside(&self, name: &str) -> Result<(String, OwnedFd)> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+        let mut temporary = format!("{name}.new");
+        for _ in 0..TRIES {
+            match unlinkat(&self.fd, temporary.as_str(), UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT | Errno::EISDIR) => {}
+                Err(error) => return Err(error).with_context(|| format!("Failed to remove {temporary}")),
+            }
+            match self.open_below(OsStr::new(&temporary), flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+                Ok(fd) => return Ok((temporary, fd)),
+                // A hostile process made something of that name, which it could not do with one it cannot guess.
+                Err(Errno::EEXIST | Errno::EISDIR | Errno::ELOOP) => {}
+                Err(error) => return Err(error).with_context(|| format!("Failed to create {temporary}")),
+            }
+            let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            temporary = format!("{name}.new{}", time.subsec_nanos());
+        }
+        bail!("Failed to create {temporary}: something keeps taking that name; stop the processes of the runner's user")
     }
 
     /// Makes `name` a link to `target`, in place of whatever link or file had that name.
@@ -277,7 +308,9 @@ impl Dir {
     /// such a sandbox, where only the steps of the service user run, a mount point goes unnoticed; a link
     /// never does. Purging needs the strict form, see [`Dir::open_dir`].
     fn open_below(&self, name: &OsStr, flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
-        debug_assert!(!name.as_bytes().contains(&b'/'), "only single names are used below a handle");
+        if name.as_bytes().contains(&b'/') || name == ".." {
+            return Err(Errno::EINVAL);
+        }
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         match openat2(&self.fd, name, OpenHow::new().flags(flags).mode(mode).resolve(BELOW)) {
             Err(Errno::ENOSYS) => openat(&self.fd, name, flags, mode),
@@ -357,7 +390,15 @@ pub(super) fn fault_of(stat: &FileStat, owners: &[Uid], max: u64) -> Option<File
 pub(super) fn read_handle(handle: BorrowedFd<'_>, max: u64) -> Result<std::result::Result<Vec<u8>, FileFault>> {
     use std::os::fd::AsRawFd as _;
     // The magic link leads to the very inode that was checked, so this is no second look-up of a name.
-    let file = std::fs::File::open(format!("/proc/self/fd/{}", handle.as_raw_fd()))?;
+    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    // Without O_NONBLOCK, a lease on the file could hold us up for as long as its holder likes.
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let file = match opened {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            return Ok(Err(FileFault::Kind("held by a lease of another process")));
+        }
+        opened => opened?,
+    };
     let mut content = Vec::new();
     file.take(max + 1).read_to_end(&mut content)?;
     if content.len() as u64 > max {

@@ -1,5 +1,5 @@
-//! Files that the administrator named, such as the token file: links on the way are the administrator's and
-//! are followed, but what is found at the end is checked before it is read.
+//! Files by their path, where nobody but the administrator can change the path: the token file, and files of the
+//! store. What is found at the end is checked before it is read.
 
 use std::fs::OpenOptions;
 use std::os::fd::AsFd as _;
@@ -13,6 +13,15 @@ use nix::sys::stat::fstat;
 use super::FileFault;
 use super::dir::{fault_of, kind, read_handle};
 
+/// What to do if the file itself is a link.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LastLink {
+    /// Read what it leads to.
+    Follow,
+    /// Report it.
+    Refuse,
+}
+
 /// Reads the whole regular file at `path`, of at most `max` bytes. `None` means that there is none.
 ///
 /// The outer error is one of the system, the inner one says what is there instead.
@@ -20,8 +29,16 @@ use super::dir::{fault_of, kind, read_handle};
 /// # Errors
 ///
 /// As `open(2)` and `read(2)`.
-pub fn read_regular_file(path: &Path, max: u64) -> Result<std::result::Result<Option<Vec<u8>>, FileFault>> {
-    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_PATH.bits()).open(path);
+pub fn read_regular_file(
+    path: &Path,
+    max: u64,
+    last_link: LastLink,
+) -> Result<std::result::Result<Option<Vec<u8>>, FileFault>> {
+    let flags = match last_link {
+        LastLink::Follow => OFlag::O_PATH,
+        LastLink::Refuse => OFlag::O_PATH | OFlag::O_NOFOLLOW,
+    };
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
     let handle = match opened {
         Ok(handle) => handle,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Ok(None)),

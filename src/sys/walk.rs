@@ -29,6 +29,8 @@ pub struct Place {
     /// The names that do not exist yet.
     missing: Vec<OsString>,
     through_link: bool,
+    /// Whether everything before the last link that was followed is safe.
+    safe_before: bool,
 }
 
 #[derive(Debug)]
@@ -41,9 +43,13 @@ struct Step {
 impl Step {
     /// Whether nobody but root and ourselves can exchange what has a name in this directory.
     fn is_safe(&self) -> bool {
-        let open_to_others = self.stat.st_mode & (Mode::S_IWGRP | Mode::S_IWOTH).bits() != 0;
         let sticky = self.stat.st_mode & Mode::S_ISVTX.bits() != 0;
-        ours(self.stat.st_uid) && (!open_to_others || sticky)
+        ours(self.stat.st_uid) && (!self.is_open_to_others() || sticky)
+    }
+
+    /// Whether others than the owner can put something in this directory.
+    fn is_open_to_others(&self) -> bool {
+        self.stat.st_mode & (Mode::S_IWGRP | Mode::S_IWOTH).bits() != 0
     }
 
     fn identity(&self) -> (u64, u64) {
@@ -63,7 +69,13 @@ impl Place {
     /// Names the component that blocks: a file in the way, a link that others could have put there, a
     /// directory that may not be entered.
     pub fn walk(path: &Path) -> Result<Self> {
-        let mut place = Self { path: path.into(), steps: vec![root()?], missing: Vec::new(), through_link: false };
+        let mut place = Self {
+            path: path.into(),
+            steps: vec![root()?],
+            missing: Vec::new(),
+            through_link: false,
+            safe_before: true,
+        };
         let mut names: VecDeque<OsString> = VecDeque::new();
         for part in path.components() {
             match part {
@@ -132,6 +144,7 @@ impl Place {
 
     fn follow(&mut self, target: &Path, names: &mut VecDeque<OsString>) -> Result<()> {
         self.through_link = true;
+        self.safe_before &= self.steps.iter().all(Step::is_safe);
         if target.is_absolute() {
             self.steps = vec![root()?];
         }
@@ -198,14 +211,19 @@ impl Place {
         Ok(dir)
     }
 
-    /// Whether nobody but root and ourselves can put another directory in this one's place.
+    /// Whether nobody but root and ourselves can have put this directory, which must exist, in its place.
+    ///
+    /// In a sticky directory such as `/tmp` nobody can exchange what is there, but anybody can put something there.
     #[must_use]
     pub fn is_firm(&self) -> bool {
-        let parents = if self.missing.is_empty() { self.steps.len().saturating_sub(1) } else { self.steps.len() };
-        self.steps[..parents].iter().all(Step::is_safe)
+        let parents = &self.steps[..self.steps.len() - 1];
+        let ours_alone =
+            ours(self.last().stat.st_uid) || parents.last().is_none_or(|parent| !parent.is_open_to_others());
+        self.safe_before && ours_alone && parents.iter().all(Step::is_safe)
     }
 
-    /// Whether one of the two is, contains or lies in the other, also if bind mounts hide it.
+    /// Whether one of the two is, contains or lies in the other, also if one is a bind mount of the other. A bind
+    /// mount of a directory *in* the other one is not seen: its path does not lead through it.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.resolved(), other.resolved());

@@ -1,7 +1,7 @@
 //! The work directory: emptied, made, handed over, and never one that must not be emptied.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use crate::host::{Host, Said, is_root, mode, owner};
@@ -67,6 +67,44 @@ fn one_that_the_service_user_could_have_exchanged_is_not_touched() {
     assert!(said.contains("others than root could have put it there"), "{said}");
     assert!(host.path("home/precious/file").exists());
     assert_eq!(owner(&host.path("home/precious")), 0);
+}
+
+#[test]
+fn one_that_somebody_else_put_into_a_sticky_directory_is_not_touched() {
+    if !is_root("a directory of another user") {
+        return;
+    }
+    let host = Host::new();
+    std::os::unix::fs::chown(host.path("state"), Some(64_321), Some(64_321)).unwrap();
+    fs::create_dir_all(host.path("tmp/work/precious")).unwrap();
+    fs::set_permissions(host.path("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+    std::os::unix::fs::chown(host.path("tmp/work"), Some(64_322), None).unwrap();
+    let said = prepare_with_work(&host, &host.path("tmp/work")).bad();
+    assert!(said.contains("others than root could have put it there"), "{said}");
+    assert!(host.path("tmp/work/precious").exists());
+    assert_eq!(owner(&host.path("tmp/work")), 64_322);
+}
+
+#[test]
+fn one_that_is_handed_over_can_be_written_by_nobody_else() {
+    if !is_root("handing a directory over") {
+        return;
+    }
+    let host = Host::new();
+    std::os::unix::fs::chown(host.path("state"), Some(64_321), Some(64_321)).unwrap();
+    fs::set_permissions(host.path("work"), fs::Permissions::from_mode(0o777)).unwrap();
+    host.prepare().good();
+    assert_eq!((owner(&host.path("work")), mode(&host.path("work"))), (64_321, 0o755));
+}
+
+#[test]
+fn a_state_directory_of_nobody_is_an_error() {
+    if !is_root("a directory of another user") {
+        return;
+    }
+    let host = Host::new();
+    std::os::unix::fs::chown(host.path("state"), Some(65_534), Some(65_534)).unwrap();
+    assert!(host.prepare().bad().contains("start the helper from its unit"));
 }
 
 #[test]
