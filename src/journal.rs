@@ -10,6 +10,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// The journal makes a new entry of what is beyond 48 KiB, and would obey a prefix there.
+const LONGEST_LINE: usize = 8 * 1024;
+
 /// Sends all log lines of this process to standard error.
 pub fn start() {
     let format = Format { prefix: std::env::var_os("JOURNAL_STREAM").is_some() };
@@ -35,6 +38,7 @@ where
             _ => 6,
         };
         for line in text.lines() {
+            let line: String = line.chars().take(LONGEST_LINE).collect();
             if self.prefix {
                 write!(writer, "<{number}>")?;
             } else if level == Level::ERROR {

@@ -4,6 +4,7 @@
 //! these values need not check it again.
 
 mod registration;
+mod shown;
 mod token;
 mod url;
 
@@ -11,5 +12,6 @@ pub(crate) use registration::system_directory_in;
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,
 };
+pub use shown::shown;
 pub use token::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind};
 pub use url::{RegistrationUrl, Scope};

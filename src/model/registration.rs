@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::RegistrationUrl;
+use super::{RegistrationUrl, shown};
 
 /// Directories that no work directory may be or contain, because a work directory is emptied.
 const SYSTEM_DIRECTORIES: &[&str] = &[
@@ -36,6 +36,9 @@ const SYSTEM_DIRECTORIES: &[&str] = &[
     "/var/log",
     "/var/tmp",
 ];
+
+/// How much of a list is shown; its texts are JSON, so they hold no control characters of ASCII.
+const LONGEST_VALUE: usize = 1000;
 
 /// The compared part of a manifest; its field names are those of nixpkgs' module.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -111,7 +114,11 @@ pub struct Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} changed: {} → {}", self.field, self.old, self.new)
+        let value = |value: &Value| match value {
+            Value::String(text) => shown(text),
+            other => other.to_string().chars().take(LONGEST_VALUE).collect(),
+        };
+        write!(f, "{} changed: {} → {}", self.field, value(&self.old), value(&self.new))
     }
 }
 

@@ -4,10 +4,12 @@
 //! nothing else: not its arguments, not the journal, and no file once the listener runs.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::unistd::Uid;
@@ -40,7 +42,11 @@ const PASSED_ON: &[&str] = &[
     "no_proxy",
     "NO_PROXY",
     "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY",
+    "GITHUB_ACTIONS_RUNNER_FORCE_GHES",
 ];
+
+/// How long the listener may take. It has no limit of its own and retries each request three times.
+const TIME_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Registers the runner if a secret is staged; otherwise does nothing.
 ///
@@ -65,6 +71,7 @@ pub fn run(start: &Start) -> Result<()> {
         environment: environment(start, &token, kind),
         secret: token.expose(),
         directory: &start.state_directory,
+        limit: TIME_LIMIT,
     })?;
     let kept = keep_diagnostics(&start.state_directory, &start.logs_directory);
     verify(&state, &manifest, outcome.status).map_err(|error| {
@@ -74,7 +81,10 @@ pub fn run(start: &Start) -> Result<()> {
         }
         anyhow!("{text}{}", advice(&outcome.last_lines, kind, &manifest))
     })?;
-    kept?;
+    if let Err(error) = kept {
+        // The registration is good all the same.
+        warn!("{error:#}");
+    }
     info!("Configured runner {}", manifest.instance.as_str());
     Ok(())
 }
@@ -138,12 +148,12 @@ fn verify(state: &Dir, manifest: &Manifest, status: Option<ExitStatus>) -> Resul
         Some(_) => {}
     }
     let snapshot = Snapshot::read(state)?;
-    let unusable = snapshot.unusable().into_iter().map(|(file, why)| format!("{file} {why}"));
-    let missing = snapshot.missing().into_iter().map(|file| format!("{file} is missing"));
-    let mismatch = snapshot
-        .all_settings()
-        .filter_map(|(file, settings)| settings.mismatch(&manifest.registration).map(|why| format!("{file} {why}")));
-    let faults: Vec<String> = unusable.chain(missing).chain(mismatch).collect();
+    let mut faults = snapshot.faults();
+    faults.extend(
+        snapshot
+            .all_settings()
+            .filter_map(|(file, settings)| Some(format!("{file} {}", settings.mismatch(&manifest.registration)?))),
+    );
     if !faults.is_empty() {
         bail!("Failed to register: the listener reported success, but {}", faults.join(", "));
     }
@@ -158,32 +168,37 @@ fn ending(status: ExitStatus) -> String {
     }
 }
 
-/// Moves the logs of this run to where the logs directory keeps them.
+/// Moves the logs of this run to where the logs directory keeps them. The two directories are mounts of their own in
+/// the sandbox, so files are copied. Nothing that is there already is opened: a job can have put it there.
 fn keep_diagnostics(state: &Path, logs: &Path) -> Result<()> {
     let source = state.join(DIAGNOSTICS);
     match std::fs::symlink_metadata(&source) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).with_context(|| format!("Failed to examine {}", source.display())),
         Ok(metadata) if !metadata.is_dir() => bail!("{} is no directory", source.display()),
         Ok(_) => {}
     }
-    move_tree(&source, logs).with_context(|| format!("Failed to move {} to {}", source.display(), logs.display()))?;
+    copy_tree(&source, logs).with_context(|| format!("Failed to move {} to {}", source.display(), logs.display()))?;
     std::fs::remove_dir_all(&source).with_context(|| format!("Failed to remove {}", source.display()))
 }
 
-/// Copies files, because the two directories are mounts of their own in the sandbox.
-fn move_tree(from: &Path, to: &Path) -> Result<()> {
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         let metadata = entry.metadata()?;
         if metadata.is_dir() {
             match std::fs::create_dir(&target) {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
-                _ => move_tree(&entry.path(), &target)?,
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+                _ if std::fs::symlink_metadata(&target)?.is_dir() => copy_tree(&entry.path(), &target)?,
+                _ => {}
             }
-        } else if metadata.is_file() && metadata.nlink() == 1 {
-            std::fs::copy(entry.path(), &target)?;
+        } else if metadata.is_file() {
+            match OpenOptions::new().write(true).create_new(true).open(&target) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+                Err(_) => warn!("{} exists; this run's log of that name was not kept", target.display()),
+                Ok(mut target) => drop(std::io::copy(&mut File::open(entry.path())?, &mut target)?),
+            }
         }
     }
     Ok(())

@@ -49,6 +49,8 @@ impl<'a> LineScrubber<'a> {
         let text = String::from_utf8_lossy(&line);
         // Control characters would reach the terminal of whoever reads the journal.
         let text: String = text.trim_end().chars().filter(|c| *c == '\t' || !c.is_control()).collect();
+        // Without the control characters a secret may have come together that was in pieces before.
+        let text = text.replace(self.secret, HIDDEN);
         (!text.is_empty()).then_some(text)
     }
 }
@@ -153,5 +155,6 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_and_escape_sequences_are_made_harmless() {
         assert_eq!(lines(&[b"\xff\xfeok\x1b[31mred\x07\r\n\n"], "FAKE"), ["\u{fffd}\u{fffd}ok[31mred"]);
+        assert_eq!(lines(&[b"FA\x1bKE FA\0KE"], "FAKE"), ["*** ***"]);
     }
 }

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -18,10 +19,10 @@ use tracing::{info, warn};
 
 use super::output::{LineScrubber, is_banner};
 
-/// How long `configure` may take. It has no limit of its own and retries each request three times.
-const TIME_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// How long the listener may take to end after being asked to.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long its last words may take to arrive after its end.
+const DRAIN: Duration = Duration::from_secs(2);
 /// How often a listener that keeps silent is looked after.
 const TICK: Duration = Duration::from_millis(20);
 const LINES_KEPT: usize = 8;
@@ -35,6 +36,8 @@ pub(super) struct Listener<'a> {
     /// What must not be shown.
     pub(super) secret: &'a str,
     pub(super) directory: &'a Path,
+    /// How long it may take.
+    pub(super) limit: Duration,
 }
 
 /// How a run ended.
@@ -45,7 +48,7 @@ pub(super) struct Outcome {
     pub(super) last_lines: Vec<String>,
 }
 
-/// Runs the listener to its end, at most [`TIME_LIMIT`].
+/// Runs the listener to its end, at most [`Listener::limit`].
 ///
 /// # Errors
 ///
@@ -64,43 +67,43 @@ pub(super) fn run_listener(listener: &Listener<'_>) -> Result<Outcome> {
         .process_group(0)
         .spawn()
         .with_context(|| format!("Failed to start {}", listener.program.display()))?;
-    let result = supervise(&mut child, listener.secret);
+    let result = supervise(&mut child, listener.secret, listener.limit);
     if result.is_err() {
         signal(&child, Signal::SIGKILL);
     }
     result
 }
 
-fn supervise(child: &mut Child, secret: &str) -> Result<Outcome> {
+fn supervise(child: &mut Child, secret: &str, limit: Duration) -> Result<Outcome> {
     let out = child.stdout.take().ok_or_else(|| anyhow!("The listener has no standard output"))?;
     let err = child.stderr.take().ok_or_else(|| anyhow!("The listener has no standard error"))?;
     // Bounded, so that a flood waits in the pipe instead of filling the memory.
     let (sender, lines) = sync_channel(64);
     let mut last_lines = VecDeque::new();
-    let status = std::thread::scope(|scope| {
-        let other = sender.clone();
-        scope.spawn(move || forward(out, secret, &sender));
-        scope.spawn(move || forward(err, secret, &other));
-        let mut watch = Watch::new();
-        let status = loop {
-            match lines.recv_timeout(TICK) {
-                Ok(line) => keep(&mut last_lines, line),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
-            }
-            if let Some(status) = child.try_wait().context("Failed to wait for the listener")? {
-                break status;
-            }
-            watch.enforce(child);
-        };
-        // What it started must neither outlive it nor hold its output open.
-        signal(child, Signal::SIGKILL);
-        while let Ok(line) = lines.recv_timeout(GRACE) {
-            keep(&mut last_lines, line);
+    let secret: Arc<str> = secret.into();
+    // Not joined: whoever holds the other end of the pipe could keep us for ever.
+    let (other, same) = (sender.clone(), Arc::clone(&secret));
+    std::thread::spawn(move || forward(out, &secret, &sender));
+    std::thread::spawn(move || forward(err, &same, &other));
+    let mut watch = Watch::new(limit);
+    let status = loop {
+        match lines.recv_timeout(TICK) {
+            Ok(line) => keep(&mut last_lines, line),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
         }
-        Ok::<_, anyhow::Error>((!watch.expired).then_some(status))
-    })?;
-    Ok(Outcome { status, last_lines: last_lines.into() })
+        if let Some(status) = child.try_wait().context("Failed to wait for the listener")? {
+            break status;
+        }
+        watch.enforce(child);
+    };
+    // What it started must neither outlive it nor hold its output open.
+    signal(child, Signal::SIGKILL);
+    let deadline = Instant::now() + DRAIN;
+    while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        keep(&mut last_lines, line);
+    }
+    Ok(Outcome { status: (!watch.expired).then_some(status), last_lines: last_lines.into() })
 }
 
 fn keep(last_lines: &mut VecDeque<String>, line: String) {
@@ -121,8 +124,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn new() -> Self {
-        Self { deadline: Instant::now() + TIME_LIMIT, expired: false }
+    fn new(limit: Duration) -> Self {
+        Self { deadline: Instant::now() + limit, expired: false }
     }
 
     fn enforce(&mut self, child: &Child) {
