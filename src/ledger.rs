@@ -70,6 +70,12 @@ pub struct LeftBehind {
 }
 
 impl LeftBehind {
+    /// Whether this is about `runner`, under whatever name.
+    #[must_use]
+    pub fn is(&self, runner: &Runner) -> bool {
+        self.runner.id == runner.id && self.runner.url == runner.url
+    }
+
     /// Whether GitHub itself has removed the runner by now: it does so with ephemeral runners after one day
     /// offline and with others after fourteen. One day is added for clocks and for slow clean-up.
     #[must_use]

@@ -8,8 +8,12 @@ use serde_json::{Map, Value};
 
 use crate::ledger::{Ledger, LeftBehind, Runner};
 use crate::manifest::Manifest;
-use crate::model::{Change, RegistrationUrl, Token, changes};
+use crate::model::{Change, Registration, RegistrationUrl, Token, changes, shown};
 use crate::state::{Found, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
+
+/// How many former registrations the ledger keeps. GitHub's own clean-up keeps the number far below, unless
+/// something is very wrong; without a limit the ledger would grow until it could not be read any more.
+const MOST_LEFT_BEHIND: usize = 500;
 
 /// Everything that a decision depends on.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +54,8 @@ pub struct Plan {
     pub gives_up: Option<GivenUp>,
     /// Everything that the ledger must say about former registrations from now on.
     pub left_behind: Vec<LeftBehind>,
+    /// The oldest ones, for which it has no room any more.
+    pub forgotten: Vec<LeftBehind>,
     /// The runner that the ledger must name from now on.
     pub runner: Option<Runner>,
 }
@@ -103,7 +109,12 @@ impl fmt::Display for Reason {
         match self {
             Self::FirstStart => f.write_str("this is the first start"),
             Self::Unchanged(runner) => {
-                write!(f, "configuration, token and state are those of runner {:?}, id {}", runner.name, runner.id)
+                write!(
+                    f,
+                    "configuration, token and state are those of runner {}, id {}",
+                    shown(&runner.name),
+                    runner.id
+                )
             }
             Self::NotRecorded(id) => {
                 write!(f, "an earlier start registered id {id} as configured, but was cut off before recording it")
@@ -130,55 +141,60 @@ impl fmt::Display for Reason {
 #[must_use]
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let Inputs { manifest, ledger, state, .. } = *inputs;
-    let obstacles = if manifest.registration.ephemeral {
-        let changed = ledger.map(|ledger| changed(inputs, ledger)).unwrap_or_default();
-        [vec![Reason::Ephemeral], changed].concat()
-    } else if state.empty {
-        vec![match ledger {
+    let changed = ledger.map(|ledger| changed(inputs, ledger)).unwrap_or_default();
+    if manifest.registration.ephemeral {
+        return register(inputs, [vec![Reason::Ephemeral], changed].concat());
+    }
+    if state.empty {
+        let reason = match ledger {
             None => Reason::FirstStart,
             Some(Ledger { runner: Some(runner), .. }) => Reason::StateLost(runner.id),
             Some(Ledger { runner: None, .. }) => Reason::Interrupted,
-        }]
-    } else {
-        match ledger {
-            Some(ledger) => against_ledger(inputs, ledger),
-            None => against_nixpkgs(inputs),
-        }
-    };
-    if !obstacles.is_empty() {
-        return register(inputs, obstacles);
+        };
+        return register(inputs, [vec![reason], changed].concat());
     }
-    let kept = |action, reason, runner| Plan {
-        action,
-        reasons: vec![reason],
-        gives_up: None,
-        left_behind: ledger.map(|ledger| ledger.left_behind.clone()).unwrap_or_default(),
-        runner,
-    };
-    // Without an obstacle the settings are there.
-    let Some(settings) = state.identity() else {
-        return register(inputs, vec![Reason::Missing(crate::state::SETTINGS)]);
-    };
-    match ledger {
-        Some(Ledger { runner: Some(runner), .. }) => {
-            kept(Action::Keep, Reason::Unchanged(runner.clone()), Some(runner.clone()))
+    let from_nixpkgs = against_nixpkgs(inputs);
+    if from_nixpkgs.is_empty()
+        && let Some(settings) = state.identity()
+    {
+        let runner = Runner {
+            id: settings.id,
+            name: settings.name.clone(),
+            url: manifest.registration.url.as_str().into(),
+            recorded_at: inputs.now,
+        };
+        return keep(inputs, Action::Adopt, Reason::SameAsNixpkgs(settings.id), Some(runner));
+    }
+    let Some(ledger) = ledger else { return register(inputs, from_nixpkgs) };
+    let obstacles = [changed, against_ledger(inputs, ledger)].concat();
+    match (&ledger.runner, state.identity()) {
+        (Some(runner), _) if obstacles.is_empty() => {
+            keep(inputs, Action::Keep, Reason::Unchanged(runner.clone()), Some(runner.clone()))
         }
-        Some(_) => kept(Action::Keep, Reason::NotRecorded(settings.id), None),
-        None => {
-            let runner = Runner {
-                id: settings.id,
-                name: settings.name.clone(),
-                url: manifest.registration.url.as_str().into(),
-                recorded_at: inputs.now,
-            };
-            kept(Action::Adopt, Reason::SameAsNixpkgs(settings.id), Some(runner))
+        (None, Some(settings)) if obstacles.is_empty() => {
+            keep(inputs, Action::Keep, Reason::NotRecorded(settings.id), None)
         }
+        _ => register(inputs, obstacles),
     }
 }
 
-/// Why the state is not the one that the ledger and the configuration ask for.
+fn keep(inputs: &Inputs<'_>, action: Action, reason: Reason, runner: Option<Runner>) -> Plan {
+    let mut left_behind = former(inputs);
+    if action == Action::Adopt
+        && let Some(old) = inputs.ledger.and_then(|ledger| ledger.runner.as_ref())
+    {
+        add(&mut left_behind, old, false, inputs.now);
+    }
+    // A start that was cut off just before its purge noted the living runner as a debt.
+    if let Some(runner) = &runner {
+        left_behind.retain(|left| !left.is(runner));
+    }
+    Plan { action, reasons: vec![reason], gives_up: None, left_behind, forgotten: vec![], runner }
+}
+
+/// Why the state is not the one that the ledger remembers.
 fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
-    let mut reasons = changed(inputs, ledger);
+    let mut reasons = Vec::new();
     let no_settings = inputs.state.settings == Found::Absent && inputs.state.settings_migrated == Found::Absent;
     if inputs.state.staged || (ledger.runner.is_none() && no_settings) {
         // Which files such a registration still lacks is no news.
@@ -192,12 +208,8 @@ fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
                 reasons.push(Reason::OtherRunner(file, settings.id, runner.id));
                 None
             }
-            // GitHub may have renamed a runner since; its address cannot change.
-            Some(runner) => settings
-                .url
-                .as_ref()
-                .filter(|url| **url != runner.url)
-                .map(|url| format!("has the url {url:?} instead of {:?}", runner.url)),
+            // GitHub may have renamed a runner since.
+            Some(_) => settings.mismatch(&Registration { name: None, ..inputs.manifest.registration.clone() }),
             None => settings.mismatch(&inputs.manifest.registration),
         };
         reasons.extend(unfit.map(|why| Reason::Unfit(file, why)));
@@ -221,7 +233,14 @@ fn against_nixpkgs(inputs: &Inputs<'_>) -> Vec<Reason> {
         (config, token) => {
             match config {
                 Found::Good(old) => {
-                    reasons.extend(changes(old, inputs.registration).into_iter().map(Reason::Changed));
+                    // A job can have made the file, so nothing of a field that we do not know is shown.
+                    let (known, unknown): (Vec<_>, Vec<_>) = changes(old, inputs.registration)
+                        .into_iter()
+                        .partition(|change| inputs.registration.contains_key(&change.field));
+                    reasons.extend(known.into_iter().map(Reason::Changed));
+                    if !unknown.is_empty() {
+                        reasons.push(Reason::Unfit(NIXPKGS_CONFIG, "has fields that this module does not know".into()));
+                    }
                 }
                 Found::Absent => reasons.push(Reason::Missing(NIXPKGS_CONFIG)),
                 Found::Bad(why) => reasons.push(Reason::Unfit(NIXPKGS_CONFIG, why.clone())),
@@ -250,37 +269,61 @@ fn incomplete(state: &Snapshot) -> Vec<Reason> {
 fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
     let Inputs { manifest, ledger, state, now, .. } = *inputs;
     let asked = &manifest.registration;
-    let mut left_behind: Vec<LeftBehind> = ledger.map(|ledger| ledger.left_behind.clone()).unwrap_or_default();
-    left_behind.retain(|left| !left.is_reaped(now));
     let former_ephemeral =
         ledger.is_some_and(|ledger| ledger.registration.get("ephemeral") == Some(&Value::Bool(true)));
     // An ephemeral listener removes its settings when its job is done, and the server its registration.
     let used_up = former_ephemeral && state.settings == Found::Absent && state.settings_migrated == Found::Absent;
-    let known = ledger.and_then(|ledger| ledger.runner.as_ref()).filter(|_| !used_up);
-    if let Some(runner) = known {
-        left_behind.retain(|left| left.runner.id != runner.id || left.runner.url != runner.url);
-        left_behind.push(LeftBehind { runner: runner.clone(), ephemeral: former_ephemeral, since: now });
+    let recorded = ledger.and_then(|ledger| ledger.runner.as_ref()).filter(|_| !used_up).cloned();
+    let known = recorded.or_else(|| never_recorded(inputs));
+
+    let mut left_behind = former(inputs);
+    if let Some(runner) = &known {
+        add(&mut left_behind, runner, former_ephemeral, now);
     }
-    let unknown = state.identity().filter(|settings| known.is_none_or(|runner| runner.id != settings.id));
-    let gives_up = known
-        .map(|runner| GivenUp {
-            id: runner.id,
-            name: runner.name.clone(),
-            page: page(&runner.url),
+    let too_many = left_behind.len().saturating_sub(MOST_LEFT_BEHIND);
+    let forgotten = left_behind.drain(..too_many).collect();
+
+    let gives_up = match known {
+        Some(runner) => Some(GivenUp {
             taken_over: manifest.replace
                 && asked.url.as_str() == runner.url
                 && asked.name.as_ref().is_some_and(|name| name.as_str() == runner.name),
-        })
-        .or_else(|| {
-            // Without a record only the files say who it was, and jobs can have written them.
-            unknown.filter(|_| ledger.is_none_or(|ledger| ledger.runner.is_none())).map(|settings| GivenUp {
-                id: settings.id,
-                name: settings.name.clone(),
-                page: settings.url.as_deref().and_then(page),
-                taken_over: false,
-            })
-        });
-    Plan { action: Action::Register, reasons, gives_up, left_behind, runner: None }
+            page: page(&runner.url),
+            id: runner.id,
+            name: runner.name,
+        }),
+        // Without a record only the files say who it was, and jobs can have written them.
+        None if ledger.is_none() => state.identity().map(|settings| GivenUp {
+            id: settings.id,
+            name: settings.name.clone(),
+            page: settings.url.as_deref().and_then(page),
+            taken_over: false,
+        }),
+        None => None,
+    };
+    Plan { action: Action::Register, reasons, gives_up, left_behind, forgotten, runner: None }
+}
+
+/// The runner that an earlier start registered without coming to record it. No job has run since, so its files are
+/// believed if they are what that start asked for.
+fn never_recorded(inputs: &Inputs<'_>) -> Option<Runner> {
+    let ledger = inputs.ledger.filter(|ledger| ledger.runner.is_none())?;
+    let settings = inputs.state.identity()?;
+    let asked = |field: &str| ledger.registration.get(field).and_then(Value::as_str);
+    let url = settings.url.as_deref().filter(|url| asked("url") == Some(url))?;
+    let named = asked("name").is_none_or(|name| name == settings.name);
+    named.then(|| Runner { id: settings.id, name: settings.name.clone(), url: url.into(), recorded_at: inputs.now })
+}
+
+/// The former registrations of which GitHub may still know.
+fn former(inputs: &Inputs<'_>) -> Vec<LeftBehind> {
+    let all = inputs.ledger.map(|ledger| ledger.left_behind.as_slice()).unwrap_or_default();
+    all.iter().filter(|left| !left.is_reaped(inputs.now)).cloned().collect()
+}
+
+fn add(left_behind: &mut Vec<LeftBehind>, runner: &Runner, ephemeral: bool, since: u64) {
+    left_behind.retain(|left| !left.is(runner));
+    left_behind.push(LeftBehind { runner: runner.clone(), ephemeral, since });
 }
 
 fn page(url: &str) -> Option<String> {

@@ -233,6 +233,7 @@ fn what_is_given_up_goes_into_the_ledger_until_github_removes_it() {
     // The next registration fails over and over: the debt is neither lost nor doubled.
     case.ledger().runner = None;
     case.ledger().left_behind = first.clone();
+    case.state = nothing();
     assert_eq!(case.plan().left_behind, first);
 
     case.ledger().left_behind[0].since = NOW - 16 * 24 * 60 * 60;
@@ -247,6 +248,77 @@ fn files_that_jobs_wrote_never_become_a_debt() {
     let plan = case.plan();
     assert_eq!(plan.left_behind, [], "only what the ledger recorded may be taken back later");
     assert_eq!(plan.gives_up.unwrap().id, 4711, "but people are told");
+}
+
+#[test]
+fn a_registration_that_was_never_recorded_becomes_a_debt_when_it_is_given_up() {
+    let mut case = Case::unchanged();
+    case.ledger().runner = None;
+    case.manifest.registration.ephemeral = true;
+    assert_eq!(case.plan().left_behind[0].runner.id, 21);
+    case.settings().name = "not-what-was-asked".into();
+    assert_eq!(case.plan().left_behind, []);
+}
+
+#[test]
+fn a_debt_that_was_noted_before_a_purge_that_never_came_is_forgotten() {
+    let mut case = Case::unchanged();
+    let runner = case.ledger().runner.clone().unwrap();
+    case.ledger().left_behind.push(LeftBehind { runner, ephemeral: false, since: NOW });
+    let plan = case.plan();
+    assert_eq!((plan.action, plan.left_behind), (Action::Keep, vec![]), "the living runner is no debt");
+}
+
+#[test]
+fn a_noted_ephemeral_registration_stays_a_debt_when_its_files_are_gone() {
+    let mut case = Case::ephemeral();
+    let noted = case.plan().left_behind;
+    case.ledger().left_behind = noted.clone();
+    case.state = nothing();
+    assert_eq!(case.plan().left_behind, noted, "a start that was cut off in its purge loses no id");
+}
+
+#[test]
+fn the_ledger_keeps_no_more_than_it_can_read_again() {
+    let mut case = Case::ephemeral();
+    case.ledger().left_behind = (100..100 + 500)
+        .map(|id| LeftBehind {
+            runner: Runner { id, name: "n".into(), url: "u".into(), recorded_at: NOW },
+            ephemeral: true,
+            since: NOW,
+        })
+        .collect();
+    let plan = case.plan();
+    assert_eq!((plan.left_behind.len(), plan.forgotten.len(), plan.forgotten[0].runner.id), (500, 1, 100));
+    assert_eq!(plan.left_behind.last().unwrap().runner.id, 21);
+}
+
+#[test]
+fn coming_back_from_nixpkgs_module_adopts_in_spite_of_an_older_ledger() {
+    let mut case = Case::from_nixpkgs();
+    case.ledger = Case::unchanged().ledger;
+    case.ledger().runner.as_mut().unwrap().id = 5;
+    let plan = case.plan();
+    assert_eq!((plan.action, plan.runner.unwrap().id), (Action::Adopt, 21));
+    assert_eq!(plan.left_behind[0].runner.id, 5, "nixpkgs' module left that one behind");
+}
+
+#[test]
+fn fields_that_this_module_does_not_know_are_not_shown() {
+    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| {
+        if let Found::Good(config) = &mut case.state.nixpkgs_config {
+            config.insert("password".into(), serde_json::json!("FAKESECRET"));
+            config.insert("githubApp".into(), Value::Null);
+        }
+    }), @"Register: .nixos-current-config.json has fields that this module does not know [gives up 21]");
+}
+
+#[test]
+fn settings_that_a_job_changed_are_not_kept() {
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.settings().ephemeral = true),
+        @"Register: .runner is ephemeral, unlike the configuration [gives up 21]");
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.settings().url = None),
+        @"Register: .runner has no url [gives up 21]");
 }
 
 #[test]

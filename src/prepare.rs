@@ -9,17 +9,21 @@ mod work;
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
 use crate::ledger::{Ledger, LedgerDirectory, VERSION};
 use crate::manifest::Manifest;
-use crate::model::{Token, TokenDigest};
+use crate::model::{Token, TokenDigest, shown};
 use crate::plan::{Action, GivenUp, Inputs, Plan, plan};
 use crate::start::{Start, existing, now, walk};
-use crate::state::{NIXPKGS_CONFIG, NIXPKGS_TOKEN, REGISTRATION_FILES, STAGED_TOKEN, Snapshot};
+use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, REGISTRATION_FILES, STAGED_TOKEN, Snapshot};
 use crate::sys::{Dir, Entry, Place, empty};
+
+/// Whom the kernel names as owner where an id has no counterpart.
+const NOBODY: u32 = 65534;
 
 /// Prepares a start.
 ///
@@ -35,57 +39,93 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     let ledger_place = walk("ledger", ledger_directory)?;
     let work_place = walk("work", &start.work_directory)?;
     work::check(&work_place, &[("state", &state_place), ("logs", &logs_place), ("ledger", &ledger_place)])?;
+    let owner = service_user(&state)?;
     let ledgers = open_ledgers(&ledger_place)?;
     let entry = ledgers.load(&manifest.instance)?;
-    let snapshot = Snapshot::read(&state)?;
     let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
     let decision = plan(&Inputs {
         manifest: &manifest,
         registration: &registration,
         token: &token,
         ledger: entry.as_ref(),
-        state: &snapshot,
+        state: &Snapshot::read(&state)?,
         now: now()?,
     });
+    let work = work::open(&work_place, owner)?;
     explain(&decision, &manifest);
 
-    let owner = state.owner()?;
-    let work = work::open(&work_place, owner)?;
-    let new_entry = |plan: Plan| -> Result<Ledger> {
-        Ok(Ledger {
-            version: VERSION,
-            instance: manifest.instance.as_str().into(),
-            helper: env!("CARGO_PKG_VERSION").into(),
-            registration,
-            token: TokenDigest::new(&token, secret::salt()?),
-            runner: plan.runner,
-            left_behind: plan.left_behind,
-        })
+    let write = |ledger: &Ledger| ledgers.stage(ledger, &manifest.instance);
+    let remembered = entry.as_ref().map(|entry| entry.left_behind.as_slice()).unwrap_or_default();
+    let debts_changed = remembered != decision.left_behind;
+    let new_entry = Ledger {
+        version: VERSION,
+        instance: manifest.instance.as_str().into(),
+        helper: env!("CARGO_PKG_VERSION").into(),
+        registration,
+        token: TokenDigest::new(&token, secret::salt()?),
+        runner: decision.runner,
+        left_behind: decision.left_behind,
     };
-    match decision.action {
-        Action::Keep => empty_work(&work)?,
-        Action::Adopt => {
-            ledgers.stage(&new_entry(decision)?, &manifest.instance)?.commit()?;
+    match (decision.action, entry) {
+        (Action::Keep, Some(entry)) => {
+            if debts_changed {
+                write(&Ledger { left_behind: new_entry.left_behind, ..entry })?.commit()?;
+            }
             empty_work(&work)?;
         }
-        Action::Register => {
-            // Written beside the old entry before anything is deleted, so that a full disk deletes nothing.
-            let staged = ledgers.stage(&new_entry(decision)?, &manifest.instance)?;
+        (Action::Keep | Action::Adopt, _) => {
+            write(&new_entry)?.commit()?;
+            empty_work(&work)?;
+        }
+        (Action::Register, entry) => {
+            // What is given up is noted before the files that name it are gone.
+            if let Some(entry) = entry.filter(|_| debts_changed) {
+                write(&Ledger { left_behind: new_entry.left_behind.clone(), ..entry })?.commit()?;
+            }
+            // Written beside the old entry before anything is deleted, so that a full disk deletes nothing; and
+            // the work directory first, because whatever cannot be removed there must not cost the registration.
+            let staged = write(&new_entry)?;
+            empty_work(&work)?;
             purge(&state).context("Failed to purge the state directory")?;
             staged.commit()?;
-            empty_work(&work)?;
-            stage_token(&state, &token)?;
+            stage_token(&state, &token, owner)?;
         }
     }
-    // Also when this start did not adopt: the one that did may have been cut off here.
+    if decision.action != Action::Register {
+        remove_environment(&state)?;
+    }
     forget_nixpkgs(&state)
 }
 
-/// Removes what nixpkgs' module left besides the registration; the token copy above all.
+/// The numeric owner of the state directory, which systemd gave to the service user.
+fn service_user(state: &Dir) -> Result<(Uid, Gid)> {
+    let owner = state.owner()?;
+    if owner.0.as_raw() == NOBODY {
+        bail!(
+            "The state directory belongs to nobody, as it does outside of the unit if its user is a dynamic one: start the helper from its unit"
+        );
+    }
+    Ok(owner)
+}
+
+/// Removes a file that a job can have left, and that the listener would obey before anything else.
+fn remove_environment(state: &Dir) -> Result<()> {
+    if state.entry(ENVIRONMENT)? == Entry::File && state.unlink(ENVIRONMENT)? {
+        warn!(
+            "Removed {ENVIRONMENT}, which jobs can write and the listener would obey; set variables with `extraEnvironment`"
+        );
+    }
+    Ok(())
+}
+
+/// Removes what nixpkgs' module left besides the registration; the token copy above all. Also when this start did
+/// not adopt: the one that did may have been cut off here. A directory of that name is only a job's joke.
 fn forget_nixpkgs(state: &Dir) -> Result<()> {
-    let token = state.unlink(NIXPKGS_TOKEN)?;
-    let config = state.unlink(NIXPKGS_CONFIG)?;
-    if token || config {
+    let mut removed = false;
+    for name in [NIXPKGS_TOKEN, NIXPKGS_CONFIG] {
+        removed |= state.entry(name)? == Entry::File && state.unlink(name)?;
+    }
+    if removed {
         state.sync()?;
         info!("Removed the copies of token and configuration that nixpkgs' module kept");
     }
@@ -119,8 +159,7 @@ fn empty_work(work: &Dir) -> Result<()> {
     Ok(())
 }
 
-fn stage_token(state: &Dir, token: &Token) -> Result<()> {
-    let owner = state.owner()?;
+fn stage_token(state: &Dir, token: &Token, owner: (Uid, Gid)) -> Result<()> {
     state
         .replace_file(STAGED_TOKEN, token.expose().as_bytes(), Mode::S_IRUSR, Some(owner))
         .context("Failed to stage the token for the service user")
@@ -135,12 +174,17 @@ fn explain(plan: &Plan, manifest: &Manifest) {
             Action::Register => info!("Registering {name} anew: {reason}"),
         }
     }
+    for left in &plan.forgotten {
+        let (name, id, url) = (shown(&left.runner.name), left.runner.id, shown(&left.runner.url));
+        warn!("The ledger has no room for the former registration {name}, id {id}, of {url} any more");
+    }
     let Some(GivenUp { id, name, page, taken_over }) = &plan.gives_up else { return };
+    let name = shown(name);
     if *taken_over {
-        info!("The old registration {name:?}, id {id}, will be replaced, because `replace` is set");
+        info!("The old registration {name}, id {id}, will be replaced, because `replace` is set");
     } else {
         let place = page.as_deref().map_or_else(|| "in its settings".into(), |page| format!("at {page}"));
-        warn!("GitHub still knows the old registration {name:?}, id {id}; it can be removed {place}");
+        warn!("GitHub still knows the old registration {name}, id {id}; it can be removed {place}");
     }
 }
 

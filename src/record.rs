@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
 use crate::ledger::{LedgerDirectory, Runner};
+use crate::model::shown;
 use crate::start::{Start, existing, now};
 use crate::state::{SETTINGS, Snapshot};
 
@@ -27,8 +28,9 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
         bail!("The ledger has no entry of runner {}: `prepare` has to run first", manifest.instance.as_str());
     };
     let snapshot = Snapshot::read(&state)?;
-    let Some(settings) = snapshot.identity() else {
-        bail!("{SETTINGS} does not say who the runner is: `configure` has to run first");
+    let faults = snapshot.faults();
+    let Some(settings) = snapshot.identity().filter(|_| faults.is_empty() && !snapshot.staged) else {
+        bail!("There is no complete registration to record: `configure` has to run first. {}", faults.join(", "));
     };
     if let Some(known) = &entry.runner {
         if known.id != settings.id {
@@ -49,9 +51,9 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
         url: manifest.registration.url.as_str().into(),
         recorded_at: now()?,
     };
-    let line = format!("Recorded runner {:?}, id {}, of {}", runner.name, runner.id, runner.url);
+    let line = format!("Recorded runner {}, id {}, of {}", shown(&runner.name), runner.id, runner.url);
     // A runner that was taken over by its name lives on under its id, so it owes nothing.
-    entry.left_behind.retain(|left| left.runner.id != runner.id || left.runner.url != runner.url);
+    entry.left_behind.retain(|left| !left.is(&runner));
     entry.runner = Some(runner);
     ledgers.stage(&entry, &manifest.instance)?.commit()?;
     info!("{line}");

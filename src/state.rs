@@ -10,8 +10,8 @@ use anyhow::Result;
 use nix::unistd::Uid;
 use serde_json::{Map, Value};
 
-use crate::model::{Registration, Token};
-use crate::sys::{Dir, Entry, FileFault, read_regular_file};
+use crate::model::{Registration, RunnerName, Token, shown};
+use crate::sys::{Dir, Entry, FileFault, LastLink, read_regular_file};
 
 /// The listener's settings. Written last, so it marks a complete registration (`ConfigurationManager.cs:472`).
 pub const SETTINGS: &str = ".runner";
@@ -37,6 +37,8 @@ pub const NIXPKGS_CONFIG: &str = ".nixos-current-config.json";
 pub const NIXPKGS_TOKEN: &str = ".current-token";
 
 const MAX_BYTES: u64 = 64 * 1024;
+/// No name or address that GitHub makes is longer.
+const LONGEST_TEXT: usize = 2048;
 
 /// One file of a state directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +93,15 @@ impl Settings {
     /// Continues a sentence that starts with the file's name. Never repeats the content.
     pub fn parse(content: &[u8]) -> Result<Self, String> {
         let object = json_object(content)?;
+        let mut names: Vec<String> = object.keys().map(|key| key.to_ascii_lowercase()).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            // The listener would pick one and this program perhaps the other.
+            return Err("has a field twice, in different spelling".into());
+        }
+        if names.iter().any(|name| name == "monitorsocketaddress") {
+            return Err("names a monitor, which would receive the data of every job".into());
+        }
         let field =
             |wanted: &str| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
         let id = match field("agentId") {
@@ -103,10 +114,12 @@ impl Settings {
             Some(Value::String(flag)) => flag.eq_ignore_ascii_case("true"),
             _ => false,
         };
-        let text = |wanted: &str| field(wanted).and_then(Value::as_str).map(String::from);
+        let text = |wanted: &str| {
+            field(wanted).and_then(Value::as_str).filter(|text| text.len() <= LONGEST_TEXT).map(String::from)
+        };
         Ok(Self {
             id: id.filter(|id| *id > 0).ok_or("has no positive agent id")?,
-            name: text("agentName").ok_or("has no agent name")?,
+            name: text("agentName").ok_or("has no agent name, or a very long one")?,
             url: text("gitHubUrl"),
             ephemeral,
         })
@@ -115,15 +128,17 @@ impl Settings {
     /// What differs from what was asked for, as the end of a sentence; `None` if it is as asked.
     #[must_use]
     pub fn mismatch(&self, asked: &Registration) -> Option<String> {
-        if let Some(name) = asked.name.as_ref().map(crate::model::RunnerName::as_str)
+        if let Some(name) = asked.name.as_ref().map(RunnerName::as_str)
             && name != self.name
         {
-            return Some(format!("has the name {:?} instead of {name:?}", self.name));
+            return Some(format!("has the name {} instead of {}", shown(&self.name), shown(name)));
         }
-        if let Some(url) = &self.url
-            && url != asked.url.as_str()
-        {
-            return Some(format!("has the url {url:?} instead of {:?}", asked.url.as_str()));
+        match &self.url {
+            None => return Some("has no url".into()),
+            Some(url) if url != asked.url.as_str() => {
+                return Some(format!("has the url {} instead of {}", shown(url), shown(asked.url.as_str())));
+            }
+            Some(_) => {}
         }
         if self.ephemeral != asked.ephemeral {
             let kind = if self.ephemeral { "ephemeral" } else { "not ephemeral" };
@@ -221,6 +236,14 @@ impl Snapshot {
         .collect()
     }
 
+    /// Everything that keeps this from being a registration, as sentences.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let unusable = self.unusable().into_iter().map(|(file, why)| format!("{file} {why}"));
+        let missing = self.missing().into_iter().map(|file| format!("{file} is missing"));
+        unusable.chain(missing).collect()
+    }
+
     /// The settings in force: those of before a move to another service, or else those of after it.
     #[must_use]
     pub fn identity(&self) -> Option<&Settings> {
@@ -249,7 +272,8 @@ fn nixpkgs_config(dir: &Dir, owners: &[Uid]) -> Result<Found<Map<String, Value>>
     let content = match dir.link_target(NIXPKGS_CONFIG)? {
         None => found(dir.read_file(NIXPKGS_CONFIG, owners, MAX_BYTES))?,
         Some(target) => match store_path(&target) {
-            Some(path) => found(read_regular_file(path, MAX_BYTES))?,
+            // A job can have the store hold a link of its choice, but not a file that it cannot read itself.
+            Some(path) => found(read_regular_file(path, MAX_BYTES, LastLink::Refuse))?,
             None => Found::Bad("is a link that does not lead into the store".into()),
         },
     };
@@ -297,7 +321,12 @@ mod tests {
             (r#"{"agentName":"n"}"#, "has no positive agent id"),
             (r#"{"agentId":0,"agentName":"n"}"#, "has no positive agent id"),
             (r#"{"agentId":-1,"agentName":"n"}"#, "has no positive agent id"),
-            (r#"{"agentId":1}"#, "has no agent name"),
+            (r#"{"agentId":1}"#, "has no agent name, or a very long one"),
+            (r#"{"agentId":1,"AGENTID":2,"agentName":"n"}"#, "has a field twice, in different spelling"),
+            (
+                r#"{"agentId":1,"agentName":"n","monitorSocketAddress":"192.0.2.1:5"}"#,
+                "names a monitor, which would receive the data of every job",
+            ),
         ] {
             assert_eq!(Settings::parse(text.as_bytes()).unwrap_err(), why, "{text}");
         }

@@ -289,6 +289,53 @@ fn a_file_that_is_mounted_is_not_read() {
 }
 
 #[test]
+fn what_cannot_be_removed_from_the_work_directory_does_not_cost_the_registration() {
+    if !is_root("a mount") {
+        return;
+    }
+    let mut host = Host::new().registered();
+    *host.registration("extraLabels") = serde_json::json!(["other"]);
+    fs::create_dir(host.path("outside")).unwrap();
+    fs::create_dir(host.path("work/a")).unwrap();
+    let mount = Mount::bind(&host.path("outside"), &host.path("work/a"));
+    let before = host.tree("state");
+    assert!(host.prepare().bad().contains("Failed to empty the work directory"));
+    assert_eq!(host.tree("state"), before);
+    drop(mount);
+    host.prepare().good();
+}
+
+#[test]
+fn directories_with_names_of_nixpkgs_module_stop_nobody() {
+    let host = Host::new().registered();
+    for name in [".current-token", ".nixos-current-config.json", ".env"] {
+        fs::create_dir_all(host.state(name).join("x")).unwrap();
+    }
+    assert!(host.prepare().good().contains("Keeping the registration"));
+}
+
+#[test]
+fn variables_that_a_job_planted_are_removed_at_every_start() {
+    let host = Host::new().registered();
+    fs::write(host.state(".env"), "LD_PRELOAD=/evil.so").unwrap();
+    assert!(host.prepare().good().contains("Removed .env"));
+    assert!(!host.state(".env").exists());
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_temporary_file_stops_nobody() {
+    let host = Host::new().registered();
+    fs::remove_file(host.state(".runner")).unwrap();
+    host.prepare().good();
+    // As a process would make it between purge and staging: here, in the ledger, nobody removes it before.
+    fs::create_dir_all(host.path("ledger/runner1.json.new/x")).unwrap();
+    fs::remove_dir_all(host.path("state")).unwrap();
+    fs::create_dir(host.path("state")).unwrap();
+    host.prepare().good();
+    assert_eq!(host.tree("state"), [".staged-token"]);
+}
+
+#[test]
 fn immutable_files_are_named() {
     if !is_root("an immutable file") {
         return;

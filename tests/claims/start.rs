@@ -127,6 +127,23 @@ fn record_refuses_a_runner_that_was_not_asked_for() {
 }
 
 #[test]
+fn record_refuses_half_a_registration() {
+    for name in [".credentials", ".credentials_rsaparams"] {
+        let host = Host::new();
+        host.prepare().good();
+        host.configured(33);
+        fs::remove_file(host.state(name)).unwrap();
+        assert!(host.step("record").bad().contains(&format!("{name} is missing")));
+        assert_eq!(host.ledger()["runner"], json!(null));
+    }
+    let host = Host::new();
+    host.prepare().good();
+    host.configured(33);
+    fs::write(host.state(".staged-token"), TOKEN).unwrap();
+    assert!(host.step("record").bad().contains("`configure` has to run first"));
+}
+
+#[test]
 fn record_before_configure_is_an_error() {
     let host = Host::new();
     host.prepare().good();
