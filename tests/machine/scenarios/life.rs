@@ -80,10 +80,10 @@ pub fn ephemeral(machine: &Machine) -> Result<()> {
         Ok((done >= 3).then_some(()))
     })?;
     machine.github.script(&json!({}))?;
-    wait_for("the registration after the last job", || Ok(runner.registered_id().ok()))?;
+    wait_for("the registration after the last job", || {
+        Ok((machine.github.registrations()? >= before + 4 && runner.registered_id().is_ok()).then_some(()))
+    })?;
     ensure!(!runner.journal()?.contains("completed with result: Failed"), "a job failed: {}", runner.journal()?);
-    let registrations = machine.github.registrations()? - before;
-    ensure!(registrations >= 4, "{registrations} registrations for three jobs and the waiting runner");
     ensure!(machine.github.runners("ephemeral")?.len() == 1, "GitHub lists only the waiting runner");
     ensure!(runner.ledger()?["leftBehind"] == json!([]), "used-up registrations are no debt");
     let labels = machine.github.runners("ephemeral")?[0]["labels"].to_string();
