@@ -1,0 +1,23 @@
+//! Whenever the helper dies, the next start puts things right.
+//!
+//! Each system call of `prepare` and `record` that changes something is a place to die at, and so is each point
+//! of the listener's own work. Nothing here is about what a good start does; that is in `claims`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
+
+#[allow(dead_code, reason = "the stand-ins' own tests use more of it")]
+#[path = "stand-ins/github/mod.rs"]
+mod github;
+#[allow(dead_code, reason = "the stand-ins' own tests use more of it")]
+#[path = "stand-ins/tests/harness.rs"]
+mod harness;
+#[allow(dead_code, reason = "other claims use more of it")]
+#[path = "claims/host.rs"]
+mod host;
+
+#[path = "crash/kills.rs"]
+mod kills;
+#[path = "crash/listener.rs"]
+mod listener;
+#[path = "crash/steps.rs"]
+mod steps;
