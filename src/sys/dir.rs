@@ -21,6 +21,9 @@ const BELOW: ResolveFlag =
 /// How often a temporary file may meet a name that somebody else took.
 const TRIES: usize = 16;
 
+/// Holds nearly every file that is read here, so that it takes one read and not one per doubling.
+const INITIAL_BYTES: usize = 2048;
+
 /// An open directory. All names that its methods take are single names, without a slash.
 #[derive(Debug)]
 pub struct Dir {
@@ -262,8 +265,11 @@ impl Dir {
     ///
     /// As `symlinkat(2)` and `renameat(2)`; a directory of that name is left alone and is an error.
     pub fn replace_link(&self, name: &str, target: &OsStr) -> Result<()> {
-        if self.link_target(name)?.as_deref() == Some(target) {
-            return Ok(());
+        match symlinkat(target, &self.fd, name) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EEXIST) if self.link_target(name)?.as_deref() == Some(target) => return Ok(()),
+            Err(Errno::EEXIST) => {}
+            Err(error) => return Err(error).with_context(|| format!("Failed to make link {name}")),
         }
         let temporary = format!("{name}.new");
         self.unlink(&temporary)?;
@@ -399,7 +405,8 @@ pub(super) fn read_handle(handle: BorrowedFd<'_>, max: u64) -> Result<std::resul
         }
         opened => opened?,
     };
-    let mut content = Vec::new();
+    // One read for the content and one for its end, instead of growing from 32 bytes on.
+    let mut content = Vec::with_capacity(INITIAL_BYTES);
     file.take(max + 1).read_to_end(&mut content)?;
     if content.len() as u64 > max {
         return Ok(Err(FileFault::Size(content.len() as u64)));

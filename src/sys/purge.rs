@@ -4,11 +4,16 @@
 //! without crossing a mount; whatever is no directory is a name to unlink and is never opened. Trees deeper
 //! than [`MAX_DEPTH`] are flattened: a directory found that deep is renamed into the top directory and emptied
 //! from there, so neither the stack nor the number of open files grows with what a job built.
+//!
+//! Work is shared among processors wherever the tree branches, because a work directory usually holds one
+//! repository with everything in it. Names are handed on in batches, so memory does not grow with the tree either.
 
 use std::ffi::{CStr, CString, OsStr};
+use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
+use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::dir::Type;
@@ -24,6 +29,15 @@ const MAX_DEPTH: usize = 32;
 
 /// How often a directory may turn out not to be empty after everything in it was removed.
 const MAX_PASSES: usize = 16;
+
+/// How many names of directories are kept at a time, per directory held open.
+const BATCH: usize = 128;
+
+/// How many directories below the top work is still shared; bounds the threads that wait for each other.
+const SHARED_DEPTH: usize = 8;
+
+/// How many threads remove at the same time, at most.
+const MAX_WORKERS: usize = 8;
 
 /// How much was removed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -41,12 +55,21 @@ pub struct Purged {
 /// Names the first entry that could not be removed and what it is: a mount point, an immutable file, or a
 /// directory that somebody keeps filling. What was not removed by then is still there.
 pub fn empty(top: &Dir) -> Result<Purged> {
-    let purge = Purge { top, hoisted: AtomicU64::new(0), files: AtomicU64::new(0), directories: AtomicU64::new(0) };
+    if top.is_empty()? {
+        return Ok(Purged::default());
+    }
+    let processors = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
+    let purge = Purge {
+        top,
+        idle: AtomicIsize::new(processors.cast_signed() - 1),
+        hoisted: AtomicU64::new(0),
+        files: AtomicU64::new(0),
+        directories: AtomicU64::new(0),
+    };
     let mut passes = 0;
     loop {
         let hoisted = purge.hoisted.load(Ordering::Relaxed);
-        let directories = purge.unlink_files()?;
-        purge.remove_trees(directories)?;
+        purge.clear(top, 0)?;
         if top.is_empty()? {
             break;
         }
@@ -63,44 +86,71 @@ pub fn empty(top: &Dir) -> Result<Purged> {
 
 struct Purge<'a> {
     top: &'a Dir,
+    /// Processors without a thread of this purge; below 0 for the moment in which one stops waiting for others.
+    idle: AtomicIsize,
     hoisted: AtomicU64,
     files: AtomicU64,
     directories: AtomicU64,
 }
 
 impl Purge<'_> {
-    /// Unlinks what lies directly in the top directory and returns its directories.
-    fn unlink_files(&self) -> Result<Vec<CString>> {
-        let mut directories = Vec::new();
-        self.sweep(self.top, |name| {
-            directories.push(name.to_owned());
-            Ok(())
+    /// Removes what is in `dir`, which lies `depth` directories below the top.
+    fn clear(&self, dir: &Dir, depth: usize) -> Result<()> {
+        if depth == MAX_DEPTH {
+            return self.sweep(dir, |name| self.hoist(dir, name));
+        }
+        let mut batch = Vec::new();
+        self.sweep(dir, |name| {
+            batch.push(name.to_owned());
+            if batch.len() < BATCH { Ok(()) } else { self.remove_trees(dir, std::mem::take(&mut batch), depth) }
         })?;
-        Ok(directories)
+        self.remove_trees(dir, batch, depth)
     }
 
-    /// Removes the named trees, on as many threads as there are processors.
-    fn remove_trees(&self, names: Vec<CString>) -> Result<()> {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let workers = processors.min(names.len()).min(8);
-        if workers < 2 {
-            return names.iter().try_for_each(|name| self.remove_tree(self.top, name, 0));
+    /// Removes the named directories of `dir`, and starts threads for as long as processors are idle.
+    fn remove_trees(&self, dir: &Dir, names: Vec<CString>, depth: usize) -> Result<()> {
+        if names.len() < 2 || depth >= SHARED_DEPTH {
+            return names.iter().try_for_each(|name| self.remove_tree(dir, name, depth));
         }
         let queue = Mutex::new(names.into_iter());
         let next = || queue.lock().ok().and_then(|mut names| names.next());
-        std::thread::scope(|scope| {
-            let work = || {
-                while let Some(name) = next() {
-                    self.remove_tree(self.top, &name, 0)?;
+        let is_done = || queue.lock().map_or(true, |names| names.len() == 0);
+        thread::scope(|scope| {
+            let help = || {
+                let mut done = Ok(());
+                while let (Ok(()), Some(name)) = (&done, next()) {
+                    done = self.remove_tree(dir, &name, depth);
                 }
-                Ok(())
+                self.idle.fetch_add(1, Ordering::Relaxed);
+                done
             };
-            // A unit at its TasksMax= gets fewer threads; this one does the rest.
-            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
-            let others: Vec<_> = (1..workers).filter_map(spawn).collect();
-            let mine = work();
-            others.into_iter().map(|other| other.join().map_err(|_| anyhow!("A worker died"))?).fold(mine, Result::and)
+            let mut others = Vec::new();
+            let mut mine = Ok(());
+            while let (Ok(()), Some(name)) = (&mine, next()) {
+                if !is_done() && self.claim_processor() {
+                    match thread::Builder::new().spawn_scoped(scope, help) {
+                        Ok(other) => others.push(other),
+                        // A unit at its TasksMax= gets fewer threads; this one does the rest.
+                        Err(_) => _ = self.idle.fetch_add(1, Ordering::Relaxed),
+                    }
+                }
+                mine = self.remove_tree(dir, &name, depth);
+            }
+            if others.is_empty() {
+                return mine;
+            }
+            // While this thread waits, the others may share what they have further down.
+            self.idle.fetch_add(1, Ordering::Relaxed);
+            let joined = others.into_iter().map(|other| other.join().map_err(|_| anyhow!("A worker died"))?);
+            let result = joined.fold(mine, Result::and);
+            self.idle.fetch_sub(1, Ordering::Relaxed);
+            result
         })
+    }
+
+    /// Whether a processor was idle, which now is not.
+    fn claim_processor(&self) -> bool {
+        self.idle.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |idle| (idle > 0).then(|| idle - 1)).is_ok()
     }
 
     /// Removes the directory `name` of `parent` with all it contains.
@@ -118,9 +168,7 @@ impl Purge<'_> {
                 }
                 Err(error) => return Err(blocked(name, error, "open")),
             };
-            self.sweep(&dir, |child| {
-                if depth + 1 < MAX_DEPTH { self.remove_tree(&dir, child, depth + 1) } else { self.hoist(&dir, child) }
-            })?;
+            self.clear(&dir, depth + 1)?;
             match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
                 Ok(()) => {
                     self.directories.fetch_add(1, Ordering::Relaxed);
