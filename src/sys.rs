@@ -7,9 +7,11 @@
 mod dir;
 mod file;
 mod purge;
+mod staged;
 mod walk;
 
-pub use dir::{Dir, Entry, FileFault, Staged};
-pub use file::{LastLink, read_regular_file};
+pub use dir::{Dir, Entry};
+pub use file::{FileFault, LastLink, read_regular_file};
 pub use purge::{Purged, empty};
+pub use staged::Staged;
 pub use walk::Place;

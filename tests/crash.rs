@@ -5,7 +5,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
 
-#[allow(dead_code, reason = "the stand-ins' own tests use more of it")]
 #[path = "stand-ins/github/mod.rs"]
 mod github;
 #[allow(dead_code, reason = "the stand-ins' own tests use more of it")]

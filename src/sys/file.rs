@@ -1,17 +1,85 @@
-//! Files by their path, where nobody but the administrator can change the path: the token file, and files of the
-//! store. What is found at the end is checked before it is read.
+//! Reading files whose content, kind and size somebody else may have chosen: what is found is checked by its
+//! descriptor before it is read.
 
+use std::ffi::OsStr;
+use std::fmt;
 use std::fs::OpenOptions;
-use std::os::fd::AsFd as _;
+use std::io::{ErrorKind, Read as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::fstat;
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::Uid;
 
-use super::FileFault;
-use super::dir::{fault_of, kind, read_handle};
+use super::Dir;
+use super::dir::kind;
+
+/// Holds nearly every file that is read here, so that it takes one read and not one per doubling.
+const INITIAL_BYTES: usize = 2048;
+
+/// Why a name does not hold a file that may be read or replaced.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FileFault {
+    /// It is a link, a directory, a fifo, a socket or a device; the text says which.
+    Kind(&'static str),
+    /// Somebody holds a second name for the same file.
+    HardLinks(u64),
+    /// It belongs to this user instead of an expected one.
+    Owner(u32),
+    /// It has this many bytes, more than allowed.
+    Size(u64),
+    /// Another file system is mounted on it.
+    MountPoint,
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => write!(f, "is {kind}"),
+            Self::HardLinks(links) => write!(f, "has {links} hard links"),
+            Self::Owner(uid) => write!(f, "belongs to user id {uid}"),
+            Self::Size(size) => write!(f, "has {size} bytes, more than expected"),
+            Self::MountPoint => f.write_str("is a mount point"),
+        }
+    }
+}
+
+impl std::error::Error for FileFault {}
+
+impl Dir {
+    /// Reads the whole regular file `name`, which must have one name only, belong to one of `owners` and
+    /// have at most `max` bytes.
+    ///
+    /// The outer error is one of the system, the inner one says what `name` is instead. `None` means that
+    /// there is no such name. Special files are never opened for reading, so a fifo cannot hold us up.
+    ///
+    /// # Errors
+    ///
+    /// As `openat2(2)` and `read(2)`.
+    pub fn read_file(
+        &self,
+        name: &str,
+        owners: &[Uid],
+        max: u64,
+    ) -> Result<std::result::Result<Option<Vec<u8>>, FileFault>> {
+        let handle = match self.open_below(OsStr::new(name), OFlag::O_PATH, Mode::empty()) {
+            Ok(handle) => handle,
+            Err(Errno::ENOENT) => return Ok(Ok(None)),
+            Err(Errno::ELOOP) => return Ok(Err(FileFault::Kind("a symbolic link"))),
+            Err(Errno::EXDEV) => return Ok(Err(FileFault::MountPoint)),
+            Err(error) => return Err(error).with_context(|| format!("Failed to open {name}")),
+        };
+        let stat = fstat(&handle).with_context(|| format!("Failed to examine {name}"))?;
+        if let Some(fault) = fault_of(&stat, owners, max) {
+            return Ok(Err(fault));
+        }
+        read_handle(handle.as_fd(), max).with_context(|| format!("Failed to read {name}")).map(|read| read.map(Some))
+    }
+}
 
 /// What to do if the file itself is a link.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,4 +123,45 @@ pub fn read_regular_file(
     read_handle(handle.as_fd(), max)
         .with_context(|| format!("Failed to read {}", path.display()))
         .map(|read| read.map(Some))
+}
+
+fn fault_of(stat: &FileStat, owners: &[Uid], max: u64) -> Option<FileFault> {
+    let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+    match kind(stat) {
+        SFlag::S_IFREG => {}
+        SFlag::S_IFLNK => return Some(FileFault::Kind("a symbolic link")),
+        SFlag::S_IFDIR => return Some(FileFault::Kind("a directory")),
+        SFlag::S_IFIFO => return Some(FileFault::Kind("a fifo")),
+        SFlag::S_IFSOCK => return Some(FileFault::Kind("a socket")),
+        _ => return Some(FileFault::Kind("a device")),
+    }
+    if stat.st_nlink != 1 {
+        return Some(FileFault::HardLinks(stat.st_nlink));
+    }
+    if !owners.is_empty() && !owners.contains(&Uid::from_raw(stat.st_uid)) {
+        return Some(FileFault::Owner(stat.st_uid));
+    }
+    (size > max).then_some(FileFault::Size(size))
+}
+
+/// Reads what an `O_PATH` handle of a checked regular file stands for. The size is held to `max` again,
+/// because the file may grow in the meantime.
+fn read_handle(handle: BorrowedFd<'_>, max: u64) -> Result<std::result::Result<Vec<u8>, FileFault>> {
+    // The magic link leads to the very inode that was checked, so this is no second look-up of a name.
+    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    // Without O_NONBLOCK, a lease on the file could hold us up for as long as its holder likes.
+    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let file = match opened {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            return Ok(Err(FileFault::Kind("held by a lease of another process")));
+        }
+        opened => opened?,
+    };
+    // One read for the content and one for its end, instead of growing from 32 bytes on.
+    let mut content = Vec::with_capacity(INITIAL_BYTES);
+    file.take(max + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > max {
+        return Ok(Err(FileFault::Size(content.len() as u64)));
+    }
+    Ok(Ok(content))
 }

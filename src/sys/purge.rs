@@ -1,12 +1,13 @@
 //! Emptying a directory that hostile processes filled and may still be changing.
 //!
 //! Works by handle only: every directory is opened below the one before it without following a link and
-//! without crossing a mount; whatever is no directory is a name to unlink and is never opened. Trees deeper
-//! than [`MAX_DEPTH`] are flattened: a directory found that deep is renamed into the top directory and emptied
-//! from there, so neither the stack nor the number of open files grows with what a job built.
+//! without crossing a mount; whatever is no directory is a name to unlink and is never opened. Deep trees are
+//! removed with few open files, see `deep`, so a job cannot build what its host cannot remove.
 //!
 //! Work is shared among processors wherever the tree branches, because a work directory usually holds one
 //! repository with everything in it. Names are handed on in batches, so memory does not grow with the tree either.
+
+mod deep;
 
 use std::ffi::{CStr, CString, OsStr};
 use std::num::NonZero;
@@ -15,16 +16,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
 use std::thread;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use nix::dir::Type;
 use nix::errno::Errno;
-use nix::fcntl::{RenameFlags, renameat2};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::Dir;
 use super::dir::is_dot;
 
-/// How many directories are held open below the top.
+/// How many directories below the top each directory on the way is held open.
 const MAX_DEPTH: usize = 32;
 
 /// How often a directory may turn out not to be empty after everything in it was removed.
@@ -60,44 +60,34 @@ pub fn empty(top: &Dir) -> Result<Purged> {
     }
     let processors = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
     let purge = Purge {
-        top,
         idle: AtomicIsize::new(processors.cast_signed() - 1),
-        hoisted: AtomicU64::new(0),
         files: AtomicU64::new(0),
         directories: AtomicU64::new(0),
     };
-    let mut passes = 0;
-    loop {
-        let hoisted = purge.hoisted.load(Ordering::Relaxed);
+    for pass in 0.. {
+        if pass == MAX_PASSES {
+            return Err(busy(c"a directory"));
+        }
         purge.clear(top, 0)?;
         if top.is_empty()? {
             break;
-        }
-        // Flattening is progress; a pass that flattened nothing should have left nothing.
-        if purge.hoisted.load(Ordering::Relaxed) == hoisted {
-            passes += 1;
-        }
-        if passes == MAX_PASSES {
-            bail!("Failed to empty a directory: something keeps filling it; stop the processes of the runner's user");
         }
     }
     Ok(Purged { files: purge.files.into_inner(), directories: purge.directories.into_inner() })
 }
 
-struct Purge<'a> {
-    top: &'a Dir,
+struct Purge {
     /// Processors without a thread of this purge; below 0 for the moment in which one stops waiting for others.
     idle: AtomicIsize,
-    hoisted: AtomicU64,
     files: AtomicU64,
     directories: AtomicU64,
 }
 
-impl Purge<'_> {
+impl Purge {
     /// Removes what is in `dir`, which lies `depth` directories below the top.
     fn clear(&self, dir: &Dir, depth: usize) -> Result<()> {
         if depth == MAX_DEPTH {
-            return self.sweep(dir, |name| self.hoist(dir, name));
+            return self.sweep(dir, |name| self.remove_deep_tree(dir, name));
         }
         let mut batch = Vec::new();
         self.sweep(dir, |name| {
@@ -180,7 +170,7 @@ impl Purge<'_> {
                 Err(error) => return Err(blocked(name, error, "remove")),
             }
         }
-        bail!("Failed to remove {}: something keeps filling it; stop the processes of the runner's user", shown(name));
+        Err(busy(name))
     }
 
     /// Unlinks everything in `dir` that is no directory, and calls `on_directory` for the rest.
@@ -202,19 +192,6 @@ impl Purge<'_> {
         self.files.fetch_add(files, Ordering::Relaxed);
         Ok(())
     }
-
-    /// Renames a directory that lies too deep into the top directory.
-    fn hoist(&self, dir: &Dir, name: &CStr) -> Result<()> {
-        loop {
-            let number = self.hoisted.fetch_add(1, Ordering::Relaxed);
-            let new = format!(".purge-{number}");
-            match renameat2(dir, name, self.top, new.as_str(), RenameFlags::RENAME_NOREPLACE) {
-                Ok(()) | Err(Errno::ENOENT) => return Ok(()),
-                Err(Errno::EEXIST) => {}
-                Err(error) => return Err(blocked(name, error, "move")),
-            }
-        }
-    }
 }
 
 /// Unlinks `name`; `false` means that it is a directory.
@@ -230,6 +207,14 @@ fn shown(name: &CStr) -> String {
     name.to_bytes().escape_ascii().to_string()
 }
 
+/// Somebody is faster than we are.
+fn busy(name: &CStr) -> anyhow::Error {
+    anyhow!(
+        "Failed to remove {}: something keeps filling or moving it; stop the processes of the runner's user",
+        shown(name)
+    )
+}
+
 fn blocked(name: &CStr, error: Errno, verb: &str) -> anyhow::Error {
     let name = shown(name);
     match error {
@@ -240,6 +225,11 @@ fn blocked(name: &CStr, error: Errno, verb: &str) -> anyhow::Error {
         }
         Errno::EPERM => {
             anyhow!("Failed to {verb} {name}: it or its directory is immutable, append-only or not ours; see lsattr(1)")
+        }
+        Errno::EROFS => {
+            anyhow!(
+                "Failed to {verb} {name}: it is read-only, as a file system or as a subvolume of btrfs; see `btrfs property`"
+            )
         }
         error => anyhow!(error).context(format!("Failed to {verb} {name}")),
     }

@@ -16,7 +16,7 @@ fn registers_anew(host: impl Fn() -> Host + Sync, old: Option<u64>, recorded: Op
     let kills = at_every_change("prepare", host, |host, when| {
         assert_sound(host, recorded, when);
         let said = host.prepare().good();
-        assert!(said.contains("Registering anew of runner runner1"), "{when}: {said}");
+        assert!(said.contains("Registering runner1 anew: "), "{when}: {said}");
         assert_eq!(host.tree("state"), [".staged-token"], "{when}");
         assert_eq!(mode(&host.state(".staged-token")), 0o400, "{when}");
         let token = fs::read_to_string(host.path("token")).unwrap();
@@ -175,7 +175,7 @@ fn a_start_cut_off_after_prepare_stages_the_token_again() {
     host.prepare().good();
     for _ in 0..2 {
         let said = host.prepare().good();
-        assert!(said.contains("was cut off before it was complete"), "{said}");
+        assert!(said.contains("did not come to its end"), "{said}");
         assert_eq!(host.tree("state"), [".staged-token"]);
     }
     ends_registered(&host, 5, "after prepare");
@@ -188,7 +188,7 @@ fn a_registration_that_was_not_recorded_is_not_kept_under_another_configuration(
     host.configured(33);
     *host.registration("extraLabels") = json!([]);
     let said = host.prepare().good();
-    assert!(said.contains("Registering anew"), "{said}");
+    assert!(said.contains("Registering runner1 anew: "), "{said}");
     assert!(said.contains("id 33"), "{said}");
     ends_registered(&host, 34, "after an unrecorded registration");
 }
