@@ -16,7 +16,7 @@ use nix::unistd::Uid;
 use tracing::{info, warn};
 
 use super::output::advice;
-use super::process::{Listener, run_listener};
+use super::process::{Listener, Patience, run_listener};
 use crate::manifest::Manifest;
 use crate::model::{RunnerName, Token, TokenKind};
 use crate::start::{Start, existing};
@@ -45,8 +45,8 @@ const PASSED_ON: &[&str] = &[
     "GITHUB_ACTIONS_RUNNER_FORCE_GHES",
 ];
 
-/// How long the listener may take. It has no limit of its own and retries each request three times.
-const TIME_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// The listener's `configure` has no limit of its own and retries each request three times.
+const PATIENCE: Patience = Patience { limit: Duration::from_secs(5 * 60), grace: Duration::from_secs(10) };
 
 /// Registers the runner if a secret is staged; otherwise does nothing.
 ///
@@ -71,7 +71,7 @@ pub fn run(start: &Start) -> Result<()> {
         environment: environment(start, &token, kind),
         secret: token.expose(),
         directory: &start.state_directory,
-        limit: TIME_LIMIT,
+        patience: PATIENCE,
     })?;
     let kept = keep_diagnostics(&start.state_directory, &start.logs_directory);
     verify(&state, &manifest, outcome.status).map_err(|error| {

@@ -19,8 +19,6 @@ use tracing::{info, warn};
 
 use super::output::{LineScrubber, is_banner};
 
-/// How long the listener may take to end after being asked to.
-const GRACE: Duration = Duration::from_secs(10);
 /// How long its last words may take to arrive after its end.
 const DRAIN: Duration = Duration::from_secs(2);
 /// How often a listener that keeps silent is looked after.
@@ -36,8 +34,16 @@ pub(super) struct Listener<'a> {
     /// What must not be shown.
     pub(super) secret: &'a str,
     pub(super) directory: &'a Path,
-    /// How long it may take.
+    pub(super) patience: Patience,
+}
+
+/// How long a listener is waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// From its start until it is asked to end.
     pub(super) limit: Duration,
+    /// From then until it is ended.
+    pub(super) grace: Duration,
 }
 
 /// How a run ended.
@@ -48,7 +54,7 @@ pub(super) struct Outcome {
     pub(super) last_lines: Vec<String>,
 }
 
-/// Runs the listener to its end, at most [`Listener::limit`].
+/// Runs the listener to its end, at most as long as its [`Patience`] lasts.
 ///
 /// # Errors
 ///
@@ -67,14 +73,14 @@ pub(super) fn run_listener(listener: &Listener<'_>) -> Result<Outcome> {
         .process_group(0)
         .spawn()
         .with_context(|| format!("Failed to start {}", listener.program.display()))?;
-    let result = supervise(&mut child, listener.secret, listener.limit);
+    let result = supervise(&mut child, listener.secret, listener.patience);
     if result.is_err() {
         signal(&child, Signal::SIGKILL);
     }
     result
 }
 
-fn supervise(child: &mut Child, secret: &str, limit: Duration) -> Result<Outcome> {
+fn supervise(child: &mut Child, secret: &str, patience: Patience) -> Result<Outcome> {
     let out = child.stdout.take().ok_or_else(|| anyhow!("The listener has no standard output"))?;
     let err = child.stderr.take().ok_or_else(|| anyhow!("The listener has no standard error"))?;
     // Bounded, so that a flood waits in the pipe instead of filling the memory.
@@ -85,7 +91,7 @@ fn supervise(child: &mut Child, secret: &str, limit: Duration) -> Result<Outcome
     let (other, same) = (sender.clone(), Arc::clone(&secret));
     std::thread::spawn(move || forward(out, &secret, &sender));
     std::thread::spawn(move || forward(err, &same, &other));
-    let mut watch = Watch::new(limit);
+    let mut watch = Watch::new(patience);
     let status = loop {
         match lines.recv_timeout(TICK) {
             Ok(line) => keep(&mut last_lines, line),
@@ -120,12 +126,13 @@ fn keep(last_lines: &mut VecDeque<String>, line: String) {
 /// Asks the listener to end when its time is over, and ends it when it does not.
 struct Watch {
     deadline: Instant,
+    grace: Duration,
     expired: bool,
 }
 
 impl Watch {
-    fn new(limit: Duration) -> Self {
-        Self { deadline: Instant::now() + limit, expired: false }
+    fn new(Patience { limit, grace }: Patience) -> Self {
+        Self { deadline: Instant::now() + limit, grace, expired: false }
     }
 
     fn enforce(&mut self, child: &Child) {
@@ -134,7 +141,7 @@ impl Watch {
         }
         signal(child, if self.expired { Signal::SIGKILL } else { Signal::SIGINT });
         self.expired = true;
-        self.deadline = Instant::now() + GRACE;
+        self.deadline = Instant::now() + self.grace;
     }
 }
 
@@ -166,5 +173,59 @@ fn forward(mut source: impl Read, secret: &str, lines: &SyncSender<String>) {
     if let Some(line) = scrubber.finish() {
         // The receiver may have left when the time was over.
         let _ = lines.send(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a shell script whose time is over at once.
+    fn impatiently(script: &str) -> Outcome {
+        let patience = Patience { limit: Duration::from_millis(200), grace: Duration::from_millis(200) };
+        run_listener(&Listener {
+            program: Path::new("/bin/sh"),
+            arguments: vec!["-c".into(), script.into()],
+            environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
+            secret: "FAKESECRET",
+            directory: Path::new("/"),
+            patience,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_listener_that_hangs_is_asked_to_end() {
+        let outcome = impatiently("trap 'echo asked; exit 0' INT; echo ready; sleep 60 & wait");
+        assert!(outcome.status.is_none(), "its time was over, whatever it ended with");
+        assert_eq!(outcome.last_lines, ["ready", "asked"]);
+    }
+
+    #[test]
+    fn a_listener_that_does_not_listen_is_killed_with_all_it_started() {
+        let outcome = impatiently("trap '' INT; echo $$; sleep 60 & wait; wait");
+        assert!(outcome.status.is_none());
+        let group = Pid::from_raw(outcome.last_lines[0].parse().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // A process that was killed stays in its group until whoever adopted it has collected it.
+        while killpg(group, None).is_ok() && !only_dead(group) {
+            assert!(Instant::now() < deadline, "something outlived the listener");
+            std::thread::yield_now();
+        }
+    }
+
+    fn only_dead(group: Pid) -> bool {
+        let stats = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+            Some(stat.rsplit_once(") ")?.1.to_owned())
+        });
+        stats.filter(|stat| stat.split(' ').nth(2) == Some(&group.to_string())).all(|stat| stat.starts_with(['Z', 'X']))
+    }
+
+    #[test]
+    fn a_listener_in_time_is_left_alone() {
+        let outcome = impatiently("echo FAKESECRET; exit 3");
+        assert_eq!(outcome.status.and_then(|status| status.code()), Some(3));
+        assert_eq!(outcome.last_lines, ["***"]);
     }
 }
