@@ -59,13 +59,13 @@ fn a_success_that_left_the_wrong_files_is_a_failure() {
 #[test]
 fn a_failure_after_everything_was_written_is_a_failure() {
     let said = refused(json!({ "fault": "fail-after-runner" }), |_| ());
-    assert_says(&said, &["the listener ended with exit status: 1", "runsvc.sh", "a runner `runner1` appears at", PAGE]);
+    assert_says(&said, &["the listener ended with exit code 1", "runsvc.sh", "a runner `runner1` appears at", PAGE]);
 }
 
 #[test]
 fn a_listener_that_dies_is_a_failure() {
     let said = refused(json!({ "fault": "die-after-credentials" }), |_| ());
-    assert_says(&said, &["the listener ended with signal: 9", "What to do:"]);
+    assert_says(&said, &["the listener was ended by signal 9", "What to do:"]);
 }
 
 #[test]
