@@ -20,8 +20,8 @@ if [[ -z "$(ls -A "$state")" ]]; then
   copy_tokens
 else
   changed=
-  cmp -s "$config" "$state/.nixos-current-config.json" || changed=1
-  cmp -s "$token" "$state/.current-token" || changed=1
+  diff -q "$config" "$state/.nixos-current-config.json" > /dev/null 2>&1 || changed=1
+  diff -q "$state/.current-token" "$token" > /dev/null 2>&1 || changed=1
   if [[ -n $changed ]]; then
     echo "Config has changed, removing old runner state."
     echo "The old runner will still appear in the GitHub Actions UI. You have to remove it manually."

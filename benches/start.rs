@@ -1,7 +1,7 @@
 //! Is the helper as fast and as small as it promises? Compares it, in one run, with a bash transcription of
 //! nixpkgs' steps and with `find -delete`, prints figures, limits and ratios, and fails if a limit is missed.
 //!
-//! `cargo bench` runs it. `GITHUB_RUNNER_HELPER=PATH` measures another helper than the one that Cargo built;
+//! `cargo bench` runs it. It builds the helper as packages have it; `GITHUB_RUNNER_HELPER=PATH` measures another one;
 //! whatever is named on the command line limits the run to `start`, `empty` or `size`.
 //!
 //! It compares programs that do the same work on the same machine in turns; it must not compare with figures

@@ -1,77 +1,179 @@
-//! The command line of `github-runner-helper`: what can be said to it, and which step that runs.
+//! The command line of `github-runner-helper`.
+//!
+//! Read by hand: the only ones who write it are the module's units, always in the same form, and a parser for people
+//! would take a fifth of a start's time and of the program's size. It is strict: what it does not know is an error.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::start::{Start, read_manifest};
 use crate::{journal, prepare, record, runner};
 
-/// Prepares, registers and records a self-hosted GitHub Actions runner before it starts.
-#[derive(Debug, Parser)]
-#[command(name = "github-runner-helper", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+const HELP: &str = "\
+Prepares, registers and records a self-hosted GitHub Actions runner before it starts.
 
-#[derive(Debug, Subcommand)]
+Usage: github-runner-helper COMMAND [OPTIONS]
+
+Commands, in the order in which a unit runs them:
+  prepare    As root: decide whether the registration stays, purge if not, and stage the token
+  configure  As the service user: register with the staged token, if there is one
+  record     As root: write into the ledger which runner this is
+  link       As the service user: link logs and credentials into the work directory
+  check M    While the system is built: say whether manifest M is good
+
+Options of all commands but check:
+  --manifest FILE          The runner's configuration, as JSON
+  --state-directory DIR    Where the registration is kept
+  --work-directory DIR     Where jobs run; emptied at every start
+  --logs-directory DIR     Where the listener's logs are kept
+  --ledger-directory DIR   prepare, record: where root keeps what it knows about registrations
+";
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
 enum Command {
-    /// As root: decide whether the registration stays, purge if not, and stage the token.
-    Prepare {
-        #[command(flatten)]
-        start: Start,
-        /// Where root keeps what it knows about registrations
-        #[arg(long, value_name = "DIR")]
-        ledger_directory: PathBuf,
-    },
-    /// As the service user: register with the staged token, if there is one.
-    Configure {
-        #[command(flatten)]
-        start: Start,
-    },
-    /// As root: write into the ledger which runner this is.
-    Record {
-        #[command(flatten)]
-        start: Start,
-        /// Where root keeps what it knows about registrations
-        #[arg(long, value_name = "DIR")]
-        ledger_directory: PathBuf,
-    },
-    /// As the service user: link logs and credentials into the work directory.
-    Link {
-        #[command(flatten)]
-        start: Start,
-    },
-    /// While the system is built: say whether a manifest is good.
-    Check {
-        /// The manifest
-        manifest: PathBuf,
-    },
+    Prepare(Start, PathBuf),
+    Configure(Start),
+    Record(Start, PathBuf),
+    Link(Start),
+    Check(PathBuf),
+    /// Show this text.
+    Show(&'static str),
 }
 
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
     journal::start();
-    match run(&cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+    match parse(std::env::args_os().skip(1)) {
         Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            tracing::error!("{error:#}; see github-runner-helper --help");
+            ExitCode::from(2)
+        }
+        Ok(command) => match run(command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!("{error:#}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Prepare(start, ledger) => prepare::run(&start, &ledger),
+        Command::Configure(start) => runner::configure::run(&start),
+        Command::Record(start, ledger) => record::run(&start, &ledger),
+        Command::Link(start) => runner::link::run(&start),
+        Command::Check(manifest) => read_manifest(&manifest).map(drop),
+        Command::Show(text) => {
+            use std::io::Write as _;
+            std::io::stdout().write_all(text.as_bytes()).context("Failed to write")
         }
     }
 }
 
-fn run(command: &Command) -> Result<()> {
-    match command {
-        Command::Prepare { start, ledger_directory } => prepare::run(start, ledger_directory),
-        Command::Configure { start } => runner::configure::run(start),
-        Command::Record { start, ledger_directory } => record::run(start, ledger_directory),
-        Command::Link { start } => runner::link::run(start),
-        Command::Check { manifest } => read_manifest(manifest).map(drop),
+/// Reads the arguments that follow the program's name.
+fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
+    let name = arguments.next().context("No command was given")?;
+    let name = name.to_str().unwrap_or_default();
+    match name {
+        "--help" | "-h" | "help" => return Ok(Command::Show(HELP)),
+        "--version" | "-V" => {
+            return Ok(Command::Show(concat!("github-runner-helper ", env!("CARGO_PKG_VERSION"), "\n")));
+        }
+        "check" => {
+            let manifest = arguments.next().context("`check` needs the path of a manifest")?;
+            return match arguments.next() {
+                None => Ok(Command::Check(manifest.into())),
+                Some(more) => Err(unexpected(&more, name)),
+            };
+        }
+        "prepare" | "configure" | "record" | "link" => {}
+        _ => bail!("There is no command `{}`", name.escape_debug()),
+    }
+    let with_ledger = matches!(name, "prepare" | "record");
+    let mut given: [(&str, Option<PathBuf>); 5] =
+        ["--manifest", "--state-directory", "--work-directory", "--logs-directory", "--ledger-directory"]
+            .map(|option| (option, None));
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy().into_owned();
+        let (option, attached) = match text.split_once('=') {
+            Some((option, value)) => (option, Some(OsString::from(value))),
+            None => (text.as_str(), None),
+        };
+        let slot = given
+            .iter_mut()
+            .filter(|(known, _)| with_ledger || *known != "--ledger-directory")
+            .find(|(known, _)| *known == option)
+            .ok_or_else(|| unexpected(&argument, name))?;
+        let value = attached.or_else(|| arguments.next()).filter(|value| !value.is_empty());
+        let value = value.with_context(|| format!("Option {option} needs a path"))?;
+        if slot.1.replace(value.into()).is_some() {
+            bail!("Option {option} was given twice");
+        }
+    }
+    let [manifest, state, work, logs, ledger] =
+        given.map(|(option, value)| value.with_context(|| format!("Command {name} needs option {option}")));
+    let start = Start { manifest: manifest?, state_directory: state?, work_directory: work?, logs_directory: logs? };
+    Ok(match name {
+        "prepare" => Command::Prepare(start, ledger?),
+        "record" => Command::Record(start, ledger?),
+        "configure" => Command::Configure(start),
+        _ => Command::Link(start),
+    })
+}
+
+fn unexpected(argument: &OsString, command: &str) -> anyhow::Error {
+    anyhow!("Command {command} does not take `{}`", argument.to_string_lossy().escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str =
+        "prepare --manifest m --state-directory s --work-directory w --logs-directory=l --ledger-directory r";
+
+    fn parsed(line: &str) -> Result<Command> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_form_of_the_units_is_understood() {
+        let start = || Start {
+            manifest: "m".into(),
+            state_directory: "s".into(),
+            work_directory: "w".into(),
+            logs_directory: "l".into(),
+        };
+        assert_eq!(parsed(GOOD).unwrap(), Command::Prepare(start(), "r".into()));
+        let without_ledger = GOOD.replace(" --ledger-directory r", "").replace("prepare", "link");
+        assert_eq!(parsed(&without_ledger).unwrap(), Command::Link(start()));
+        assert_eq!(parsed("check m").unwrap(), Command::Check("m".into()));
+    }
+
+    #[test]
+    fn everything_else_is_an_error_that_names_it() {
+        for (line, part) in [
+            ("", "No command"),
+            ("prepar", "There is no command `prepar`"),
+            ("prepare --manifest m", "needs option --state-directory"),
+            ("check", "needs the path of a manifest"),
+            ("check a b", "does not take `b`"),
+            (&GOOD.replace("prepare", "configure"), "configure does not take `--ledger-directory`"),
+            (&format!("{GOOD} --manifest x"), "--manifest was given twice"),
+            (&format!("{GOOD} extra"), "does not take `extra`"),
+            (&format!("{GOOD} --surprise x"), "does not take `--surprise`"),
+            ("link --manifest", "--manifest needs a path"),
+            ("link --manifest=", "--manifest needs a path"),
+        ] {
+            let error = parsed(line).unwrap_err().to_string();
+            assert!(error.contains(part), "{line}: {error}");
+        }
     }
 }

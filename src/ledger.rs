@@ -43,6 +43,11 @@ pub struct Ledger {
     pub left_behind: Vec<LeftBehind>,
 }
 
+#[derive(Deserialize)]
+struct Header {
+    version: u64,
+}
+
 /// A runner as the server knows it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -92,15 +97,12 @@ impl Ledger {
     ///
     /// Another version, an unknown field, or the entry of another runner.
     pub fn parse(text: &[u8], instance: &InstanceName) -> Result<Self> {
-        let value: Value = serde_json::from_slice(text).context("it is no JSON")?;
-        match value.get("version").and_then(Value::as_u64) {
-            Some(VERSION) => {}
-            Some(version) => bail!(
-                "it has version {version}, but this helper knows only version {VERSION}: use the newer helper again"
-            ),
-            None => bail!("it has no `version`"),
+        let header: Header = serde_json::from_slice(text).context("it is no JSON object with a `version`")?;
+        if header.version != VERSION {
+            let version = header.version;
+            bail!("it has version {version}, but this helper knows only version {VERSION}: use the newer helper again");
         }
-        let ledger: Self = serde_json::from_value(value)?;
+        let ledger: Self = serde_json::from_slice(text)?;
         if ledger.instance != instance.as_str() {
             bail!("it is about runner `{}`", ledger.instance.escape_debug());
         }
@@ -187,8 +189,8 @@ mod tests {
     #[test]
     fn entries_that_cannot_be_trusted_are_errors() {
         for (text, part) in [
-            ("", "no JSON"),
-            ("{}", "no `version`"),
+            ("", "no JSON object"),
+            ("{}", "missing field `version`"),
             (r#"{"version":2}"#, "newer helper"),
             (r#"{"version":1}"#, "missing field"),
             (&include_str!("../tests/fixtures/ledger-v1.json").replace("runner1\"", "other\""), "about runner `other`"),

@@ -42,15 +42,15 @@ impl Manifest {
     /// # Errors
     ///
     /// Names the field that is unknown, missing or wrong, and what to do about it.
-    pub fn parse(text: &str) -> Result<Self> {
-        let header: Header = serde_json::from_str(text).context("it is no JSON object with a `version`")?;
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let header: Header = serde_json::from_slice(text).context("it is no JSON object with a `version`")?;
         if header.version != VERSION {
             bail!(
                 "field `version` is {}, but this helper reads version {VERSION}: take the module and the helper from the same release",
                 header.version
             );
         }
-        let manifest: Self = serde_json::from_str(text).context(
+        let manifest: Self = serde_json::from_slice(text).context(
             "a field is wrong; if it is unknown or missing, take the module and the helper from the same release",
         )?;
         manifest.registration.check().map_err(anyhow::Error::msg)?;
@@ -71,12 +71,12 @@ mod tests {
     }
 
     fn error(manifest: &Value) -> String {
-        format!("{:#}", Manifest::parse(&manifest.to_string()).unwrap_err())
+        format!("{:#}", Manifest::parse(manifest.to_string().as_bytes()).unwrap_err())
     }
 
     #[test]
     fn the_fixture_of_version_1_is_read() {
-        let manifest = Manifest::parse(&example().to_string()).unwrap();
+        let manifest = Manifest::parse(example().to_string().as_bytes()).unwrap();
         assert_eq!(manifest.instance.as_str(), "runner1");
         assert_eq!(Value::Object(manifest.registration.to_object().unwrap()), example()["registration"]);
     }

@@ -57,41 +57,44 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     let write = |ledger: &Ledger| ledgers.stage(ledger, &manifest.instance);
     let remembered = entry.as_ref().map(|entry| entry.left_behind.as_slice()).unwrap_or_default();
     let debts_changed = remembered != decision.left_behind;
-    let new_entry = Ledger {
-        version: VERSION,
-        instance: manifest.instance.as_str().into(),
-        helper: env!("CARGO_PKG_VERSION").into(),
-        registration,
-        token: TokenDigest::new(&token, secret::salt()?),
-        runner: decision.runner,
-        left_behind: decision.left_behind,
+    let Plan { action, left_behind, runner, .. } = decision;
+    let new_entry = |left_behind| -> Result<Ledger> {
+        Ok(Ledger {
+            version: VERSION,
+            instance: manifest.instance.as_str().into(),
+            helper: env!("CARGO_PKG_VERSION").into(),
+            registration,
+            token: TokenDigest::new(&token, secret::salt()?),
+            runner,
+            left_behind,
+        })
     };
-    match (decision.action, entry) {
+    match (action, entry) {
         (Action::Keep, Some(entry)) => {
             if debts_changed {
-                write(&Ledger { left_behind: new_entry.left_behind, ..entry })?.commit()?;
+                write(&Ledger { left_behind, ..entry })?.commit()?;
             }
             empty_work(&work)?;
         }
         (Action::Keep | Action::Adopt, _) => {
-            write(&new_entry)?.commit()?;
+            write(&new_entry(left_behind)?)?.commit()?;
             empty_work(&work)?;
         }
         (Action::Register, entry) => {
             // What is given up is noted before the files that name it are gone.
             if let Some(entry) = entry.filter(|_| debts_changed) {
-                write(&Ledger { left_behind: new_entry.left_behind.clone(), ..entry })?.commit()?;
+                write(&Ledger { left_behind: left_behind.clone(), ..entry })?.commit()?;
             }
             // Written beside the old entry before anything is deleted, so that a full disk deletes nothing; and
             // the work directory first, because whatever cannot be removed there must not cost the registration.
-            let staged = write(&new_entry)?;
+            let staged = write(&new_entry(left_behind)?)?;
             empty_work(&work)?;
             purge(&state).context("Failed to purge the state directory")?;
             staged.commit()?;
             stage_token(&state, &token, owner)?;
         }
     }
-    if decision.action != Action::Register {
+    if action != Action::Register {
         remove_environment(&state)?;
     }
     forget_nixpkgs(&state)

@@ -13,19 +13,15 @@ use crate::sys::{Dir, Place};
 ///
 /// Directories come as arguments and not from `$STATE_DIRECTORY`, because a unit may have several of each kind,
 /// which systemd would join with colons.
-#[derive(clap::Args, Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Start {
     /// The runner's configuration, as JSON
-    #[arg(long, value_name = "FILE")]
     pub manifest: PathBuf,
     /// Where the registration is kept
-    #[arg(long, value_name = "DIR")]
     pub state_directory: PathBuf,
     /// Where jobs run; emptied at every start
-    #[arg(long, value_name = "DIR")]
     pub work_directory: PathBuf,
     /// Where the listener's logs are kept
-    #[arg(long, value_name = "DIR")]
     pub logs_directory: PathBuf,
 }
 
@@ -46,7 +42,7 @@ impl Start {
 ///
 /// Names the file and what is wrong with it.
 pub fn read_manifest(path: &Path) -> Result<Manifest> {
-    let read = || Manifest::parse(&std::fs::read_to_string(path)?);
+    let read = || Manifest::parse(&std::fs::read(path)?);
     read().with_context(|| format!("Failed to read manifest {}", path.display()))
 }
 

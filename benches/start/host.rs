@@ -3,10 +3,10 @@
 //! Nothing here registers: the files that a listener would leave are written by hand, because only starts that
 //! keep a registration are measured.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -17,11 +17,27 @@ const TOKEN: &str = "AFAKETOKENFAKETOKENFAKETOKEN\n";
 const NIXPKGS_STEPS: &str = include_str!("../nixpkgs-steps.sh");
 const DIRECTORIES: [&str; 6] = ["state", "work", "logs", "nixpkgs-state", "nixpkgs-work", "nixpkgs-logs"];
 
-/// The helper that is measured.
+/// The helper that is measured: as packages have it, which Cargo builds here if nobody names another one.
 pub fn helper() -> PathBuf {
-    std::env::var_os("GITHUB_RUNNER_HELPER")
-        .unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_github-runner-helper")))
-        .into()
+    static HELPER: OnceLock<PathBuf> = OnceLock::new();
+    HELPER.get_or_init(|| std::env::var_os("GITHUB_RUNNER_HELPER").map_or_else(packaged, PathBuf::from)).clone()
+}
+
+fn packaged() -> PathBuf {
+    let built = env!("CARGO_BIN_EXE_github-runner-helper");
+    let target = Path::new(built).ancestors().nth(2).expect("a target directory");
+    let cargo = env!("CARGO");
+    let version = Command::new(Path::new(cargo).with_file_name("rustc")).arg("-vV").output().expect("rustc runs");
+    let version = String::from_utf8(version.stdout).expect("text");
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("the name of this platform");
+    let mut compile = Command::new(cargo);
+    compile.args(["build", "--quiet", "--release", "--bin", "github-runner-helper", "--config", ".cargo/static.toml"]);
+    compile.args(["--target", host, "--target-dir"]).arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    assert!(
+        compile.status().expect("cargo runs").success(),
+        "the helper is built as for packages, with a static C library"
+    );
+    target.join(host).join("release/github-runner-helper")
 }
 
 /// See the description of the file.

@@ -12,8 +12,8 @@ mod deep;
 use std::ffi::{CStr, CString, OsStr};
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -55,30 +55,23 @@ pub struct Purged {
 /// Names the first entry that could not be removed and what it is: a mount point, an immutable file, or a
 /// directory that somebody keeps filling. What was not removed by then is still there.
 pub fn empty(top: &Dir) -> Result<Purged> {
-    if top.is_empty()? {
-        return Ok(Purged::default());
-    }
-    let processors = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
-    let purge = Purge {
-        idle: AtomicIsize::new(processors.cast_signed() - 1),
-        files: AtomicU64::new(0),
-        directories: AtomicU64::new(0),
-    };
+    let purge = Purge { idle: OnceLock::new(), files: AtomicU64::new(0), directories: AtomicU64::new(0) };
     for pass in 0.. {
+        if top.is_empty()? {
+            break;
+        }
         if pass == MAX_PASSES {
             return Err(busy(c"a directory"));
         }
         purge.clear(top, 0)?;
-        if top.is_empty()? {
-            break;
-        }
     }
     Ok(Purged { files: purge.files.into_inner(), directories: purge.directories.into_inner() })
 }
 
 struct Purge {
     /// Processors without a thread of this purge; below 0 for the moment in which one stops waiting for others.
-    idle: AtomicIsize,
+    /// Looked up when there is something to share, because that takes longer than to empty a small directory.
+    idle: OnceLock<AtomicIsize>,
     files: AtomicU64,
     directories: AtomicU64,
 }
@@ -111,7 +104,7 @@ impl Purge {
                 while let (Ok(()), Some(name)) = (&done, next()) {
                     done = self.remove_tree(dir, &name, depth);
                 }
-                self.idle.fetch_add(1, Ordering::Relaxed);
+                self.idle().fetch_add(1, Ordering::Relaxed);
                 done
             };
             let mut others = Vec::new();
@@ -121,7 +114,7 @@ impl Purge {
                     match thread::Builder::new().spawn_scoped(scope, help) {
                         Ok(other) => others.push(other),
                         // A unit at its TasksMax= gets fewer threads; this one does the rest.
-                        Err(_) => _ = self.idle.fetch_add(1, Ordering::Relaxed),
+                        Err(_) => _ = self.idle().fetch_add(1, Ordering::Relaxed),
                     }
                 }
                 mine = self.remove_tree(dir, &name, depth);
@@ -130,17 +123,24 @@ impl Purge {
                 return mine;
             }
             // While this thread waits, the others may share what they have further down.
-            self.idle.fetch_add(1, Ordering::Relaxed);
+            self.idle().fetch_add(1, Ordering::Relaxed);
             let joined = others.into_iter().map(|other| other.join().map_err(|_| anyhow!("A worker died"))?);
             let result = joined.fold(mine, Result::and);
-            self.idle.fetch_sub(1, Ordering::Relaxed);
+            self.idle().fetch_sub(1, Ordering::Relaxed);
             result
+        })
+    }
+
+    fn idle(&self) -> &AtomicIsize {
+        self.idle.get_or_init(|| {
+            let processors = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
+            AtomicIsize::new(processors.cast_signed() - 1)
         })
     }
 
     /// Whether a processor was idle, which now is not.
     fn claim_processor(&self) -> bool {
-        self.idle.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |idle| (idle > 0).then(|| idle - 1)).is_ok()
+        self.idle().fetch_update(Ordering::Relaxed, Ordering::Relaxed, |idle| (idle > 0).then(|| idle - 1)).is_ok()
     }
 
     /// Removes the directory `name` of `parent` with all it contains.
