@@ -88,7 +88,7 @@ in
   );
 
   "a work directory with dots is refused" = none (
-    missed "holds `..`" [ "/srv/work/../../var/lib/github-runner/one" ]
+    missed "holds `..`" [ "/srv/jobs/../../var/lib/github-runner/one" ]
   );
 
   "a work directory that systemd reads in two ways is refused" = none (
