@@ -7,6 +7,7 @@
 mod host;
 mod hostile;
 mod manifest;
+mod purge;
 mod start;
 mod token;
 mod work;
