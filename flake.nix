@@ -45,7 +45,14 @@
             pkgs.nixfmt
             pkgs.rustc
             pkgs.rustfmt
+            # What tests/run needs besides.
+            pkgs.e2fsprogs
+            pkgs.python3
+            pkgs.strace
+            pkgs.util-linux
           ];
+          # For the program as packages have it.
+          buildInputs = [ pkgs.glibc.static ];
         };
       });
 

@@ -14,6 +14,8 @@ let
     helper.overrideAttrs (package: {
       pname = "github-runner-helper-${name}";
       nativeBuildInputs = package.nativeBuildInputs ++ tools;
+      # For the package only: without `--target` these would reach procedural macros.
+      env = removeAttrs (package.env or { }) [ "RUSTFLAGS" ];
       buildPhase = command;
       doCheck = false;
       installPhase = "touch $out";

@@ -38,6 +38,9 @@ rustPlatform.buildRustPackage {
     RUSTFLAGS = lib.concatStringsSep " " static.rustflags;
   };
 
+  # Cargo would do it, but its hook leaves it to the standard environment, which keeps symbols.
+  stripAllList = [ "bin" ];
+
   # Tests kill the helper at every system call.
   nativeCheckInputs = [ strace ];
 
