@@ -101,17 +101,13 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
         ["--manifest", "--state-directory", "--work-directory", "--logs-directory", "--ledger-directory"]
             .map(|option| (option, None));
     while let Some(argument) = arguments.next() {
-        let text = argument.to_string_lossy().into_owned();
-        let (option, attached) = match text.split_once('=') {
-            Some((option, value)) => (option, Some(OsString::from(value))),
-            None => (text.as_str(), None),
-        };
         let slot = given
             .iter_mut()
             .filter(|(known, _)| with_ledger || *known != "--ledger-directory")
-            .find(|(known, _)| *known == option)
+            .find(|(known, _)| argument == *known)
             .ok_or_else(|| unexpected(&argument, name))?;
-        let value = attached.or_else(|| arguments.next()).filter(|value| !value.is_empty());
+        let option = slot.0;
+        let value = arguments.next().filter(|value| !value.is_empty() && !value.as_encoded_bytes().starts_with(b"-"));
         let value = value.with_context(|| format!("Option {option} needs a path"))?;
         if slot.1.replace(value.into()).is_some() {
             bail!("Option {option} was given twice");
@@ -137,7 +133,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str =
-        "prepare --manifest m --state-directory s --work-directory w --logs-directory=l --ledger-directory r";
+        "prepare --manifest m --state-directory s --work-directory w --logs-directory l --ledger-directory r";
 
     fn parsed(line: &str) -> Result<Command> {
         parse(line.split_whitespace().map(OsString::from))
@@ -170,7 +166,8 @@ mod tests {
             (&format!("{GOOD} extra"), "does not take `extra`"),
             (&format!("{GOOD} --surprise x"), "does not take `--surprise`"),
             ("link --manifest", "--manifest needs a path"),
-            ("link --manifest=", "--manifest needs a path"),
+            ("link --manifest=m", "does not take `--manifest=m`"),
+            ("link --manifest --state-directory s", "--manifest needs a path"),
         ] {
             let error = parsed(line).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");

@@ -1,7 +1,7 @@
 //! Log lines as the journal wants them: a level prefix, one sentence, nothing else.
 //!
 //! systemd takes the `<N>` prefix off and adds time and unit by itself. On a terminal the prefix would be noise,
-//! so it is written only when standard error leads to the journal.
+//! so it is written only when systemd connected the unit's output to the journal.
 //!
 //! A subscriber of its own, because there are no spans to keep: the usual one reserves room for those of thousands
 //! of threads, which takes longer to set up than some steps take to run.

@@ -4,9 +4,9 @@
 //! registration was made with, a digest of the token (never the token), the runner's id and name on the server,
 //! and the registrations that this host gave up without being able to remove them from GitHub.
 //!
-//! Order of writing, so that every crash is found by looking: the entry of a new registration is written
-//! after the old state was purged and before the new secret is staged, without a runner; `record` adds the
-//! runner as soon as the listener registered it.
+//! Order of writing, so that every crash is found by looking: what is given up is noted in the old entry first; the new
+//! entry, without a runner, is written beside it before anything is deleted, and takes its place after the old state
+//! was purged and before the new secret is staged; `record` adds the runner as soon as the listener registered it.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::sys::stat::Mode;
@@ -160,6 +160,9 @@ impl LedgerDirectory {
         let name = file_name(instance);
         let mut text = serde_json::to_vec_pretty(ledger).context("Failed to write ledger entry as JSON")?;
         text.push(b'\n');
+        if text.len() as u64 > MAX_BYTES {
+            bail!("Ledger entry {name} would become too large to be read again");
+        }
         self.dir
             .stage_file(&name, &text, Mode::S_IRUSR | Mode::S_IWUSR, None)
             .with_context(|| format!("Failed to write ledger entry {name}"))

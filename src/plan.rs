@@ -153,6 +153,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         };
         return register(inputs, [vec![reason], changed].concat());
     }
+    // Before the ledger, which can be older than a time with nixpkgs' module. Nobody forges this without the token.
     let from_nixpkgs = against_nixpkgs(inputs);
     if from_nixpkgs.is_empty()
         && let Some(settings) = state.identity()
@@ -305,7 +306,8 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
 }
 
 /// The runner that an earlier start registered without coming to record it. No job has run since, so its files are
-/// believed if they are what that start asked for.
+/// believed if they are what that start asked for. (With a static user, a process that an earlier job left could have
+/// changed the id; whoever pays the debt has to compare the name on the server.)
 fn never_recorded(inputs: &Inputs<'_>) -> Option<Runner> {
     let ledger = inputs.ledger.filter(|ledger| ledger.runner.is_none())?;
     let settings = inputs.state.identity()?;

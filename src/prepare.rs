@@ -29,7 +29,7 @@ const NOBODY: u32 = 65534;
 ///
 /// # Errors
 ///
-/// Anything that stands in the way of a good start. Up to the decision nothing was changed; after it, the next
+/// Anything that stands in the way of a good start. Up to the decision nothing but the ledger directory was made; after it, the next
 /// start finds out how far this one got.
 pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     let manifest = start.manifest()?;
@@ -130,7 +130,7 @@ fn forget_nixpkgs(state: &Dir) -> Result<()> {
     }
     if removed {
         state.sync()?;
-        info!("Removed the copies of token and configuration that nixpkgs' module kept");
+        info!("Removed files from where nixpkgs' module keeps its copies of token and configuration");
     }
     Ok(())
 }

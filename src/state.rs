@@ -38,7 +38,7 @@ pub const NIXPKGS_TOKEN: &str = ".current-token";
 
 const MAX_BYTES: u64 = 64 * 1024;
 /// No name or address that GitHub makes is longer.
-const LONGEST_TEXT: usize = 2048;
+const LONGEST_TEXT: usize = 512;
 
 /// One file of a state directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,11 +115,12 @@ impl Settings {
             _ => false,
         };
         let text = |wanted: &str| {
-            field(wanted).and_then(Value::as_str).filter(|text| text.len() <= LONGEST_TEXT).map(String::from)
+            let good = |text: &&str| text.len() <= LONGEST_TEXT && !text.contains(char::is_control);
+            field(wanted).and_then(Value::as_str).filter(good).map(String::from)
         };
         Ok(Self {
             id: id.filter(|id| *id > 0).ok_or("has no positive agent id")?,
-            name: text("agentName").ok_or("has no agent name, or a very long one")?,
+            name: text("agentName").ok_or("has no agent name, or an impossible one")?,
             url: text("gitHubUrl"),
             ephemeral,
         })
@@ -321,7 +322,7 @@ mod tests {
             (r#"{"agentName":"n"}"#, "has no positive agent id"),
             (r#"{"agentId":0,"agentName":"n"}"#, "has no positive agent id"),
             (r#"{"agentId":-1,"agentName":"n"}"#, "has no positive agent id"),
-            (r#"{"agentId":1}"#, "has no agent name, or a very long one"),
+            (r#"{"agentId":1}"#, "has no agent name, or an impossible one"),
             (r#"{"agentId":1,"AGENTID":2,"agentName":"n"}"#, "has a field twice, in different spelling"),
             (
                 r#"{"agentId":1,"agentName":"n","monitorSocketAddress":"192.0.2.1:5"}"#,

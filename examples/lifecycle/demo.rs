@@ -183,12 +183,15 @@ impl Demo {
 
     fn arguments(&self, step: &str) -> Result<Vec<String>> {
         fs::write(self.path("manifest.json"), self.manifest.to_string())?;
-        let mut arguments = vec![step.to_owned(), format!("--manifest={}", self.path("manifest.json").display())];
+        let shown = |name: &str| self.path(name).display().to_string();
+        let mut arguments = vec![step.to_owned(), "--manifest".into(), shown("manifest.json")];
         let directories: &[&str] = match step {
             "prepare" | "record" => &["state", "work", "logs", "ledger"],
             _ => &["state", "work", "logs"],
         };
-        arguments.extend(directories.iter().map(|name| format!("--{name}-directory={}", self.path(name).display())));
+        for name in directories {
+            arguments.extend([format!("--{name}-directory"), shown(name)]);
+        }
         Ok(arguments)
     }
 

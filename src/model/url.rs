@@ -61,8 +61,11 @@ impl RegistrationUrl {
         if host.eq_ignore_ascii_case("www.github.com") {
             return Err(fault("uses `www.github.com`, for which no API host exists: use `github.com`"));
         }
+        if text.len() > 512 {
+            return Err("url is longer than 512 characters: no organisation or repository has such a one".into());
+        }
         let path = path.trim_end_matches('/');
-        if !path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'%')) {
+        if !path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'%' | b'@')) {
             return Err(fault(
                 "has a query, a fragment or an unusual character: keep only the path of the organisation or repository",
             ));

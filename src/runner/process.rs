@@ -106,7 +106,9 @@ fn supervise(child: &mut Child, secret: &str, patience: Patience) -> Result<Outc
     // What it started must neither outlive it nor hold its output open.
     signal(child, Signal::SIGKILL);
     let deadline = Instant::now() + DRAIN;
-    while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+    while let Some(left) = deadline.checked_duration_since(Instant::now())
+        && let Ok(line) = lines.recv_timeout(left)
+    {
         keep(&mut last_lines, line);
     }
     Ok(Outcome { status: (!watch.expired).then_some(status), last_lines: last_lines.into() })

@@ -2,7 +2,7 @@
 //!
 //! Works by handle only: every directory is opened below the one before it without following a link and
 //! without crossing a mount; whatever is no directory is a name to unlink and is never opened. Deep trees are
-//! removed with few open files, see `deep`, so a job cannot build what its host cannot remove.
+//! removed with few open files, see `deep`, so neither depth nor width of what a job built stops its host.
 //!
 //! Work is shared among processors wherever the tree branches, because a work directory usually holds one
 //! repository with everything in it. Names are handed on in batches, so memory does not grow with the tree either.
@@ -15,8 +15,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use nix::dir::Type;
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -29,6 +30,10 @@ const MAX_DEPTH: usize = 32;
 
 /// How often a directory may turn out not to be empty after everything in it was removed.
 const MAX_PASSES: usize = 16;
+
+/// How long emptying one directory may take. A start empties two and may register for five minutes, all within the
+/// ten that its unit has, so that the reason reaches the journal. What was removed by then stays removed.
+const LONGEST: Duration = Duration::from_secs(2 * 60);
 
 /// How many names of directories are kept at a time, per directory held open.
 const BATCH: usize = 128;
@@ -53,9 +58,14 @@ pub struct Purged {
 /// # Errors
 ///
 /// Names the first entry that could not be removed and what it is: a mount point, an immutable file, or a
-/// directory that somebody keeps filling. What was not removed by then is still there.
+/// directory that somebody keeps filling or that takes too long. What was not removed by then is still there.
 pub fn empty(top: &Dir) -> Result<Purged> {
-    let purge = Purge { idle: OnceLock::new(), files: AtomicU64::new(0), directories: AtomicU64::new(0) };
+    let purge = Purge {
+        end: Instant::now() + LONGEST,
+        idle: OnceLock::new(),
+        files: AtomicU64::new(0),
+        directories: AtomicU64::new(0),
+    };
     for pass in 0.. {
         if top.is_empty()? {
             break;
@@ -69,6 +79,8 @@ pub fn empty(top: &Dir) -> Result<Purged> {
 }
 
 struct Purge {
+    /// When to give up.
+    end: Instant,
     /// Processors without a thread of this purge; below 0 for the moment in which one stops waiting for others.
     /// Looked up when there is something to share, because that takes longer than to empty a small directory.
     idle: OnceLock<AtomicIsize>,
@@ -179,6 +191,11 @@ impl Purge {
         let mut files = 0;
         for entry in listing.iter() {
             let entry = entry.context("Failed to list a directory")?;
+            if Instant::now() > self.end {
+                bail!(
+                    "Failed to empty a directory within two minutes; stop the processes of the runner's user, which may be filling it, and start again"
+                );
+            }
             let name = entry.file_name();
             if is_dot(name.to_bytes()) {
                 continue;

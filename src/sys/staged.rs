@@ -56,7 +56,7 @@ impl Dir {
             }
             match self.open_below(OsStr::new(&temporary), flags, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(fd) => return Ok((temporary, fd)),
-                // A hostile process made something of that name, which it could not do with one it cannot guess.
+                // A hostile process made something of that name, which it can hardly do with one that depends on the clock.
                 Err(Errno::EEXIST | Errno::EISDIR | Errno::ELOOP) => {}
                 Err(error) => return Err(error).with_context(|| format!("Failed to create {temporary}")),
             }

@@ -58,6 +58,28 @@ fn deep_trees_that_branch_everywhere_are_removed() {
 }
 
 #[test]
+fn a_tree_that_is_deep_and_wide_takes_time_by_its_size_only() {
+    let host = Host::new().registered();
+    // Many names on the way, so that few can be kept of the wide directory at its end.
+    dig(&host.path("work"), 160);
+    let mut path = host.path("work");
+    for level in 0..160 {
+        path.push("d");
+        for branch in 0..if level < 34 { 0 } else { 128 } {
+            fs::create_dir(path.join(branch.to_string())).unwrap();
+        }
+    }
+    for branch in 0..20_000 {
+        fs::create_dir(path.join(format!("wide-{branch}"))).unwrap();
+    }
+    let start = std::time::Instant::now();
+    host.prepare().good();
+    // Listing the wide directory again for each of its children would take minutes.
+    assert!(start.elapsed() < std::time::Duration::from_secs(40), "{:?}", start.elapsed());
+    assert_eq!(fs::read_dir(host.path("work")).unwrap().count(), 0);
+}
+
+#[test]
 fn a_deep_tree_that_is_moved_while_it_is_purged_leads_nowhere_else() {
     let host = Host::new().registered();
     fs::create_dir(host.path("outside")).unwrap();

@@ -18,7 +18,7 @@ use crate::sys::Dir;
 /// How many directories are held open, counted from the deepest one.
 const OPEN: usize = 16;
 /// How many names of directories are kept at a time, in the whole tree.
-const NAMES: usize = 64 * BATCH;
+const NAMES: usize = 32 * BATCH;
 
 /// A directory on the way down.
 struct Level {
@@ -68,10 +68,9 @@ impl Purge {
                 }
                 continue;
             }
-            let limit = if names < NAMES { BATCH } else { 1 };
             let mut truncated = false;
             self.sweep(&dir, |child| {
-                truncated = level.children.len() == limit;
+                truncated = level.children.len() == NAMES / 2;
                 if !truncated {
                     level.children.push(child.to_owned());
                 }
@@ -79,6 +78,15 @@ impl Purge {
             })?;
             if !level.children.is_empty() {
                 names += level.children.len();
+                // Listing in large batches keeps wide directories cheap; those furthest up give their names back, and
+                // list what is left of them once more when it is their turn.
+                for above in way.iter_mut().filter(|above| !above.children.is_empty()) {
+                    if names <= NAMES {
+                        break;
+                    }
+                    names -= std::mem::take(&mut above.children).len();
+                    above.passes = above.passes.saturating_sub(1);
+                }
                 level.passes += usize::from(!truncated);
                 if level.passes > MAX_PASSES {
                     return Err(busy(&level.name));
