@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 use crate::model::{InstanceName, TokenDigest};
 use crate::sys::{Dir, Staged};
 
-/// The version of the format that this helper reads and writes.
-pub const VERSION: u64 = 1;
+/// The version of the format that this helper writes. It also reads version 1, which had no broker.
+pub const VERSION: u64 = 2;
 
 const MAX_BYTES: u64 = 1 << 20;
 const DAY: u64 = 24 * 60 * 60;
@@ -35,12 +35,21 @@ pub struct Ledger {
     pub helper: String,
     /// The configuration of the present registration, or of the one that is being made.
     pub registration: Map<String, Value>,
-    /// The token of the present registration, as a digest.
-    pub token: TokenDigest,
-    /// The runner on the server; `None` from the decision to register until `record` saw the result.
+    /// The token of the present registration, as a digest; `None` if a GitHub App made it.
+    pub token: Option<TokenDigest>,
+    /// The runner on the server; `None` from the decision to register until the result is known.
     pub runner: Option<Runner>,
     /// Former registrations that GitHub may still know.
     pub left_behind: Vec<LeftBehind>,
+    /// A registration that was asked for and whose result is not known yet.
+    #[serde(default)]
+    pub attempt: Option<Attempt>,
+    /// How often this runner registered.
+    #[serde(default)]
+    pub registrations: Registrations,
+    /// How the unit ended last, and what was made of it.
+    #[serde(default)]
+    pub last_exit: Option<Exit>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +69,61 @@ pub struct Runner {
     pub url: String,
     /// When it was recorded, in seconds since 1970.
     pub recorded_at: u64,
+}
+
+/// Written before the server is asked to register the runner, so that a crash cannot hide what the server did.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Attempt {
+    /// When the server said that it knows no runner of the name, in seconds since 1970. An idle runner of that name
+    /// that never connected and is there afterwards is therefore the one that was asked for.
+    pub since: u64,
+}
+
+/// Counts registrations, so that a runner that fails again and again cannot flood the server.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Registrations {
+    /// How many were asked for, ever.
+    pub total: u64,
+    /// When the last one was asked for, in seconds since 1970.
+    pub last: Option<u64>,
+    /// Whether the last one was of use: an ephemeral runner did its job with it.
+    pub used: bool,
+}
+
+/// How a run of the unit ended.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Exit {
+    /// When, in seconds since 1970.
+    pub at: u64,
+    /// What it was, by kind.
+    pub kind: ExitKind,
+    /// The same as one sentence.
+    pub said: String,
+    /// How many times in a row it ended in this kind of failure; 0 after a good end.
+    pub failures: u32,
+}
+
+/// What the end of a unit means; see `settle`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ExitKind {
+    /// An ephemeral runner did its job.
+    JobDone,
+    /// It was stopped as asked, or ended well by itself.
+    Clean,
+    /// It did not come to run its listener.
+    NotStarted,
+    /// The listener gave up for good; its registration may have been deleted.
+    Terminated,
+    /// Another session uses the registration, or one that was cut off still lives.
+    SessionConflict,
+    /// GitHub no longer accepts this version of the runner.
+    VersionDeprecated,
+    /// Anything that may pass: a crash, a signal, the listener's own request to be started again.
+    Crashed,
 }
 
 /// A registration that was given up locally without being removed from the server.
@@ -98,11 +162,11 @@ impl Ledger {
     /// Another version, an unknown field, or the entry of another runner.
     pub fn parse(text: &[u8], instance: &InstanceName) -> Result<Self> {
         let header: Header = serde_json::from_slice(text).context("it is no JSON object with a `version`")?;
-        if header.version != VERSION {
+        if !(1..=VERSION).contains(&header.version) {
             let version = header.version;
-            bail!("it has version {version}, but this helper knows only version {VERSION}: use the newer helper again");
+            bail!("it has version {version}, but this helper knows none above {VERSION}: use the newer helper again");
         }
-        let ledger: Self = serde_json::from_slice(text)?;
+        let ledger = Self { version: VERSION, ..serde_json::from_slice(text)? };
         if ledger.instance != instance.as_str() {
             bail!("it is about runner `{}`", ledger.instance.escape_debug());
         }
@@ -182,11 +246,18 @@ mod tests {
     }
 
     #[test]
-    fn the_fixture_of_version_1_survives_a_round_trip() {
-        let text = include_str!("../tests/fixtures/ledger-v1.json");
+    fn the_fixture_of_version_2_survives_a_round_trip() {
+        let text = include_str!("../tests/fixtures/ledger-v2.json");
         let ledger = Ledger::parse(text.as_bytes(), &instance()).unwrap();
         assert_eq!(ledger.runner.as_ref().unwrap().id, 21);
         assert_eq!(serde_json::to_string_pretty(&ledger).unwrap() + "\n", text);
+    }
+
+    #[test]
+    fn an_entry_of_version_1_is_read_and_written_as_version_2() {
+        let ledger = Ledger::parse(include_bytes!("../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
+        assert_eq!((ledger.version, ledger.runner.as_ref().unwrap().id, ledger.left_behind.len()), (2, 21, 1));
+        assert_eq!((ledger.attempt, ledger.registrations, ledger.last_exit), (None, Registrations::default(), None));
     }
 
     #[test]
@@ -194,7 +265,8 @@ mod tests {
         for (text, part) in [
             ("", "no JSON object"),
             ("{}", "missing field `version`"),
-            (r#"{"version":2}"#, "newer helper"),
+            (r#"{"version":3}"#, "newer helper"),
+            (r#"{"version":0}"#, "newer helper"),
             (r#"{"version":1}"#, "missing field"),
             (&include_str!("../tests/fixtures/ledger-v1.json").replace("runner1\"", "other\""), "about runner `other`"),
         ] {

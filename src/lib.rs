@@ -7,6 +7,7 @@
 //! | --- | --- | --- |
 //! | `model` | | file system, processes, network, clock, environment |
 //! | `manifest` | `model` | the same |
+//! | `protocol` | `model` | the same |
 //! | `sys` | | knowledge of runners, JSON |
 //! | `ledger` | `model`, `sys` | processes, network |
 //! | `state` | `model`, `sys` | processes, network, writing |
@@ -25,6 +26,7 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod prepare;
+pub mod protocol;
 pub mod record;
 pub mod runner;
 pub mod start;

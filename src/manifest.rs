@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use crate::model::{InstanceName, Registration, TokenType};
+use crate::model::{GithubApp, InstanceName, Registration, Scope, TokenType};
 
 /// The version of the format that this helper reads.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// One runner, as configured.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,8 +27,26 @@ pub struct Manifest {
     pub replace: bool,
     /// How to understand the token.
     pub token_type: TokenType,
+    /// The App that registers the runner, in place of a token.
+    pub github_app: Option<GithubApp>,
+    /// How the runner registers; `None` leaves it to its kind, see [`Manifest::method`].
+    pub method: Option<Method>,
+    /// Whether another access token makes another registration.
+    pub re_register_on_token_change: bool,
+    /// The shortest time between two registrations of which the first was of no use, in seconds.
+    pub registration_interval: u64,
     /// The absolute path of `Runner.Listener`.
     pub listener: PathBuf,
+}
+
+/// How a runner registers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// The server makes the registration and gives out its files; for ephemeral runners with an API credential.
+    Jit,
+    /// The listener makes the registration, with a registration token.
+    Configure,
 }
 
 #[derive(Deserialize)]
@@ -54,10 +72,52 @@ impl Manifest {
             "a field is wrong; if it is unknown or missing, take the module and the helper from the same release",
         )?;
         manifest.registration.check().map_err(anyhow::Error::msg)?;
+        manifest.check()?;
         if !manifest.listener.is_absolute() {
             bail!("field `listener` is not an absolute path: {}", manifest.listener.display());
         }
         Ok(manifest)
+    }
+
+    fn check(&self) -> Result<()> {
+        let registration = &self.registration;
+        match (&registration.token_file, &self.github_app) {
+            (None, None) => bail!("neither `tokenFile` nor `githubApp` is set: one of them has to register the runner"),
+            (Some(_), Some(_)) => bail!("both `tokenFile` and `githubApp` are set: remove one of them"),
+            (None, Some(_)) if matches!(registration.url.scope(), Scope::Enterprise(_)) => {
+                bail!(
+                    "GitHub lets no App administer the runners of an enterprise: use `tokenFile` with a classic token"
+                )
+            }
+            _ => {}
+        }
+        if self.method == Some(Method::Jit) {
+            if !registration.ephemeral {
+                bail!(
+                    "`registration.method` is \"jit\", which makes ephemeral runners only: set `ephemeral` or remove it"
+                );
+            }
+            if self.tells_group_of_repository() {
+                bail!(
+                    "`registration.method` is \"jit\", which knows no `runnerGroup` for a repository: remove one of them"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// How the runner registers, given whether its credential is one of the API.
+    ///
+    /// By default ephemeral runners with such a credential need no `configure`. GitHub offers no way to look up
+    /// the groups of a repository, so there the listener has to find its group.
+    #[must_use]
+    pub fn method(&self, api_credential: bool) -> Method {
+        let fits = api_credential && self.registration.ephemeral && !self.tells_group_of_repository();
+        self.method.unwrap_or(if fits { Method::Jit } else { Method::Configure })
+    }
+
+    fn tells_group_of_repository(&self) -> bool {
+        self.registration.runner_group.is_some() && matches!(self.registration.url.scope(), Scope::Repository(..))
     }
 }
 
@@ -67,7 +127,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn example() -> Value {
-        serde_json::from_str(include_str!("../tests/fixtures/manifest-v1.json")).unwrap()
+        serde_json::from_str(include_str!("../tests/fixtures/manifest-v2.json")).unwrap()
     }
 
     fn error(manifest: &Value) -> String {
@@ -75,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fixture_of_version_1_is_read() {
+    fn the_fixture_of_version_2_is_read() {
         let manifest = Manifest::parse(example().to_string().as_bytes()).unwrap();
         assert_eq!(manifest.instance.as_str(), "runner1");
         assert_eq!(Value::Object(manifest.registration.to_object().unwrap()), example()["registration"]);
@@ -85,20 +145,29 @@ mod tests {
     fn an_unknown_field_is_named_with_the_fix() {
         let mut manifest = example();
         manifest["registration"]["labels"] = json!([]);
-        insta::assert_snapshot!(error(&manifest), @"a field is wrong; if it is unknown or missing, take the module and the helper from the same release: unknown field `labels`, expected one of `ephemeral`, `extraLabels`, `name`, `noDefaultLabels`, `runnerGroup`, `tokenFile`, `url`, `workDir` at line 1 column 172");
+        insta::assert_snapshot!(error(&manifest).split(" at line").next().unwrap(), @"a field is wrong; if it is unknown or missing, take the module and the helper from the same release: unknown field `labels`, expected one of `ephemeral`, `extraLabels`, `name`, `noDefaultLabels`, `runnerGroup`, `tokenFile`, `url`, `workDir`");
     }
 
     #[test]
     fn another_version_is_named_with_the_fix() {
         let mut manifest = example();
-        manifest["version"] = json!(2);
+        manifest["version"] = json!(1);
         manifest["whatever"] = json!("comes with it");
-        insta::assert_snapshot!(error(&manifest), @"field `version` is 2, but this helper reads version 1: take the module and the helper from the same release");
+        insta::assert_snapshot!(error(&manifest), @"field `version` is 1, but this helper reads version 2: take the module and the helper from the same release");
     }
 
     #[test]
     fn a_missing_field_is_named() {
-        for field in ["instance", "registration", "replace", "tokenType", "listener", "version"] {
+        for field in [
+            "instance",
+            "registration",
+            "replace",
+            "tokenType",
+            "reRegisterOnTokenChange",
+            "registrationInterval",
+            "listener",
+            "version",
+        ] {
             let mut manifest = example();
             manifest.as_object_mut().unwrap().remove(field);
             assert!(error(&manifest).contains(&format!("missing field `{field}`")), "{field}");
@@ -110,6 +179,41 @@ mod tests {
         let mut manifest = example();
         manifest["registration"]["noDefaultLabels"] = json!(true);
         assert!(error(&manifest).contains("give at least one label"));
+    }
+
+    #[test]
+    fn exactly_one_credential_is_needed() {
+        let app = json!({ "id": "Iv1.0000", "login": "o", "privateKeyFile": "/run/secrets/k", "installationId": null });
+        let mut manifest = example();
+        manifest["githubApp"] = app.clone();
+        assert!(error(&manifest).contains("both `tokenFile` and `githubApp`"));
+        manifest["registration"]["tokenFile"] = Value::Null;
+        assert!(Manifest::parse(manifest.to_string().as_bytes()).is_ok());
+        manifest["githubApp"]["id"] = json!("a b");
+        assert!(error(&manifest).contains("neither a client id nor a number"));
+        manifest["githubApp"] = app;
+        manifest["registration"]["url"] = json!("https://github.com/enterprises/octo");
+        assert!(error(&manifest).contains("no App administer"));
+        manifest["githubApp"] = Value::Null;
+        assert!(error(&manifest).contains("neither `tokenFile` nor `githubApp`"));
+    }
+
+    #[test]
+    fn the_method_follows_the_kind_unless_configured() {
+        let method = |ephemeral: bool, group: Value, configured: Value, api| {
+            let mut manifest = example();
+            manifest["registration"]["ephemeral"] = json!(ephemeral);
+            manifest["registration"]["runnerGroup"] = group;
+            manifest["method"] = configured;
+            Manifest::parse(manifest.to_string().as_bytes()).map(|manifest| manifest.method(api))
+        };
+        assert_eq!(method(true, Value::Null, Value::Null, true).unwrap(), Method::Jit);
+        assert_eq!(method(true, Value::Null, Value::Null, false).unwrap(), Method::Configure);
+        assert_eq!(method(false, Value::Null, Value::Null, true).unwrap(), Method::Configure);
+        assert_eq!(method(true, json!("trusted"), Value::Null, true).unwrap(), Method::Configure);
+        assert_eq!(method(true, Value::Null, json!("configure"), true).unwrap(), Method::Configure);
+        assert!(method(false, Value::Null, json!("jit"), true).is_err());
+        assert!(method(true, json!("trusted"), json!("jit"), true).is_err());
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! Everything here is pure: no file system, no process, no clock, no environment. Whoever holds one of
 //! these values need not check it again.
 
+mod app;
 mod registration;
 mod shown;
 mod token;
 mod url;
 
+pub use app::GithubApp;
 pub(crate) use registration::system_directory_in;
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,

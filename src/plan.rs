@@ -221,7 +221,8 @@ fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
 /// What in configuration and token is not as the ledger has it.
 fn changed(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
     let fields = changes(&ledger.registration, inputs.registration).into_iter().map(Reason::Changed);
-    let token = (!ledger.token.matches(inputs.token)).then_some(Reason::TokenChanged);
+    let token =
+        (!ledger.token.as_ref().is_some_and(|digest| digest.matches(inputs.token))).then_some(Reason::TokenChanged);
     fields.chain(token).collect()
 }
 

@@ -1,6 +1,7 @@
 //! A table of starts: what was found, and what is decided.
 
 use super::*;
+use crate::ledger::Registrations;
 use crate::model::{SALT_BYTES, TokenDigest};
 use crate::state::Settings;
 
@@ -16,7 +17,7 @@ struct Case {
 
 impl Case {
     fn unchanged() -> Self {
-        let manifest = Manifest::parse(include_bytes!("../tests/fixtures/manifest-v1.json")).unwrap();
+        let manifest = Manifest::parse(include_bytes!("../tests/fixtures/manifest-v2.json")).unwrap();
         let token = Token::parse(b"AFAKETOKEN").unwrap();
         let runner = Runner { id: 21, name: "runner1".into(), url: "https://github.com/o/r".into(), recorded_at: 1 };
         let ledger = Ledger {
@@ -24,7 +25,10 @@ impl Case {
             instance: "runner1".into(),
             helper: "0.1.0".into(),
             registration: manifest.registration.to_object().unwrap(),
-            token: TokenDigest::new(&token, [0; SALT_BYTES]),
+            token: Some(TokenDigest::new(&token, [0; SALT_BYTES])),
+            attempt: None,
+            registrations: Registrations::default(),
+            last_exit: None,
             runner: Some(runner),
             left_behind: vec![],
         };

@@ -33,7 +33,8 @@ const NOBODY: u32 = 65534;
 /// start finds out how far this one got.
 pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     let manifest = start.manifest()?;
-    let token = secret::read(manifest.registration.token_file.as_str())?;
+    let Some(token_file) = &manifest.registration.token_file else { bail!("no token file") };
+    let token = secret::read(token_file.as_str())?;
     let (state_place, state) = existing("state", &start.state_directory)?;
     let (logs_place, _) = existing("logs", &start.logs_directory)?;
     let ledger_place = walk("ledger", ledger_directory)?;
@@ -64,9 +65,12 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
             instance: manifest.instance.as_str().into(),
             helper: env!("CARGO_PKG_VERSION").into(),
             registration,
-            token: TokenDigest::new(&token, secret::salt()?),
+            token: Some(TokenDigest::new(&token, secret::salt()?)),
             runner,
             left_behind,
+            attempt: None,
+            registrations: crate::ledger::Registrations::default(),
+            last_exit: None,
         })
     };
     match (action, entry) {

@@ -58,8 +58,9 @@ impl Host {
         });
         fs::write(host.path("config.json"), registration.to_string()).expect("a configuration");
         let manifest = json!({
-            "version": 1, "instance": "runner1", "registration": registration, "replace": false,
-            "tokenType": "auto", "listener": "/bin/false"
+            "version": 2, "instance": "runner1", "registration": registration, "replace": false,
+            "tokenType": "auto", "githubApp": null, "method": null, "reRegisterOnTokenChange": true,
+            "registrationInterval": 60, "listener": "/bin/false"
         });
         fs::write(host.path("manifest.json"), manifest.to_string()).expect("a manifest");
         host

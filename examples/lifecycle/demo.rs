@@ -81,7 +81,7 @@ impl Demo {
         let github =
             github::start(Config { state: State { pats, last_id: 20, ..State::default() }, ..Config::default() })?;
         let manifest = json!({
-            "version": 1,
+            "version": 2,
             "instance": "runner1",
             "registration": {
                 "ephemeral": false,
@@ -95,6 +95,10 @@ impl Demo {
             },
             "replace": false,
             "tokenType": "auto",
+            "githubApp": null,
+            "method": null,
+            "reRegisterOnTokenChange": true,
+            "registrationInterval": 60,
             "listener": root.join("listener/Runner.Listener")
         });
         let page = Page::new(shown);

@@ -54,8 +54,9 @@ pub struct Registration {
     pub no_default_labels: bool,
     /// The runner group; `None` means the default group.
     pub runner_group: Option<RunnerGroup>,
-    /// Where the token is. The path is compared, as nixpkgs does; the content is compared by digest.
-    pub token_file: TokenPath,
+    /// Where the token is. The path is compared, as nixpkgs does; the content is compared by digest. `None` if a
+    /// GitHub App registers the runner.
+    pub token_file: Option<TokenPath>,
     /// Where the runner registers.
     pub url: RegistrationUrl,
     /// The configured work directory; `None` means the runtime directory of the unit.
@@ -223,12 +224,12 @@ checked_text!(
     }
 );
 checked_text!(
-    /// The path of the token file: absolute, and not in the store, which everybody can read.
+    /// The path of a file that holds a secret: absolute, and not in the store, which everybody can read.
     TokenPath,
     |text| {
-        absolute("tokenFile", text)?;
+        absolute("secret file", text)?;
         if Path::new(text).starts_with("/nix/store") {
-            return Err(format!("tokenFile `{text}` lies in the store, which everybody can read: keep the token outside, for example in /run/secrets"));
+            return Err(format!("secret file `{text}` lies in the store, which everybody can read: keep it outside, for example in /run/secrets"));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! only choose an advice, never what is done.
 
 use crate::manifest::Manifest;
-use crate::model::TokenKind;
+use crate::model::{TokenKind, TokenPath};
 
 /// A line longer than this is cut.
 const MAX_LINE: usize = 8 * 1024;
@@ -82,7 +82,7 @@ pub(super) fn advice(lines: &[String], kind: TokenKind, manifest: &Manifest) -> 
     let registration = &manifest.registration;
     let page = registration.url.settings_page();
     let name = super::configure::shown_name(registration.name.as_ref());
-    let token = registration.token_file.as_str();
+    let token = registration.token_file.as_ref().map_or("`tokenFile`", TokenPath::as_str);
     if said("A runner exists with the same name") {
         return format!(
             "What to do: a runner {name} is already registered; remove it at {page}, give this one another name, or set `replace = true` if it may be taken over."

@@ -50,7 +50,7 @@ impl Host {
     pub fn new() -> Self {
         let root = TempDir::new().expect("a temporary directory");
         let manifest = json!({
-            "version": 1,
+            "version": 2,
             "instance": "runner1",
             "registration": {
                 "ephemeral": false,
@@ -64,6 +64,10 @@ impl Host {
             },
             "replace": false,
             "tokenType": "auto",
+            "githubApp": null,
+            "method": null,
+            "reRegisterOnTokenChange": true,
+            "registrationInterval": 60,
             "listener": root.path().join("listener/Runner.Listener")
         });
         let host = Self { root, manifest };

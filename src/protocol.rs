@@ -1,0 +1,210 @@
+//! What root asks a broker and what it answers: one line of JSON each, over the broker's socket.
+//!
+//! The broker alone holds the API credential. Whoever asks names an instance and a verb; address, name, labels and
+//! group come from the broker's own manifest, and which runners are ours from the ledger, so that no request can turn
+//! the credential against anything else. Types only: nothing here reads, writes or connects.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::InstanceName;
+
+/// The version of the protocol. Both sides come from one release; this finds out when they do not.
+pub const VERSION: u64 = 1;
+
+/// The longest line that either side reads.
+pub const MAX_BYTES: u64 = 256 * 1024;
+
+/// One question.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Request {
+    /// Always [`VERSION`].
+    pub version: u64,
+    /// Whose broker this should be; another one refuses.
+    pub instance: InstanceName,
+    /// How many seconds the broker may take, all attempts together.
+    pub patience: u64,
+    /// What is wanted.
+    pub verb: Verb,
+}
+
+/// What a broker can do.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verb {
+    /// Get what registers the configured runner.
+    Issue(Issue),
+    /// Delete a runner on the server, if the ledger knows its id and the server its name.
+    #[serde(rename_all = "camelCase")]
+    Retire {
+        /// The id on the server.
+        id: u64,
+    },
+    /// Look a runner up.
+    #[serde(rename_all = "camelCase")]
+    Observe {
+        /// By this id, at the address where the ledger says it was registered; without it, by the configured name.
+        id: Option<u64>,
+    },
+    /// Find out whether the credential can administer runners of the configured address.
+    Preflight,
+}
+
+/// What is to register the runner.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Issue {
+    /// A registration token, for the listener's `configure`.
+    Token,
+    /// A JIT configuration: the server registers the runner at once.
+    #[serde(rename_all = "camelCase")]
+    Jit {
+        /// Where jobs will run, as an absolute path.
+        work_folder: String,
+    },
+}
+
+/// One answer.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Answer {
+    /// Always [`VERSION`].
+    pub version: u64,
+    /// When the credential itself expires, in seconds since 1970, if the server said so.
+    pub credential_expires: Option<u64>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// `issue`: a registration token.
+    Token(Secret),
+    /// `issue`: the runner that the server made, and the files of its registration by name.
+    #[serde(rename_all = "camelCase")]
+    Jit {
+        /// Its id on the server.
+        id: u64,
+        /// Its name on the server.
+        name: String,
+        /// What the listener reads; the names are the server's and not checked yet.
+        files: BTreeMap<String, Secret>,
+    },
+    /// `issue`: a runner has the name already. After an answer that was lost, it can be the one just made.
+    NameTaken(Seen),
+    /// `retire`: deleted now. It was idle and can take no job any more.
+    Retired,
+    /// `retire`: the server knows no such runner (any more).
+    Gone,
+    /// `retire`: it runs a job, so the server keeps it.
+    Busy,
+    /// `retire`: the id belongs to a runner of another name, or the ledger does not know it. Nothing was done.
+    NotOurs(String),
+    /// `observe`: the runner, if there is one.
+    Seen(Option<Seen>),
+    /// `preflight`: the credential is good.
+    #[serde(rename_all = "camelCase")]
+    Ready {
+        /// The newest version of the runner that the server offers.
+        newest_runner: Option<String>,
+    },
+    /// The server refuses, and repeating does not help. Sentences: what is wrong and the way out.
+    Refused(String),
+    /// The server could not be reached, or answered nothing useful in time. The end of a sentence.
+    Unreachable(String),
+    /// Too many requests; not before this time, in seconds since 1970.
+    RateLimited(u64),
+}
+
+/// A runner as the server shows it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Whether a listener is connected.
+    pub online: bool,
+    /// Whether it runs a job.
+    pub busy: bool,
+}
+
+/// A text that must not be printed.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for where it has to go.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(value: &impl Serialize) -> String {
+        serde_json::to_string(value).unwrap()
+    }
+
+    fn request(verb: Verb) -> String {
+        let instance = "runner1".to_string().try_into().unwrap();
+        line(&Request { version: VERSION, instance, patience: 5, verb })
+    }
+
+    #[test]
+    fn requests_keep_their_form() {
+        insta::assert_snapshot!(request(Verb::Issue(Issue::Token)), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"issue":"token"}}"#);
+        insta::assert_snapshot!(request(Verb::Issue(Issue::Jit { work_folder: "/work".into() })), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"issue":{"jit":{"workFolder":"/work"}}}}"#);
+        insta::assert_snapshot!(request(Verb::Retire { id: 21 }), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"retire":{"id":21}}}"#);
+        insta::assert_snapshot!(request(Verb::Observe { id: None }), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":{"id":null}}}"#);
+        insta::assert_snapshot!(request(Verb::Preflight), @r#"{"version":1,"instance":"runner1","patience":5,"verb":"preflight"}"#);
+    }
+
+    #[test]
+    fn answers_keep_their_form_and_hide_their_secrets() {
+        let files = BTreeMap::from([(".runner".into(), Secret::new("{}".into()))]);
+        let answer = Answer {
+            version: VERSION,
+            credential_expires: Some(1_800_000_000),
+            outcome: Outcome::Jit { id: 21, name: "runner1".into(), files },
+        };
+        insta::assert_snapshot!(line(&answer), @r#"{"version":1,"credentialExpires":1800000000,"outcome":{"jit":{"id":21,"name":"runner1","files":{".runner":"{}"}}}}"#);
+        assert_eq!(serde_json::from_str::<Answer>(&line(&answer)).unwrap(), answer);
+        assert_eq!(format!("{:?}", Secret::new("ghs_fake".into())), "Secret(redacted)");
+    }
+
+    #[test]
+    fn another_form_is_refused() {
+        assert!(
+            serde_json::from_str::<Request>(r#"{"version":1,"instance":"a","patience":5,"verb":"destroy"}"#).is_err()
+        );
+        assert!(
+            serde_json::from_str::<Request>(
+                r#"{"version":1,"instance":"a","patience":5,"verb":"preflight","url":"x"}"#
+            )
+            .is_err()
+        );
+    }
+}
