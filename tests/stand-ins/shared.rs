@@ -59,6 +59,23 @@ impl Utc {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
+    /// `2026-01-02 03:04:05 UTC`, the form in the header about an API token's end.
+    pub fn with_zone(self) -> String {
+        self.sortable().replace('Z', " UTC")
+    }
+
+    /// `Fri, 02 Jan 2026 03:04:05 GMT`, the form of the `Date` header.
+    pub fn http(self) -> String {
+        let Self { year, month, day, hour, minute, second } = self;
+        // Zeller's congruence counts from Saturday, and January as the 13th month.
+        let (count, of_year) = if month < 3 { (month + 12, year - 1) } else { (month, year) };
+        let weekday = (day + 13 * (count + 1) / 5 + of_year + of_year / 4 - of_year / 100 + of_year / 400) % 7;
+        let weekday = ["Sat", "Sun", "Mon", "Tue", "Wed", "Thu", "Fri"][usize::try_from(weekday).unwrap_or_default()];
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let month = months[usize::try_from(month - 1).unwrap_or_default()];
+        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+    }
+
     /// `20260102-030405`, the form in the names of the diagnostic logs.
     pub fn compact(self) -> String {
         let Self { year, month, day, hour, minute, second } = self;

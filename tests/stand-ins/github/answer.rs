@@ -44,13 +44,29 @@ impl Answer {
         Self::error(401, "Requires authentication")
     }
 
+    /// 403: the account that the App is installed in has suspended it.
+    pub fn suspended() -> Self {
+        Self::error(403, "This installation has been suspended")
+    }
+
     /// 404: missing, or no access; GitHub does not tell which.
     pub fn not_found() -> Self {
         Self::error(404, "Not Found")
     }
 
+    /// 409: the name of a runner is taken.
+    pub fn name_taken(name: &str) -> Self {
+        Self::error(409, &format!("Already exists - A runner with the name {name} already exists."))
+    }
+
     /// 422 with the given text.
     pub fn unprocessable(message: &str) -> Self {
         Self::error(422, message)
+    }
+
+    /// The answer with one more header.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
     }
 }

@@ -16,7 +16,16 @@ struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Gets the address, complete or not at all, once requests are answered
+    /// Where to listen for TLS as well
+    #[arg(long, requires_all = ["tls_certificate", "tls_key"])]
+    tls_listen: Option<SocketAddr>,
+    /// PEM of the certificate for TLS
+    #[arg(long, requires = "tls_listen")]
+    tls_certificate: Option<PathBuf>,
+    /// PEM of the key for TLS
+    #[arg(long, requires = "tls_listen")]
+    tls_key: Option<PathBuf>,
+    /// Gets the address, complete or not at all, once requests are answered; the one for TLS is on the second line
     #[arg(long)]
     address_file: Option<PathBuf>,
     /// What GitHub knows: read at the start if it exists, rewritten after each change
@@ -25,22 +34,40 @@ struct Arguments {
     /// Gets one line of JSON for each request
     #[arg(long)]
     record: Option<PathBuf>,
+    /// Only write ca.pem, certificate.pem and key.pem for --host to this directory
+    #[arg(long, requires = "host", value_name = "DIRECTORY")]
+    make_ca: Option<PathBuf>,
+    /// A host name of the certificate; may be given again
+    #[arg(long, requires = "make_ca")]
+    host: Vec<String>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(directory) = arguments.make_ca {
+        return github::Identity::make(&arguments.host)?.write(&directory).map(drop);
+    }
+    let tls = match (arguments.tls_listen, arguments.tls_certificate, arguments.tls_key) {
+        (Some(listen), Some(certificate), Some(key)) => {
+            let identity = github::Identity::read(&certificate, &key)?;
+            Some(github::Tls { listen: Some(listen), identity })
+        }
+        _ => None,
+    };
     let server = github::start(github::Config {
         listen: Some(arguments.listen),
+        tls,
         state: arguments.state_file.as_ref().map_or_else(|| Ok(github::State::default()), read)?,
         state_file: arguments.state_file,
         record_file: arguments.record,
     })?;
-    let address = format!("{}\n", server.address());
+    let addresses = [Some(server.address()), server.tls_address()];
+    let lines: String = addresses.iter().flatten().map(|address| format!("{address}\n")).collect();
     if let Some(path) = arguments.address_file {
-        github::replace(&path, address.as_bytes())?;
+        github::replace(&path, lines.as_bytes())?;
     }
     let mut stdout = std::io::stdout();
-    stdout.write_all(address.as_bytes())?;
+    stdout.write_all(lines.as_bytes())?;
     stdout.flush()?;
     server.wait();
     Ok(())

@@ -20,15 +20,21 @@ pub struct Record {
     pub secret_in_path: bool,
     /// The host that the client believed to talk to.
     pub host: String,
+    /// Whether it came over TLS.
+    pub secure: bool,
     /// The `User-Agent`, if there was one.
     pub user_agent: Option<String>,
+    /// The `Accept`, if there was one.
+    pub accept: Option<String>,
+    /// The `X-GitHub-Api-Version`, if there was one.
+    pub api_version: Option<String>,
     /// Header names in lower case, sorted.
     pub headers: Vec<String>,
     /// Scheme and digest of the credential, if there was one.
     pub authorization: Option<Authorization>,
     /// The JSON body, secrets replaced; null if there was none.
     pub body: Value,
-    /// The status that was answered.
+    /// The status that was answered; 0 if the connection was closed without an answer.
     pub status: u16,
 }
 

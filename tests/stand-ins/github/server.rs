@@ -1,47 +1,42 @@
-//! The HTTP side: takes requests apart, records them, and keeps the files up to date.
+//! Starting, asking and stopping a stand-in.
 //!
 //! A server runs on a thread of its own, so that programs without an async runtime can
-//! embed it. Everything happens under one lock: requests are answered one at a time,
-//! and a record is complete before its answer leaves.
+//! embed it.
 
 use std::{
-    collections::HashMap,
     fs::{self, File},
-    io::Write as _,
+    io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread::{self, JoinHandle},
 };
 
 use anyhow::{Context as _, Result};
-use axum::{
-    Router,
-    body::{Body, to_bytes},
-    extract::{Query, Request, State as Shared},
-    http::{HeaderMap, header, request::Parts},
-    response::Response,
-};
-use serde_json::Value;
+use axum::Router;
+use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 use super::{
-    answer::Answer,
-    auth, control,
-    faults::{self, Fault},
-    record::{Record, redact, redact_json},
-    routes::{self, Seen},
+    faults::Fault,
+    proxy::{self, Asked},
+    record::Record,
+    service::{self, Door, Inner},
     state::State,
+    tls::{Tls, TlsListener},
 };
 
-/// Larger bodies than this are not read; a registration has about a kilobyte.
-const LARGEST_BODY: usize = 1 << 20;
+/// The file with the certificate of an authority that the stand-in made.
+const CA: &str = "ca.pem";
 
 /// How to start a stand-in.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Where to listen; `127.0.0.1:0` if absent.
     pub listen: Option<SocketAddr>,
+    /// Serve TLS as well, with a proxy that leads there.
+    pub tls: Option<Tls>,
     /// What GitHub knows at first.
     pub state: State,
     /// Rewritten, complete or not at all, after each change.
@@ -53,29 +48,33 @@ pub struct Config {
 /// A running stand-in. It stops when this is dropped.
 pub struct GitHub {
     address: SocketAddr,
-    inner: Arc<Mutex<Inner>>,
+    secure: Option<Secure>,
+    door: Door,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Inner {
-    state: State,
-    faults: Vec<Fault>,
-    records: Vec<Record>,
-    state_file: Option<PathBuf>,
-    record_file: Option<File>,
+/// What a stand-in with TLS has besides.
+struct Secure {
+    address: SocketAddr,
+    proxy: SocketAddr,
+    asked: Asked,
+    /// Holds the certificate of the authority, if it is known.
+    files: Option<TempDir>,
+}
+
+/// Sockets that are bound, but not yet served.
+struct Sockets {
+    plain: TcpListener,
+    secure: Option<(TcpListener, TlsAcceptor, TcpListener)>,
 }
 
 /// Starts a stand-in; it answers when this returns.
 ///
 /// # Errors
 ///
-/// The address is taken, or a file cannot be written.
+/// An address is taken, a file cannot be written, or the certificate is of no use.
 pub fn start(config: Config) -> Result<GitHub> {
-    let listen = config.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let listener = TcpListener::bind(listen).with_context(|| format!("Failed to listen on {listen}"))?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
     let open = |path: &PathBuf| {
         let file = File::options().create(true).append(true).open(path);
         file.with_context(|| format!("Failed to open {}", path.display()))
@@ -84,32 +83,72 @@ pub fn start(config: Config) -> Result<GitHub> {
         state: config.state,
         faults: Vec::new(),
         records: Vec::new(),
+        jwts: Vec::new(),
         state_file: config.state_file,
         record_file: config.record_file.as_ref().map(open).transpose()?,
     };
     inner.save()?;
-    let inner = Arc::new(Mutex::new(inner));
+    let door = Door { inner: Arc::new(Mutex::new(inner)), secure: false };
+    let mut sockets = Sockets { plain: bind(config.listen)?, secure: None };
+    let address = sockets.plain.local_addr()?;
+    let mut secure = None;
+    if let Some(tls) = config.tls {
+        let (listener, proxy) = (bind(tls.listen)?, bind(None)?);
+        let files = tls.identity.ca.as_deref().map(in_directory).transpose()?;
+        let (address, proxy_address) = (listener.local_addr()?, proxy.local_addr()?);
+        secure = Some(Secure { address, proxy: proxy_address, asked: Asked::default(), files });
+        sockets.secure = Some((listener, tls.identity.acceptor()?, proxy));
+    }
+    let asked = secure.as_ref().map(|secure| secure.asked.clone()).unwrap_or_default();
     let (stop, stopped) = oneshot::channel();
-    let router = Router::new().fallback(serve).with_state(Arc::clone(&inner));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = door.clone();
     let thread = thread::spawn(move || {
         runtime.block_on(async move {
-            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-                return;
-            };
             tokio::select! {
-                _ = axum::serve(listener, router) => {}
+                // Sockets that were bound can be served.
+                _ = serve(sockets, served, asked) => {}
                 _ = stopped => {}
             }
         });
     });
-    Ok(GitHub { address, inner, stop: Some(stop), thread: Some(thread) })
+    Ok(GitHub { address, secure, door, stop: Some(stop), thread: Some(thread) })
+}
+
+fn bind(address: Option<SocketAddr>) -> Result<TcpListener> {
+    let address = address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let listener = TcpListener::bind(address).with_context(|| format!("Failed to listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn in_directory(ca: &str) -> Result<TempDir> {
+    let files = tempfile::tempdir().context("Failed to create a directory for the certificate")?;
+    fs::write(files.path().join(CA), ca).context("Failed to write the certificate of the authority")?;
+    Ok(files)
+}
+
+async fn serve(sockets: Sockets, door: Door, asked: Asked) -> io::Result<()> {
+    let router = |door| Router::new().fallback(service::serve).with_state(door);
+    if let Some((listener, acceptor, proxy)) = sockets.secure {
+        let target = listener.local_addr()?;
+        let listener = TlsListener::new(tokio::net::TcpListener::from_std(listener)?, acceptor)?;
+        let door = Door { secure: true, ..door.clone() };
+        tokio::spawn(axum::serve(listener, router(door)).into_future());
+        tokio::spawn(proxy::serve(tokio::net::TcpListener::from_std(proxy)?, target, asked));
+    }
+    axum::serve(tokio::net::TcpListener::from_std(sockets.plain)?, router(door)).await
 }
 
 impl GitHub {
-    /// Where it listens.
+    /// Where it listens for plain HTTP.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for TLS.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.secure.as_ref().map(|secure| secure.address)
     }
 
     /// The base that stands for `https://api.github.com`.
@@ -117,14 +156,29 @@ impl GitHub {
         format!("http://{}", self.address)
     }
 
+    /// For `https_proxy`: leads to the TLS port, whatever the host is.
+    pub fn proxy_url(&self) -> Option<String> {
+        self.secure.as_ref().map(|secure| format!("http://{}", secure.proxy))
+    }
+
+    /// For `SSL_CERT_FILE`: the authority, if the stand-in made it.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.secure.as_ref()?.files.as_ref().map(|files| files.path().join(CA))
+    }
+
+    /// The hosts that were asked for through the proxy, as `api.github.com:443`.
+    pub fn proxied_hosts(&self) -> Vec<String> {
+        self.secure.as_ref().map(|secure| secure.asked.all()).unwrap_or_default()
+    }
+
     /// Everything seen so far.
     pub fn records(&self) -> Vec<Record> {
-        self.lock().records.clone()
+        self.door.lock().records.clone()
     }
 
     /// A copy of what GitHub knows now.
     pub fn state(&self) -> State {
-        self.lock().state.clone()
+        self.door.lock().state.clone()
     }
 
     /// Changes what GitHub knows.
@@ -133,7 +187,7 @@ impl GitHub {
     ///
     /// The state file cannot be written.
     pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
-        let mut inner = self.lock();
+        let mut inner = self.door.lock();
         let result = change(&mut inner.state);
         inner.save()?;
         Ok(result)
@@ -141,7 +195,7 @@ impl GitHub {
 
     /// Makes coming requests fail.
     pub fn inject(&self, fault: Fault) {
-        self.lock().faults.push(fault);
+        self.door.lock().faults.push(fault);
     }
 
     /// Serves until the process ends.
@@ -150,10 +204,6 @@ impl GitHub {
             // A panic of the server has been printed already.
             _ = thread.join();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,105 +217,6 @@ impl Drop for GitHub {
             _ = thread.join();
         }
     }
-}
-
-async fn serve(Shared(inner): Shared<Arc<Mutex<Inner>>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
-    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
-    let answer = inner.answer(&parts, body);
-    let answer = inner.save().map_or_else(|error| Answer::error(500, &format!("{error:#}")), |()| answer);
-    let number = inner.records.len();
-    drop(inner);
-    response(answer, number)
-}
-
-fn response(answer: Answer, number: usize) -> Response {
-    let mut builder =
-        Response::builder().status(answer.status).header("x-github-request-id", format!("STAND:IN:{number}"));
-    for (name, value) in answer.headers {
-        builder = builder.header(name, value);
-    }
-    let response = match answer.body {
-        Some(body) => {
-            builder.header(header::CONTENT_TYPE, "application/json; charset=utf-8").body(Body::from(body.to_string()))
-        }
-        None => builder.body(Body::empty()),
-    };
-    // Only an injected header or status that is no header or status gets here.
-    response.unwrap_or_else(|_| Response::new(Body::from("The injected fault is not valid HTTP")))
-}
-
-impl Inner {
-    fn answer(&mut self, parts: &Parts, body: Value) -> Answer {
-        let (method, path) = (parts.method.as_str(), parts.uri.path());
-        if let Some(path) = path.strip_prefix("/_stand-in") {
-            let Self { state, faults, records, .. } = self;
-            return control::control((method, path), body, state, faults, records);
-        }
-        let (credential, authorization) = auth::read(text(&parts.headers, header::AUTHORIZATION));
-        let seen = Seen {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            query: Query::<HashMap<_, _>>::try_from_uri(&parts.uri).map_or_else(|_| HashMap::new(), |query| query.0),
-            host: text(&parts.headers, header::HOST).unwrap_or_default().to_owned(),
-            credential,
-            body,
-        };
-        let user_agent = text(&parts.headers, header::USER_AGENT).map(str::to_owned);
-        // Before the effect, so that a token is still known when it is used up.
-        let mut secrets = self.state.secrets();
-        let answer = match faults::take(&mut self.faults, method, path) {
-            Some(fault) if fault.after_effect => {
-                routes::route(&mut self.state, &seen);
-                fault.answer()
-            }
-            Some(fault) => fault.answer(),
-            None if user_agent.is_none() => Answer::error(
-                403,
-                "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.",
-            ),
-            None => routes::route(&mut self.state, &seen),
-        };
-        secrets.extend(self.state.secrets());
-        let target = parts.uri.path_and_query().map_or(path, |target| target.as_str());
-        let redacted = redact(target, &secrets);
-        let mut headers: Vec<String> = parts.headers.keys().map(ToString::to_string).collect();
-        headers.sort();
-        let record = Record {
-            method: seen.method,
-            secret_in_path: redacted != target,
-            path: redacted,
-            host: seen.host,
-            user_agent,
-            headers,
-            authorization,
-            body: redact_json(&seen.body, &secrets),
-            status: answer.status,
-        };
-        self.keep(record);
-        answer
-    }
-
-    fn keep(&mut self, record: Record) {
-        if let (Some(file), Ok(line)) = (&mut self.record_file, serde_json::to_string(&record)) {
-            // The records in memory stay the authority; a full disk must not stop a test.
-            _ = writeln!(file, "{line}");
-        }
-        self.records.push(record);
-    }
-
-    fn save(&self) -> Result<()> {
-        match &self.state_file {
-            None => Ok(()),
-            Some(path) => replace(path, serde_json::to_string_pretty(&self.state)?.as_bytes()),
-        }
-    }
-}
-
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// Writes a file so that a reader finds it complete or not at all.

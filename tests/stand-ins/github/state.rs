@@ -1,21 +1,34 @@
-//! What this GitHub knows: credentials, runner groups and runners.
+//! What this GitHub knows: credentials, accounts, runner groups and runners.
 //!
 //! The same shape is the configuration of an embedded stand-in and the content of the
 //! state file of the program, so a test can write one by hand.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::shared::{sha256, unix_now};
+use super::{
+    app::{App, Installation, InstallationToken},
+    jit::JitChanges,
+    pat::Pat,
+    runner::{Group, Runner},
+    shared::{sha256, unix_now},
+};
 
 /// Everything the stand-in remembers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct State {
-    /// API tokens that are accepted.
+    /// API tokens that may do everything.
     pub pats: Vec<String>,
+    /// Personal access tokens with limits.
+    pub limited_pats: Vec<Pat>,
+    /// GitHub Apps.
+    pub apps: Vec<App>,
+    /// Tokens of their installations.
+    pub installation_tokens: Vec<InstallationToken>,
     /// Entities such as `orgs/octo-org` that exist; empty means that all do.
     pub entities: Vec<String>,
+    /// Accounts that are plain users, so no organisations.
+    pub users: Vec<String>,
     /// Runner groups, the same for every entity.
     pub groups: Vec<Group>,
     /// Registration and remove tokens.
@@ -24,34 +37,39 @@ pub struct State {
     pub runners: Vec<Runner>,
     /// The number given out last, to runners and tokens alike.
     pub last_id: u64,
+    /// How far the clock is ahead of the machine's, in seconds.
+    pub clock_skew: i64,
+    /// Seconds since the epoch, by the machine's clock, until which every connection is
+    /// closed without an answer.
+    pub down_until: u64,
+    /// Requests that are answered before the rate limit is exceeded.
+    pub rate_limit: u64,
+    /// Requests that were counted.
+    pub rate_used: u64,
+    /// What is wrong with the JIT configurations that are made.
+    pub jit: JitChanges,
 }
 
 impl Default for State {
     fn default() -> Self {
         Self {
             pats: Vec::new(),
+            limited_pats: Vec::new(),
+            apps: Vec::new(),
+            installation_tokens: Vec::new(),
             entities: Vec::new(),
+            users: Vec::new(),
             groups: vec![Group { id: 1, name: "Default".to_owned(), default: true, is_hosted: false }],
             tokens: Vec::new(),
             runners: Vec::new(),
             last_id: 0,
+            clock_skew: 0,
+            down_until: 0,
+            rate_limit: 5_000,
+            rate_used: 0,
+            jit: JitChanges::default(),
         }
     }
-}
-
-/// A runner group.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Group {
-    /// Number of the group.
-    pub id: u64,
-    /// Name of the group.
-    pub name: String,
-    /// Whether runners without a wish land here.
-    #[serde(default)]
-    pub default: bool,
-    /// Whether the group is for GitHub's own runners; self-hosted ones cannot join it.
-    #[serde(default)]
-    pub is_hosted: bool,
 }
 
 /// What a short-lived token is good for.
@@ -78,78 +96,27 @@ pub struct Token {
     pub expires: u64,
 }
 
-/// A label of a runner.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Label {
-    /// The label.
-    pub name: String,
-    /// `read-only` or `custom`.
-    #[serde(rename = "type")]
-    pub kind: String,
-}
-
-/// A registered runner.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Runner {
-    /// Number of the runner.
-    pub id: u64,
-    /// Name, unique within the entity without regard to case.
-    pub name: String,
-    /// `orgs/O`, `repos/O/R` or `enterprises/E`.
-    pub entity: String,
-    /// Number of its group.
-    #[serde(default)]
-    pub group: u64,
-    /// Labels in the order of registration.
-    #[serde(default)]
-    pub labels: Vec<Label>,
-    /// Whether it is gone after one job.
-    #[serde(default)]
-    pub ephemeral: bool,
-    /// Whether self-update was refused.
-    #[serde(default)]
-    pub updates_disabled: bool,
-    /// Whether it runs a job now; a busy runner cannot be deleted.
-    #[serde(default)]
-    pub busy: bool,
-    /// `online` or `offline`.
-    #[serde(default = "offline")]
-    pub status: String,
-    /// The public key it registered with; a test can tell a fresh identity from an old one.
-    #[serde(default)]
-    pub public_key: String,
-}
-
-fn offline() -> String {
-    "offline".to_owned()
-}
-
-impl Runner {
-    /// The runner as REST shows it.
-    pub fn public(&self) -> Value {
-        let labels: Vec<Value> = (1_u64..)
-            .zip(&self.labels)
-            .map(|(id, label)| json!({ "id": id, "name": label.name, "type": label.kind }))
-            .collect();
-        json!({
-            "id": self.id,
-            "runner_group_id": self.group,
-            "name": self.name,
-            "os": "linux",
-            "status": self.status,
-            "busy": self.busy,
-            "ephemeral": self.ephemeral,
-            "labels": labels,
-        })
-    }
-}
-
 impl State {
+    /// Seconds since the epoch by GitHub's clock.
+    pub fn now(&self) -> u64 {
+        unix_now().saturating_add_signed(self.clock_skew)
+    }
+
+    /// Whether connections are closed without an answer.
+    pub fn is_down(&self) -> bool {
+        unix_now() < self.down_until
+    }
+
+    /// Whether the account is a plain user.
+    pub fn is_user(&self, name: &str) -> bool {
+        self.users.iter().any(|user| user.eq_ignore_ascii_case(name))
+    }
+
     /// Whether such an organisation, repository or enterprise exists.
     pub fn knows(&self, entity: &str) -> bool {
         let known = |name: &String| name.eq_ignore_ascii_case(entity);
-        self.entities.is_empty() || self.entities.iter().any(known)
+        let is_user = entity.strip_prefix("orgs/").is_some_and(|name| self.is_user(name));
+        !is_user && (self.entities.is_empty() || self.entities.iter().any(known))
     }
 
     /// The next number.
@@ -166,7 +133,7 @@ impl State {
             secret: format!("AFAKE{}", &digest[..24]),
             entity: entity.to_owned(),
             kind,
-            expires: unix_now() + lifetime,
+            expires: self.now() + lifetime,
         };
         self.tokens.push(token.clone());
         token
@@ -174,8 +141,21 @@ impl State {
 
     /// A token that is known and still valid.
     pub fn token(&self, secret: &str) -> Option<&Token> {
-        let now = unix_now();
+        let now = self.now();
         self.tokens.iter().find(|token| token.secret == secret && token.expires > now)
+    }
+
+    /// A personal access token with limits, expired or not.
+    pub fn limited_pat(&self, secret: &str) -> Option<&Pat> {
+        self.limited_pats.iter().find(|pat| pat.token == secret)
+    }
+
+    /// A token of an installation that is known and still valid, and the installation.
+    pub fn installation_token(&self, secret: &str) -> Option<(&InstallationToken, &Installation)> {
+        let now = self.now();
+        let token = self.installation_tokens.iter().find(|token| token.secret == secret && token.expires > now)?;
+        let mut installations = self.apps.iter().flat_map(|app| &app.installations);
+        Some((token, installations.find(|installation| installation.id == token.installation)?))
     }
 
     /// The runner with this number in this entity.
@@ -183,9 +163,18 @@ impl State {
         self.runners.iter().find(|runner| runner.id == id && runner.entity.eq_ignore_ascii_case(entity))
     }
 
+    /// Where the runner with this name in this entity is, without regard to case.
+    pub fn holder(&self, entity: &str, name: &str) -> Option<usize> {
+        let fits =
+            |runner: &Runner| runner.entity.eq_ignore_ascii_case(entity) && runner.name.eq_ignore_ascii_case(name);
+        self.runners.iter().position(fits)
+    }
+
     /// Every secret that must not appear in a record.
     pub fn secrets(&self) -> Vec<String> {
+        let pats = self.limited_pats.iter().map(|pat| &pat.token);
+        let installations = self.installation_tokens.iter().map(|token| &token.secret);
         let tokens = self.tokens.iter().map(|token| &token.secret);
-        self.pats.iter().chain(tokens).cloned().collect()
+        self.pats.iter().chain(pats).chain(installations).chain(tokens).cloned().collect()
     }
 }

@@ -1,0 +1,86 @@
+//! Organisations, users and repositories: as much as finding out what a name is needs.
+
+use serde_json::json;
+
+use super::{answer::Answer, auth::Credential, routes::Seen, state::State};
+
+/// `GET /users/{name}`, which organisations answer as well.
+pub fn user(state: &State, seen: &Seen, name: &str) -> Answer {
+    refusal(state, seen).unwrap_or_else(|| {
+        let kind = if state.is_user(name) {
+            "User"
+        } else if is_organization(state, name) {
+            "Organization"
+        } else {
+            return Answer::not_found();
+        };
+        Answer::json(200, json!({ "login": name, "type": kind }))
+    })
+}
+
+/// `GET /orgs/{name}`.
+pub fn organization(state: &State, seen: &Seen, name: &str) -> Answer {
+    refusal(state, seen).unwrap_or_else(|| {
+        if is_organization(state, name) {
+            Answer::json(200, json!({ "login": name, "type": "Organization" }))
+        } else {
+            Answer::not_found()
+        }
+    })
+}
+
+/// `GET /repos/{owner}/{name}`; every repository is private.
+pub fn repository(state: &State, seen: &Seen, owner: &str, name: &str) -> Answer {
+    let entity = format!("repos/{owner}/{name}");
+    let visible = match &seen.credential {
+        Credential::Api(secret) => {
+            let in_reach = |list: &Option<Vec<String>>| {
+                list.as_ref().is_none_or(|list| list.iter().any(|listed| listed.eq_ignore_ascii_case(name)))
+            };
+            let pat = state.limited_pat(secret).is_none_or(|pat| pat.sees(&entity));
+            let installation = state.installation_token(secret).is_none_or(|(token, installation)| {
+                let own = installation.account.eq_ignore_ascii_case(owner);
+                own && installation.reaches(name) && in_reach(&token.repositories)
+            });
+            pat && installation
+        }
+        _ => false,
+    };
+    refusal(state, seen).unwrap_or_else(|| {
+        if !visible || !state.knows(&entity) {
+            return Answer::not_found();
+        }
+        let kind = if state.is_user(owner) { "User" } else { "Organization" };
+        Answer::json(
+            200,
+            json!({
+                "name": name,
+                "full_name": format!("{owner}/{name}"),
+                "private": true,
+                "owner": { "login": owner, "type": kind },
+            }),
+        )
+    })
+}
+
+/// Anybody may ask, but not with a credential that is none.
+fn refusal(state: &State, seen: &Seen) -> Option<Answer> {
+    let good = match &seen.credential {
+        Credential::None => true,
+        Credential::Remote(_) => false,
+        Credential::Api(secret) => {
+            let limited = state.limited_pat(secret).is_some_and(|pat| !pat.expired(state.now()));
+            limited || state.pats.contains(secret) || state.installation_token(secret).is_some()
+        }
+    };
+    (!good).then(Answer::bad_credentials)
+}
+
+/// An organisation exists by itself or by one of its repositories.
+fn is_organization(state: &State, name: &str) -> bool {
+    let owns = |entity: &String| {
+        let mut parts = entity.split('/');
+        parts.next() == Some("repos") && parts.next().is_some_and(|owner| owner.eq_ignore_ascii_case(name))
+    };
+    !state.is_user(name) && (state.knows(&format!("orgs/{name}")) || state.entities.iter().any(owns))
+}

@@ -1,0 +1,104 @@
+//! Runners and the groups they are in.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A runner group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Group {
+    /// Number of the group.
+    pub id: u64,
+    /// Name of the group.
+    pub name: String,
+    /// Whether runners without a wish land here.
+    #[serde(default)]
+    pub default: bool,
+    /// Whether the group is for GitHub's own runners; self-hosted ones cannot join it.
+    #[serde(default)]
+    pub is_hosted: bool,
+}
+
+impl Group {
+    /// The group as REST shows it.
+    pub fn public(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "default": self.default,
+            "is_hosted": self.is_hosted,
+            "visibility": "all",
+            "inherited": false,
+            "allows_public_repositories": false,
+            "restricted_to_workflows": false,
+            "selected_workflows": [],
+            "workflow_restrictions_read_only": false,
+        })
+    }
+}
+
+/// A label of a runner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// The label.
+    pub name: String,
+    /// `read-only` or `custom`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// A registered runner.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Runner {
+    /// Number of the runner.
+    pub id: u64,
+    /// Name, unique within the entity without regard to case.
+    pub name: String,
+    /// `orgs/O`, `repos/O/R` or `enterprises/E`.
+    pub entity: String,
+    /// Number of its group.
+    #[serde(default)]
+    pub group: u64,
+    /// Labels in the order of registration.
+    #[serde(default)]
+    pub labels: Vec<Label>,
+    /// Whether it is gone after one job.
+    #[serde(default)]
+    pub ephemeral: bool,
+    /// Whether self-update was refused.
+    #[serde(default)]
+    pub updates_disabled: bool,
+    /// Whether it runs a job now; a busy runner cannot be deleted.
+    #[serde(default)]
+    pub busy: bool,
+    /// `online` or `offline`.
+    #[serde(default = "offline")]
+    pub status: String,
+    /// The public key it registered with; a test can tell a fresh identity from an old one.
+    #[serde(default)]
+    pub public_key: String,
+}
+
+fn offline() -> String {
+    "offline".to_owned()
+}
+
+impl Runner {
+    /// The runner as REST shows it.
+    pub fn public(&self) -> Value {
+        let labels: Vec<Value> = (1_u64..)
+            .zip(&self.labels)
+            .map(|(id, label)| json!({ "id": id, "name": label.name, "type": label.kind }))
+            .collect();
+        json!({
+            "id": self.id,
+            "runner_group_id": self.group,
+            "name": self.name,
+            "os": "linux",
+            "status": self.status,
+            "busy": self.busy,
+            "ephemeral": self.ephemeral,
+            "labels": labels,
+        })
+    }
+}
