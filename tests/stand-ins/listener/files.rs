@@ -37,9 +37,9 @@ pub struct Settings {
     pub pool_id: u64,
     #[serde(skip_serializing_if = "is_default")]
     pub pool_name: Option<String>,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "flag")]
     pub disable_update: bool,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "flag")]
     pub ephemeral: bool,
     #[serde(skip_serializing_if = "is_default")]
     pub server_url: Option<String>,
@@ -47,9 +47,9 @@ pub struct Settings {
     pub git_hub_url: Option<String>,
     #[serde(skip_serializing_if = "is_default")]
     pub work_folder: Option<String>,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "flag")]
     pub use_v2_flow: bool,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "flag")]
     pub use_runner_admin_flow: bool,
     #[serde(skip_serializing_if = "is_default")]
     pub server_url_v2: Option<String>,
@@ -76,6 +76,13 @@ const SETTINGS_KEYS: [&str; 13] = [
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// As [`number`], for `"True"` and `"False"` in any case.
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let parsed = value.as_bool().or_else(|| value.as_str()?.to_ascii_lowercase().parse().ok());
+    parsed.ok_or_else(|| serde::de::Error::custom("Could not convert string to boolean."))
 }
 
 /// Settings made by the server hold numbers as strings.
