@@ -9,17 +9,31 @@
 #[path = "stand-ins/github/mod.rs"]
 mod github;
 
+#[path = "stand-ins/tests/accounts.rs"]
+mod accounts;
+#[path = "stand-ins/tests/apps.rs"]
+mod apps;
+#[path = "stand-ins/tests/client.rs"]
+mod client;
 #[path = "stand-ins/tests/configure.rs"]
 mod configure;
+#[path = "stand-ins/tests/deliveries.rs"]
+mod deliveries;
 #[path = "stand-ins/tests/faults.rs"]
 mod faults;
 #[path = "stand-ins/tests/grammar.rs"]
 mod grammar;
 #[path = "stand-ins/tests/harness.rs"]
 mod harness;
+#[path = "stand-ins/tests/jit.rs"]
+mod jit;
 #[path = "stand-ins/tests/remove.rs"]
 mod remove;
 #[path = "stand-ins/tests/rest.rs"]
 mod rest;
 #[path = "stand-ins/tests/run.rs"]
 mod run;
+#[path = "stand-ins/tests/tls.rs"]
+mod tls;
+#[path = "stand-ins/tests/tokens.rs"]
+mod tokens;

@@ -71,7 +71,7 @@ pub fn control((method, path): (&str, &str), body: Value, controlled: Controlled
     let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let answer = match (method, segments.as_slice()) {
         ("GET", ["records"]) => Ok(Answer::json(200, json!(records))),
-        ("DELETE", ["records"]) => forget(records),
+        ("DELETE", ["records"]) => Ok(forget(records)),
         ("GET", ["runners"]) => Ok(Answer::json(200, json!(state.runners))),
         ("POST", ["runners"]) => add_runner(state, body),
         ("DELETE", ["runners", id]) => {
@@ -83,7 +83,7 @@ pub fn control((method, path): (&str, &str), body: Value, controlled: Controlled
         ("POST", ["pats"]) => with(body, |pat: Pat| state.limited_pats.push(pat)),
         ("DELETE", ["pats"]) => {
             state.limited_pats.clear();
-            forget(&mut state.pats)
+            Ok(forget(&mut state.pats))
         }
         ("POST", ["apps"]) => with(body, |app: App| {
             state.apps.retain(|known| known.id != app.id);
@@ -91,10 +91,10 @@ pub fn control((method, path): (&str, &str), body: Value, controlled: Controlled
         }),
         ("DELETE", ["apps"]) => {
             state.installation_tokens.clear();
-            forget(&mut state.apps)
+            Ok(forget(&mut state.apps))
         }
         ("POST", ["users"]) => with(body, |name| state.users.push(name)),
-        ("DELETE", ["users"]) => forget(&mut state.users),
+        ("DELETE", ["users"]) => Ok(forget(&mut state.users)),
         ("POST", ["tokens"]) => serde_json::from_value(body).map(|wanted: NewToken| {
             let lifetime = wanted.lifetime.unwrap_or(3_600);
             let token = state.mint(&wanted.entity, wanted.kind, lifetime);
@@ -102,7 +102,7 @@ pub fn control((method, path): (&str, &str), body: Value, controlled: Controlled
         }),
         ("GET", ["faults"]) => Ok(Answer::json(200, json!(faults))),
         ("POST", ["faults"]) => with(body, |fault| faults.push(fault)),
-        ("DELETE", ["faults"]) => forget(faults),
+        ("DELETE", ["faults"]) => Ok(forget(faults)),
         ("POST", ["jit"]) => with(body, |changes| state.jit = changes),
         ("DELETE", ["jit"]) => {
             state.jit = JitChanges::default();
@@ -127,9 +127,9 @@ fn with<T: DeserializeOwned>(body: Value, change: impl FnOnce(T)) -> Outcome {
     Ok(Answer::no_content())
 }
 
-fn forget<T>(list: &mut Vec<T>) -> Outcome {
+fn forget<T>(list: &mut Vec<T>) -> Answer {
     list.clear();
-    Ok(Answer::no_content())
+    Answer::no_content()
 }
 
 fn add_runner(state: &mut State, body: Value) -> Outcome {

@@ -61,8 +61,11 @@ fn main() -> Result<()> {
         state_file: arguments.state_file,
         record_file: arguments.record,
     })?;
-    let addresses = [Some(server.address()), server.tls_address()];
-    let lines: String = addresses.iter().flatten().map(|address| format!("{address}\n")).collect();
+    let plain = server.address();
+    let lines = match server.tls_address() {
+        None => format!("{plain}\n"),
+        Some(secure) => format!("{plain}\n{secure}\n"),
+    };
     if let Some(path) = arguments.address_file {
         github::replace(&path, lines.as_bytes())?;
     }

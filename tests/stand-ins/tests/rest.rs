@@ -5,39 +5,10 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::{
+    client::ask,
     github::{self, Config, Fault, GitHub, Runner, State},
     harness::{PAT, Running, Stand, example, wait_for},
 };
-
-struct Answer {
-    status: u16,
-    link: Option<String>,
-    body: Value,
-}
-
-/// One request with the API token as a bearer.
-fn ask(base: &str, method: &str, path: &str, body: &Value) -> Answer {
-    let request = ureq::http::Request::builder()
-        .method(method)
-        .uri(format!("{base}{path}"))
-        .header("authorization", format!("Bearer {PAT}"))
-        .body(if body.is_null() { String::new() } else { body.to_string() })
-        .unwrap();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .allow_non_standard_methods(true)
-        .proxy(None)
-        .build()
-        .into();
-    let request = agent.configure_request(request).build();
-    let mut response = agent.run(request).unwrap();
-    let link = response.headers().get("link");
-    Answer {
-        status: response.status().as_u16(),
-        link: link.map(|link| link.to_str().unwrap().to_owned()),
-        body: response.body_mut().read_json().unwrap_or(Value::Null),
-    }
-}
 
 fn runner(id: u64) -> Runner {
     serde_json::from_value(json!({ "id": id, "name": format!("r{id}"), "entity": "repos/octo-org/app" })).unwrap()
@@ -58,10 +29,10 @@ fn lists_come_in_pages_with_links() {
     assert_eq!(first.body["total_count"], 65);
     assert_eq!(first.body["runners"].as_array().unwrap().len(), 30);
     let next = format!("<{}{RUNNERS}?per_page=30&page=2>; rel=\"next\"", github.url());
-    assert!(first.link.unwrap().starts_with(&next));
+    assert!(first.header("link").unwrap().starts_with(&next));
     let last = ask(&github.url(), "GET", &format!("{RUNNERS}?per_page=30&page=3"), &Value::Null);
     assert_eq!(last.body["runners"].as_array().unwrap().len(), 5);
-    assert_eq!(last.link, None);
+    assert_eq!(last.header("link"), None);
     let one = ask(&github.url(), "GET", &format!("/api/v3{RUNNERS}?name=R7"), &Value::Null);
     assert_eq!(one.body["runners"][0]["id"], 7);
 }

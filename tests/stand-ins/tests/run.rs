@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Stand, wait_for};
+use crate::harness::{Stand, finish, wait_for};
 
 /// A stand with a configured runner that then follows `script`.
 fn configured(more: &[&str], script: &Value) -> Stand {
@@ -130,6 +130,15 @@ fn endings_have_the_texts_and_codes_of_the_runner() {
         let ran = stand.ran(&["run"]).expect(code);
         assert!(ran.stderr.contains(text), "{ending}: {}", ran.stderr);
         assert!(stand.root(".runner").exists(), "{ending}");
+    }
+}
+
+#[test]
+fn a_refused_version_has_a_code_of_its_own_on_request() {
+    let variable = "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE";
+    for (value, code) in [("true", 7), ("True", 7), ("false", 1), ("", 1)] {
+        let stand = configured(&[], &json!({ "run": [{ "end": "version-too-old" }] }));
+        finish(stand.listener(&["run"]).env(variable, value)).expect(code);
     }
 }
 
