@@ -64,13 +64,12 @@ pub fn generate(state: &mut State, seen: &Seen, entity: &str) -> Answer {
         return Answer::name_taken(&wanted.name);
     }
     let id = state.next_id();
-    let label = |name: &String| Label { name: name.to_lowercase(), kind: "custom".to_owned() };
     let runner = Runner {
         id,
         name: wanted.name,
         entity: entity.to_owned(),
         group: group.id,
-        labels: wanted.labels.iter().map(label).collect(),
+        labels: wanted.labels.iter().map(|name| Label::custom(name)).collect(),
         ephemeral: true,
         updates_disabled: false,
         busy: false,

@@ -26,6 +26,7 @@ mod delivery;
 mod faults;
 mod jit;
 mod jwt;
+mod labels;
 mod paging;
 mod pat;
 mod proxy;

@@ -13,7 +13,7 @@ use super::{
     answer::Answer,
     apps,
     auth::Credential,
-    jit, register, runners,
+    jit, labels, register, runners,
     state::{State, TokenKind},
 };
 
@@ -81,6 +81,9 @@ fn in_entity(state: &mut State, seen: &Seen, entity: &str, rest: &[&str]) -> Ans
         ("DELETE", ["runners", id]) => {
             let removing = Some(TokenKind::Remove);
             allow(state, seen, entity, removing).unwrap_or_else(|| runners::delete(state, entity, id))
+        }
+        (_, ["runners", id, "labels", rest @ ..]) => {
+            allow(state, seen, entity, None).unwrap_or_else(|| labels::labels(state, seen, (entity, id), rest))
         }
         _ => Answer::not_found(),
     }

@@ -46,6 +46,18 @@ pub struct Label {
     pub kind: String,
 }
 
+impl Label {
+    /// A label that somebody gave; it is kept in lower case.
+    pub fn custom(name: &str) -> Self {
+        Self { name: name.to_lowercase(), kind: "custom".to_owned() }
+    }
+
+    /// Whether it is one of the runner's own, which cannot be taken from it.
+    pub fn read_only(&self) -> bool {
+        self.kind == "read-only"
+    }
+}
+
 /// A registered runner.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -84,12 +96,14 @@ fn offline() -> String {
 }
 
 impl Runner {
+    /// The labels as REST shows them.
+    pub fn public_labels(&self) -> Vec<Value> {
+        let label = |(id, label): (u64, &Label)| json!({ "id": id, "name": label.name, "type": label.kind });
+        (1..).zip(&self.labels).map(label).collect()
+    }
+
     /// The runner as REST shows it.
     pub fn public(&self) -> Value {
-        let labels: Vec<Value> = (1_u64..)
-            .zip(&self.labels)
-            .map(|(id, label)| json!({ "id": id, "name": label.name, "type": label.kind }))
-            .collect();
         json!({
             "id": self.id,
             "runner_group_id": self.group,
@@ -98,7 +112,7 @@ impl Runner {
             "status": self.status,
             "busy": self.busy,
             "ephemeral": self.ephemeral,
-            "labels": labels,
+            "labels": self.public_labels(),
         })
     }
 }

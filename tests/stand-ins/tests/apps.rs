@@ -41,12 +41,12 @@ fn jwt(github: &GitHub) -> String {
 }
 
 /// A token of the first installation; fails with the refusal.
-fn token(github: &GitHub, narrowing: &Value) -> Result<(String, Value), Answer> {
+fn token(github: &GitHub, narrowing: &Value) -> Result<(String, Value), Box<Answer>> {
     let path = "/app/installations/70/access_tokens";
     let answer = attempt(&github.url(), &jwt(github), "POST", path, narrowing).unwrap();
     match answer.body["token"].as_str() {
         Some(token) => Ok((token.to_owned(), answer.body.clone())),
-        None => Err(answer),
+        None => Err(Box::new(answer)),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::ask,
-    github::{self, Config, Fault, GitHub, Runner, State},
+    github::{self, Config, Fault, GitHub, Label, Runner, State},
     harness::{PAT, Running, Stand, example, wait_for},
 };
 
@@ -55,6 +55,28 @@ fn a_busy_runner_cannot_be_deleted() {
     let refused = ask(&url, "DELETE", &format!("{RUNNERS}/1"), &Value::Null);
     assert_eq!(refused.status, 422);
     assert_eq!(refused.body["message"], "Runner \"r1\" is currently running a job and cannot be deleted");
+}
+
+#[test]
+fn labels_come_and_go_but_for_the_runners_own() {
+    let github = github(1);
+    let own = Label { name: "Linux".to_owned(), kind: "read-only".to_owned() };
+    github.change(|state| state.runners[0].labels.push(own)).unwrap();
+    let path = format!("{RUNNERS}/1/labels");
+    for (method, path, body, names) in [
+        ("POST", path.clone(), json!({ "labels": ["GPU", "linux"] }), &["Linux", "gpu"][..]),
+        ("PUT", path.clone(), json!({ "labels": ["a", "b"] }), &["Linux", "a", "b"]),
+        ("DELETE", format!("{path}/a"), Value::Null, &["Linux", "b"]),
+        ("DELETE", path.clone(), Value::Null, &["Linux"]),
+        ("GET", path.clone(), Value::Null, &["Linux"]),
+    ] {
+        let answer = ask(&github.url(), method, &path, &body).body;
+        let labels = answer["labels"].as_array().unwrap();
+        let found: Vec<&str> = labels.iter().map(|label| label["name"].as_str().unwrap()).collect();
+        assert_eq!(found, names, "{method}");
+    }
+    assert_eq!(ask(&github.url(), "DELETE", &format!("{path}/linux"), &Value::Null).status, 422);
+    assert_eq!(ask(&github.url(), "DELETE", &format!("{path}/a"), &Value::Null).status, 404);
 }
 
 #[test]
