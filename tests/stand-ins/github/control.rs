@@ -14,7 +14,7 @@
 //! | `POST jit` · `DELETE jit` | what is wrong with JIT configurations ([`JitChanges`]) · nothing |
 //! | `POST clock-skew` | seconds by which GitHub's clock is ahead |
 //! | `POST down` | close every connection without an answer: `true`, `false` or for so many seconds |
-//! | `POST rate-limit` | how many requests more are answered |
+//! | `POST rate-limit` | how many requests more are answered within the hour |
 //!
 //! Nothing of it is recorded, and none of it exists at GitHub. It works while GitHub is
 //! down.

@@ -156,16 +156,15 @@ impl Inner {
                 "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.",
             );
         }
-        if self.state.rate_used >= self.state.rate_limit {
+        if !self.state.count_request() {
             return Answer::error(403, "API rate limit exceeded for user ID 1.");
         }
-        self.state.rate_used += 1;
         routes::route(&mut self.state, seen)
     }
 
     /// Headers that every answer has, unless a fault has set them already.
     fn with_common_headers(&self, mut answer: Answer, seen: &Seen) -> Answer {
-        let State { rate_limit, rate_used, .. } = self.state;
+        let State { rate_limit, rate_used, rate_reset, .. } = self.state;
         let now = self.state.now();
         let mut common = vec![
             ("date", Utc::from_unix(now).http()),
@@ -173,8 +172,7 @@ impl Inner {
             ("x-ratelimit-limit", rate_limit.to_string()),
             ("x-ratelimit-remaining", rate_limit.saturating_sub(rate_used).to_string()),
             ("x-ratelimit-used", rate_used.to_string()),
-            // The limit is never lifted by itself; this is only to be shown.
-            ("x-ratelimit-reset", (now / 3_600 * 3_600 + 3_600).to_string()),
+            ("x-ratelimit-reset", rate_reset.to_string()),
             ("x-ratelimit-resource", "core".to_owned()),
         ];
         if let Credential::Api(secret) = &seen.credential

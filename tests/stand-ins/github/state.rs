@@ -44,8 +44,10 @@ pub struct State {
     pub down_until: u64,
     /// Requests that are answered before the rate limit is exceeded.
     pub rate_limit: u64,
-    /// Requests that were counted.
+    /// Requests that were counted in this hour.
     pub rate_used: u64,
+    /// When the hour ends, in seconds since the epoch.
+    pub rate_reset: u64,
     /// What is wrong with the JIT configurations that are made.
     pub jit: JitChanges,
 }
@@ -67,6 +69,7 @@ impl Default for State {
             down_until: 0,
             rate_limit: 5_000,
             rate_used: 0,
+            rate_reset: 0,
             jit: JitChanges::default(),
         }
     }
@@ -105,6 +108,17 @@ impl State {
     /// Whether connections are closed without an answer.
     pub fn is_down(&self) -> bool {
         unix_now() < self.down_until
+    }
+
+    /// Counts a request; false if the rate limit is exceeded.
+    pub fn count_request(&mut self) -> bool {
+        if self.rate_reset <= self.now() {
+            self.rate_used = 0;
+            self.rate_reset = self.now() + 3_600;
+        }
+        let good = self.rate_used < self.rate_limit;
+        self.rate_used += u64::from(good);
+        good
     }
 
     /// Whether the account is a plain user.

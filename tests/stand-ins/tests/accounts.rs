@@ -84,6 +84,8 @@ fn every_answer_tells_the_rate_limit_and_an_exceeded_one_refuses() {
     let refused = ask(&github.url(), "GET", "/users/octocat", &Value::Null);
     assert_eq!((refused.status, refused.header("x-ratelimit-remaining")), (403, Some("0")));
     assert!(refused.message().starts_with("API rate limit exceeded"));
+    github.change(|state| state.clock_skew = 3_601).unwrap();
+    assert_eq!(ask(&github.url(), "GET", "/users/octocat", &Value::Null).status, 200);
 }
 
 #[test]
