@@ -66,14 +66,9 @@ fn installed(token: &InstallationToken, installation: &Installation, entity: &st
     if installation.suspended {
         return Some(Answer::suspended());
     }
-    let own = |owner: &str| owner.eq_ignore_ascii_case(&installation.account);
-    let listed = |repository: &str| match &token.repositories {
-        Some(list) => list.iter().any(|name| name.eq_ignore_ascii_case(repository)),
-        None => installation.reaches(repository),
-    };
     let in_reach = match entity.split('/').collect::<Vec<_>>()[..] {
-        ["orgs", name] => own(name),
-        ["repos", owner, name] => own(owner) && listed(name),
+        ["orgs", name] => name.eq_ignore_ascii_case(&installation.account),
+        ["repos", owner, name] => token.reaches(installation, owner, name),
         _ => false,
     };
     let granted = permission(entity).and_then(|name| token.permissions.get(name)).map(String::as_str);

@@ -34,15 +34,10 @@ pub fn repository(state: &State, seen: &Seen, owner: &str, name: &str) -> Answer
     let entity = format!("repos/{owner}/{name}");
     let visible = match &seen.credential {
         Credential::Api(secret) => {
-            let in_reach = |list: &Option<Vec<String>>| {
-                list.as_ref().is_none_or(|list| list.iter().any(|listed| listed.eq_ignore_ascii_case(name)))
-            };
             let pat = state.limited_pat(secret).is_none_or(|pat| pat.sees(&entity));
-            let installation = state.installation_token(secret).is_none_or(|(token, installation)| {
-                let own = installation.account.eq_ignore_ascii_case(owner);
-                own && installation.reaches(name) && in_reach(&token.repositories)
-            });
-            pat && installation
+            let installed = state.installation_token(secret);
+            let installed = installed.is_none_or(|(token, installation)| token.reaches(installation, owner, name));
+            pat && installed
         }
         _ => false,
     };

@@ -106,3 +106,12 @@ pub struct InstallationToken {
     /// Seconds since the epoch at which it stops working.
     pub expires: u64,
 }
+
+impl InstallationToken {
+    /// Whether it may touch the repository; `installation` is its own.
+    pub fn reaches(&self, installation: &Installation, owner: &str, repository: &str) -> bool {
+        let listed = |list: &Vec<String>| list.iter().any(|name| name.eq_ignore_ascii_case(repository));
+        let selected = self.repositories.as_ref().is_none_or(listed);
+        selected && installation.account.eq_ignore_ascii_case(owner) && installation.reaches(repository)
+    }
+}

@@ -156,6 +156,8 @@ fn a_token_reaches_what_it_was_granted_and_no_more() {
         ("app", &app, "POST", mint(REPO), 201),
         ("app", &app, "POST", mint(ORG), 403),
         ("app", &app, "POST", mint("/repos/octo-org/other/actions/runners"), 403),
+        ("app", &app, "GET", "/repos/octo-org/app".to_owned(), 200),
+        ("app", &app, "GET", "/repos/octo-org/other".to_owned(), 404),
         ("reading", &reading, "GET", ORG.to_owned(), 200),
         ("reading", &reading, "POST", mint(ORG), 403),
     ] {
