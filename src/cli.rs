@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::start::{Start, read_manifest};
-use crate::{journal, prepare, record, runner};
+use crate::{journal, prepare, record, runner, settle};
 
 const HELP: &str = "\
 Prepares, registers and records a self-hosted GitHub Actions runner before it starts.
@@ -22,6 +22,7 @@ Commands, in the order in which a unit runs them:
   configure  As the service user: register with the staged token, if there is one
   record     As root: write into the ledger which runner this is
   link       As the service user: link logs and credentials into the work directory
+  settle     As root, after the end: say what it means, and take unused registrations back
   check M    While the system is built: say whether manifest M is good
 
 Options of all commands but check:
@@ -29,16 +30,18 @@ Options of all commands but check:
   --state-directory DIR    Where the registration is kept
   --work-directory DIR     Where jobs run; emptied at every start
   --logs-directory DIR     Where the listener's logs are kept
-  --ledger-directory DIR   prepare, record: where root keeps what it knows about registrations
+  --ledger-directory DIR   prepare, record, settle: where root keeps what it knows about registrations
+  --broker SOCKET          prepare, settle: who asks GitHub with the API credential
 ";
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
 enum Command {
-    Prepare(Start, PathBuf),
+    Prepare(Start, PathBuf, PathBuf),
     Configure(Start),
     Record(Start, PathBuf),
     Link(Start),
+    Settle(Start, PathBuf, PathBuf),
     Check(PathBuf),
     /// Show this text.
     Show(&'static str),
@@ -65,10 +68,11 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Prepare(start, ledger) => prepare::run(&start, &ledger),
+        Command::Prepare(start, ledger, broker) => prepare::run(&start, &ledger, &broker),
         Command::Configure(start) => runner::configure::run(&start),
         Command::Record(start, ledger) => record::run(&start, &ledger),
         Command::Link(start) => runner::link::run(&start),
+        Command::Settle(start, ledger, broker) => settle::run(&start, &ledger, &broker),
         Command::Check(manifest) => read_manifest(&manifest).map(drop),
         Command::Show(text) => {
             use std::io::Write as _;
@@ -93,18 +97,21 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
                 Some(more) => Err(unexpected(&more, name)),
             };
         }
-        "prepare" | "configure" | "record" | "link" => {}
+        "prepare" | "configure" | "record" | "link" | "settle" => {}
         _ => bail!("There is no command `{}`", name.escape_debug()),
     }
-    let with_ledger = matches!(name, "prepare" | "record");
-    let mut given: [(&str, Option<PathBuf>); 5] =
-        ["--manifest", "--state-directory", "--work-directory", "--logs-directory", "--ledger-directory"]
+    let knows = |option: &str| match option {
+        "--ledger-directory" => matches!(name, "prepare" | "record" | "settle"),
+        "--broker" => matches!(name, "prepare" | "settle"),
+        _ => true,
+    };
+    let mut given: [(&str, Option<PathBuf>); 6] =
+        ["--manifest", "--state-directory", "--work-directory", "--logs-directory", "--ledger-directory", "--broker"]
             .map(|option| (option, None));
     while let Some(argument) = arguments.next() {
         let slot = given
             .iter_mut()
-            .filter(|(known, _)| with_ledger || *known != "--ledger-directory")
-            .find(|(known, _)| argument == *known)
+            .find(|(option, _)| knows(option) && argument == *option)
             .ok_or_else(|| unexpected(&argument, name))?;
         let option = slot.0;
         let value = arguments.next().filter(|value| !value.is_empty() && !value.as_encoded_bytes().starts_with(b"-"));
@@ -113,11 +120,12 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
             bail!("Option {option} was given twice");
         }
     }
-    let [manifest, state, work, logs, ledger] =
+    let [manifest, state, work, logs, ledger, broker] =
         given.map(|(option, value)| value.with_context(|| format!("Command {name} needs option {option}")));
     let start = Start { manifest: manifest?, state_directory: state?, work_directory: work?, logs_directory: logs? };
     Ok(match name {
-        "prepare" => Command::Prepare(start, ledger?),
+        "prepare" => Command::Prepare(start, ledger?, broker?),
+        "settle" => Command::Settle(start, ledger?, broker?),
         "record" => Command::Record(start, ledger?),
         "configure" => Command::Configure(start),
         _ => Command::Link(start),
@@ -132,8 +140,7 @@ fn unexpected(argument: &OsString, command: &str) -> anyhow::Error {
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        "prepare --manifest m --state-directory s --work-directory w --logs-directory l --ledger-directory r";
+    const GOOD: &str = "prepare --manifest m --state-directory s --work-directory w --logs-directory l --ledger-directory r --broker b";
 
     fn parsed(line: &str) -> Result<Command> {
         parse(line.split_whitespace().map(OsString::from))
@@ -147,8 +154,12 @@ mod tests {
             work_directory: "w".into(),
             logs_directory: "l".into(),
         };
-        assert_eq!(parsed(GOOD).unwrap(), Command::Prepare(start(), "r".into()));
-        let without_ledger = GOOD.replace(" --ledger-directory r", "").replace("prepare", "link");
+        assert_eq!(parsed(GOOD).unwrap(), Command::Prepare(start(), "r".into(), "b".into()));
+        let record = GOOD.replace(" --broker b", "").replace("prepare", "record");
+        assert_eq!(parsed(&record).unwrap(), Command::Record(start(), "r".into()));
+        let settle = GOOD.replace("prepare", "settle");
+        assert_eq!(parsed(&settle).unwrap(), Command::Settle(start(), "r".into(), "b".into()));
+        let without_ledger = record.replace(" --ledger-directory r", "").replace("record", "link");
         assert_eq!(parsed(&without_ledger).unwrap(), Command::Link(start()));
         assert_eq!(parsed("check m").unwrap(), Command::Check("m".into()));
     }
@@ -161,6 +172,7 @@ mod tests {
             ("prepare --manifest m", "needs option --state-directory"),
             ("check", "needs the path of a manifest"),
             ("check a b", "does not take `b`"),
+            (&GOOD.replace("prepare", "record"), "record does not take `--broker`"),
             (&GOOD.replace("prepare", "configure"), "configure does not take `--ledger-directory`"),
             (&format!("{GOOD} --manifest x"), "--manifest was given twice"),
             (&format!("{GOOD} extra"), "does not take `extra`"),

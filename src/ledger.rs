@@ -5,22 +5,24 @@
 //! and the registrations that this host gave up without being able to remove them from GitHub.
 //!
 //! Order of writing, so that every crash is found by looking: what is given up is noted in the old entry first; the new
-//! entry, without a runner, is written beside it before anything is deleted, and takes its place after the old state
-//! was purged and before the new secret is staged; `record` adds the runner as soon as the listener registered it.
+//! entry, an attempt without a runner, is written beside it before anything is deleted, and takes its place after the
+//! old state was purged and before the server is asked or the new secret is staged; the runner is added as soon as the
+//! server named it, or by `record` when the listener registered it; a debt is struck out after the server said that it
+//! is paid.
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use nix::sys::stat::Mode;
-use nix::unistd::Uid;
+mod book;
+
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::{InstanceName, TokenDigest};
-use crate::sys::{Dir, Staged};
+
+pub use book::{Book, LedgerDirectory};
 
 /// The version of the format that this helper writes. It also reads version 1, which had no broker.
 pub const VERSION: u64 = 2;
 
-const MAX_BYTES: u64 = 1 << 20;
 const DAY: u64 = 24 * 60 * 60;
 
 /// Everything known about one runner.
@@ -41,12 +43,15 @@ pub struct Ledger {
     pub runner: Option<Runner>,
     /// Former registrations that GitHub may still know.
     pub left_behind: Vec<LeftBehind>,
-    /// A registration that was asked for and whose result is not known yet.
+    /// A registration that is being made: the state directory was purged for it, and its result is not known yet.
     #[serde(default)]
     pub attempt: Option<Attempt>,
     /// How often this runner registered.
     #[serde(default)]
     pub registrations: Registrations,
+    /// What the last start was told, configuration and token, as a digest: whoever changes something since need not wait.
+    #[serde(default)]
+    pub tried: Option<TokenDigest>,
     /// How the unit ended last, and what was made of it.
     #[serde(default)]
     pub last_exit: Option<Exit>,
@@ -75,9 +80,11 @@ pub struct Runner {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Attempt {
-    /// When the server said that it knows no runner of the name, in seconds since 1970. An idle runner of that name
-    /// that never connected and is there afterwards is therefore the one that was asked for.
+    /// When it began, in seconds since 1970.
     pub since: u64,
+    /// Whether the server said just before that it knows no runner of the name. A runner of that name that is there
+    /// afterwards, idle and without a listener, is therefore the one that was asked for.
+    pub name_was_free: bool,
 }
 
 /// Counts registrations, so that a runner that fails again and again cannot flood the server.
@@ -155,6 +162,30 @@ impl LeftBehind {
 }
 
 impl Ledger {
+    /// An entry that knows of no registration yet.
+    #[must_use]
+    pub fn new(instance: &InstanceName, registration: Map<String, Value>, token: Option<TokenDigest>) -> Self {
+        Self {
+            version: VERSION,
+            instance: instance.as_str().into(),
+            helper: env!("CARGO_PKG_VERSION").into(),
+            registration,
+            token,
+            runner: None,
+            left_behind: vec![],
+            attempt: None,
+            registrations: Registrations::default(),
+            tried: None,
+            last_exit: None,
+        }
+    }
+
+    /// Notes that `runner` was given up, once.
+    pub fn leave_behind(&mut self, runner: Runner, ephemeral: bool, since: u64) {
+        self.left_behind.retain(|left| !left.is(&runner));
+        self.left_behind.push(LeftBehind { runner, ephemeral, since });
+    }
+
     /// Reads the text of a ledger file.
     ///
     /// # Errors
@@ -166,75 +197,16 @@ impl Ledger {
             let version = header.version;
             bail!("it has version {version}, but this helper knows none above {VERSION}: use the newer helper again");
         }
-        let ledger = Self { version: VERSION, ..serde_json::from_slice(text)? };
+        let mut ledger = Self { version: VERSION, ..serde_json::from_slice(text)? };
+        if header.version == 1 && ledger.runner.is_none() {
+            // What version 1 meant by an entry without a runner.
+            ledger.attempt = Some(Attempt { since: 0, name_was_free: false });
+        }
         if ledger.instance != instance.as_str() {
             bail!("it is about runner `{}`", ledger.instance.escape_debug());
         }
         Ok(ledger)
     }
-}
-
-/// The directory of the ledger.
-#[derive(Debug)]
-pub struct LedgerDirectory {
-    dir: Dir,
-}
-
-impl LedgerDirectory {
-    /// Takes an open directory, which nobody but its owner may be able to enter.
-    ///
-    /// # Errors
-    ///
-    /// If it belongs to somebody else, or if others can enter or change it.
-    pub fn new(dir: Dir) -> Result<Self> {
-        let stat = dir.stat()?;
-        if Uid::from_raw(stat.st_uid) != Uid::effective() {
-            bail!("it belongs to user id {}: give it to root", stat.st_uid);
-        }
-        if stat.st_mode & (Mode::S_IRWXG | Mode::S_IRWXO).bits() != 0 {
-            bail!("others than its owner have access to it: set its mode to 0700");
-        }
-        Ok(Self { dir })
-    }
-
-    /// Reads the entry of a runner. `None` means that there is none.
-    ///
-    /// # Errors
-    ///
-    /// An entry that cannot be read is an error and not an absent one: it may name registrations that have to
-    /// be taken back.
-    pub fn load(&self, instance: &InstanceName) -> Result<Option<Ledger>> {
-        let name = file_name(instance);
-        let read = self.dir.read_file(&name, &[Uid::effective()], MAX_BYTES);
-        let explain = || {
-            format!(
-                "Failed to read ledger entry {name}; if it cannot be restored, remove it, and the runner registers anew"
-            )
-        };
-        let text = read.and_then(|read| read.map_err(|fault| anyhow!("it {fault}"))).with_context(explain)?;
-        text.map(|text| Ledger::parse(&text, instance)).transpose().with_context(explain)
-    }
-
-    /// Writes the future entry beside the present one; [`Staged::commit`] puts it in place.
-    ///
-    /// # Errors
-    ///
-    /// Any step of writing.
-    pub fn stage(&self, ledger: &Ledger, instance: &InstanceName) -> Result<Staged<'_>> {
-        let name = file_name(instance);
-        let mut text = serde_json::to_vec_pretty(ledger).context("Failed to write ledger entry as JSON")?;
-        text.push(b'\n');
-        if text.len() as u64 > MAX_BYTES {
-            bail!("Ledger entry {name} would become too large to be read again");
-        }
-        self.dir
-            .stage_file(&name, &text, Mode::S_IRUSR | Mode::S_IWUSR, None)
-            .with_context(|| format!("Failed to write ledger entry {name}"))
-    }
-}
-
-fn file_name(instance: &InstanceName) -> String {
-    format!("{}.json", instance.as_str())
 }
 
 #[cfg(test)]
@@ -258,6 +230,10 @@ mod tests {
         let ledger = Ledger::parse(include_bytes!("../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
         assert_eq!((ledger.version, ledger.runner.as_ref().unwrap().id, ledger.left_behind.len()), (2, 21, 1));
         assert_eq!((ledger.attempt, ledger.registrations, ledger.last_exit), (None, Registrations::default(), None));
+        let mut unfinished: Value = serde_json::from_str(include_str!("../tests/fixtures/ledger-v1.json")).unwrap();
+        unfinished["runner"] = Value::Null;
+        let ledger = Ledger::parse(unfinished.to_string().as_bytes(), &instance()).unwrap();
+        assert_eq!(ledger.attempt, Some(Attempt { since: 0, name_was_free: false }));
     }
 
     #[test]

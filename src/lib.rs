@@ -13,22 +13,32 @@
 //! | `state` | `model`, `sys` | processes, network, writing |
 //! | `plan` | `model`, `manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
 //! | `start` | `manifest`, `sys` | processes, network |
-//! | `prepare` | `model`, `manifest`, `sys`, `ledger`, `state`, `plan`, `start` | processes, network |
+//! | `pace` | `ledger` | the same as `plan` |
+//! | `credential` | `model`, `manifest`, `sys` | processes, network, the key of an App |
+//! | `ask` | `model`, `protocol` | processes, network |
+//! | `retire` | `model`, `protocol`, `ledger`, `ask` | processes, network |
+//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire` | processes, network |
+//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire` | processes, network |
 //! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start` | processes, network |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
 //! | `journal` | | everything but standard error |
 //! | `cli` | all | |
 
+pub mod ask;
 pub mod cli;
+pub mod credential;
 pub mod journal;
 pub mod ledger;
 pub mod manifest;
 pub mod model;
+pub mod pace;
 pub mod plan;
 pub mod prepare;
 pub mod protocol;
 pub mod record;
+pub mod retire;
 pub mod runner;
+pub mod settle;
 pub mod start;
 pub mod state;
 pub mod sys;

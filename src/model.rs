@@ -4,12 +4,14 @@
 //! these values need not check it again.
 
 mod app;
+mod date;
 mod registration;
 mod shown;
 mod token;
 mod url;
 
 pub use app::GithubApp;
+pub use date::date;
 pub(crate) use registration::system_directory_in;
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,

@@ -6,14 +6,20 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::ledger::{Ledger, LeftBehind, Runner};
+use crate::ledger::{ExitKind, Ledger, LeftBehind, Registrations, Runner};
 use crate::manifest::Manifest;
 use crate::model::{Change, Registration, RegistrationUrl, Token, changes, shown};
 use crate::state::{Found, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 
+/// The field of a registration that says where its token is.
+const TOKEN_FILE: &str = "tokenFile";
+
 /// How many former registrations the ledger keeps. GitHub's own clean-up keeps the number far below, unless
 /// something is very wrong; without a limit the ledger would grow until it could not be read any more.
 const MOST_LEFT_BEHIND: usize = 500;
+
+/// How often the listener may give up or meet another session before it gets a fresh identity.
+const PATIENCE: u32 = 3;
 
 /// Everything that a decision depends on.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +28,12 @@ pub struct Inputs<'a> {
     pub manifest: &'a Manifest,
     /// The same as the ledger writes it.
     pub registration: &'a Map<String, Value>,
-    /// The present token.
-    pub token: &'a Token,
+    /// The present token; `None` if a GitHub App is the credential.
+    pub token: Option<&'a Token>,
+    /// Whether the credential is one of the API, so that the server can be asked to look and to delete.
+    pub api: bool,
+    /// The runner that the server was asked for and does not know any more.
+    pub gone: Option<u64>,
     /// What the host remembers.
     pub ledger: Option<&'a Ledger>,
     /// What lies in the state directory.
@@ -58,6 +68,8 @@ pub struct Plan {
     pub forgotten: Vec<LeftBehind>,
     /// The runner that the ledger must name from now on.
     pub runner: Option<Runner>,
+    /// Whether token or token file are not those of the ledger, although that alone may change nothing.
+    pub new_credential: bool,
 }
 
 /// A registration that stays on the server without a runner.
@@ -90,6 +102,10 @@ pub enum Reason {
     Changed(Change),
     /// The token is not the one from before.
     TokenChanged,
+    /// The server does not know the runner any more.
+    DeletedOnServer(u64),
+    /// The listener ended in the same failure this many times, so its identity may be the cause.
+    KeepsFailing(ExitKind, u32),
     /// The state is gone although the ledger names a runner.
     StateLost(u64),
     /// An earlier start did not come to its end.
@@ -125,6 +141,11 @@ impl fmt::Display for Reason {
             Self::Ephemeral => f.write_str("an ephemeral runner registers at every start"),
             Self::Changed(change) => change.fmt(f),
             Self::TokenChanged => f.write_str("the content of the token file changed"),
+            Self::DeletedOnServer(id) => write!(f, "GitHub does not know id {id} any more"),
+            Self::KeepsFailing(ExitKind::SessionConflict, times) => {
+                write!(f, "GitHub saw another session of this runner {times} times in a row")
+            }
+            Self::KeepsFailing(_, times) => write!(f, "the listener gave up {times} times in a row"),
             Self::StateLost(id) => write!(f, "the state directory is empty although id {id} was registered"),
             Self::Interrupted => f.write_str("an earlier registration did not come to its end"),
             Self::Unfit(file, why) => write!(f, "{file} {why}"),
@@ -142,6 +163,9 @@ impl fmt::Display for Reason {
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let Inputs { manifest, ledger, state, .. } = *inputs;
     let changed = ledger.map(|ledger| changed(inputs, ledger)).unwrap_or_default();
+    if let Some(id) = inputs.gone {
+        return register(inputs, [vec![Reason::DeletedOnServer(id)], changed].concat());
+    }
     if manifest.registration.ephemeral {
         return register(inputs, [vec![Reason::Ephemeral], changed].concat());
     }
@@ -149,6 +173,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         let reason = match ledger {
             None => Reason::FirstStart,
             Some(Ledger { runner: Some(runner), .. }) => Reason::StateLost(runner.id),
+            Some(Ledger { runner: None, registrations: Registrations { total: 0, .. }, attempt: None, .. }) => {
+                Reason::FirstStart
+            }
             Some(Ledger { runner: None, .. }) => Reason::Interrupted,
         };
         return register(inputs, [vec![reason], changed].concat());
@@ -167,14 +194,15 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         return keep(inputs, Action::Adopt, Reason::SameAsNixpkgs(settings.id), Some(runner));
     }
     let Some(ledger) = ledger else { return register(inputs, from_nixpkgs) };
-    let obstacles = [changed, against_ledger(inputs, ledger)].concat();
+    let obstacles = [changed, failing(inputs, ledger).into_iter().collect(), against_ledger(inputs, ledger)].concat();
     match (&ledger.runner, state.identity()) {
         (Some(runner), _) if obstacles.is_empty() => {
             keep(inputs, Action::Keep, Reason::Unchanged(runner.clone()), Some(runner.clone()))
         }
-        (None, Some(settings)) if obstacles.is_empty() => {
+        (None, Some(settings)) if obstacles.is_empty() && ledger.attempt.is_some() => {
             keep(inputs, Action::Keep, Reason::NotRecorded(settings.id), None)
         }
+        _ if obstacles.is_empty() => register(inputs, vec![Reason::Interrupted]),
         _ => register(inputs, obstacles),
     }
 }
@@ -190,7 +218,16 @@ fn keep(inputs: &Inputs<'_>, action: Action, reason: Reason, runner: Option<Runn
     if let Some(runner) = &runner {
         left_behind.retain(|left| !left.is(runner));
     }
-    Plan { action, reasons: vec![reason], gives_up: None, left_behind, forgotten: vec![], runner }
+    let new_credential = new_credential(inputs);
+    Plan { action, reasons: vec![reason], gives_up: None, left_behind, forgotten: vec![], runner, new_credential }
+}
+
+/// Whether the listener ended so often in the same way that another identity is worth a try. Only where the old one
+/// can be looked at and taken back.
+fn failing(inputs: &Inputs<'_>, ledger: &Ledger) -> Option<Reason> {
+    let exit = ledger.last_exit.as_ref().filter(|_| inputs.api)?;
+    let about_identity = matches!(exit.kind, ExitKind::Terminated | ExitKind::SessionConflict);
+    (about_identity && exit.failures >= PATIENCE).then_some(Reason::KeepsFailing(exit.kind, exit.failures))
 }
 
 /// Why the state is not the one that the ledger remembers.
@@ -218,12 +255,31 @@ fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
     reasons
 }
 
-/// What in configuration and token is not as the ledger has it.
+/// What in configuration and token is not as the ledger has it, and means another registration.
 fn changed(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
-    let fields = changes(&ledger.registration, inputs.registration).into_iter().map(Reason::Changed);
-    let token =
-        (!ledger.token.as_ref().is_some_and(|digest| digest.matches(inputs.token))).then_some(Reason::TokenChanged);
+    // A registration does not depend on the access token that made it.
+    let credential_matters = inputs.manifest.re_register_on_token_change || !inputs.api;
+    let fields = changes(&ledger.registration, inputs.registration)
+        .into_iter()
+        .filter(|change| credential_matters || change.field != TOKEN_FILE)
+        .map(Reason::Changed);
+    let token = (credential_matters && is_other_token(inputs, ledger)).then_some(Reason::TokenChanged);
     fields.chain(token).collect()
+}
+
+fn is_other_token(inputs: &Inputs<'_>, ledger: &Ledger) -> bool {
+    match (inputs.token, &ledger.token) {
+        (Some(token), Some(digest)) => !digest.matches(token),
+        // The change between token and App shows in the fields.
+        _ => false,
+    }
+}
+
+fn new_credential(inputs: &Inputs<'_>) -> bool {
+    inputs.ledger.is_some_and(|ledger| {
+        let file = |fields: &Map<String, Value>| fields.get(TOKEN_FILE).cloned().unwrap_or(Value::Null);
+        is_other_token(inputs, ledger) || file(&ledger.registration) != file(inputs.registration)
+    })
 }
 
 /// Why the state is not one that nixpkgs' module made with the present configuration.
@@ -248,7 +304,7 @@ fn against_nixpkgs(inputs: &Inputs<'_>) -> Vec<Reason> {
                 Found::Bad(why) => reasons.push(Reason::Unfit(NIXPKGS_CONFIG, why.clone())),
             }
             match token {
-                Found::Good(old) if old == inputs.token => {}
+                Found::Good(old) if Some(old) == inputs.token => {}
                 Found::Good(_) => reasons.push(Reason::TokenChanged),
                 Found::Absent => reasons.push(Reason::Missing(NIXPKGS_TOKEN)),
                 Found::Bad(why) => reasons.push(Reason::Unfit(NIXPKGS_TOKEN, why.clone())),
@@ -273,10 +329,12 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
     let asked = &manifest.registration;
     let former_ephemeral =
         ledger.is_some_and(|ledger| ledger.registration.get("ephemeral") == Some(&Value::Bool(true)));
-    // An ephemeral listener removes its settings when its job is done, and the server its registration.
-    let used_up = former_ephemeral && state.settings == Found::Absent && state.settings_migrated == Found::Absent;
+    // An ephemeral listener removes its settings when its job is done, and the server its registration. So does a job
+    // that wants to keep the registration for itself; hence, if the server can be asked, it is.
+    let used_up =
+        !inputs.api && former_ephemeral && state.settings == Found::Absent && state.settings_migrated == Found::Absent;
     let recorded = ledger.and_then(|ledger| ledger.runner.as_ref()).filter(|_| !used_up).cloned();
-    let known = recorded.or_else(|| never_recorded(inputs));
+    let known = recorded.or_else(|| never_recorded(inputs)).filter(|runner| inputs.gone != Some(runner.id));
 
     let mut left_behind = former(inputs);
     if let Some(runner) = &known {
@@ -295,22 +353,25 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
             name: runner.name,
         }),
         // Without a record only the files say who it was, and jobs can have written them.
-        None if ledger.is_none() => state.identity().map(|settings| GivenUp {
-            id: settings.id,
-            name: settings.name.clone(),
-            page: settings.url.as_deref().and_then(page),
-            taken_over: false,
-        }),
+        None if inputs.gone.is_none() && ledger.is_none_or(|ledger| ledger.attempt.is_none()) => {
+            state.identity().map(|settings| GivenUp {
+                id: settings.id,
+                name: settings.name.clone(),
+                page: settings.url.as_deref().and_then(page),
+                taken_over: false,
+            })
+        }
         None => None,
     };
-    Plan { action: Action::Register, reasons, gives_up, left_behind, forgotten, runner: None }
+    let new_credential = new_credential(inputs);
+    Plan { action: Action::Register, reasons, gives_up, left_behind, forgotten, runner: None, new_credential }
 }
 
 /// The runner that an earlier start registered without coming to record it. No job has run since, so its files are
 /// believed if they are what that start asked for. (With a static user, a process that an earlier job left could have
 /// changed the id; whoever pays the debt has to compare the name on the server.)
 fn never_recorded(inputs: &Inputs<'_>) -> Option<Runner> {
-    let ledger = inputs.ledger.filter(|ledger| ledger.runner.is_none())?;
+    let ledger = inputs.ledger.filter(|ledger| ledger.runner.is_none() && ledger.attempt.is_some())?;
     let settings = inputs.state.identity()?;
     let asked = |field: &str| ledger.registration.get(field).and_then(Value::as_str);
     let url = settings.url.as_deref().filter(|url| asked("url") == Some(url))?;

@@ -1,7 +1,7 @@
 //! A table of starts: what was found, and what is decided.
 
 use super::*;
-use crate::ledger::Registrations;
+use crate::ledger::{Attempt, Exit, Registrations};
 use crate::model::{SALT_BYTES, TokenDigest};
 use crate::state::Settings;
 
@@ -13,6 +13,8 @@ struct Case {
     token: Token,
     ledger: Option<Ledger>,
     state: Snapshot,
+    api: bool,
+    gone: Option<u64>,
 }
 
 impl Case {
@@ -21,13 +23,14 @@ impl Case {
         let token = Token::parse(b"AFAKETOKEN").unwrap();
         let runner = Runner { id: 21, name: "runner1".into(), url: "https://github.com/o/r".into(), recorded_at: 1 };
         let ledger = Ledger {
-            version: 1,
+            version: 2,
             instance: "runner1".into(),
             helper: "0.1.0".into(),
             registration: manifest.registration.to_object().unwrap(),
             token: Some(TokenDigest::new(&token, [0; SALT_BYTES])),
             attempt: None,
             registrations: Registrations::default(),
+            tried: None,
             last_exit: None,
             runner: Some(runner),
             left_behind: vec![],
@@ -41,7 +44,7 @@ impl Case {
             empty: false,
             ..nothing()
         };
-        Self { manifest, token, ledger: Some(ledger), state }
+        Self { manifest, token, ledger: Some(ledger), state, api: false, gone: None }
     }
 
     fn from_nixpkgs() -> Self {
@@ -60,6 +63,13 @@ impl Case {
         case
     }
 
+    /// Registered, but cut off before the runner came into the ledger.
+    fn attempted(mut self) -> Self {
+        self.ledger().runner = None;
+        self.ledger().attempt = Some(Attempt { since: NOW - 10, name_was_free: true });
+        self
+    }
+
     fn ledger(&mut self) -> &mut Ledger {
         self.ledger.as_mut().unwrap()
     }
@@ -75,7 +85,9 @@ impl Case {
         plan(&Inputs {
             manifest: &self.manifest,
             registration: &self.manifest.registration.to_object().unwrap(),
-            token: &self.token,
+            token: Some(&self.token),
+            api: self.api,
+            gone: self.gone,
             ledger: self.ledger.as_ref(),
             state: &self.state,
             now: NOW,
@@ -116,8 +128,10 @@ fn an_empty_state_directory_means_register() {
         @"Register: this is the first start");
     insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state = nothing()),
         @"Register: the state directory is empty although id 21 was registered [gives up 21]");
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.ledger().runner = None; case.state = nothing() }),
+    insta::assert_snapshot!(edited(Case::unchanged().attempted(), |case| case.state = nothing()),
         @"Register: an earlier registration did not come to its end");
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.ledger().runner = None; case.state = nothing() }),
+        @"Register: this is the first start");
 }
 
 #[test]
@@ -197,10 +211,16 @@ fn foreign_state_registers_anew() {
 
 #[test]
 fn a_registration_that_was_never_recorded_is_kept_if_it_is_as_asked() {
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.ledger().runner = None),
+    insta::assert_snapshot!(Case::unchanged().attempted().words(),
         @"Keep: an earlier start registered id 21 as configured, but was cut off before recording it");
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.ledger().runner = None; case.settings().ephemeral = true }),
+    insta::assert_snapshot!(edited(Case::unchanged().attempted(), |case| case.settings().ephemeral = true),
         @"Register: .runner is ephemeral, unlike the configuration [gives up 21]");
+}
+
+#[test]
+fn files_that_no_attempt_accounts_for_are_not_kept() {
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.ledger().runner = None),
+        @"Register: an earlier registration did not come to its end [gives up 21]");
 }
 
 #[test]
@@ -256,8 +276,7 @@ fn files_that_jobs_wrote_never_become_a_debt() {
 
 #[test]
 fn a_registration_that_was_never_recorded_becomes_a_debt_when_it_is_given_up() {
-    let mut case = Case::unchanged();
-    case.ledger().runner = None;
+    let mut case = Case::unchanged().attempted();
     case.manifest.registration.ephemeral = true;
     assert_eq!(case.plan().left_behind[0].runner.id, 21);
     case.settings().name = "not-what-was-asked".into();
@@ -331,4 +350,68 @@ fn a_used_up_ephemeral_registration_is_no_debt() {
     case.state = nothing();
     assert_eq!(case.plan().left_behind, []);
     assert_eq!(Case::ephemeral().plan().left_behind.len(), 1, "one that was cut off is");
+}
+
+#[test]
+fn a_registration_that_github_forgot_is_made_anew_and_owes_nothing() {
+    let mut case = Case::unchanged();
+    (case.api, case.gone) = (true, Some(21));
+    insta::assert_snapshot!(case.words(), @"Register: GitHub does not know id 21 any more");
+    assert_eq!(case.plan().left_behind, []);
+}
+
+#[test]
+fn a_listener_that_keeps_failing_gets_a_fresh_identity_if_the_old_one_can_be_taken_back() {
+    let failing = |kind, failures, api| {
+        edited(Case::unchanged(), |case| {
+            case.api = api;
+            case.ledger().last_exit = Some(Exit { at: NOW, kind, said: String::new(), failures });
+        })
+    };
+    insta::assert_snapshot!(failing(ExitKind::SessionConflict, 3, true),
+        @"Register: GitHub saw another session of this runner 3 times in a row [gives up 21]");
+    insta::assert_snapshot!(failing(ExitKind::Terminated, 4, true),
+        @"Register: the listener gave up 4 times in a row [gives up 21]");
+    for (kind, failures, api) in [
+        (ExitKind::SessionConflict, 2, true),
+        (ExitKind::SessionConflict, 3, false),
+        (ExitKind::Terminated, 2, true),
+        (ExitKind::Terminated, 9, false),
+        (ExitKind::Crashed, 9, true),
+        (ExitKind::NotStarted, 9, true),
+    ] {
+        assert!(failing(kind, failures, api).starts_with("Keep: "), "{kind:?} {failures} {api}");
+    }
+}
+
+#[test]
+fn rotating_an_access_token_leaves_the_registration_alone_if_asked_to() {
+    let rotated = |api, re_register| {
+        edited(Case::unchanged(), |case| {
+            case.api = api;
+            case.manifest.re_register_on_token_change = re_register;
+            case.token = Token::parse(b"ghp_fakeother").unwrap();
+            case.ledger().registration.insert("tokenFile".into(), serde_json::json!("/run/other"));
+        })
+    };
+    assert!(rotated(true, false).starts_with("Keep: "));
+    assert!(rotated(true, true).contains("tokenFile changed: "), "{}", rotated(true, true));
+    assert!(rotated(true, true).contains("the content of the token file changed"));
+    assert!(
+        rotated(false, false).contains("the content of the token file changed"),
+        "a registration token is the registration"
+    );
+
+    let mut case = Case::unchanged();
+    assert!(!case.plan().new_credential);
+    case.token = Token::parse(b"ghp_fakeother").unwrap();
+    assert!(case.plan().new_credential, "the ledger has to learn it");
+}
+
+#[test]
+fn where_the_server_can_be_asked_an_ephemeral_registration_is_a_debt_until_it_says_otherwise() {
+    let mut case = Case::ephemeral();
+    case.state = nothing();
+    case.api = true;
+    assert_eq!(case.plan().left_behind[0].runner.id, 21);
 }

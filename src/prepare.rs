@@ -1,40 +1,71 @@
-//! The root step before a runner starts: read everything, decide, and only then change something.
+//! The first step of a start, as root: decide whether the registration stays, then change something.
 //!
 //! Runs as root outside of the sandbox, in directories that hostile jobs own. It must not start a process, open
 //! a network connection, or follow a link below such a directory; and it deletes nothing before everything that
 //! the next state needs was read and found good.
 
-mod secret;
+mod jit;
+mod register;
 mod work;
 
+use std::cell::Cell;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
+use serde_json::{Map, Value};
 use tracing::{info, warn};
 
-use crate::ledger::{Ledger, LedgerDirectory, VERSION};
+use crate::ask::Broker;
+use crate::credential::{Credential, salt};
+use crate::ledger::{Book, Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
-use crate::model::{Token, TokenDigest, shown};
+use crate::model::{Token, TokenDigest, TokenKind, date, shown};
+use crate::pace::{Wait, wait};
 use crate::plan::{Action, GivenUp, Inputs, Plan, plan};
+use crate::protocol::{Outcome, Verb};
+use crate::retire::{pay, reason};
 use crate::start::{Start, existing, now, walk};
-use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, REGISTRATION_FILES, STAGED_TOKEN, Snapshot};
+use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 use crate::sys::{Dir, Entry, Place, empty};
 
 /// Whom the kernel names as owner where an id has no counterpart.
 const NOBODY: u32 = 65534;
 
+/// How long a start looks after a registration that it would keep. Whatever is not known by then counts as good.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How long before its end an access token is complained about, in seconds.
+const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
+
+/// What a start has read and found good, before it changes anything.
+struct Found<'a> {
+    manifest: &'a Manifest,
+    credential: &'a Credential,
+    /// Absent if the credential is not one of the API.
+    broker: Option<Broker<'a>>,
+    state: &'a Dir,
+    /// Numeric, as the state directory has it.
+    owner: (Uid, Gid),
+    work: Dir,
+    /// As the listener is to see it.
+    work_path: std::path::PathBuf,
+    /// When the credential ends, if the server said so.
+    expires: Cell<Option<u64>>,
+}
+
 /// Prepares a start.
 ///
 /// # Errors
 ///
-/// Anything that stands in the way of a good start. Up to the decision nothing but the ledger directory was made; after it, the next
-/// start finds out how far this one got.
-pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
+/// Anything that stands in the way of a good start. Up to the decision nothing but the ledger was written; after it, the
+/// next start finds out how far this one got.
+pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> {
     let manifest = start.manifest()?;
-    let Some(token_file) = &manifest.registration.token_file else { bail!("no token file") };
-    let token = secret::read(token_file.as_str())?;
+    let credential = Credential::read(&manifest)?;
     let (state_place, state) = existing("state", &start.state_directory)?;
     let (logs_place, _) = existing("logs", &start.logs_directory)?;
     let ledger_place = walk("ledger", ledger_directory)?;
@@ -42,66 +73,154 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     work::check(&work_place, &[("state", &state_place), ("logs", &logs_place), ("ledger", &ledger_place)])?;
     let owner = service_user(&state)?;
     let ledgers = open_ledgers(&ledger_place)?;
-    let entry = ledgers.load(&manifest.instance)?;
+    let stored = ledgers.load(&manifest.instance)?;
     let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
-    let decision = plan(&Inputs {
-        manifest: &manifest,
-        registration: &registration,
-        token: &token,
-        ledger: entry.as_ref(),
-        state: &Snapshot::read(&state)?,
-        now: now()?,
-    });
-    let work = work::open(&work_place, owner)?;
-    explain(&decision, &manifest);
-
-    let write = |ledger: &Ledger| ledgers.stage(ledger, &manifest.instance);
-    let remembered = entry.as_ref().map(|entry| entry.left_behind.as_slice()).unwrap_or_default();
-    let debts_changed = remembered != decision.left_behind;
-    let Plan { action, left_behind, runner, .. } = decision;
-    let new_entry = |left_behind| -> Result<Ledger> {
-        Ok(Ledger {
-            version: VERSION,
-            instance: manifest.instance.as_str().into(),
-            helper: env!("CARGO_PKG_VERSION").into(),
-            registration,
-            token: Some(TokenDigest::new(&token, secret::salt()?)),
-            runner,
-            left_behind,
-            attempt: None,
-            registrations: crate::ledger::Registrations::default(),
-            last_exit: None,
+    let snapshot = Snapshot::read(&state)?;
+    let time = now()?;
+    let decide = |gone| {
+        plan(&Inputs {
+            manifest: &manifest,
+            registration: &registration,
+            token: credential.token(),
+            api: credential.is_of_api(),
+            gone,
+            ledger: stored.as_ref(),
+            state: &snapshot,
+            now: time,
         })
     };
-    match (action, entry) {
-        (Action::Keep, Some(entry)) => {
-            if debts_changed {
-                write(&Ledger { left_behind, ..entry })?.commit()?;
-            }
-            empty_work(&work)?;
+    let mut decision = decide(None);
+
+    let digest = credential.digest()?;
+    let new = Ledger::new(&manifest.instance, registration.clone(), digest.clone());
+    let mut book = Book::new(&ledgers, &manifest.instance, stored.clone(), new.clone());
+    let told = told(start, &registration, &credential);
+    let news = !book.entry.tried.as_ref().is_some_and(|tried| tried.is_of(&told));
+    if news {
+        book.entry.tried = Some(TokenDigest::of(&told, salt()?));
+    }
+    // From the first start on there is an entry in which failures are counted.
+    book.save()?;
+    if !news {
+        hold_back(&book.entry, &decision, &manifest)?;
+    }
+    let found = Found {
+        broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
+        work: work::open(&work_place, owner)?,
+        work_path: work_place.resolved(),
+        manifest: &manifest,
+        credential: &credential,
+        state: &state,
+        owner,
+        expires: Cell::new(None),
+    };
+    let mut reached = found.broker.is_some();
+    if decision.action != Action::Register {
+        match found.look(&decision, &snapshot) {
+            Looked::Good => {}
+            Looked::Silence => reached = false,
+            Looked::Gone(id) => decision = decide(Some(id)),
         }
-        (Action::Keep | Action::Adopt, _) => {
-            write(&new_entry(left_behind)?)?.commit()?;
-            empty_work(&work)?;
-        }
-        (Action::Register, entry) => {
-            // What is given up is noted before the files that name it are gone.
-            if let Some(entry) = entry.filter(|_| debts_changed) {
-                write(&Ledger { left_behind: left_behind.clone(), ..entry })?.commit()?;
-            }
-            // Written beside the old entry before anything is deleted, so that a full disk deletes nothing; and
-            // the work directory first, because whatever cannot be removed there must not cost the registration.
-            let staged = write(&new_entry(left_behind)?)?;
-            empty_work(&work)?;
-            purge(&state).context("Failed to purge the state directory")?;
-            staged.commit()?;
-            stage_token(&state, &token, owner)?;
+        if decision.action == Action::Register && !news {
+            hold_back(&book.entry, &decision, &manifest)?;
         }
     }
-    if action != Action::Register {
-        remove_environment(&state)?;
+    explain(&decision, &found);
+
+    let Plan { action, left_behind, runner, new_credential, .. } = decision;
+    book.entry.left_behind = left_behind;
+    match action {
+        Action::Register => register::run(&found, &mut book, new)?,
+        Action::Keep | Action::Adopt => {
+            if action == Action::Adopt {
+                let Ledger { left_behind, registrations, tried, last_exit, .. } = book.entry.clone();
+                book.entry = Ledger { left_behind, runner, registrations, tried, last_exit, ..new };
+            } else if new_credential {
+                (book.entry.registration, book.entry.token) = (registration, digest);
+            }
+            book.save()?;
+            if let Some(broker) = found.broker.filter(|_| reached) {
+                pay(&broker, &mut book, &manifest.registration.url, Instant::now() + LOOK)?;
+            }
+            empty_work(&found.work)?;
+            remove_environment(&state)?;
+        }
     }
+    found.warn_about_expiry(time);
     forget_nixpkgs(&state)
+}
+
+/// What the server says about a registration that would be kept.
+enum Looked {
+    /// It is there, or nobody can tell.
+    Good,
+    /// The server could not be asked.
+    Silence,
+    /// It is gone.
+    Gone(u64),
+}
+
+impl Found<'_> {
+    /// Asks the broker and remembers what it says about its credential.
+    fn ask(&self, broker: &Broker<'_>, verb: Verb, limit: Duration) -> Outcome {
+        let answer = broker.ask(verb, limit);
+        if answer.credential_expires.is_some() {
+            self.expires.set(answer.credential_expires);
+        }
+        answer.outcome
+    }
+
+    fn look(&self, decision: &Plan, snapshot: &Snapshot) -> Looked {
+        let recorded = decision.runner.as_ref().map(|runner| runner.id);
+        let (Some(broker), Some(id)) = (self.broker, recorded.or_else(|| snapshot.identity().map(|found| found.id)))
+        else {
+            return Looked::Good;
+        };
+        match self.ask(&broker, Verb::Observe { id: Some(id) }, LOOK) {
+            Outcome::Seen(Some(_)) => Looked::Good,
+            Outcome::Seen(None) => Looked::Gone(id),
+            outcome => {
+                warn!("Could not see whether GitHub still knows id {id}: {}. Going on with it", reason(&outcome));
+                Looked::Silence
+            }
+        }
+    }
+
+    fn warn_about_expiry(&self, now: u64) {
+        let Some(end) = self.expires.get().filter(|end| end.saturating_sub(EXPIRES_SOON) <= now) else { return };
+        let file = self.manifest.registration.token_file.as_ref();
+        let file = file.map_or_else(String::new, |file| format!(" in {}", file.as_str()));
+        warn!(
+            "The access token{file} expires on {}: replace it before, or this runner cannot register any more",
+            date(end)
+        );
+    }
+}
+
+/// Everything by which a person can tell a start to do something else than the one before.
+fn told(start: &Start, registration: &Map<String, Value>, credential: &Credential) -> String {
+    let registration = Value::Object(registration.clone());
+    let token = credential.token().map(Token::expose).unwrap_or_default();
+    format!("{}\n{registration}\n{token}", start.manifest.display())
+}
+
+/// Waits as long as the ledger demands.
+fn hold_back(entry: &Ledger, decision: &Plan, manifest: &Manifest) -> Result<()> {
+    let registers = decision.action == Action::Register;
+    let Some((seconds, why)) = wait(entry, registers, manifest.registration_interval, now()?) else {
+        return Ok(());
+    };
+    match why {
+        Wait::Failures(times) => {
+            let said = entry.last_exit.as_ref().map(|exit| exit.said.as_str()).unwrap_or_default();
+            info!("Waiting {seconds} s before the next try, because {times} in a row failed: {said}");
+        }
+        Wait::Registered => {
+            info!("Waiting {seconds} s before registering again, because the last registration was not used");
+        }
+    }
+    thread::sleep(Duration::from_secs(seconds));
+    Ok(())
 }
 
 /// The numeric owner of the state directory, which systemd gave to the service user.
@@ -139,20 +258,6 @@ fn forget_nixpkgs(state: &Dir) -> Result<()> {
     Ok(())
 }
 
-fn purge(state: &Dir) -> Result<()> {
-    // The mark of completeness goes first: half-purged state must never look like a registration.
-    let mut removed = 0;
-    for name in REGISTRATION_FILES {
-        if state.entry(name)? == Entry::File {
-            removed += u64::from(state.unlink(name)?);
-        }
-    }
-    let purged = empty(state)?;
-    state.sync()?;
-    report("Purged the state directory", removed + purged.files, purged.directories);
-    Ok(())
-}
-
 fn report(what: &str, files: u64, directories: u64) {
     if files + directories > 0 {
         let plural = |count, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
@@ -166,14 +271,8 @@ fn empty_work(work: &Dir) -> Result<()> {
     Ok(())
 }
 
-fn stage_token(state: &Dir, token: &Token, owner: (Uid, Gid)) -> Result<()> {
-    state
-        .replace_file(STAGED_TOKEN, token.expose().as_bytes(), Mode::S_IRUSR, Some(owner))
-        .context("Failed to stage the token for the service user")
-}
-
-fn explain(plan: &Plan, manifest: &Manifest) {
-    let name = manifest.instance.as_str();
+fn explain(plan: &Plan, found: &Found<'_>) {
+    let name = found.manifest.instance.as_str();
     for reason in &plan.reasons {
         match plan.action {
             Action::Keep => info!("Keeping the registration of {name}: {reason}"),
@@ -185,7 +284,19 @@ fn explain(plan: &Plan, manifest: &Manifest) {
         let (name, id, url) = (shown(&left.runner.name), left.runner.id, shown(&left.runner.url));
         warn!("The ledger has no room for the former registration {name}, id {id}, of {url} any more");
     }
-    let Some(GivenUp { id, name, page, taken_over }) = &plan.gives_up else { return };
+    if let (Action::Register, Credential::Token(_, TokenKind::Registration)) = (plan.action, found.credential) {
+        warn!(
+            "The token is a registration token, which GitHub accepts for one hour; whenever this runner has to register later than that, it needs a new one. An access token or a GitHub App needs no such care"
+        );
+    }
+    // With a broker it is not left to people to remove it, or they are told when that fails.
+    let Some(GivenUp { id, name, page, taken_over }) = plan
+        .gives_up
+        .as_ref()
+        .filter(|old| found.broker.is_none() || !plan.left_behind.iter().any(|left| left.runner.id == old.id))
+    else {
+        return;
+    };
     let name = shown(name);
     if *taken_over {
         info!("The old registration {name}, id {id}, will be replaced, because `replace` is set");

@@ -60,7 +60,7 @@ impl Host {
         let manifest = json!({
             "version": 2, "instance": "runner1", "registration": registration, "replace": false,
             "tokenType": "auto", "githubApp": null, "method": null, "reRegisterOnTokenChange": true,
-            "registrationInterval": 60, "listener": "/bin/false"
+            "registrationInterval": 0, "listener": "/bin/false"
         });
         fs::write(host.path("manifest.json"), manifest.to_string()).expect("a manifest");
         host

@@ -98,7 +98,7 @@ impl Demo {
             "githubApp": null,
             "method": null,
             "reRegisterOnTokenChange": true,
-            "registrationInterval": 60,
+            "registrationInterval": 0,
             "listener": root.join("listener/Runner.Listener")
         });
         let page = Page::new(shown);

@@ -133,7 +133,7 @@ impl fmt::Display for TokenFault {
 
 impl std::error::Error for TokenFault {}
 
-/// A salted SHA-256 of a token: tells whether a token is the one from before, and nothing else.
+/// A salted SHA-256 of a secret: tells whether a secret is the one from before, and nothing else.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenDigest {
@@ -145,22 +145,34 @@ impl TokenDigest {
     /// The digest of `token` under `salt`, which should be random.
     #[must_use]
     pub fn new(token: &Token, salt: [u8; SALT_BYTES]) -> Self {
+        Self::of(&token.0, salt)
+    }
+
+    /// The digest of any text that has a token in it.
+    #[must_use]
+    pub fn of(text: &str, salt: [u8; SALT_BYTES]) -> Self {
         let salt = hex(&salt);
-        let sha256 = Self::digest(&salt, token);
+        let sha256 = Self::digest(&salt, text);
         Self { salt, sha256 }
     }
 
     /// Whether `token` is the one this digest was made of.
     #[must_use]
     pub fn matches(&self, token: &Token) -> bool {
-        self.sha256 == Self::digest(&self.salt, token)
+        self.is_of(&token.0)
     }
 
-    fn digest(salt: &str, token: &Token) -> String {
+    /// Whether `text` is the one this digest was made of.
+    #[must_use]
+    pub fn is_of(&self, text: &str) -> bool {
+        self.sha256 == Self::digest(&self.salt, text)
+    }
+
+    fn digest(salt: &str, text: &str) -> String {
         let mut hash = Sha256::new();
-        // The salt's length is fixed, so salt and token cannot run into each other.
+        // The salt's length is fixed, so salt and text cannot run into each other.
         hash.update(salt);
-        hash.update(&token.0);
+        hash.update(text);
         hex(&hash.finalize())
     }
 }

@@ -1,4 +1,4 @@
-//! Registers the runner with a staged secret by running the listener's own `configure`.
+//! Registers the runner with a staged registration token by running the listener's own `configure`.
 //!
 //! The secret reaches the listener through one environment variable (actions/runner `CommandSettings.cs:111`) and
 //! nothing else: not its arguments, not the journal, and no file once the listener runs.
@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use super::output::advice;
 use super::process::{Listener, Patience, run_listener};
 use crate::manifest::Manifest;
-use crate::model::{RunnerName, Token, TokenKind};
+use crate::model::{RunnerName, Token};
 use crate::start::{Start, existing};
 use crate::state::{DIAGNOSTICS, ENVIRONMENT, STAGED_TOKEN, Snapshot};
 use crate::sys::Dir;
@@ -48,7 +48,7 @@ const PASSED_ON: &[&str] = &[
 /// The listener's `configure` has no limit of its own and retries each request three times.
 const PATIENCE: Patience = Patience { limit: Duration::from_secs(5 * 60), grace: Duration::from_secs(10) };
 
-/// Registers the runner if a secret is staged; otherwise does nothing.
+/// Registers the runner if a registration token is staged; otherwise does nothing.
 ///
 /// # Errors
 ///
@@ -63,12 +63,11 @@ pub fn run(start: &Start) -> Result<()> {
     // Tools compare resolved paths, so the listener gets the real one.
     let work = std::fs::canonicalize(&start.work_directory)
         .with_context(|| format!("Failed to resolve work directory {}", start.work_directory.display()))?;
-    let kind = token.kind(manifest.token_type);
     info!("Configuring runner {} for {}", manifest.instance.as_str(), manifest.registration.url);
     let outcome = run_listener(&Listener {
         program: &manifest.listener,
         arguments: arguments(&manifest, work.as_os_str().to_owned()),
-        environment: environment(start, &token, kind),
+        environment: environment(start, &token),
         secret: token.expose(),
         directory: &start.state_directory,
         patience: PATIENCE,
@@ -79,7 +78,7 @@ pub fn run(start: &Start) -> Result<()> {
         if !outcome.last_lines.is_empty() {
             text = format!("{text} The listener said last:\n{}\n", outcome.last_lines.join("\n"));
         }
-        anyhow!("{text}{}", advice(&outcome.last_lines, kind, &manifest))
+        anyhow!("{text}{}", advice(&outcome.last_lines, &manifest))
     })?;
     if let Err(error) = kept {
         // The registration is good all the same.
@@ -124,18 +123,14 @@ fn arguments(manifest: &Manifest, work: OsString) -> Vec<OsString> {
     arguments
 }
 
-fn environment(start: &Start, token: &Token, kind: TokenKind) -> Vec<(OsString, OsString)> {
+fn environment(start: &Start, token: &Token) -> Vec<(OsString, OsString)> {
     let passed_on = PASSED_ON.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
-    let secret = match kind {
-        TokenKind::Access => "ACTIONS_RUNNER_INPUT_PAT",
-        TokenKind::Registration => "ACTIONS_RUNNER_INPUT_TOKEN",
-    };
     let own = [
         ("HOME".into(), start.work_directory.clone().into()),
         ("RUNNER_ROOT".into(), start.state_directory.clone().into()),
         // No diagnostic socket: it would show the environment to the service user's other processes.
         ("DOTNET_EnableDiagnostics".into(), "0".into()),
-        (secret.into(), token.expose().into()),
+        ("ACTIONS_RUNNER_INPUT_TOKEN".into(), token.expose().into()),
     ];
     passed_on.chain(own).collect()
 }

@@ -4,7 +4,6 @@
 //! only choose an advice, never what is done.
 
 use crate::manifest::Manifest;
-use crate::model::{TokenKind, TokenPath};
 
 /// A line longer than this is cut.
 const MAX_LINE: usize = 8 * 1024;
@@ -77,12 +76,11 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 }
 
 /// What to do about a failed registration, from the listener's last lines.
-pub(super) fn advice(lines: &[String], kind: TokenKind, manifest: &Manifest) -> String {
+pub(super) fn advice(lines: &[String], manifest: &Manifest) -> String {
     let said = |part: &str| lines.iter().any(|line| line.contains(part));
     let registration = &manifest.registration;
     let page = registration.url.settings_page();
     let name = super::configure::shown_name(registration.name.as_ref());
-    let token = registration.token_file.as_ref().map_or("`tokenFile`", TokenPath::as_str);
     if said("A runner exists with the same name") {
         return format!(
             "What to do: a runner {name} is already registered; remove it at {page}, give this one another name, or set `replace = true` if it may be taken over."
@@ -92,25 +90,16 @@ pub(super) fn advice(lines: &[String], kind: TokenKind, manifest: &Manifest) -> 
         return "What to do: check `runnerGroup`; the group must exist and be open to this organisation or repository."
             .into();
     }
-    if said("401") || said("Bad credentials") {
-        return format!(
-            "What to do: GitHub did not accept the token in {token}; it may be expired, revoked or mistyped. Put a new one there and restart the unit."
-        );
-    }
-    if said("403") {
-        return format!(
-            "What to do: the token in {token} lacks a permission, or a rate limit was met. It needs `repo` (repository) or `admin:org` (organisation), or as a fine-grained one Administration or Self-hosted runners, read and write."
-        );
-    }
-    if said("404") {
-        return match kind {
-            TokenKind::Registration => format!(
-                "What to do: registration tokens die after an hour; put a new one from {page} into {token}, or an access token, which stays valid. If it is an access token, set `tokenType = \"access\"`."
-            ),
-            TokenKind::Access => format!(
-                "What to do: check `url`, and that the token in {token} may manage runners there; GitHub answers 404 to both."
-            ),
+    if said("401") || said("403") || said("404") || said("Bad credentials") {
+        let Some(file) = &registration.token_file else {
+            return format!(
+                "What to do: GitHub did not accept the registration token that it gave to the App just before; check that `url` is the page of an organisation or repository, see {page}."
+            );
         };
+        return format!(
+            "What to do: GitHub did not accept the registration token. If {0} holds one, it died after its hour: put a new one from {page} there, or better an access token, which stays valid. If {0} holds an access token that does not look like one, set `tokenType = \"access\"`.",
+            file.as_str()
+        );
     }
     if said("Permission to read the directory contents is required") {
         return "What to do: every directory above the state directory must be readable for the service user; set the mode of the one named above to 0755.".into();

@@ -67,7 +67,7 @@ impl Host {
             "githubApp": null,
             "method": null,
             "reRegisterOnTokenChange": true,
-            "registrationInterval": 60,
+            "registrationInterval": 0,
             "listener": root.path().join("listener/Runner.Listener")
         });
         let host = Self { root, manifest };
@@ -104,8 +104,11 @@ impl Host {
         add("state-directory", "state");
         add("work-directory", "work");
         add("logs-directory", "logs");
-        if matches!(step, "prepare" | "record") {
+        if matches!(step, "prepare" | "record" | "settle") {
             add("ledger-directory", "ledger");
+        }
+        if matches!(step, "prepare" | "settle") {
+            add("broker", "broker");
         }
         arguments
     }

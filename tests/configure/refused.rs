@@ -1,12 +1,9 @@
 //! Registrations that fail: the error says what happened, quotes the listener and says what to do; the secret is
 //! gone all the same.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
-use crate::harness::PAT;
 use crate::host::{Host, TOKEN};
 
 const PAGE: &str = "https://github.com/octo-org/example/settings/actions/runners";
@@ -29,10 +26,6 @@ fn assert_says(said: &str, parts: &[&str]) {
     for part in parts {
         assert!(said.contains(part), "no {part:?} in: {said}");
     }
-}
-
-fn with_pat(host: &mut Host) {
-    fs::write(host.path("token"), PAT).unwrap();
 }
 
 fn refusal(step: &str, status: u16, message: &str) -> Value {
@@ -81,24 +74,17 @@ fn an_unknown_runner_group_is_advised_about() {
 }
 
 #[test]
-fn a_token_that_github_does_not_accept_is_advised_about() {
-    let said = refused(refusal("token", 401, "Bad credentials"), with_pat);
-    assert_says(&said, &["GitHub did not accept the token in ", "Put a new one there and restart the unit"]);
-    assert!(!said.contains(PAT), "{said}");
-}
-
-#[test]
-fn a_token_without_permission_is_advised_about() {
-    let said = refused(refusal("token", 403, "Resource not accessible"), with_pat);
-    assert_says(&said, &["lacks a permission", "`admin:org`"]);
-}
-
-#[test]
-fn a_404_means_an_expired_registration_token_or_a_wrong_address() {
-    let said = refused(refusal("tenant", 404, "Not Found"), |_| ());
-    assert_says(&said, &["registration tokens die after an hour", PAGE, "`tokenType = \"access\"`"]);
-    let said = refused(refusal("token", 404, "Not Found"), with_pat);
-    assert_says(&said, &["check `url`", "GitHub answers 404 to both"]);
+fn a_registration_token_that_github_does_not_accept_is_advised_about() {
+    for (status, message) in [(401, "Bad credentials"), (403, "Forbidden"), (404, "Not Found")] {
+        let said = refused(refusal("tenant", status, message), |_| ());
+        assert_says(&said, &["did not accept the registration token", "died after its hour", PAGE]);
+        assert_says(&said, &["`tokenType = \"access\"`"]);
+    }
+    let mut desk = Desk::new(refusal("tenant", 404, "Not Found"));
+    let app = json!({ "id": "Iv1.fake", "login": null, "privateKeyFile": "/nowhere", "installationId": null });
+    desk.0.manifest["githubApp"] = app;
+    *desk.0.registration("tokenFile") = json!(null);
+    assert_says(&desk.configure().bad(), &["that it gave to the App just before", PAGE]);
 }
 
 #[test]

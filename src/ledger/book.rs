@@ -1,0 +1,126 @@
+//! The files of the ledger: one entry for each runner, in a directory that only root can enter.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use nix::sys::stat::Mode;
+use nix::unistd::Uid;
+
+use super::Ledger;
+use crate::model::InstanceName;
+use crate::sys::{Dir, Staged};
+
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The directory of the ledger.
+#[derive(Debug)]
+pub struct LedgerDirectory {
+    dir: Dir,
+}
+
+impl LedgerDirectory {
+    /// Takes an open directory, which nobody but its owner may be able to enter.
+    ///
+    /// # Errors
+    ///
+    /// If it belongs to somebody else, or if others can enter or change it.
+    pub fn new(dir: Dir) -> Result<Self> {
+        let stat = dir.stat()?;
+        if Uid::from_raw(stat.st_uid) != Uid::effective() {
+            bail!("it belongs to user id {}: give it to root", stat.st_uid);
+        }
+        if stat.st_mode & (Mode::S_IRWXG | Mode::S_IRWXO).bits() != 0 {
+            bail!("others than its owner have access to it: set its mode to 0700");
+        }
+        Ok(Self { dir })
+    }
+
+    /// Reads the entry of a runner. `None` means that there is none.
+    ///
+    /// # Errors
+    ///
+    /// An entry that cannot be read is an error and not an absent one: it may name registrations that have to
+    /// be taken back.
+    pub fn load(&self, instance: &InstanceName) -> Result<Option<Ledger>> {
+        let name = file_name(instance);
+        let read = self.dir.read_file(&name, &[Uid::effective()], MAX_BYTES);
+        let explain = || {
+            format!(
+                "Failed to read ledger entry {name}; if it cannot be restored, remove it, and the runner registers anew"
+            )
+        };
+        let text = read.and_then(|read| read.map_err(|fault| anyhow!("it {fault}"))).with_context(explain)?;
+        text.map(|text| Ledger::parse(&text, instance)).transpose().with_context(explain)
+    }
+
+    /// Writes the future entry beside the present one; [`Staged::commit`] puts it in place.
+    ///
+    /// # Errors
+    ///
+    /// Any step of writing.
+    pub fn stage(&self, ledger: &Ledger, instance: &InstanceName) -> Result<Staged<'_>> {
+        let name = file_name(instance);
+        let mut text = serde_json::to_vec_pretty(ledger).context("Failed to write ledger entry as JSON")?;
+        text.push(b'\n');
+        if text.len() as u64 > MAX_BYTES {
+            bail!("Ledger entry {name} would become too large to be read again");
+        }
+        self.dir
+            .stage_file(&name, &text, Mode::S_IRUSR | Mode::S_IWUSR, None)
+            .with_context(|| format!("Failed to write ledger entry {name}"))
+    }
+}
+
+fn file_name(instance: &InstanceName) -> String {
+    format!("{}.json", instance.as_str())
+}
+
+/// The entry of one runner, in memory and on disk.
+#[derive(Debug)]
+pub struct Book<'a> {
+    directory: &'a LedgerDirectory,
+    instance: &'a InstanceName,
+    stored: Option<Ledger>,
+    /// What the entry is to say; nothing is written before [`Book::save`].
+    pub entry: Ledger,
+}
+
+impl<'a> Book<'a> {
+    /// Takes the entry as it was read, or the one to begin with.
+    #[must_use]
+    pub fn new(
+        directory: &'a LedgerDirectory,
+        instance: &'a InstanceName,
+        stored: Option<Ledger>,
+        new: Ledger,
+    ) -> Self {
+        let entry = stored.clone().unwrap_or(new);
+        Self { directory, instance, stored, entry }
+    }
+
+    /// Puts the entry on disk, if that says something else.
+    ///
+    /// # Errors
+    ///
+    /// Any step of writing; the disk then has the entry of before.
+    pub fn save(&mut self) -> Result<()> {
+        if self.stored.as_ref() != Some(&self.entry) {
+            self.directory.stage(&self.entry, self.instance)?.commit()?;
+            self.stored = Some(self.entry.clone());
+        }
+        Ok(())
+    }
+
+    /// Writes a future entry beside the present one, so that the disk cannot be too full for it later.
+    ///
+    /// # Errors
+    ///
+    /// Any step of writing.
+    pub fn stage(&self, entry: &Ledger) -> Result<Staged<'a>> {
+        self.directory.stage(entry, self.instance)
+    }
+
+    /// Takes note that a staged entry is in place now.
+    pub fn committed(&mut self, entry: Ledger) {
+        self.stored = Some(entry.clone());
+        self.entry = entry;
+    }
+}

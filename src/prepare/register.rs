@@ -1,0 +1,154 @@
+//! Registering anew: first the server takes back what this host gave up, then the old state goes, then the new
+//! registration or the secret that makes it comes.
+//!
+//! What the server did is in the ledger before anything depends on it. Whoever changes the order here has to say for each
+//! two lines what a crash between them leaves, and who finds it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::stat::Mode;
+use tracing::info;
+
+use super::{Found, empty_work, jit, report};
+use crate::ask::Broker;
+use crate::ledger::{Attempt, Book, Ledger, Registrations};
+use crate::manifest::Method;
+use crate::model::shown;
+use crate::protocol::{Issue, Outcome, Seen, Verb};
+use crate::retire::{Holder, note_attempted, pay, reason, whose};
+use crate::start::now;
+use crate::state::{REGISTRATION_FILES, STAGED_TOKEN};
+use crate::sys::{Dir, Entry, empty};
+
+/// How long one request may take, with all repetitions.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long all former registrations together may take to be taken back.
+const DEBTS: Duration = Duration::from_secs(20);
+/// How long a start waits for the server to see that the last job of a former registration ended.
+const BUSY: Duration = Duration::from_secs(20);
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+
+/// Carries a decision to register out. The entry of `book` already lists what is given up.
+pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result<()> {
+    let manifest = found.manifest;
+    let method = manifest.method(found.broker.is_some());
+    // Before the files are gone that name what is given up.
+    book.save()?;
+    let mut name_was_free = false;
+    let mut secret = found.credential.token().map(|token| token.expose().to_owned());
+    if let Some(broker) = &found.broker {
+        pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS)?;
+        name_was_free = look(found, broker, book)?;
+        secret = match method {
+            Method::Configure => Some(registration_token(found, broker)?),
+            Method::Jit => None,
+        };
+    } else if method == Method::Jit {
+        bail!(
+            "`registration.method` is \"jit\", but the token is a registration token, with which GitHub makes no JIT configuration: use an access token, or \"configure\""
+        );
+    }
+
+    let time = now()?;
+    let before = &book.entry.registrations;
+    let entry = Ledger {
+        left_behind: book.entry.left_behind.clone(),
+        attempt: Some(Attempt { since: time, name_was_free }),
+        registrations: Registrations { total: before.total + 1, last: Some(time), used: false },
+        tried: book.entry.tried.clone(),
+        last_exit: book.entry.last_exit.clone(),
+        ..new
+    };
+    // Written beside the old entry before anything is deleted, so that a full disk deletes nothing; and the work
+    // directory first, because whatever cannot be removed there must not cost the registration.
+    let staged = book.stage(&entry)?;
+    empty_work(&found.work)?;
+    purge(found.state).context("Failed to purge the state directory")?;
+    staged.commit()?;
+    book.committed(entry);
+    match (&found.broker, secret) {
+        (_, Some(secret)) => stage(found, &secret),
+        (Some(broker), None) => jit::run(found, broker, book),
+        (None, None) => bail!("There is nothing to register with"),
+    }
+}
+
+/// Whether the server knows no runner of the configured name. One of this host's is taken back first.
+fn look(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -> Result<bool> {
+    let end = Instant::now() + BUSY;
+    let registration = &found.manifest.registration;
+    loop {
+        let seen = match found.ask(broker, Verb::Observe { id: None }, PATIENCE) {
+            Outcome::Seen(None) => return Ok(true),
+            Outcome::Seen(Some(seen)) => seen,
+            outcome => bail!("Failed to register: {}", reason(&outcome)),
+        };
+        match whose(&seen, &book.entry) {
+            Holder::Foreign if found.manifest.replace => {
+                info!("{} will be replaced, because `replace` is set", described(&seen));
+                return Ok(false);
+            }
+            Holder::Foreign => bail!("{}", taken(found, &seen)),
+            Holder::Attempted => {
+                info!("{} was made by a start that was cut off", described(&seen));
+                note_attempted(book, &seen, &registration.url, registration.ephemeral, now()?)?;
+            }
+            Holder::Former if Instant::now() > end => bail!(
+                "{} is a former registration of this runner, and GitHub does not let go of it yet; it is tried again at the next start",
+                described(&seen)
+            ),
+            // Right after a job the server needs some seconds until it lets the runner go.
+            Holder::Former => thread::sleep(BETWEEN_LOOKS),
+        }
+        pay(broker, book, &registration.url, Instant::now() + DEBTS)?;
+    }
+}
+
+/// What to say when the name belongs to somebody else.
+pub(super) fn taken(found: &Found<'_>, seen: &Seen) -> String {
+    format!(
+        "{} exists already, and this host did not make it. Remove it at {}, choose another `name`, or set `replace = true` if it may be taken over",
+        described(seen),
+        found.manifest.registration.url.settings_page()
+    )
+}
+
+fn described(seen: &Seen) -> String {
+    let status = match (seen.online, seen.busy) {
+        (_, true) => "running a job",
+        (true, false) => "online",
+        (false, false) => "offline",
+    };
+    format!("A runner with the name {}, id {}, {status},", shown(&seen.name), seen.id)
+}
+
+fn registration_token(found: &Found<'_>, broker: &Broker<'_>) -> Result<String> {
+    match found.ask(broker, Verb::Issue(Issue::Token), PATIENCE) {
+        Outcome::Token(token) => Ok(token.expose().into()),
+        outcome => bail!("Failed to get a registration token: {}", reason(&outcome)),
+    }
+}
+
+fn stage(found: &Found<'_>, secret: &str) -> Result<()> {
+    found
+        .state
+        .replace_file(STAGED_TOKEN, secret.as_bytes(), Mode::S_IRUSR, Some(found.owner))
+        .context("Failed to stage the token for the service user")
+}
+
+/// Empties the state directory. The mark of completeness goes first: half-purged state must never look like a
+/// registration.
+fn purge(state: &Dir) -> Result<()> {
+    let mut removed = 0;
+    for name in REGISTRATION_FILES {
+        if state.entry(name)? == Entry::File {
+            removed += u64::from(state.unlink(name)?);
+        }
+    }
+    let purged = empty(state)?;
+    state.sync()?;
+    report("Purged the state directory", removed + purged.files, purged.directories);
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The last step of a unit, as root, after everything of it has ended: say what the end means, and leave no registration
+//! behind that nobody will use.
+//!
+//! Must not start a process, open a network connection or take long: a stop waits for it. What cannot be settled now is
+//! in the ledger for the next start.
+
+mod ending;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use tracing::{info, warn};
+
+use crate::ask::Broker;
+use crate::credential::Credential;
+use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};
+use crate::manifest::Manifest;
+use crate::protocol::{Outcome, Verb};
+use crate::retire::{Holder, note_attempted, pay, reason, whose};
+use crate::start::{Start, existing, now};
+use crate::state::{REGISTRATION_FILES, Snapshot};
+use crate::sys::{Dir, Entry};
+
+use ending::{Ending, Files, failures};
+
+/// How long all of this may take.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(8);
+
+/// Settles the end of a run.
+///
+/// # Errors
+///
+/// If there is no ledger entry to write into, or if it cannot be written.
+pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> {
+    let end = Instant::now() + LIMIT;
+    let manifest = start.manifest()?;
+    let (_, state) = existing("state", &start.state_directory)?;
+    let (_, dir) = existing("ledger", ledger_directory)?;
+    let ledgers = LedgerDirectory::new(dir)
+        .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
+    let Some(stored) = ledgers.load(&manifest.instance)? else {
+        info!("Runner {} ended before it had a ledger entry", manifest.instance.as_str());
+        return Ok(());
+    };
+    let mut book = Book::new(&ledgers, &manifest.instance, Some(stored.clone()), stored);
+    let snapshot = Snapshot::read(&state)?;
+    let variable = |name| std::env::var(name).ok();
+    let ending = Ending {
+        result: variable("SERVICE_RESULT").unwrap_or_default(),
+        code: variable("EXIT_CODE"),
+        status: variable("EXIT_STATUS"),
+    };
+    let files = if snapshot.identity().is_some() { Files::Kept } else { Files::Gone };
+    // A token that cannot be read now opens nothing either.
+    let api = Credential::read(&manifest).is_ok_and(|credential| credential.is_of_api());
+    let broker = api.then_some(Broker { socket, instance: &manifest.instance });
+    let (kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
+    let at = now()?;
+    let failures = failures(book.entry.last_exit.as_ref(), kind, at);
+    // Before the server is asked: what comes then may take until systemd loses its patience.
+    book.entry.last_exit = Some(Exit { at, kind, said: said.clone(), failures });
+    if kind == ExitKind::JobDone {
+        // Of use, unless the server says below that nobody took it.
+        book.entry.registrations.used = true;
+    }
+    book.save()?;
+
+    if let Some(broker) = &broker {
+        if let Some(more) = settle_registration(broker, &mut book, &manifest, &snapshot, &state, end)? {
+            said = format!("{said}; {more}");
+        }
+        if kind == ExitKind::VersionDeprecated
+            && let Outcome::Ready { newest_runner: Some(newest) } = broker.ask(Verb::Preflight, LOOK).outcome
+        {
+            said = format!("{said}; the newest is {newest}");
+        }
+    }
+    let line = format!("Runner {}: {said}", manifest.instance.as_str());
+    match kind {
+        ExitKind::JobDone | ExitKind::Clean => info!("{line}"),
+        _ => warn!("{line}{}", advice(kind, &manifest, api)),
+    }
+    book.entry.last_exit = Some(Exit { at, kind, said, failures });
+    book.save()
+}
+
+/// Takes back what will not be used any more; what came of it, as the end of a sentence.
+fn settle_registration(
+    broker: &Broker<'_>,
+    book: &mut Book<'_>,
+    manifest: &Manifest,
+    snapshot: &Snapshot,
+    state: &Dir,
+    end: Instant,
+) -> Result<Option<&'static str>> {
+    let registration = &manifest.registration;
+    // What the ledger says and not the present configuration: a switch may have come in between.
+    let ephemeral = book.entry.registration.get("ephemeral") == Some(&true.into());
+    let runner = book.entry.runner.clone();
+    if let Some(runner) = runner.filter(|_| ephemeral) {
+        let id = runner.id;
+        book.entry.leave_behind(runner, true, now()?);
+        book.save()?;
+        let deleted = pay(broker, book, &registration.url, end)?;
+        if book.entry.left_behind.iter().any(|left| left.runner.id == id) {
+            return Ok(Some("its registration could not be taken back yet"));
+        }
+        if deleted.contains(&id) {
+            // The server had not seen a job of it end, whatever the files say.
+            book.entry.registrations.used = false;
+        }
+        forget(book, state)?;
+        return Ok(Some("no registration is left"));
+    }
+    // A persistent registration that is complete stays, also one that `record` has not seen.
+    if book.entry.attempt.is_none() || (!ephemeral && snapshot.faults().is_empty()) {
+        return Ok(None);
+    }
+    match broker.ask(Verb::Observe { id: None }, LOOK).outcome {
+        Outcome::Seen(Some(seen)) if whose(&seen, &book.entry) == Holder::Attempted => {
+            note_attempted(book, &seen, &registration.url, ephemeral, now()?)?;
+            pay(broker, book, &registration.url, end)?;
+            if !book.entry.left_behind.is_empty() {
+                return Ok(Some("what was registered could not be taken back yet"));
+            }
+            forget(book, state)?;
+            Ok(Some("what was registered was taken back"))
+        }
+        Outcome::Seen(_) => {
+            forget(book, state)?;
+            Ok(Some("nothing had been registered"))
+        }
+        outcome => {
+            warn!("Could not see whether anything was registered: {}", reason(&outcome));
+            Ok(Some("what was registered is found out at the next start"))
+        }
+    }
+}
+
+/// After the server, this host: the files of a registration that is gone open nothing any more.
+fn forget(book: &mut Book<'_>, state: &Dir) -> Result<()> {
+    for name in REGISTRATION_FILES {
+        if state.entry(name)? == Entry::File {
+            state.unlink(name)?;
+        }
+    }
+    state.sync()?;
+    book.entry = Ledger { runner: None, attempt: None, ..book.entry.clone() };
+    book.save()
+}
+
+fn advice(kind: ExitKind, manifest: &Manifest, api: bool) -> String {
+    match kind {
+        ExitKind::VersionDeprecated => format!(
+            ". GitHub no longer accepts {}: set `package` of this runner to a newer one, for example by updating nixpkgs, and switch",
+            manifest.listener.display()
+        ),
+        ExitKind::Terminated if !api => {
+            let file = manifest.registration.token_file.as_ref().map_or("`tokenFile`", |file| file.as_str());
+            format!(
+                ". If the lines above say that the registration was deleted, put a new registration token into {file}, which registers anew at the next start"
+            )
+        }
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,129 @@
+//! What the end of a unit means, as a pure function of what systemd and the files say.
+//!
+//! Sources: systemd.exec(5) on `$SERVICE_RESULT`; actions/runner `Constants.cs:150` and `Runner.cs` for the codes. The
+//! code alone tells little (0 has several meanings), so it is read together with the files.
+
+use crate::ledger::{Exit, ExitKind};
+
+/// After this time without a failure, in seconds, the next one is the first again. Longer than any wait between two.
+const FORGIVEN: u64 = 60 * 60;
+
+/// What systemd says about an end.
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
+    /// `$SERVICE_RESULT`
+    pub(super) result: String,
+    /// `$EXIT_CODE`; absent if the listener never ran.
+    pub(super) code: Option<String>,
+    /// `$EXIT_STATUS`: a number, or the name of a signal.
+    pub(super) status: Option<String>,
+}
+
+/// Whether the listener's settings are still there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Files {
+    Kept,
+    Gone,
+}
+
+impl Ending {
+    /// The kind of this end, and the same as a sentence without its subject.
+    pub(super) fn meaning(&self, ephemeral: bool, files: Files) -> (ExitKind, String) {
+        let success = self.result == "success";
+        let status = self.status.as_deref().unwrap_or_default();
+        let (kind, said) = match (self.code.as_deref(), status) {
+            (None, _) if success => (ExitKind::Clean, "stopped before its listener ran".into()),
+            (None, _) => (ExitKind::NotStarted, format!("failed to start ({})", self.result)),
+            (Some("exited"), "0") => match (ephemeral, files) {
+                (true, Files::Gone) => (ExitKind::JobDone, "did its job".into()),
+                (true, Files::Kept) => (ExitKind::Clean, "stopped without having finished a job".into()),
+                (false, Files::Kept) => (ExitKind::Clean, "stopped".into()),
+                (false, Files::Gone) => {
+                    (ExitKind::Clean, "ended because GitHub had deleted it; it registers anew at the next start".into())
+                }
+            },
+            (Some("exited"), "1") => {
+                (ExitKind::Terminated, "ended for good (exit code 1); GitHub may have deleted its registration".into())
+            }
+            (Some("exited"), "5") => {
+                (ExitKind::SessionConflict, "ended because GitHub sees another session of it (exit code 5)".into())
+            }
+            (Some("exited"), "7") => {
+                (ExitKind::VersionDeprecated, "ended because its version is too old (exit code 7)".into())
+            }
+            (Some("exited"), code) => (ExitKind::Crashed, format!("ended with exit code {code}")),
+            (Some(_), signal) if success => (ExitKind::Clean, format!("was stopped by signal {signal}")),
+            (Some(_), signal) => (ExitKind::Crashed, format!("was ended by signal {signal} ({})", self.result)),
+        };
+        (kind, said)
+    }
+}
+
+/// How many failures in a row this end makes.
+pub(super) fn failures(last: Option<&Exit>, kind: ExitKind, at: u64) -> u32 {
+    if matches!(kind, ExitKind::Clean | ExitKind::JobDone) {
+        return 0;
+    }
+    match last {
+        Some(last) if last.kind == kind && at.saturating_sub(last.at) < FORGIVEN => last.failures.saturating_add(1),
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(result: &str, code: &str, status: &str, ephemeral: bool, files: Files) -> (ExitKind, String) {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Ending { result: result.into(), code: text(code), status: text(status) }.meaning(ephemeral, files)
+    }
+
+    #[test]
+    fn every_end_has_its_meaning() {
+        use ExitKind::*;
+        for (result, code, status, kind, said) in [
+            ("success", "", "", Clean, "stopped before its listener ran"),
+            ("exit-code", "", "", NotStarted, "failed to start (exit-code)"),
+            ("timeout", "", "", NotStarted, "failed to start (timeout)"),
+            ("success", "exited", "0", Clean, "stopped"),
+            ("exit-code", "exited", "1", Terminated, "may have deleted"),
+            ("exit-code", "exited", "2", Crashed, "exit code 2"),
+            ("exit-code", "exited", "3", Crashed, "exit code 3"),
+            ("exit-code", "exited", "5", SessionConflict, "another session"),
+            ("exit-code", "exited", "7", VersionDeprecated, "too old"),
+            ("exit-code", "exited", "143", Crashed, "exit code 143"),
+            ("success", "killed", "INT", Clean, "stopped by signal INT"),
+            ("signal", "killed", "KILL", Crashed, "signal KILL (signal)"),
+            ("core-dump", "dumped", "ABRT", Crashed, "signal ABRT (core-dump)"),
+            ("oom-kill", "killed", "KILL", Crashed, "signal KILL (oom-kill)"),
+            ("", "", "", NotStarted, "failed to start ()"),
+        ] {
+            let (found, text) = meaning(result, code, status, false, Files::Kept);
+            assert_eq!(found, kind, "{result} {code} {status}");
+            assert!(text.contains(said), "{result} {code} {status}: {text}");
+        }
+    }
+
+    #[test]
+    fn exit_code_0_is_read_together_with_the_files() {
+        let end = |ephemeral, files| meaning("success", "exited", "0", ephemeral, files);
+        assert_eq!(end(true, Files::Gone), (ExitKind::JobDone, "did its job".into()));
+        assert_eq!(end(true, Files::Kept).0, ExitKind::Clean);
+        assert!(end(false, Files::Gone).1.contains("registers anew"));
+        assert_eq!(end(false, Files::Kept).1, "stopped");
+    }
+
+    #[test]
+    fn failures_are_counted_by_kind_and_forgiven_with_time() {
+        let last = |kind, failures| Exit { at: 10_000, kind, said: String::new(), failures };
+        let crashed = last(ExitKind::Crashed, 3);
+        assert_eq!(failures(Some(&crashed), ExitKind::Crashed, 10_100), 4);
+        assert_eq!(failures(Some(&crashed), ExitKind::Terminated, 10_100), 1);
+        assert_eq!(failures(Some(&crashed), ExitKind::Crashed, 10_000 + FORGIVEN), 1);
+        assert_eq!(failures(Some(&crashed), ExitKind::Clean, 10_100), 0);
+        assert_eq!(failures(Some(&crashed), ExitKind::JobDone, 10_100), 0);
+        assert_eq!(failures(None, ExitKind::Crashed, 10_100), 1);
+        assert_eq!(failures(Some(&last(ExitKind::Crashed, u32::MAX)), ExitKind::Crashed, 10_001), u32::MAX);
+    }
+}
