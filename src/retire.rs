@@ -103,14 +103,33 @@ pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end:
             }
         };
         if paid {
-            book.entry.left_behind.retain(|other| !other.is(&left.runner));
-            if book.entry.runner.as_ref().is_some_and(|runner| left.is(runner)) {
-                book.entry.runner = None;
-            }
-            book.save()?;
+            strike(book, id)?;
         }
     }
     Ok(deleted)
+}
+
+/// Tries once more to have a former registration deleted that a job kept; whether it is gone now.
+///
+/// # Errors
+///
+/// If the ledger cannot be written.
+pub fn retry(broker: &Broker<'_>, book: &mut Book<'_>, seen: &Seen) -> Result<bool> {
+    let gone = matches!(broker.ask(Verb::Retire { id: seen.id }, ONE).outcome, Outcome::Retired | Outcome::Gone);
+    if gone {
+        info!("Took back the former registration {}, id {}", shown(&seen.name), seen.id);
+        strike(book, seen.id)?;
+    }
+    Ok(gone)
+}
+
+/// Forgets a runner that the server does not know any more.
+fn strike(book: &mut Book<'_>, id: u64) -> Result<()> {
+    book.entry.left_behind.retain(|left| left.runner.id != id);
+    if book.entry.runner.as_ref().is_some_and(|runner| runner.id == id) {
+        book.entry.runner = None;
+    }
+    book.save()
 }
 
 /// Why an answer is of no use, as the end of a sentence.

@@ -12,6 +12,9 @@ mod harness;
 #[allow(dead_code, reason = "other claims use more of it")]
 #[path = "claims/host.rs"]
 mod host;
+#[allow(dead_code, reason = "other claims use more of it")]
+#[path = "claims/server.rs"]
+mod server;
 
 #[path = "configure/desk.rs"]
 mod desk;

@@ -13,10 +13,15 @@ mod harness;
 #[allow(dead_code, reason = "other claims use more of it")]
 #[path = "claims/host.rs"]
 mod host;
+#[allow(dead_code, reason = "other claims use more of it")]
+#[path = "claims/server.rs"]
+mod server;
 
 #[path = "crash/kills.rs"]
 mod kills;
 #[path = "crash/listener.rs"]
 mod listener;
+#[path = "crash/orphans.rs"]
+mod orphans;
 #[path = "crash/steps.rs"]
 mod steps;

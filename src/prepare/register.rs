@@ -17,7 +17,7 @@ use crate::ledger::{Attempt, Book, Ledger, Registrations};
 use crate::manifest::Method;
 use crate::model::shown;
 use crate::protocol::{Issue, Outcome, Seen, Verb};
-use crate::retire::{Holder, note_attempted, pay, reason, whose};
+use crate::retire::{Holder, note_attempted, pay, reason, retry, whose};
 use crate::start::now;
 use crate::state::{REGISTRATION_FILES, STAGED_TOKEN};
 use crate::sys::{Dir, Entry, empty};
@@ -94,15 +94,18 @@ fn look(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -> Result<b
             Holder::Attempted => {
                 info!("{} was made by a start that was cut off", described(&seen));
                 note_attempted(book, &seen, &registration.url, registration.ephemeral, now()?)?;
+                pay(broker, book, &registration.url, Instant::now() + DEBTS)?;
             }
             Holder::Former if Instant::now() > end => bail!(
                 "{} is a former registration of this runner, and GitHub does not let go of it yet; it is tried again at the next start",
                 described(&seen)
             ),
             // Right after a job the server needs some seconds until it lets the runner go.
-            Holder::Former => thread::sleep(BETWEEN_LOOKS),
+            Holder::Former => {
+                thread::sleep(BETWEEN_LOOKS);
+                retry(broker, book, &seen)?;
+            }
         }
-        pay(broker, book, &registration.url, Instant::now() + DEBTS)?;
     }
 }
 

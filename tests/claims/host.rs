@@ -9,9 +9,15 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::server::Server;
+
 pub const TOKEN: &str = "AFAKETOKENFAKETOKENFAKETOKEN";
 
+pub const PAT: &str = "ghp_FAKETOKENFAKETOKENFAKETOKEN";
+
 pub struct Host {
+    /// Kept for as long as the host, and let go before its directories.
+    pub server: Option<Server>,
     root: TempDir,
     pub manifest: Value,
 }
@@ -70,12 +76,20 @@ impl Host {
             "registrationInterval": 0,
             "listener": root.path().join("listener/Runner.Listener")
         });
-        let host = Self { root, manifest };
+        let host = Self { server: None, root, manifest };
         for name in ["state", "work", "logs", "listener"] {
             fs::create_dir(host.path(name)).expect("a directory");
         }
         fs::write(host.path("token"), format!("{TOKEN}\n")).expect("a token file");
         host
+    }
+
+    /// The same with an access token, and a server that accepts it.
+    pub fn with_server() -> (Self, Server) {
+        let host = Self::new();
+        fs::write(host.path("token"), format!("{PAT}\n")).expect("a token file");
+        let server = Server::start(&host.path(""));
+        (host, server)
     }
 
     /// A path of this host.
@@ -121,6 +135,16 @@ impl Host {
 
     pub fn step(&self, step: &str) -> Said {
         self.command(step).output().expect("the helper runs").into()
+    }
+
+    /// Settles an end: `$SERVICE_RESULT`, and `$EXIT_CODE` and `$EXIT_STATUS` unless the listener never ran.
+    pub fn settle(&self, result: &str, exit: Option<(&str, &str)>) -> Said {
+        let mut command = self.command("settle");
+        command.env("SERVICE_RESULT", result).env_remove("EXIT_CODE").env_remove("EXIT_STATUS");
+        if let Some((code, status)) = exit {
+            command.env("EXIT_CODE", code).env("EXIT_STATUS", status);
+        }
+        command.output().expect("the helper runs").into()
     }
 
     pub fn prepare(&self) -> Said {

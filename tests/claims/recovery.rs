@@ -1,0 +1,106 @@
+//! How a runner comes back: what GitHub forgot, what keeps failing, and how long it waits.
+
+use std::fs;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use github_runners::protocol::Outcome;
+use serde_json::{Value, json};
+
+use crate::host::Host;
+use crate::register::{ephemeral, registered};
+
+/// Changes the ledger entry as time or failures would have.
+fn edit(host: &Host, edit: impl FnOnce(&mut Value)) {
+    let mut ledger = host.ledger();
+    edit(&mut ledger);
+    fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[test]
+fn a_registration_that_github_deleted_is_made_anew_once() {
+    let (host, server) = registered();
+    server.state().runners.clear();
+    let said = host.prepare().good();
+    assert!(said.contains("Registering runner1 anew: GitHub does not know id 21 any more"), "{said}");
+    assert_eq!(server.asked(), "observe 21, look, token");
+    assert_eq!((host.tree("state"), host.ledger()["leftBehind"].clone()), (vec![".staged-token".into()], json!([])));
+}
+
+#[test]
+fn a_good_registration_starts_while_the_server_is_down() {
+    let (host, server) = registered();
+    server.state().instead = Some(Outcome::Unreachable("it is down".into()));
+    let said = host.prepare().good();
+    assert!(said.contains("Could not see") && said.contains("Keeping the registration"), "{said}");
+    drop(server);
+    fs::remove_file(host.path("broker")).unwrap();
+    let said = host.prepare().good();
+    assert!(said.contains("its socket is missing") && said.contains("Keeping"), "{said}");
+}
+
+#[test]
+fn looking_at_a_good_registration_takes_five_seconds_at_the_most() {
+    let (host, server) = registered();
+    drop(server);
+    fs::remove_file(host.path("broker")).unwrap();
+    // A broker that accepts and says nothing.
+    let _silent = std::os::unix::net::UnixListener::bind(host.path("broker")).unwrap();
+    let start = Instant::now();
+    let said = host.prepare().good();
+    assert!(said.contains("it took too long") && said.contains("Keeping"), "{said}");
+    assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_session_conflict_that_stays_leads_to_a_fresh_identity() {
+    let (host, server) = registered();
+    let conflict = Some(("exited", "5"));
+    for failures in 1..=3 {
+        host.settle("exit-code", conflict).good();
+        assert_eq!(host.ledger()["lastExit"]["failures"], failures);
+        // The waits in between are long over.
+        edit(&host, |ledger| ledger["lastExit"]["at"] = json!(now() - 1_000));
+        let said = host.prepare().good();
+        assert_eq!(said.contains("saw another session of this runner 3 times in a row"), failures == 3, "{said}");
+    }
+    assert_eq!(server.state().deleted, [21], "the old identity is taken back");
+}
+
+#[test]
+fn a_failed_run_is_followed_by_a_wait_and_a_change_or_a_stop_ends_it() {
+    let (mut host, _server) = registered();
+    let crashed = Some(("dumped", "ABRT"));
+    host.settle("core-dump", crashed).good();
+    edit(&host, |ledger| ledger["lastExit"]["at"] = json!(now() - 3));
+    let start = Instant::now();
+    let said = host.prepare().good();
+    assert!(said.contains("before the next try, because 1 in a row failed: was ended by signal ABRT"), "{said}");
+    assert!(start.elapsed() >= Duration::from_secs(1));
+
+    // Ten minutes of waiting are due now, and somebody changes the configuration.
+    edit(&host, |ledger| ledger["lastExit"] = json!({ "at": now(), "kind": "crashed", "said": "", "failures": 20 }));
+    *host.registration("extraLabels") = json!(["other"]);
+    assert!(!host.prepare().good().contains("Waiting"));
+
+    edit(&host, |ledger| ledger["lastExit"] = json!({ "at": now(), "kind": "crashed", "said": "", "failures": 20 }));
+    host.settle("success", None).good();
+    assert!(!host.prepare().good().contains("Waiting"), "a restart by hand stops it first");
+}
+
+#[test]
+fn a_useless_registration_is_not_repeated_before_the_interval() {
+    let (mut host, server) = ephemeral();
+    host.manifest["registrationInterval"] = json!(3);
+    host.prepare().good();
+    host.settle("success", Some(("exited", "0"))).good();
+    let start = Instant::now();
+    let said = host.prepare().good();
+    assert!(said.contains("before registering again, because the last registration was not used"), "{said}");
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(host.ledger()["registrations"]["total"], 2);
+    assert_eq!(server.state().deleted, [41]);
+}

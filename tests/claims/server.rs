@@ -1,0 +1,194 @@
+//! A broker with a server behind it, in this process: for starts whose credential is one of the API.
+//!
+//! It does what the protocol says and keeps the rule that the real one keeps: it retires nobody whom the ledger on disk
+//! does not name. The real broker has tests of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+
+use github_runners::protocol::{Answer, Issue, Outcome, Request, Secret, Seen, VERSION, Verb};
+use serde_json::{Value, json};
+
+/// What the server gives out to be staged.
+pub const MINTED: &str = "MINTEDFAKETOKENFAKETOKEN";
+
+/// Ends the thread.
+const STOP: &str = "stop\n";
+
+/// What the server knows, and how it behaves.
+#[derive(Debug, Default)]
+pub struct State {
+    pub runners: Vec<Seen>,
+    /// Ids of deleted runners.
+    pub deleted: Vec<u64>,
+    /// Every verb, in order.
+    pub asked: Vec<Verb>,
+    /// The id that was given out last.
+    pub last: u64,
+    /// Answers everything in place of the server.
+    pub instead: Option<Outcome>,
+    /// Does what it was asked and dies before it answers, so many times.
+    pub mute: usize,
+    pub expires: Option<u64>,
+    /// Another file in each JIT configuration.
+    pub extra_file: Option<String>,
+    /// Takes the holder of the name away for a JIT configuration, as the manifest's `replace` says.
+    pub replace: bool,
+    /// The configured name, by which a look goes; `runner1` unless told otherwise.
+    pub name: Option<String>,
+}
+
+/// The broker of runner1; stops when it is dropped.
+pub struct Server {
+    state: Arc<Mutex<State>>,
+    socket: PathBuf,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens at `root`/broker and reads the ledger at `root`/ledger.
+    pub fn start(root: &Path) -> Self {
+        let socket = root.join("broker");
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        let state = Arc::new(Mutex::new(State { last: 40, ..State::default() }));
+        let (shared, ledger) = (Arc::clone(&state), root.join("ledger/runner1.json"));
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if !serve(&stream.expect("a connection"), &mut lock(&shared), &ledger) {
+                    return;
+                }
+            }
+        });
+        Self { state, socket, thread: Some(thread) }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The ids of all runners.
+    pub fn ids(&self) -> Vec<u64> {
+        self.state().runners.iter().map(|runner| runner.id).collect()
+    }
+
+    /// Adds a runner that is offline and idle.
+    pub fn add(&self, id: u64, name: &str) {
+        self.state().runners.push(Seen { id, name: name.into(), online: false, busy: false });
+    }
+
+    /// What was asked since the last time, as words.
+    pub fn asked(&self) -> String {
+        let words: Vec<String> = std::mem::take(&mut self.state().asked)
+            .iter()
+            .map(|verb| match verb {
+                Verb::Issue(Issue::Token) => "token".into(),
+                Verb::Issue(Issue::Jit { .. }) => "jit".into(),
+                Verb::Retire { id } => format!("retire {id}"),
+                Verb::Observe { id: Some(id) } => format!("observe {id}"),
+                Verb::Observe { id: None } => "look".into(),
+                Verb::Preflight => "preflight".into(),
+            })
+            .collect();
+        words.join(", ")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let stop = UnixStream::connect(&self.socket).and_then(|mut stream| stream.write_all(STOP.as_bytes()));
+        stop.expect("a broker that listens");
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("a broker that did not panic");
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
+    let mut line = String::new();
+    let mut reader = BufReader::new(stream);
+    if reader.read_line(&mut line).is_err() || line.is_empty() {
+        // Tests also kill whoever asks before anything was asked.
+        return true;
+    }
+    if line == STOP {
+        return false;
+    }
+    let request: Request = serde_json::from_str(&line).expect("a request");
+    assert_eq!(request.instance.as_str(), "runner1");
+    state.asked.push(request.verb.clone());
+    let outcome = state.instead.clone().unwrap_or_else(|| state.outcome(request.verb, ledger));
+    if state.mute > 0 {
+        state.mute -= 1;
+        return true;
+    }
+    let answer = Answer { version: VERSION, credential_expires: state.expires, outcome };
+    let text = serde_json::to_string(&answer).expect("an answer") + "\n";
+    // Whoever asked may be dead by now.
+    _ = (&*stream).write_all(text.as_bytes());
+    true
+}
+
+impl State {
+    fn outcome(&mut self, verb: Verb, ledger: &Path) -> Outcome {
+        match verb {
+            Verb::Observe { id } => Outcome::Seen(
+                self.runners
+                    .iter()
+                    .find(|seen| id.map_or(seen.name == self.name.as_deref().unwrap_or("runner1"), |id| seen.id == id))
+                    .cloned(),
+            ),
+            Verb::Retire { id } => {
+                assert!(names(ledger, id), "the ledger does not name {id}");
+                match self.runners.iter().position(|seen| seen.id == id) {
+                    None => Outcome::Gone,
+                    Some(at) if self.runners[at].busy => Outcome::Busy,
+                    Some(at) => {
+                        self.deleted.push(self.runners.remove(at).id);
+                        Outcome::Retired
+                    }
+                }
+            }
+            Verb::Issue(Issue::Token) => Outcome::Token(Secret::new(MINTED.into())),
+            Verb::Issue(Issue::Jit { work_folder }) => self.jit(&work_folder),
+            Verb::Preflight => Outcome::Ready { newest_runner: Some("2.400.0".into()) },
+        }
+    }
+
+    fn jit(&mut self, work_folder: &str) -> Outcome {
+        if let Some(at) = self.runners.iter().position(|seen| seen.name == "runner1") {
+            if !self.replace {
+                return Outcome::NameTaken(self.runners[at].clone());
+            }
+            self.deleted.push(self.runners.remove(at).id);
+        }
+        self.last += 1;
+        let id = self.last;
+        self.runners.push(Seen { id, name: "runner1".into(), online: false, busy: false });
+        let settings = json!({ "AgentId": id.to_string(), "AgentName": "runner1", "Ephemeral": "True", "WorkFolder": work_folder });
+        let secret = |value: Value| Secret::new(value.to_string());
+        let mut files = BTreeMap::from([
+            (".runner".into(), secret(settings)),
+            (".credentials".into(), secret(json!({ "Scheme": "OAuth" }))),
+            (".credentials_rsaparams".into(), secret(json!({ "d": "FAKEKEY" }))),
+        ]);
+        files.extend(self.extra_file.clone().map(|name| (name, secret(json!({})))));
+        Outcome::Jit { id, name: "runner1".into(), files }
+    }
+}
+
+/// Whether the ledger on disk has a debt with this id.
+fn names(ledger: &Path, id: u64) -> bool {
+    let Ok(text) = fs::read(ledger) else { return false };
+    let entry: Value = serde_json::from_slice(&text).expect("a ledger entry");
+    let former = entry["leftBehind"].as_array().expect("a list");
+    former.iter().any(|left| left["runner"]["id"] == json!(id)) || entry["runner"]["id"] == json!(id)
+}
