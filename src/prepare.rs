@@ -134,7 +134,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         Action::Keep | Action::Adopt => {
             if action == Action::Adopt {
                 let Ledger { left_behind, registrations, tried, last_exit, .. } = book.entry.clone();
-                book.entry = Ledger { left_behind, runner, registrations, tried, last_exit, ..new };
+                book.entry = Ledger { runner, left_behind, registrations, tried, last_exit, ..new };
             } else if new_credential {
                 (book.entry.registration, book.entry.token) = (registration, digest);
             }

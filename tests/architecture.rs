@@ -99,6 +99,8 @@ fn root_steps_start_no_process_and_open_no_connection() {
         let processes = text.contains("std::process::Command") || text.contains("process::{");
         assert!(!processes || relative.starts_with("runner"), "{relative} can start processes");
         assert!(!text.contains("std::net") && !text.contains("nix::sys::socket"), "{relative} can open connections");
+        let socket = text.contains("os::unix::net");
+        assert!(!socket || relative == "ask.rs", "{relative} can speak to others than the broker of its runner");
     }
 }
 
