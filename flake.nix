@@ -19,11 +19,13 @@
 
       overlays.default = final: _: {
         github-runner-helper = final.callPackage ./nixos/package.nix { };
+        github-runnerctl = final.callPackage ./nixos/runnerctl.nix { };
       };
 
       packages = forEachSystem (pkgs: rec {
         default = github-runner-helper;
         github-runner-helper = pkgs.callPackage ./nixos/package.nix { };
+        github-runnerctl = pkgs.callPackage ./nixos/runnerctl.nix { };
       });
 
       checks = forEachSystem (pkgs: import ./nixos/checks.nix { inherit pkgs; });

@@ -1,53 +1,44 @@
 # The helper that units run, built from this repository: one program and nothing
-# else. The stand-ins and scenarios of the tests are examples, which Cargo never
-# installs.
+# else. Without the features of the other program, so that it links neither TLS
+# nor a name service.
 {
   lib,
   rustPlatform,
   stdenv,
-  strace,
 }:
 
 let
-  manifest = lib.importTOML ../Cargo.toml;
+  common = import ./cargo.nix { inherit lib; };
   static = (lib.importTOML ../.cargo/static.toml).target."cfg(target_env = \"gnu\")";
 in
-rustPlatform.buildRustPackage {
-  pname = "github-runner-helper";
-  inherit (manifest.package) version;
-
-  # Only what Cargo reads, so that a change of the module builds nothing anew.
-  src = lib.fileset.toSource {
-    root = ../.;
-    fileset = lib.fileset.unions [
-      ../Cargo.lock
-      ../Cargo.toml
-      ../clippy.toml
-      ../src
-      (lib.fileset.difference ../tests ../tests/eval)
-      (lib.fileset.maybeMissing ../benches)
-      (lib.fileset.maybeMissing ../examples)
-      (lib.fileset.maybeMissing ../rustfmt.toml)
+rustPlatform.buildRustPackage (
+  common
+  // {
+    pname = "github-runner-helper";
+    buildNoDefaultFeatures = true;
+    cargoBuildFlags = [
+      "--bin"
+      "github-runner-helper"
     ];
-  };
-  cargoLock.lockFile = ../Cargo.lock;
 
-  # One static program, which starts faster and depends on nothing of the system.
-  buildInputs = lib.optional stdenv.hostPlatform.isGnu (lib.getOutput "static" stdenv.cc.libc);
-  env = lib.optionalAttrs stdenv.hostPlatform.isGnu {
-    RUSTFLAGS = lib.concatStringsSep " " static.rustflags;
-  };
+    # One static program, which starts faster and depends on nothing of the system.
+    buildInputs = lib.optional stdenv.hostPlatform.isGnu (lib.getOutput "static" stdenv.cc.libc);
+    env = lib.optionalAttrs stdenv.hostPlatform.isGnu {
+      RUSTFLAGS = lib.concatStringsSep " " static.rustflags;
+    };
 
-  # Cargo would do it, but its hook leaves it to the standard environment, which keeps symbols.
-  stripAllList = [ "bin" ];
+    # The tests run where both programs are, see runnerctl.nix; here the very file
+    # that gets installed shows that it starts.
+    doCheck = false;
+    doInstallCheck = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
+    installCheckPhase = ''
+      runHook preInstallCheck
+      $out/bin/github-runner-helper check ${../tests/fixtures/manifest-v2.json}
+      runHook postInstallCheck
+    '';
 
-  # Tests kill the helper at every system call.
-  nativeCheckInputs = [ strace ];
-
-  meta = {
-    inherit (manifest.package) description;
-    license = lib.licenses.mit;
-    mainProgram = "github-runner-helper";
-    platforms = lib.platforms.linux;
-  };
-}
+    meta = common.meta // {
+      mainProgram = "github-runner-helper";
+    };
+  }
+)

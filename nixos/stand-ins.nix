@@ -1,9 +1,9 @@
 # Programs for tests and the demonstration: the stand-ins for GitHub and for the
-# runner, and the scenarios that machines run. Apart from the helper's package, so
+# runner, and the scenarios that machines run. Apart from the programs' packages, so
 # that nothing a user installs holds them.
-{ github-runner-helper }:
+{ github-runnerctl }:
 
-github-runner-helper.overrideAttrs {
+github-runnerctl.overrideAttrs {
   pname = "github-runner-stand-ins";
   cargoBuildFlags = [ "--examples" ];
   doCheck = false;

@@ -1,0 +1,34 @@
+# What both packages have in common: the sources as Cargo reads them.
+{ lib }:
+
+let
+  manifest = lib.importTOML ../Cargo.toml;
+in
+{
+  inherit (manifest.package) version;
+
+  # Only what Cargo reads, so that a change of the module builds nothing anew.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions [
+      ../Cargo.lock
+      ../Cargo.toml
+      ../clippy.toml
+      ../src
+      (lib.fileset.difference ../tests ../tests/eval)
+      (lib.fileset.maybeMissing ../benches)
+      (lib.fileset.maybeMissing ../examples)
+      (lib.fileset.maybeMissing ../rustfmt.toml)
+    ];
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+
+  # Cargo would do it, but its hook leaves it to the standard environment, which keeps symbols.
+  stripAllList = [ "bin" ];
+
+  meta = {
+    inherit (manifest.package) description;
+    license = lib.licenses.mit;
+    platforms = lib.platforms.linux;
+  };
+}
