@@ -10,7 +10,7 @@ instance: runner:
 
 let
   inherit (builtins) match stringLength;
-  urlFaults = import ./url.nix { inherit lib; };
+  address = import ./url.nix { inherit lib; } runner.url;
   workDirFaults = import ./work-dir.nix { inherit ledger lib; };
 
   refuse = fault: message: {
@@ -50,6 +50,63 @@ let
         message = "holds a line break or another control character. Remove it.";
       }
     ];
+
+  # A file whose content nobody but root may see.
+  refuseSecret =
+    what: content: file:
+    let
+      path = toString file;
+    in
+    [
+      (refuse (builtins.isPath file) "${what} is a Nix path, which ends up in the store as soon as something uses it, readable by everyone. Write the path of a file on the target machine as a string, in quotes.")
+      (refuse (lib.hasPrefix "${builtins.storeDir}/" path) "${what} is in the store, where everyone can read the ${content}. Keep the file elsewhere, for example with agenix or sops-nix, and give its path as a string. Consider a ${content} that has been in the store as published.")
+      (refuse (hasControlCharacter path) "${what} holds a line break or another control character. Rename the file.")
+      # systemd 257 fails to hand such a file to a service.
+      (refuse
+        (runner.tokenType != "registration" && matches ".*[ \\].*" path && !hasControlCharacter path)
+        "${what} holds a space or a backslash, so systemd could not hand it to the broker. Rename the file."
+      )
+    ];
+
+  refuseApp =
+    app:
+    refuseSecret "`githubApp.privateKeyFile`" "key" app.privateKeyFile
+    ++ [
+      (refuse (!matches "[A-Za-z0-9._-]+" app.id)
+        "`githubApp.id` (${builtins.toJSON app.id}) is neither a client id nor a number. Copy it from the page of the App at GitHub."
+      )
+      (refuse (runner.tokenType == "registration")
+        "`tokenType = \"registration\"` says that there is a registration token, but `githubApp` registers the runner. Remove one of them."
+      )
+    ]
+    ++ refuseFirst "`githubApp`" (
+      # Of a page that is wrong, the owner is, too.
+      lib.optionals (!lib.any ({ fault, ... }: fault) address.faults) [
+        {
+          fault = address.isEnterprise;
+          message = "cannot register a runner of an enterprise, because GitHub lets no App administer these. Use `tokenFile` with a classic personal access token that has the scope `manage_runners:enterprise`.";
+        }
+        {
+          fault = app.login != null && lib.toLower app.login != lib.toLower address.owner;
+          message = "is installed by ${builtins.toJSON app.login}, its `login` says, but `url` belongs to ${builtins.toJSON address.owner}. Correct one of them, or remove `login`.";
+        }
+      ]
+    );
+
+  refuseJit = refuseFirst "`registration.method = \"jit\"`" [
+    {
+      fault = !runner.ephemeral;
+      message = "makes ephemeral runners only. Set `ephemeral` too, or remove it.";
+    }
+    {
+      fault = runner.tokenType == "registration";
+      message = "needs an access token or an App, but `tokenType` says that there is a registration token. Remove one of them.";
+    }
+    {
+      fault = runner.runnerGroup != null && address.isRepository;
+      message = "does not go together with `runnerGroup` for a repository, because GitHub offers no way to look up the groups there. Remove one of them, or register the runner for the organization.";
+    }
+  ];
 in
 [
   (refuse (runner.noDefaultLabels && runner.extraLabels == [ ])
@@ -66,9 +123,12 @@ in
     "this name is longer than 64 characters. Shorten it; the name that GitHub shows is a separate option, `name`."
   )
 
-  (refuse (builtins.isPath runner.tokenFile) "`tokenFile` is a Nix path, which ends up in the store as soon as something uses it, readable by everyone. Write the path of a file on the target machine as a string, in quotes.")
-  (refuse (lib.hasPrefix "${builtins.storeDir}/" (toString runner.tokenFile)) "`tokenFile` is in the store, where everyone can read the token. Keep the file elsewhere, for example with agenix or sops-nix, and give its path as a string. Consider a token that has been in the store as published.")
-  (refuse (hasControlCharacter (toString runner.tokenFile)) "`tokenFile` holds a line break or another control character. Rename the file.")
+  (refuse (
+    runner.tokenFile == null && runner.githubApp == null
+  ) "Nothing can register this runner. Set `tokenFile` or `githubApp`.")
+  (refuse (runner.tokenFile != null && runner.githubApp != null)
+    "Both `tokenFile` and `githubApp` are set, and only one of them can register the runner. Remove the other one."
+  )
 
   (refuse (runner.extraEnvironment ? RUNNER_ROOT)
     "`extraEnvironment.RUNNER_ROOT` would make the runner look for its registration where it is not. Remove it; to move the work to another disk, set `workDir`."
@@ -85,7 +145,10 @@ in
     (refuse (lib.hasInfix "," label) "The label ${builtins.toJSON label} has a comma, which separates labels. Make it two entries of `extraLabels`.")
   ]
 ) runner.extraLabels
-++ refuseFirst "`url`" (urlFaults runner.url)
+++ refuseFirst "`url`" address.faults
+++ lib.optionals (runner.tokenFile != null) (refuseSecret "`tokenFile`" "token" runner.tokenFile)
+++ lib.optionals (runner.githubApp != null) (refuseApp runner.githubApp)
+++ lib.optionals (runner.registration.method == "jit") refuseJit
 ++ lib.optionals (runner.workDir != null) (
   refuseFirst "`workDir` (${runner.workDir})" (workDirFaults instance runner.workDir)
 )

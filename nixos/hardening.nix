@@ -1,7 +1,8 @@
-# What a runner's unit is denied. Values only, by the names of systemd.exec(5):
-# service.nix gives scalars the priority of a default and puts lists in front,
-# so that `serviceOverrides` replaces the first and appends to the second.
+# What units are denied. Values only, by the names of systemd.exec(5).
 {
+  # A runner's unit. service.nix gives scalars the priority of a default and puts
+  # lists in front, so that `serviceOverrides` replaces the first and appends to
+  # the second.
   standard = {
     # An empty first entry drops what systemd would grant or had inherited.
     AmbientCapabilities = [ "" ];
@@ -54,5 +55,61 @@
     MemoryDenyWriteExecute = false; # Node.js compiles while it runs
     PrivateNetwork = false; # a runner polls GitHub
     ProcSubset = "all"; # Nix reads /proc/stat
+  };
+  # The one unit that holds an API credential. All that it needs is a way to the
+  # server, so it gets nothing else.
+  broker = {
+    AmbientCapabilities = [ "" ];
+    CapabilityBoundingSet = [ "" ];
+    DeviceAllow = [ "" ];
+    DevicePolicy = "closed";
+
+    DynamicUser = true;
+    LockPersonality = true;
+    MemoryDenyWriteExecute = true;
+    NoNewPrivileges = true;
+    PrivateDevices = true;
+    PrivateIPC = true;
+    PrivateMounts = true;
+    # Apart from the host's, which is out of use while the host shuts down. systemd
+    # before 257 does not know the word and does as a dynamic user makes it.
+    PrivateTmp = "disconnected";
+    PrivateUsers = true;
+    ProcSubset = "pid";
+    ProtectClock = true;
+    ProtectControlGroups = true;
+    ProtectHome = true;
+    # The name of the host stays readable, which names a runner without a name.
+    ProtectHostname = true;
+    ProtectKernelLogs = true;
+    ProtectKernelModules = true;
+    ProtectKernelTunables = true;
+    ProtectProc = "invisible";
+    ProtectSystem = "strict";
+    RemoveIPC = true;
+    # The last one for the name service.
+    RestrictAddressFamilies = [
+      "AF_INET"
+      "AF_INET6"
+      "AF_UNIX"
+    ];
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    SystemCallArchitectures = "native";
+    SystemCallErrorNumber = "EPERM";
+    SystemCallFilter = [
+      "@system-service"
+      "~@privileged"
+      "~@resources"
+    ];
+    UMask = "0077";
+
+    # No copy of the credential on disk.
+    LimitCORE = 0;
+    MemorySwapMax = 0;
+
+    MemoryMax = "64M";
+    TasksMax = 16;
   };
 }

@@ -1,16 +1,20 @@
-# The JSON file that tells the helper what one runner should be (version 1).
-# Checked in its own build by the program that will read it at run time, so that
-# a configuration it would refuse never reaches a machine. Holds paths of
+# The JSON file that tells the helper and the broker what one runner should be
+# (version 2). Checked in its own build by the program that will read it at run
+# time, so that a configuration it would refuse never reaches a machine. Holds paths of
 # secrets, never secrets: the store is readable by everyone.
 { helper, pkgs }:
 
 instance: runner:
 
+let
+  # Interpolating a path would copy the secret into the store.
+  place = path: if path == null then null else toString path;
+in
 pkgs.writeTextFile {
   name = "github-runner-${instance}-manifest.json";
 
   text = builtins.toJSON {
-    version = 1;
+    version = 2;
     inherit instance;
     # A difference in here registers the runner anew. These eight fields are also
     # what nixpkgs' module compares, so a runner that comes from there is
@@ -25,10 +29,20 @@ pkgs.writeTextFile {
         url
         workDir
         ;
-      # Interpolating a path would copy the token into the store.
-      tokenFile = toString runner.tokenFile;
+      tokenFile = place runner.tokenFile;
     };
-    inherit (runner) replace tokenType;
+    inherit (runner) reRegisterOnTokenChange replace tokenType;
+    inherit (runner.registration) method;
+    githubApp =
+      if runner.githubApp == null then
+        null
+      else
+        {
+          inherit (runner.githubApp) id installationId login;
+          privateKeyFile = place runner.githubApp.privateKeyFile;
+        };
+    # Seconds between two registrations of which the first was of no use.
+    registrationInterval = 60;
     listener = "${runner.package}/bin/Runner.Listener";
   };
 

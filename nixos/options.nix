@@ -9,6 +9,41 @@ let
   # Ends the description of every field of the registration.
   registersAnew = "Changing this registers the runner anew.";
 
+  appModule.options = {
+    id = mkOption {
+      type = types.coercedTo types.int toString types.str;
+      example = "Iv23liExampleExample";
+      description = "Client id or number of the App, from its page at GitHub.";
+    };
+
+    login = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "octo-org";
+      description = ''
+        Account that installed the App. `null` stands for the owner of {option}`url`, and nothing else is accepted: an
+        App can administer runners only where it is installed.
+      '';
+    };
+
+    privateKeyFile = mkOption {
+      type = types.path;
+      example = "/run/secrets/github-runner/app.pem";
+      description = ''
+        File on the target machine that holds the private key of the App, as GitHub offers it for download (PEM). Write
+        the path as a string: a Nix path or a file in the store is refused, because everybody on the machine can read the
+        store. Only root needs to be able to read the file.
+      '';
+    };
+
+    installationId = mkOption {
+      type = types.nullOr types.ints.positive;
+      default = null;
+      example = 12345678;
+      description = "Number of the installation. `null` has it looked up by {option}`url`.";
+    };
+  };
+
   runnerModule =
     { name, config, ... }:
     {
@@ -39,11 +74,17 @@ let
         };
 
         tokenFile = mkOption {
-          type = types.path;
+          type = types.nullOr types.path;
+          default = null;
           example = "/run/secrets/github-runner/nixos.token";
           description = ''
             File on the target machine that holds the token on a single line. Write the path as a string: a Nix path or
-            a file in the store is refused, because everybody on the machine can read the store.
+            a file in the store is refused, because everybody on the machine can read the store. Either this or
+            {option}`githubApp` must be set.
+
+            An access token never reaches the runner or its jobs. A broker, a service of its own that only root can ask,
+            trades it at GitHub for what registers this one runner, and uses it to remove registrations that are not
+            wanted any more.
 
             The token is one of these:
 
@@ -51,11 +92,58 @@ let
               "Administration" of the repository;
             - a classic personal access token with the scope `admin:org` for an organization or `repo` for a repository;
             - a registration token. GitHub accepts it for one hour only. A runner that has to register later than that,
-              for example because its configuration changed, stays down until the file holds a new one.
+              for example because its configuration changed, stays down until the file holds a new one. It cannot
+              remove registrations either, so the ones that are given up stay listed at GitHub.
 
             Only root needs to be able to read the file.
 
-            ${registersAnew} So does other content of the file.
+            ${registersAnew} So does other content of the file, unless {option}`reRegisterOnTokenChange` is off.
+          '';
+        };
+
+        githubApp = mkOption {
+          type = types.nullOr (types.submodule appModule);
+          default = null;
+          example = {
+            id = "Iv23liExampleExample";
+            privateKeyFile = "/run/secrets/github-runner/app.pem";
+          };
+          description = ''
+            GitHub App that registers the runner, in place of {option}`tokenFile`. It must be installed where the runner
+            works, with permission to read and write "Self-hosted runners" of the organization, or "Administration" of
+            the repository. GitHub lets no App administer the runners of an enterprise.
+
+            The key never reaches the runner or its jobs: only the broker reads it, see {option}`tokenFile`.
+          '';
+        };
+
+        reRegisterOnTokenChange = mkOption {
+          type = types.bool;
+          default = true;
+          description = ''
+            Whether another access token in {option}`tokenFile` registers the runner anew. When this is off, rotating the
+            token leaves the registration alone, and the new token is used from the next request to GitHub on.
+
+            Rotating the key of a {option}`githubApp` never registers anew.
+          '';
+        };
+
+        registration.method = mkOption {
+          type = types.nullOr (
+            types.enum [
+              "jit"
+              "configure"
+            ]
+          );
+          default = null;
+          example = "configure";
+          description = ''
+            How the runner gets its registration: GitHub makes it and hands out its files (`jit`), or the runner makes it
+            with a registration token (`configure`). `jit` is for ephemeral runners with an access token or
+            a {option}`githubApp`. There it saves a run of the runner's configuration before each job, and no secret that
+            could register another runner is ever near the runner.
+
+            `null` stands for `jit` wherever that is possible, and for `configure` elsewhere.
           '';
         };
 
@@ -69,7 +157,7 @@ let
           example = "access";
           description = ''
             What {option}`tokenFile` holds: a personal or installation access token (`access`) or a registration token
-            (`registration`). With `auto`, the prefix decides: `ghp_`, `gho_`, `github_pat_` and their like mark an
+            (`registration`, which needs no broker). With `auto`, the prefix decides: `ghp_`, `gho_`, `github_pat_` and their like mark an
             access token, and a token without such a prefix is a registration token. Older GitHub Enterprise Servers issue
             access tokens without a prefix; say `access` there.
           '';
@@ -127,6 +215,9 @@ let
           description = ''
             Whether a registration may take the place of another runner with the same name. When this is off and such
             a runner exists, the registration fails and the unit does not start.
+
+            This is about runners of others. What this runner registered before is removed first, unless
+            {option}`tokenFile` holds a registration token, which cannot do that.
           '';
         };
 
@@ -192,10 +283,11 @@ let
           default = false;
           description = ''
             Whether the runner takes one job only. GitHub forgets the runner after the job; the unit then starts again,
-            with an empty state directory and a new registration.
+            with an empty state directory and a new registration. A runner that is stopped before it got a job takes its
+            registration back.
 
-            Every job needs a registration, so {option}`tokenFile` should hold an access token: with a registration token
-            the first start after its hour fails.
+            Every job needs a registration, so use a {option}`githubApp` or let {option}`tokenFile` hold an access token:
+            with a registration token the first start after its hour fails.
 
             ${registersAnew}
           '';
@@ -250,7 +342,10 @@ in
         tokenFile = "/run/secrets/github-runner/runner1.token";
       };
     };
-    description = "Self-hosted GitHub Actions runners. Each one becomes the unit `github-runner-‹name›.service`.";
+    description = ''
+      Self-hosted GitHub Actions runners. Each one becomes the unit `github-runner-‹name›.service`, with the broker that
+      speaks to GitHub for it behind `github-runner-broker-‹name›.socket`.
+    '';
   };
 
   options.services.github-runner-helper.package = mkOption {
@@ -260,6 +355,17 @@ in
     description = ''
       Package of the program that units run before the runner: it registers the runner, or finds that the registration
       still holds. Replace it to try a patched version.
+    '';
+  };
+
+  options.services.github-runnerctl.package = mkOption {
+    type = types.package;
+    default = pkgs.callPackage ./runnerctl.nix { };
+    defaultText = literalExpression "pkgs.callPackage ./nixos/runnerctl.nix { }";
+    description = ''
+      Package of the program that speaks to GitHub: the brokers run it, and it is in `PATH` for operators of the host.
+      It must come from the same release as {option}`services.github-runner-helper.package`. Replace it to try a patched
+      version.
     '';
   };
 }

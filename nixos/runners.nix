@@ -1,4 +1,4 @@
-# Turns every enabled runner of `services.github-runners` into its unit, its
+# Turns every enabled runner of `services.github-runners` into its units, its
 # assertions and the directories it needs. Decides nothing about one runner:
 # that is what the pure functions imported here are for.
 {
@@ -10,11 +10,20 @@
 
 let
   runners = lib.filterAttrs (_: runner: runner.enable) config.services.github-runners;
+  # A registration token is no API credential, so there is nothing to guard.
+  brokered = lib.filterAttrs (_: runner: runner.tokenType != "registration") runners;
+
   helper = config.services.github-runner-helper.package;
+  runnerctl = config.services.github-runnerctl.package;
 
   manifestOf = import ./manifest.nix { inherit helper pkgs; };
   unitOf = import ./service.nix {
-    inherit helper ledger lib;
+    inherit
+      helper
+      ledger
+      lib
+      sockets
+      ;
     # In the order in which jobs have always found them.
     packages = [
       pkgs.bashInteractive
@@ -25,20 +34,50 @@ let
       config.nix.package
     ];
   };
+  brokerOf = import ./broker.nix {
+    inherit
+      ledger
+      lib
+      runnerctl
+      sockets
+      ;
+    proxy = config.networking.proxy.envVars;
+  };
   assertionsOf = import ./assertions.nix { inherit ledger lib; };
 
+  brokers = builtins.mapAttrs (
+    instance: runner:
+    brokerOf {
+      inherit instance runner;
+      manifest = manifestOf instance runner;
+    }
+  ) brokered;
+
   ledger = "/var/lib/github-runner-registrations";
+  sockets = "/run/github-runner-broker";
 in
 {
   assertions = lib.concatLists (lib.mapAttrsToList assertionsOf runners);
 
-  systemd.services = lib.mapAttrs' (
-    instance: runner:
-    lib.nameValuePair "github-runner-${instance}" (unitOf {
-      inherit instance runner;
-      manifest = manifestOf instance runner;
-    })
-  ) runners;
+  systemd.services =
+    lib.mapAttrs' (
+      instance: runner:
+      lib.nameValuePair "github-runner-${instance}" (unitOf {
+        inherit instance runner;
+        manifest = manifestOf instance runner;
+        broker = lib.optional (brokers ? ${instance}) "github-runner-broker-${instance}.socket";
+      })
+    ) runners
+    // lib.mapAttrs' (
+      instance: broker: lib.nameValuePair "github-runner-broker-${instance}@" broker.service
+    ) brokers;
+
+  systemd.sockets = lib.mapAttrs' (
+    instance: broker: lib.nameValuePair "github-runner-broker-${instance}" broker.socket
+  ) brokers;
+
+  # For whoever looks after the host.
+  environment.systemPackages = lib.optional (runners != { }) runnerctl;
 
   # Names every registration that somebody may have to take back, so it outlives
   # the runners and no service user can look inside.

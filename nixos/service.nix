@@ -6,6 +6,8 @@
   helper,
   # Where the helper remembers registrations; closed to every service user.
   ledger,
+  # Directory of the brokers' sockets; closed as well.
+  sockets,
   # What is on a job's PATH before the runner's `extraPackages`.
   packages,
 }:
@@ -15,9 +17,12 @@
   runner,
   # Path of the runner's manifest.
   manifest,
+  # The units that have to be there first, if there is a broker.
+  broker,
 }:
 
 let
+  inherit (import ./unit-syntax.nix) argument entry literal;
   hardening = import ./hardening.nix;
 
   # Below the directories that systemd makes for the unit. Not taken from
@@ -28,16 +33,15 @@ let
   logs = "%L/${subdirectory}";
   work = if runner.workDir == null then "%t/${subdirectory}" else runner.workDir;
 
-  doublePercent = builtins.replaceStrings [ "%" ] [ "%%" ];
-  quote =
-    text: if builtins.match "[A-Za-z0-9_./%@,+=-]+" text != null then text else builtins.toJSON text;
-  # systemd expands variables in command lines, also inside quotes.
-  commandArgument = text: quote (builtins.replaceStrings [ "$" ] [ "$$" ] text);
+  # What no job may read. Interpolating a path would copy it into the store.
+  secret = toString (
+    if runner.githubApp != null then runner.githubApp.privateKeyFile else runner.tokenFile
+  );
 
   step =
     prefix: verb: options:
     prefix
-    + lib.concatMapStringsSep " " commandArgument (
+    + lib.concatMapStringsSep " " argument (
       [
         "${helper}/bin/github-runner-helper"
         verb
@@ -54,26 +58,43 @@ let
     );
   # With full privileges and outside of the sandbox; see systemd.service(5).
   rootStep =
+    verb: options:
+    step "+" verb (
+      [
+        "--ledger-directory"
+        ledger
+      ]
+      ++ options
+    );
+  # Also where there is no broker: the program finds out when it needs one.
+  brokeredStep =
     verb:
-    step "+" verb [
-      "--ledger-directory"
-      ledger
+    rootStep verb [
+      "--broker"
+      "${sockets}/${instance}"
     ];
   userStep = verb: step "" verb [ ];
 in
 {
   description = "GitHub Actions runner";
   wantedBy = [ "multi-user.target" ];
-  wants = [ "network-online.target" ];
+  # A runner that keeps its registration starts without its broker.
+  wants = [ "network-online.target" ] ++ broker;
   after = [
     "network.target"
     "network-online.target"
-  ];
+  ]
+  ++ broker;
+
+  # A failing start makes the next one wait, so that no limit has to end them.
+  startLimitIntervalSec = lib.mkDefault 0;
 
   environment = {
     HOME = work;
     # The runner as nixpkgs packages it keeps its registration here.
     RUNNER_ROOT = state;
+    # Tells a runner that GitHub no longer serves apart from one that failed.
+    ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE = "true";
   }
   // runner.extraEnvironment;
 
@@ -86,21 +107,28 @@ in
 
     {
       ExecStartPre = [
-        (rootStep "prepare")
+        (brokeredStep "prepare")
         (userStep "configure")
         # Before the first job starts: afterwards the files are hostile input.
-        (rootStep "record")
+        (rootStep "record" [ ])
         (userStep "link")
       ];
       ExecStart = "${runner.package}/bin/Runner.Listener run --startuptype service";
+      # Whichever way the unit ended: what is not needed any more is taken back.
+      ExecStopPost = [ (brokeredStep "settle") ];
 
       # The listener treats this signal as a request to finish.
       KillSignal = "SIGINT";
-      # An ephemeral runner ends well after each job and must register for the
-      # next one.
-      Restart = if runner.ephemeral then "on-success" else "no";
+      # An ephemeral runner ends well after each job and registers for the next
+      # one; a persistent one is meant to be there.
+      Restart = lib.mkDefault "always";
+      # What fails again waits longer, in the first step.
+      RestartSec = lib.mkDefault (if runner.ephemeral then "1s" else "5s");
       # The listener's word for "an error that may pass".
       RestartForceExitStatus = [ 2 ];
+      # Its word for "GitHub serves this version no more": another start changes
+      # nothing.
+      RestartPreventExitStatus = [ 7 ];
 
       LogsDirectory = [ subdirectory ];
       RuntimeDirectory = [ subdirectory ];
@@ -109,8 +137,9 @@ in
 
       InaccessiblePaths = [
         # Read literally by the helper, but expanded by systemd.
-        (quote "-${doublePercent (toString runner.tokenFile)}")
+        (entry "-${literal secret}")
         "-${ledger}"
+        "-${sockets}"
       ];
     }
 
@@ -121,14 +150,15 @@ in
         { WorkingDirectory = work; }
       else
         {
-          BindPaths = [ (quote "-${work}") ];
+          BindPaths = [ (entry "-${work}") ];
           WorkingDirectory = "-${work}";
         }
     )
 
-    # Longer than the helper lets a registration take, so that its error message
-    # comes before systemd's kill. The older spelling sets this limit, too.
-    (lib.mkIf (!runner.serviceOverrides ? TimeoutSec) { TimeoutStartSec = lib.mkDefault "10min"; })
+    # Longer than the helper waits for its turn and lets a registration take, so
+    # that its error message comes before systemd's kill. The older spelling sets
+    # this limit, too.
+    (lib.mkIf (!runner.serviceOverrides ? TimeoutSec) { TimeoutStartSec = lib.mkDefault "15min"; })
 
     (lib.mkIf (runner.user != null) {
       DynamicUser = false;

@@ -19,6 +19,7 @@ let
 
   claims =
     import ./claims/units.nix context
+    // import ./claims/broker.nix context
     // import ./claims/overrides.nix context
     // import ./claims/options.nix context
     // import ./claims/assertions.nix context
@@ -59,7 +60,7 @@ in
     + "${count (lib.filter (result: result.ok) results)} passed, ${count failures} failed\n";
 
   # The texts that belong into golden/.
-  golden = builtins.mapAttrs (instance: _: claims."the ${instance} unit is the golden one".actual) (
-    import ./runners.nix { inherit pkgs; }
+  golden = builtins.mapAttrs (unit: _: claims."the unit ${unit} is the golden one".actual) (
+    builtins.readDir ./golden
   );
 }

@@ -37,14 +37,37 @@ let
         throw "The directive `${lib.concatStringsSep "." location}' has conflicting definition values.";
   };
 
-  unit.options = {
+  section = mkOption {
+    type = types.attrsOf directive;
+    default = { };
+  };
+  unit = {
     description = mkOption { type = types.str; };
     wantedBy = listOption types.str;
     wants = listOption types.str;
     after = listOption types.str;
-    environment = mkOption { type = types.attrsOf types.str; };
+    before = listOption types.str;
+    unitConfig = section;
+  };
+  service.options = unit // {
+    startLimitIntervalSec = mkOption {
+      type = types.nullOr types.int;
+      default = null;
+    };
+    restartIfChanged = mkOption {
+      type = types.bool;
+      default = true;
+    };
+    environment = mkOption {
+      type = types.attrsOf types.str;
+      default = { };
+    };
     path = listOption types.package;
-    serviceConfig = mkOption { type = types.attrsOf directive; };
+    serviceConfig = section;
+  };
+  socket.options = unit // {
+    listenStreams = listOption types.str;
+    socketConfig = section;
   };
 
   nixos.options = {
@@ -53,8 +76,17 @@ let
       type = types.package;
       default = pkgs.nix;
     };
+    environment.systemPackages = listOption types.package;
+    networking.proxy.envVars = mkOption {
+      type = types.attrsOf types.str;
+      default = { };
+    };
     systemd.services = mkOption {
-      type = types.attrsOf (types.submodule unit);
+      type = types.attrsOf (types.submodule service);
+      default = { };
+    };
+    systemd.sockets = mkOption {
+      type = types.attrsOf (types.submodule socket);
       default = { };
     };
     systemd.tmpfiles.rules = listOption types.str;
@@ -77,14 +109,21 @@ let
 in
 {
   inherit config;
-  inherit (config.systemd) services;
+  inherit (config.systemd) services sockets;
   tmpfilesRules = config.systemd.tmpfiles.rules;
   runners = config.services.github-runners;
 
   # What a switch would print instead of building.
   failures = map (entry: entry.message) (lib.filter (entry: !entry.assertion) config.assertions);
 
-  unitTexts = builtins.mapAttrs (_: unitText) config.systemd.services;
+  # By the full name of the unit.
+  unitTexts =
+    lib.mapAttrs' (
+      name: value: lib.nameValuePair "${name}.service" (unitText.service value)
+    ) config.systemd.services
+    // lib.mapAttrs' (
+      name: value: lib.nameValuePair "${name}.socket" (unitText.socket value)
+    ) config.systemd.sockets;
 
   # What the manifest of every enabled runner is built from, by runner.
   manifests =

@@ -62,7 +62,10 @@ builtins.listToAttrs (
 
   github-runner = runner [ ];
   github-runner-helper = package "github-runner-helper";
-  callPackage = _file: _arguments: package "github-runner-helper";
+  github-runnerctl = package "github-runnerctl";
+  callPackage =
+    file: _arguments:
+    package (if baseNameOf file == "package.nix" then "github-runner-helper" else "github-runnerctl");
 
   stdenv = {
     buildPlatform.canExecute = _: true;

@@ -3,17 +3,19 @@
 #
 #   nix-instantiate --eval --strict --json tests/eval/render.nix \
 #     --argstr runnersFile /path/runners.json \
-#     --argstr helper /opt/helper --argstr listener /opt/listener \
-#     --argstr programs /usr --argstr manifestDirectory /etc/github-runner
+#     --argstr helper /opt/helper --argstr runnerctl /opt/runnerctl \
+#     --argstr listener /opt/listener --argstr programs /usr \
+#     --argstr manifestDirectory /etc/github-runner
 #
 # The file holds the value of `services.github-runners`; packages in it are paths.
 # Fails with every message if the module would refuse one of the runners.
 {
   lib ? import ./stand-in,
   runnersFile,
-  # Directories with a `bin`: of the helper, of the runner, and of everything
-  # else that a job finds in PATH.
+  # Directories with a `bin`: of the helper, of the program that brokers run, of the
+  # runner, and of everything else that a job finds in PATH.
   helper,
+  runnerctl,
   listener,
   programs,
   # Units read the manifest of INSTANCE from INSTANCE.json in here; whoever
@@ -30,6 +32,7 @@ let
       // {
         github-runner = listener;
         github-runner-helper = helper;
+        github-runnerctl = runnerctl;
       };
   };
 
@@ -55,7 +58,20 @@ else
     units = lib.mapAttrsToList (instance: manifest: {
       inherit instance;
       unitName = "github-runner-${instance}.service";
-      unitText = rendered.unitTexts."github-runner-${instance}";
+      unitText = rendered.unitTexts."github-runner-${instance}.service";
+      # The socket, which sockets.target wants, and the service behind it.
+      brokerUnits =
+        map
+          (unitName: {
+            inherit unitName;
+            unitText = rendered.unitTexts.${unitName};
+          })
+          (
+            lib.filter (unitName: rendered.unitTexts ? ${unitName}) [
+              "github-runner-broker-${instance}.socket"
+              "github-runner-broker-${instance}@.service"
+            ]
+          );
       manifestPath = toString manifest;
       manifest = builtins.fromJSON manifest.text;
     }) rendered.manifests;

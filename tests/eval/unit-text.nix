@@ -1,8 +1,6 @@
-# A service as the text of its unit, in the format of NixOS: sorted directives,
-# a list as one line for each entry, and what NixOS adds to every unit.
+# A service or a socket as the text of its unit, in the format of NixOS: sorted
+# directives, a list as one line for each entry, and what NixOS adds to every unit.
 { lib, pkgs }:
-
-service:
 
 let
   # One directive; NixOS leaves out the ones without a value.
@@ -12,37 +10,75 @@ let
   plain = value: if builtins.isBool value then if value then "true" else "false" else toString value;
   section = directives: lib.concatLists (lib.mapAttrsToList lines directives);
 
-  packages = service.path ++ [
-    pkgs.coreutils
-    pkgs.findutils
-    pkgs.gnugrep
-    pkgs.gnused
-    pkgs.systemd
-  ];
-  programs = directory: map (package: "${package}/${directory}") packages;
-  environment = {
-    LOCALE_ARCHIVE = "${pkgs.glibcLocales}/lib/locale/locale-archive";
-    PATH = lib.concatStringsSep ":" (programs "bin" ++ programs "sbin");
-    TZDIR = "${pkgs.tzdata}/share/zoneinfo";
-  }
-  // service.environment;
+  # Only what is there: NixOS leaves out empty lists, too.
+  words = list: if list == [ ] then null else toString list;
+
+  unit =
+    definition: further:
+    [ "[Unit]" ]
+    ++ section (
+      {
+        After = words definition.after;
+        Before = words definition.before;
+        Description = definition.description;
+        Wants = words definition.wants;
+      }
+      // further
+      // definition.unitConfig
+    )
+    ++ [ "" ];
+  install =
+    definition:
+    lib.optionals (definition.wantedBy != [ ]) (
+      [
+        ""
+        "[Install]"
+      ]
+      ++ section { WantedBy = definition.wantedBy; }
+    );
+
+  environment =
+    service:
+    let
+      packages = service.path ++ [
+        pkgs.coreutils
+        pkgs.findutils
+        pkgs.gnugrep
+        pkgs.gnused
+        pkgs.systemd
+      ];
+      programs = directory: map (package: "${package}/${directory}") packages;
+    in
+    {
+      LOCALE_ARCHIVE = "${pkgs.glibcLocales}/lib/locale/locale-archive";
+      PATH = lib.concatStringsSep ":" (programs "bin" ++ programs "sbin");
+      TZDIR = "${pkgs.tzdata}/share/zoneinfo";
+    }
+    // service.environment;
+
+  text = lib.concatMapStrings (line: "${line}\n");
 in
-lib.concatMapStrings (line: "${line}\n") (
-  [ "[Unit]" ]
-  ++ section {
-    After = toString service.after;
-    Description = service.description;
-    Wants = toString service.wants;
-  }
-  ++ [
-    ""
-    "[Service]"
-  ]
-  ++ lib.mapAttrsToList (name: value: "Environment=${builtins.toJSON "${name}=${value}"}") environment
-  ++ section service.serviceConfig
-  ++ [
-    ""
-    "[Install]"
-  ]
-  ++ section { WantedBy = service.wantedBy; }
-)
+{
+  service =
+    service:
+    text (
+      unit service { StartLimitIntervalSec = service.startLimitIntervalSec; }
+      ++ [ "[Service]" ]
+      ++ lib.mapAttrsToList (name: value: "Environment=${builtins.toJSON "${name}=${value}"}") (
+        environment service
+      )
+      ++ lib.optional (!service.restartIfChanged) "X-RestartIfChanged=false"
+      ++ section service.serviceConfig
+      ++ install service
+    );
+
+  socket =
+    socket:
+    text (
+      unit socket { }
+      ++ [ "[Socket]" ]
+      ++ map (address: "ListenStream=${address}") socket.listenStreams
+      ++ section socket.socketConfig
+      ++ install socket
+    );
+}

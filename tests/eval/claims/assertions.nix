@@ -40,6 +40,19 @@ let
     actual = lib.any (lib.hasInfix fault) (failuresOf instance { name = "good"; });
   };
   url = url: { inherit url; };
+
+  app = changes: {
+    tokenFile = null;
+    githubApp = {
+      id = "Iv1.0123";
+      privateKeyFile = "/run/secrets/app.pem";
+    }
+    // changes;
+  };
+  jit = {
+    ephemeral = true;
+    registration.method = "jit";
+  };
 in
 {
   "no default labels needs a label" = fires { noDefaultLabels = true; } "into `extraLabels`";
@@ -55,6 +68,58 @@ in
     {
       user = "root";
       group = "staff";
+    }
+  ];
+
+  "a runner without a credential is refused" = fires {
+    tokenFile = null;
+  } "Set `tokenFile` or `githubApp`";
+  "a token beside an App is refused" = fires (
+    app { } // { tokenFile = "/run/secrets/token"; }
+  ) "Both `tokenFile` and `githubApp`";
+  "an App that registers an enterprise's runner is refused" = fires (
+    app { } // url "https://github.com/enterprises/name"
+  ) "enterprise";
+  "an App of another account is refused" = fires (app { login = "somebody"; }) "\"somebody\"";
+  "an App with a strange id is refused" = fires (app { id = "my app"; }) "`githubApp.id`";
+  "an App beside a registration token is refused" = fires (
+    app { } // { tokenType = "registration"; }
+  ) "registration token";
+  "ordinary Apps are accepted" = silent [
+    (app { })
+    (app { id = 123456; })
+    (app { login = "Owner"; })
+    (app { installationId = 1; } // { tokenType = "access"; })
+    (app { login = "organization"; } // url "https://github.com/Organization/")
+  ];
+
+  "JIT for a runner that stays is refused" = fires { registration.method = "jit"; } "`ephemeral`";
+  "JIT with a registration token is refused" = fires (
+    jit // { tokenType = "registration"; }
+  ) "`tokenType`";
+  "JIT with a group of a repository is refused" = fires (
+    jit // { runnerGroup = "trusted"; }
+  ) "`runnerGroup`";
+  "ordinary methods are accepted" = silent [
+    jit
+    (jit // app { })
+    (jit // { runnerGroup = "trusted"; } // url "https://github.com/organization")
+    (jit // { runnerGroup = "trusted"; } // url "https://github.com/enterprises/name")
+    { registration.method = "configure"; }
+    {
+      ephemeral = true;
+      registration.method = "configure";
+      tokenType = "registration";
+    }
+  ];
+
+  "a token file that systemd cannot hand on is refused" = fires {
+    tokenFile = "/run/my secrets/token";
+  } "the broker";
+  "a registration token is not handed on" = silent [
+    {
+      tokenFile = "/run/my secrets/token";
+      tokenType = "registration";
     }
   ];
 

@@ -14,17 +14,20 @@ let
   accepted = changes: (builtins.tryEval (builtins.deepSeq (evaluated changes) true)).success;
 in
 {
-  "defaults are nixpkgs'" = {
+  "defaults are nixpkgs', and leave the rest to the program" = {
     expected = {
       enable = true;
       ephemeral = false;
       extraEnvironment = { };
       extraLabels = [ ];
       extraPackages = [ ];
+      githubApp = null;
       group = null;
       name = "one";
       noDefaultLabels = false;
       nodeRuntimes = [ "node24" ];
+      reRegisterOnTokenChange = true;
+      registration.method = null;
       replace = false;
       runnerGroup = null;
       serviceOverrides = { };
@@ -37,6 +40,24 @@ in
     actual = removeAttrs (evaluated { }) [ "package" ];
   };
 
+  "an App needs an id and a key only" = {
+    expected = {
+      id = "123456";
+      installationId = null;
+      login = null;
+      privateKeyFile = "/run/secrets/app.pem";
+    };
+    actual =
+      (evaluated {
+        tokenFile = null;
+        githubApp = {
+          # As in nixpkgs' own test.
+          id = 123456;
+          privateKeyFile = "/run/secrets/app.pem";
+        };
+      }).githubApp;
+  };
+
   "a runner is off unless switched on" = {
     expected = false;
     actual = (host { runners.one = removeAttrs runner [ "enable" ]; }).runners.one.enable;
@@ -46,13 +67,28 @@ in
     expected = [ ];
     actual = lib.filter accepted [
       { tokenFile = "relative/token"; }
-      { tokenFile = null; }
       { url = null; }
       { tokenType = "pat"; }
       { nodeRuntimes = [ ]; }
       { nodeRuntimes = [ "node16" ]; }
       { extraLabels = "one"; }
       { replace = "yes"; }
+      { reRegisterOnTokenChange = null; }
+      { registration.method = "token"; }
+      { githubApp = { }; }
+      {
+        githubApp = {
+          id = 1;
+          privateKeyFile = "relative/key";
+        };
+      }
+      {
+        githubApp = {
+          id = 1;
+          privateKeyFile = "/key";
+          installationId = 0;
+        };
+      }
       { unknownOption = true; }
     ];
   };
@@ -61,7 +97,9 @@ in
     expected = [ ];
     actual = lib.filter (changes: !accepted changes) [
       { }
+      { tokenFile = null; }
       { tokenType = "registration"; }
+      { registration.method = "configure"; }
       {
         nodeRuntimes = [
           "node20"
@@ -108,9 +146,9 @@ in
           }).services.github-runner-one.serviceConfig.ExecStartPre;
     };
 
-  "the manifest is version 1 and keeps null" = {
+  "the manifest is version 2 and keeps null" = {
     expected = {
-      version = 1;
+      version = 2;
       instance = "runner1";
       registration = {
         ephemeral = false;
@@ -124,6 +162,10 @@ in
       };
       replace = false;
       tokenType = "auto";
+      githubApp = null;
+      method = null;
+      reRegisterOnTokenChange = true;
+      registrationInterval = 60;
       listener = "${pkgs.github-runner}/bin/Runner.Listener";
     };
     actual = builtins.fromJSON (manifest "runner1" (runner // { name = null; }));
@@ -135,7 +177,7 @@ in
     in
     {
       expected = {
-        version = 1;
+        version = 2;
         instance = "ephemeral";
         registration = {
           inherit (ephemeral)
@@ -151,6 +193,10 @@ in
         };
         replace = true;
         tokenType = "access";
+        githubApp = null;
+        method = "configure";
+        reRegisterOnTokenChange = false;
+        registrationInterval = 60;
         listener = "${pkgs.github-runner}/bin/Runner.Listener";
       };
       actual = builtins.fromJSON (
@@ -159,8 +205,59 @@ in
           // {
             replace = true;
             tokenType = "access";
+            registration.method = "configure";
+            reRegisterOnTokenChange = false;
           }
         )
       );
+    };
+
+  "the manifest names an App in place of a token" = {
+    expected = {
+      tokenFile = null;
+      githubApp = {
+        id = "Iv1.0123";
+        login = "owner";
+        privateKeyFile = "/run/secrets/app.pem";
+        installationId = 5;
+      };
+    };
+    actual =
+      let
+        written = builtins.fromJSON (
+          manifest "one" (
+            runner
+            // {
+              tokenFile = null;
+              githubApp = {
+                id = "Iv1.0123";
+                login = "owner";
+                privateKeyFile = "/run/secrets/app.pem";
+                installationId = 5;
+              };
+            }
+          )
+        );
+      in
+      {
+        inherit (written.registration) tokenFile;
+        inherit (written) githubApp;
+      };
+  };
+
+  "manifests have the fields that the programs read" =
+    let
+      known = builtins.fromJSON (builtins.readFile ../../fixtures/manifest-v2.json);
+      written = builtins.fromJSON (manifest "runner1" runner);
+    in
+    {
+      expected = map builtins.attrNames [
+        known
+        known.registration
+      ];
+      actual = map builtins.attrNames [
+        written
+        written.registration
+      ];
     };
 }

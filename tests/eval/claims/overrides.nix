@@ -75,13 +75,44 @@ in
     };
   };
 
+  "an own restart policy wins" = {
+    expected = {
+      Restart = "on-failure";
+      RestartSec = 30;
+      RestartForceExitStatus = [
+        2
+        3
+      ];
+      RestartPreventExitStatus = [
+        7
+        1
+      ];
+    };
+    actual = {
+      inherit
+        (service {
+          serviceOverrides = {
+            Restart = "on-failure";
+            RestartSec = 30;
+            RestartForceExitStatus = [ 3 ];
+            RestartPreventExitStatus = [ 1 ];
+          };
+        })
+        Restart
+        RestartForceExitStatus
+        RestartPreventExitStatus
+        RestartSec
+        ;
+    };
+  };
+
   "an own start limit wins in both spellings" = {
     expected = [
-      "15min"
+      "1h"
       null
     ];
     actual = [
-      (service { serviceOverrides.TimeoutStartSec = "15min"; }).TimeoutStartSec
+      (service { serviceOverrides.TimeoutStartSec = "1h"; }).TimeoutStartSec
       ((service { serviceOverrides.TimeoutSec = 900; }).TimeoutStartSec or null)
     ];
   };
@@ -129,10 +160,17 @@ in
 
   "own environment variables win" = {
     expected = {
+      ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE = "";
       HOME = "/elsewhere";
       RUNNER_ROOT = "%S/github-runner/one";
     };
-    actual = (unit { extraEnvironment.HOME = "/elsewhere"; }).environment;
+    actual =
+      (unit {
+        extraEnvironment = {
+          ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE = "";
+          HOME = "/elsewhere";
+        };
+      }).environment;
   };
 
   "a work directory with a space or a dollar is one argument" = {

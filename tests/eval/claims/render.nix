@@ -6,11 +6,13 @@ let
     inherit lib;
     runnersFile = ../fixtures/runners.json;
     helper = "/opt/helper";
+    runnerctl = "/opt/runnerctl";
     listener = "/opt/listener";
     programs = "/usr";
     manifestDirectory = "/etc/manifests";
   };
-  texts = map (unit: unit.unitText) rendered.units;
+  brokerUnits = lib.concatMap (unit: unit.brokerUnits) rendered.units;
+  texts = map (unit: unit.unitText) (rendered.units ++ brokerUnits);
 in
 {
   "machines without Nix get every enabled runner" = {
@@ -34,6 +36,20 @@ in
     }) rendered.units;
   };
 
+  "machines without Nix get the brokers of their runners" = {
+    expected = [
+      "github-runner-broker-first.socket"
+      "github-runner-broker-first@.service"
+    ];
+    actual = map (unit: unit.unitName) brokerUnits;
+  };
+
+  "machines without Nix run the broker that was passed" = {
+    expected = true;
+    actual = lib.hasInfix "\nExecStart=/opt/runnerctl/bin/github-runnerctl broker --manifest /etc/manifests/first.json\n" (lib.last brokerUnits)
+    .unitText;
+  };
+
   "machines without Nix get units without a store path" = {
     expected = [ ];
     actual = lib.filter (lib.hasInfix builtins.storeDir) texts;
@@ -42,7 +58,10 @@ in
   "units on machines without Nix name what was passed" = {
     expected = [ true ];
     actual = lib.unique (
-      map (lib.hasInfix "ExecStartPre=+/opt/helper/bin/github-runner-helper prepare --manifest /etc/manifests/") texts
+      map (
+        unit:
+        lib.hasInfix "ExecStartPre=+/opt/helper/bin/github-runner-helper prepare --manifest /etc/manifests/" unit.unitText
+      ) rendered.units
       ++ map (text: lib.hasInfix text (builtins.head texts)) [
         ":/usr/bin:/opt/tools/bin:/usr/bin:"
         "\nMemoryMax=1G\n"

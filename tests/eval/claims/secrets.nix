@@ -14,7 +14,29 @@ let
         inherit tokenFile;
       };
     };
-  complaint = tokenFile: lib.concatStringsSep "\n" (rendered tokenFile).failures;
+  withApp =
+    privateKeyFile:
+    host {
+      runners.one = runner // {
+        tokenFile = null;
+        githubApp = {
+          id = 1;
+          inherit privateKeyFile;
+        };
+      };
+    };
+  said = result: lib.concatStringsSep "\n" result.failures;
+  complaint = tokenFile: said (rendered tokenFile);
+
+  brokerOf = result: result.services."github-runner-broker-one@".serviceConfig;
+  # Whether no text of a unit or of the manifest brings a file into the store.
+  withoutCopies =
+    result:
+    lib.all (text: builtins.getContext (toString text) == { }) (
+      [ result.manifests.one.text ]
+      ++ lib.concatMap lib.toList (builtins.attrValues (brokerOf result))
+      ++ result.services.github-runner-one.serviceConfig.InaccessiblePaths
+    );
 in
 {
   "a token that is a Nix path is refused" = {
@@ -32,14 +54,43 @@ in
       expected = [
         place
         "-${place}"
-        { }
+        "credential:${place}"
+        true
       ];
       actual = [
         (builtins.fromJSON result.manifests.one.text).registration.tokenFile
         (builtins.head result.services.github-runner-one.serviceConfig.InaccessiblePaths)
-        (builtins.getContext result.manifests.one.text)
+        (builtins.head (brokerOf result).LoadCredential)
+        (withoutCopies result)
       ];
     };
+
+  "the key of an App that is a Nix path is refused and not copied to the store" =
+    let
+      result = withApp ./secrets.nix;
+      place = toString ./secrets.nix;
+    in
+    {
+      expected = [
+        place
+        "-${place}"
+        "credential:${place}"
+        true
+        true
+      ];
+      actual = [
+        (builtins.fromJSON result.manifests.one.text).githubApp.privateKeyFile
+        (builtins.head result.services.github-runner-one.serviceConfig.InaccessiblePaths)
+        (builtins.head (brokerOf result).LoadCredential)
+        (withoutCopies result)
+        (lib.hasInfix "`githubApp.privateKeyFile` is a Nix path" (said result))
+      ];
+    };
+
+  "the key of an App in the store is refused" = {
+    expected = true;
+    actual = lib.hasInfix "read the key" (said (withApp "${pkgs.package "key"}/app.pem"));
+  };
 
   "a token in the store is refused" = {
     expected = true;
@@ -55,24 +106,33 @@ in
     actual = complaint "/nix/storehouse/token";
   };
 
-  "jobs can reach neither the token nor the ledger" = {
+  "jobs cannot reach the key of an App" = {
+    expected = "-/run/secrets/app.pem";
+    actual = builtins.head (withApp "/run/secrets/app.pem")
+      .services.github-runner-one.serviceConfig.InaccessiblePaths;
+  };
+
+  "jobs can reach neither the token nor the ledger nor the broker" = {
     expected = [
       "-/run/secrets/token"
       "-/var/lib/github-runner-registrations"
+      "-/run/github-runner-broker"
     ];
     actual = (rendered "/run/secrets/token").services.github-runner-one.serviceConfig.InaccessiblePaths;
   };
 
   "the path of a token is literal in the manifest and escaped in the unit" = {
     expected = {
-      manifest = "/run/my secrets/50%n";
-      unit = "\"-/run/my secrets/50%%n\"";
+      manifest = "/run/\"my\":secrets/50%n";
+      unit = "\"-/run/\\\"my\\\":secrets/50%%n\"";
+      credential = "credential:/run/\"my\":secrets/50%%n";
     };
     actual =
       let
-        result = rendered "/run/my secrets/50%n";
+        result = rendered "/run/\"my\":secrets/50%n";
       in
       {
+        credential = builtins.head (brokerOf result).LoadCredential;
         manifest = (builtins.fromJSON result.manifests.one.text).registration.tokenFile;
         unit = builtins.head result.services.github-runner-one.serviceConfig.InaccessiblePaths;
       };

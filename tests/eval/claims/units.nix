@@ -10,7 +10,7 @@ let
   runners = import ../runners.nix { inherit pkgs; };
   nixpkgs = import ../nixpkgs-units.nix;
   rendered = host { inherit runners; };
-  textOf = instance: rendered.unitTexts."github-runner-${instance}";
+  textOf = instance: rendered.unitTexts."github-runner-${instance}.service";
   linesOf = instance: lib.filter (line: line != "") (lib.splitString "\n" (textOf instance));
 
   helper = "${pkgs.github-runner-helper}/bin/github-runner-helper";
@@ -23,13 +23,22 @@ let
     let
       common = "--manifest ${manifest instance} --state-directory %S/github-runner/${instance} --work-directory ${work} --logs-directory %L/github-runner/${instance}";
       ledger = "--ledger-directory /var/lib/github-runner-registrations";
+      broker = "--broker /run/github-runner-broker/${instance}";
     in
     [
-      "+${helper} prepare ${common} ${ledger}"
-      "${helper} configure ${common}"
-      "+${helper} record ${common} ${ledger}"
-      "${helper} link ${common}"
+      "ExecStartPre=+${helper} prepare ${common} ${ledger} ${broker}"
+      "ExecStartPre=${helper} configure ${common}"
+      "ExecStartPre=+${helper} record ${common} ${ledger}"
+      "ExecStartPre=${helper} link ${common}"
+      "ExecStopPost=+${helper} settle ${common} ${ledger} ${broker}"
     ];
+
+  atTheTop = instance: [
+    "After=network.target network-online.target github-runner-broker-${instance}.socket"
+    "StartLimitIntervalSec=0"
+    "Wants=network-online.target github-runner-broker-${instance}.socket"
+    "Environment=\"ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=true\""
+  ];
 
   # PATH and its like belong to NixOS; ExecStart is the same but for its hash.
   ours =
@@ -52,7 +61,7 @@ let
 
   goldenClaims = lib.mapAttrs' (
     instance: _:
-    lib.nameValuePair "the ${instance} unit is the golden one" {
+    lib.nameValuePair "the unit ${instance}.service is the golden one" {
       expected = builtins.readFile (../golden + "/${instance}.service");
       actual = textOf instance;
     }
@@ -62,15 +71,25 @@ goldenClaims
 // {
   "a persistent unit differs from nixpkgs' in these lines only" = {
     expected = {
-      removed = [ "InaccessiblePaths=%S/github-runner/persistent/.current-token" ];
+      removed = [
+        "After=network.target network-online.target"
+        "Wants=network-online.target"
+        "InaccessiblePaths=%S/github-runner/persistent/.current-token"
+        "Restart=no"
+      ];
       added =
-        map (step: "ExecStartPre=${step}") (steps {
+        atTheTop "persistent"
+        ++ steps {
           instance = "persistent";
           work = "%t/github-runner/persistent";
-        })
+        }
         ++ [
           "InaccessiblePaths=-/var/lib/github-runner-registrations"
-          "TimeoutStartSec=10min"
+          "InaccessiblePaths=-/run/github-runner-broker"
+          "Restart=always"
+          "RestartPreventExitStatus=7"
+          "RestartSec=5s"
+          "TimeoutStartSec=15min"
         ];
     };
     actual = difference "persistent";
@@ -79,22 +98,29 @@ goldenClaims
   "an ephemeral unit with a work directory differs from nixpkgs' in these lines only" = {
     expected = {
       removed = [
+        "After=network.target network-online.target"
+        "Wants=network-online.target"
         "InaccessiblePaths=%S/github-runner/ephemeral/.current-token"
         "BindPaths=/var/lib/gh-work"
+        "Restart=on-success"
         "WorkingDirectory=/var/lib/gh-work"
       ];
-      added = [
-        "BindPaths=-/var/lib/gh-work"
-      ]
-      ++ map (step: "ExecStartPre=${step}") (steps {
-        instance = "ephemeral";
-        work = "/var/lib/gh-work";
-      })
-      ++ [
-        "InaccessiblePaths=-/var/lib/github-runner-registrations"
-        "TimeoutStartSec=10min"
-        "WorkingDirectory=-/var/lib/gh-work"
-      ];
+      added =
+        atTheTop "ephemeral"
+        ++ [ "BindPaths=-/var/lib/gh-work" ]
+        ++ steps {
+          instance = "ephemeral";
+          work = "/var/lib/gh-work";
+        }
+        ++ [
+          "InaccessiblePaths=-/var/lib/github-runner-registrations"
+          "InaccessiblePaths=-/run/github-runner-broker"
+          "Restart=always"
+          "RestartPreventExitStatus=7"
+          "RestartSec=1s"
+          "TimeoutStartSec=15min"
+          "WorkingDirectory=-/var/lib/gh-work"
+        ];
     };
     actual = difference "ephemeral";
   };
@@ -131,33 +157,38 @@ goldenClaims
           }).services.github-runner-one.path;
     };
 
-  "two runners make two units" = {
+  "two runners make two units with a broker each" = {
     expected = [
-      "github-runner-ephemeral"
-      "github-runner-persistent"
+      "github-runner-broker-ephemeral.socket"
+      "github-runner-broker-ephemeral@.service"
+      "github-runner-broker-persistent.socket"
+      "github-runner-broker-persistent@.service"
+      "github-runner-ephemeral.service"
+      "github-runner-persistent.service"
     ];
-    actual = builtins.attrNames rendered.services;
+    actual = builtins.attrNames rendered.unitTexts;
   };
 
-  "a disabled runner makes no unit, no ledger directory and no objection" = {
+  "a disabled runner makes no unit, no ledger directory, no program and no objection" = {
     expected = {
-      services = { };
+      unitTexts = { };
       tmpfilesRules = [ ];
       failures = [ ];
+      systemPackages = [ ];
     };
-    actual = {
-      inherit
-        (host {
+    actual =
+      let
+        disabled = host {
           runners.one = {
             enable = false;
             url = "not even a url";
           };
-        })
-        services
-        tmpfilesRules
-        failures
-        ;
-    };
+        };
+      in
+      {
+        inherit (disabled) unitTexts tmpfilesRules failures;
+        inherit (disabled.config.environment) systemPackages;
+      };
   };
 
   "the ledger directory is root's alone and made once" = {

@@ -38,6 +38,8 @@ rec {
 
   bool = simple "boolean" isBool;
   str = simple "string" isString;
+  int = simple "signed integer" builtins.isInt;
+  ints.positive = simple "positive integer" (value: builtins.isInt value && value > 0);
   path = simple "path" (value: isStringLike value && builtins.substring 0 1 (toString value) == "/");
   package = simple "package" (
     value: lib.isDerivation value || isStringLike value && lib.isStorePath value
@@ -61,6 +63,24 @@ rec {
           null
         else
           inner.merge location definitions;
+    };
+
+  coercedTo =
+    from: coerce: to:
+    lib.mkOptionType {
+      name = "${to.name} or ${from.name} convertible to it";
+      check = value: from.check value && to.check (coerce value) || to.check value;
+      merge =
+        location: definitions:
+        to.merge location (
+          map (
+            definition:
+            definition
+            // {
+              value = if from.check definition.value then coerce definition.value else definition.value;
+            }
+          ) definitions
+        );
     };
 
   listOf =

@@ -1,0 +1,132 @@
+# The broker of one runner as two systemd units: a socket that root alone may
+# open, and the service that answers one request on it. Only this service ever
+# holds the API credential. A pure function, like service.nix.
+{
+  lib,
+  # The package of the program that answers.
+  runnerctl,
+  # Where root remembers registrations.
+  ledger,
+  # Directory of the sockets.
+  sockets,
+  # Variables by which programs of this host find their proxy.
+  proxy,
+}:
+
+{
+  instance,
+  runner,
+  # Path of the runner's manifest.
+  manifest,
+}:
+
+let
+  inherit (import ./unit-syntax.nix) argument entry literal;
+  hardening = import ./hardening.nix;
+
+  # Interpolating a path would copy the secret into the store.
+  credential = toString (
+    if runner.githubApp != null then runner.githubApp.privateKeyFile else runner.tokenFile
+  );
+
+  # How to reach the server, and whom to believe there. The rest of what a job
+  # gets is none of the broker's business.
+  ways = [
+    "HTTPS_PROXY"
+    "HTTP_PROXY"
+    "NIX_SSL_CERT_FILE"
+    "NO_PROXY"
+    "SSL_CERT_DIR"
+    "SSL_CERT_FILE"
+    "http_proxy"
+    "https_proxy"
+    "no_proxy"
+  ];
+
+  # Where jobs and other requests leave traces.
+  closed = [
+    (entry "-${literal credential}")
+    "-${ledger}"
+    "-${sockets}"
+  ]
+  ++
+    lib.concatMap
+      (directory: [
+        "-${directory}/github-runner"
+        "-${directory}/private/github-runner"
+      ])
+      [
+        "%L"
+        "%S"
+        "%t"
+      ]
+  ++ lib.optional (runner.workDir != null) (entry "-${runner.workDir}");
+in
+{
+  # Both units answer as long as runners stop, also when the host shuts down: a
+  # socket that is about to stop refuses, and so does everything that shutdown
+  # would have to stop. So neither has a dependency that takes part in that.
+  socket = {
+    description = "Door to the broker of GitHub Actions runner ${instance}";
+    wantedBy = [ "sockets.target" ];
+    before = [ "sockets.target" ];
+    unitConfig = {
+      DefaultDependencies = false;
+      # A switch that removes the runner stops it, and then it takes its
+      # registration back.
+      X-StopOnRemoval = false;
+    };
+    listenStreams = [ "${sockets}/${instance}" ];
+    socketConfig = {
+      Accept = true;
+      DirectoryMode = "0700";
+      MaxConnections = 4;
+      RemoveOnStop = true;
+      SocketMode = "0600";
+      # Only root can connect, and a socket that gave up would keep runners down.
+      TriggerLimitIntervalSec = 0;
+    };
+  };
+
+  service = {
+    description = "Broker of GitHub Actions runner ${instance}";
+    # A switch leaves a request that is being answered alone.
+    restartIfChanged = false;
+    unitConfig = {
+      CollectMode = "inactive-or-failed";
+      DefaultDependencies = false;
+    };
+    environment = proxy // lib.filterAttrs (name: _: builtins.elem name ways) runner.extraEnvironment;
+
+    serviceConfig = hardening.broker // {
+      ExecStart = lib.concatMapStringsSep " " argument [
+        "${runnerctl}/bin/github-runnerctl"
+        "broker"
+        "--manifest"
+        "${manifest}"
+      ];
+      StandardInput = "socket";
+      StandardOutput = "socket";
+      StandardError = "journal";
+
+      # Never quoted; assertions.nix refuses what this cannot express.
+      LoadCredential = [
+        "credential:${literal credential}"
+        "ledger:${ledger}/${instance}.json"
+      ];
+      # What stands for a file that is not there: a text as good as empty, which
+      # systemd refuses. The broker says what is missing, where systemd would hang up.
+      SetCredential = [
+        "credential:\\n"
+        "ledger:\\n"
+      ];
+
+      InaccessiblePaths = closed;
+
+      # No request takes so long; whoever asks has given up by then.
+      RuntimeMaxSec = "180s";
+      # Instances would get a slice of their own, which shutdown stops first.
+      Slice = "system.slice";
+    };
+  };
+}

@@ -1,0 +1,16 @@
+# How texts are written into units so that systemd reads them as they were meant.
+let
+  # One entry of a directive that takes several, separated by spaces.
+  entry =
+    text: if builtins.match "[A-Za-z0-9_./%@,+=-]+" text != null then text else builtins.toJSON text;
+in
+{
+  inherit entry;
+
+  # One argument of a command line. systemd expands variables there, also inside
+  # quotes.
+  argument = text: entry (builtins.replaceStrings [ "$" ] [ "$$" ] text);
+
+  # A text without meaning where systemd expands specifiers such as `%S`.
+  literal = builtins.replaceStrings [ "%" ] [ "%%" ];
+}

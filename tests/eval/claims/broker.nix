@@ -1,0 +1,183 @@
+# The broker: who gets one, who may ask it, and what it gets to see.
+{
+  lib,
+  pkgs,
+  host,
+  runner,
+}:
+
+let
+  runners = import ../runners.nix { inherit pkgs; };
+  texts = (host { inherit runners; }).unitTexts;
+
+  of =
+    changes:
+    let
+      result = host { runners.one = runner // changes; };
+    in
+    {
+      socket = result.sockets.github-runner-broker-one;
+      service = result.services."github-runner-broker-one@";
+    };
+  environment = changes: (of changes).service.environment;
+  sandbox = (of { }).service.serviceConfig;
+
+  golden = unit: text: {
+    expected = builtins.readFile (../golden + "/${unit}");
+    actual = text;
+  };
+in
+{
+  "the unit broker.socket is the golden one" =
+    golden "broker.socket"
+      texts."github-runner-broker-persistent.socket";
+  "the unit broker@.service is the golden one" =
+    golden "broker@.service"
+      texts."github-runner-broker-persistent@.service";
+
+  "a registration token needs no broker" = {
+    expected = {
+      units = [ "github-runner-one.service" ];
+      after = [
+        "network.target"
+        "network-online.target"
+      ];
+      wants = [ "network-online.target" ];
+      # The program says so if the file holds something else.
+      told = true;
+    };
+    actual =
+      let
+        result = host {
+          runners.one = runner // {
+            tokenType = "registration";
+          };
+        };
+        unit = result.services.github-runner-one;
+      in
+      {
+        units = builtins.attrNames result.unitTexts;
+        inherit (unit) after wants;
+        told = lib.hasSuffix " --broker /run/github-runner-broker/one" (
+          builtins.head unit.serviceConfig.ExecStopPost
+        );
+      };
+  };
+
+  "an App has a broker with its key" = {
+    expected = [
+      "credential:/run/secrets/app.pem"
+      "ledger:/var/lib/github-runner-registrations/one.json"
+    ];
+    actual =
+      (of {
+        tokenFile = null;
+        githubApp = {
+          id = 1;
+          privateKeyFile = "/run/secrets/app.pem";
+        };
+      }).service.serviceConfig.LoadCredential;
+  };
+
+  "only root can open the door of a broker" = {
+    expected = {
+      listenStreams = [ "/run/github-runner-broker/one" ];
+      SocketMode = "0600";
+      DirectoryMode = "0700";
+      owner = false;
+    };
+    actual = {
+      inherit ((of { }).socket) listenStreams;
+      inherit ((of { }).socket.socketConfig) DirectoryMode SocketMode;
+      owner = (of { }).socket.socketConfig ? SocketUser;
+    };
+  };
+
+  "a broker sees nothing of jobs" = {
+    expected = [
+      "-/run/secrets/token"
+      "-/var/lib/github-runner-registrations"
+      "-/run/github-runner-broker"
+      "-%L/github-runner"
+      "-%L/private/github-runner"
+      "-%S/github-runner"
+      "-%S/private/github-runner"
+      "-%t/github-runner"
+      "-%t/private/github-runner"
+      "\"-/srv/my work/50%%\""
+    ];
+    actual = (of { workDir = "/srv/my work/50%%"; }).service.serviceConfig.InaccessiblePaths;
+  };
+
+  "what jobs may do does not loosen the broker" = {
+    expected = sandbox;
+    actual =
+      (of {
+        user = "somebody";
+        serviceOverrides = {
+          PrivateUsers = false;
+          MemoryMax = "1T";
+        };
+      }).service.serviceConfig;
+  };
+
+  "a broker gets only the variables that lead to the server" = {
+    expected = {
+      HTTPS_PROXY = "http://proxy.example:1";
+      NIX_SSL_CERT_FILE = "/etc/ca.pem";
+      SSL_CERT_DIR = "/etc/ca";
+      SSL_CERT_FILE = "/etc/ca.pem";
+      https_proxy = "http://proxy.example:1";
+      no_proxy = "localhost";
+    };
+    actual = environment {
+      extraEnvironment = {
+        CI_CACHE = "/var/cache/ci";
+        HOME = "/elsewhere";
+        HTTPS_PROXY = "http://proxy.example:1";
+        LD_PRELOAD = "/x.so";
+        NIX_SSL_CERT_FILE = "/etc/ca.pem";
+        SSL_CERT_DIR = "/etc/ca";
+        SSL_CERT_FILE = "/etc/ca.pem";
+        https_proxy = "http://proxy.example:1";
+        no_proxy = "localhost";
+      };
+    };
+  };
+
+  "a broker knows the proxy of the host unless the runner has its own" = {
+    expected = {
+      https_proxy = "http://own.example:2";
+      no_proxy = "localhost";
+    };
+    actual =
+      (host {
+        runners.one = runner // {
+          extraEnvironment.https_proxy = "http://own.example:2";
+        };
+        extra.networking.proxy.envVars = {
+          https_proxy = "http://host.example:1";
+          no_proxy = "localhost";
+        };
+      }).services."github-runner-broker-one@".environment;
+  };
+
+  "the program of the brokers can be replaced, and operators have it" =
+    let
+      patched = pkgs.package "patched-runnerctl";
+      result = host {
+        runners.one = runner;
+        extra.services.github-runnerctl.package = patched;
+      };
+    in
+    {
+      expected = [
+        "${patched}/bin/github-runnerctl broker --manifest ${result.manifests.one}"
+        [ patched ]
+      ];
+      actual = [
+        result.services."github-runner-broker-one@".serviceConfig.ExecStart
+        result.config.environment.systemPackages
+      ];
+    };
+}
