@@ -6,16 +6,15 @@
 let
   inherit (pkgs) lib;
   helper = pkgs.callPackage ./package.nix { };
-  standIns = pkgs.callPackage ./stand-ins.nix { github-runner-helper = helper; };
+  runnerctl = pkgs.callPackage ./runnerctl.nix { };
+  standIns = pkgs.callPackage ./stand-ins.nix { github-runnerctl = runnerctl; };
 
   # A Cargo command that must succeed on the sources.
   cargoCheck =
     name: tools: command:
-    helper.overrideAttrs (package: {
-      pname = "github-runner-helper-${name}";
+    runnerctl.overrideAttrs (package: {
+      pname = "github-runners-${name}";
       nativeBuildInputs = package.nativeBuildInputs ++ tools;
-      # For the package only: without `--target` these would reach procedural macros.
-      env = removeAttrs (package.env or { }) [ "RUSTFLAGS" ];
       buildPhase = command;
       doCheck = false;
       installPhase = "touch $out";
@@ -31,11 +30,16 @@ let
       // {
         package = pkgs.callPackage ./stand-in-listener.nix {
           inherit standIns;
-          # Written by the scenarios.
+          # Written by the scenarios, as is the certificate of their GitHub.
           script = "/run/stand-in/listener.json";
         };
+        extraEnvironment = {
+          SSL_CERT_FILE = "/run/stand-in/ca.pem";
+        }
+        // runner.extraEnvironment or { };
       }
     ) runners;
+    networking.hosts."127.0.0.1" = [ "api.github.com" ];
     # The scenarios start them, when the tokens are there.
     systemd.services = lib.mapAttrs' (
       instance: _: lib.nameValuePair "github-runner-${instance}" { wantedBy = lib.mkForce [ ]; }
@@ -50,6 +54,8 @@ let
   evaluation = import ../tests/eval { inherit lib; };
 in
 {
+  # With all of Cargo's tests.
+  inherit runnerctl;
   inherit helper;
 
   clippy = cargoCheck "clippy" [

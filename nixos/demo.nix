@@ -10,9 +10,13 @@
 
 let
   standIns = pkgs.callPackage ./stand-ins.nix {
-    github-runner-helper = config.services.github-runner-helper.package;
+    github-runnerctl = config.services.github-runnerctl.package;
   };
+  # Where the stand-in for the runner speaks to it, and where brokers do.
   address = "127.0.0.1:8080";
+  apiHost = "api.github.com";
+  # Made at every boot, for this machine only.
+  certificates = "/run/stand-in-github";
   token = "ghp_demonstration";
   nextToken = "ghp_rotated";
   json = name: value: pkgs.writeText name (builtins.toJSON value);
@@ -36,10 +40,10 @@ in
     url = "https://github.com/octo-org";
     tokenFile = "/etc/github-runner-token";
     extraLabels = [ "nixos" ];
-    # The stand-in refuses a name that it knows, as GitHub does.
-    replace = true;
     package = listener;
+    extraEnvironment.SSL_CERT_FILE = "${certificates}/ca.pem";
   };
+  networking.hosts."127.0.0.1" = [ apiHost ];
   environment.etc.github-runner-token = {
     text = token;
     mode = "0400";
@@ -52,6 +56,7 @@ in
     preStart = ''
       [[ -e $STATE_DIRECTORY/github.json ]] ||
         install --mode=600 ${knowledge} $STATE_DIRECTORY/github.json
+      ${standIns}/bin/stand-in-github --make-ca ${certificates} --host ${apiHost}
     '';
     # The runner may start once requests are answered.
     postStart = ''
@@ -61,7 +66,17 @@ in
       DynamicUser = true;
       RuntimeDirectory = "stand-in-github";
       StateDirectory = "stand-in-github";
-      ExecStart = "${standIns}/bin/stand-in-github --listen ${address} --address-file %t/stand-in-github/address --state-file %S/stand-in-github/github.json";
+      ExecStart = lib.concatStringsSep " " [
+        "${standIns}/bin/stand-in-github"
+        "--listen ${address}"
+        "--tls-listen 127.0.0.1:443"
+        "--tls-certificate ${certificates}/certificate.pem"
+        "--tls-key ${certificates}/key.pem"
+        "--address-file %t/stand-in-github/address"
+        "--state-file %S/stand-in-github/github.json"
+      ];
+      # For the port.
+      AmbientCapabilities = [ "CAP_NET_BIND_SERVICE" ];
       TimeoutStartSec = "30s";
     };
   };
@@ -73,7 +88,7 @@ in
   users.motd = ''
     One runner, `demo`, is registered with a stand-in for GitHub. To look around:
 
-      journalctl --unit github-runner-demo
+      journalctl --unit github-runner-demo --unit 'github-runner-broker-demo@*'
       systemctl restart github-runner-demo
       echo ${nextToken} > /etc/github-runner-token; systemctl restart github-runner-demo
       poweroff
