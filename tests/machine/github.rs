@@ -4,15 +4,19 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::tools::{set_mode, wait_for};
+use crate::tools::{run, set_mode, wait_for};
 
 /// Where the listener reads what it is to do.
 const SCRIPT: &str = "/run/stand-in/listener.json";
 /// For the stand-in's own files, which hold tokens.
 const PRIVATE: &str = "/run/stand-in/private";
+/// Whom brokers believe, see `run` beside this and the scenario machine of `nixos/checks.nix`.
+const CA: &str = "/run/stand-in/ca.pem";
+/// Where brokers find `api.github.com`, by the machine's table of hosts.
+const API: &str = "127.0.0.1:443";
 
 /// A running stand-in; ends with the value.
 pub struct Github {
@@ -30,14 +34,22 @@ impl Github {
         let groups = json!([{ "id": 1, "name": "Default", "default": true }, { "id": 2, "name": "trusted" }]);
         fs::write(&state_file, json!({ "groups": groups }).to_string())?;
         let program = programs.join("stand-in-github");
+        let shown = program.to_str().context("a path that is no text")?;
+        run(shown, &["--make-ca", PRIVATE, "--host", "api.github.com"])?;
+        fs::copy(format!("{PRIVATE}/ca.pem"), CA)?;
+        set_mode(CA, 0o644)?;
+        let (certificate, key) = (format!("{PRIVATE}/certificate.pem"), format!("{PRIVATE}/key.pem"));
         let child = Command::new(&program)
             .args(["--listen", "127.0.0.1:0", "--address-file", &address_file, "--state-file", &state_file])
+            .args(["--tls-listen", API, "--tls-certificate", &certificate, "--tls-key", &key])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .with_context(|| format!("Failed to start {}", program.display()))?;
         let address = wait_for("the address of the GitHub stand-in", || Ok(fs::read_to_string(&address_file).ok()))?;
-        let github = Self { child, base: format!("http://{}", address.trim()) };
+        // The second line has the address of the API.
+        let plain = address.lines().next().context("an empty address file")?;
+        let github = Self { child, base: format!("http://{plain}") };
         github.script(&json!({}))?;
         Ok(github)
     }
@@ -69,12 +81,49 @@ impl Github {
 
     /// How many registrations succeeded so far.
     pub fn registrations(&self) -> Result<usize> {
-        let records = self.records()?;
-        let is_registration = |record: &&Value| {
-            record["path"].as_str().is_some_and(|path| path.ends_with("/actions/runners/register"))
-                && record["status"].as_u64().is_some_and(|status| status < 300)
+        let by_listener = self.answered("POST", "/actions/runners/register")?.len();
+        Ok(by_listener + self.answered("POST", "/actions/runners/generate-jitconfig")?.len())
+    }
+
+    /// The requests that succeeded, by method and a piece of the path.
+    pub fn answered(&self, method: &str, path: &str) -> Result<Vec<Value>> {
+        let fits = |record: &Value| {
+            record["method"] == method
+                && record["path"].as_str().is_some_and(|found| found.contains(path))
+                && record["status"].as_u64().is_some_and(|status| (200..300).contains(&status))
         };
-        Ok(records.iter().filter(is_registration).count())
+        Ok(self.records()?.into_iter().filter(fits).collect())
+    }
+
+    /// How many requests had this piece in their path, also those whose answers still wait.
+    pub fn asked(&self, path: &str) -> Result<usize> {
+        let fits = |record: &&Value| record["path"].as_str().is_some_and(|found| found.contains(path));
+        Ok(self.records()?.iter().filter(fits).count())
+    }
+
+    /// Fails if a request had a secret in its address, or came from a broker without TLS.
+    pub fn check_addresses(&self) -> Result<()> {
+        for record in self.records()? {
+            ensure!(record["secret-in-path"] == false, "a secret in the address of a request: {record}");
+            let broker = record["user-agent"].as_str().is_some_and(|agent| agent.starts_with("github-runners-nixos"));
+            ensure!(!broker || record["secure"] == true, "a broker asked without TLS: {record}");
+        }
+        Ok(())
+    }
+
+    /// Tells the stand-in something about itself, see its control interface.
+    pub fn tell(&self, what: &str, value: &Value) -> Result<()> {
+        ureq::post(self.control(what)).send_json(value).map(drop).with_context(|| format!("Failed to set {what}"))
+    }
+
+    /// Stops answering, or begins again.
+    pub fn down(&self, down: bool) -> Result<()> {
+        self.tell("down", &json!(down))
+    }
+
+    /// Makes the next request whose path has this piece do what it should `delay` milliseconds late.
+    pub fn delay(&self, path: &str, delay: u64) -> Result<()> {
+        self.tell("faults", &json!({ "path": path, "status": null, "delay-ms": delay }))
     }
 
     /// A registration token for an entity such as `repos/octo-org/example`, good for an hour.
@@ -100,7 +149,8 @@ impl Github {
         ureq::delete(self.control(&format!("runners/{id}"))).call().map(drop).context("Failed to remove a runner")
     }
 
-    fn records(&self) -> Result<Vec<Value>> {
+    /// Everything that was asked.
+    pub fn records(&self) -> Result<Vec<Value>> {
         ureq::get(self.control("records"))
             .call()
             .and_then(|mut answer| answer.body_mut().read_json())

@@ -53,7 +53,8 @@ fn main() -> Result<ExitCode> {
             continue;
         }
         let start = Instant::now();
-        let result = scenario(&machine).and_then(|()| machine.secrets.check());
+        let result =
+            scenario(&machine).and_then(|()| machine.secrets.check()).and_then(|()| machine.github.check_addresses());
         let seconds = start.elapsed().as_secs_f64();
         match result {
             Ok(()) => {

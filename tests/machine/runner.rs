@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Machine;
 use crate::tools::{run, set_mode, wait_for};
@@ -56,8 +56,10 @@ impl<'a> Runner<'a> {
         run("journalctl", &["--no-pager", "--output=cat", &after, "--unit", &self.unit])
     }
 
-    /// Starts or restarts the unit and waits for its listener; the journal starts afresh.
+    /// Starts or restarts the unit and waits for its listener; the journal starts afresh. Whatever this runner would
+    /// have to wait for is over.
     pub fn restart(&mut self) -> Result<()> {
+        self.let_time_pass()?;
         self.mark()?;
         run("systemctl", &["reset-failed", &self.unit]).ok();
         if let Err(error) = run("systemctl", &["restart", &self.unit]) {
@@ -66,12 +68,28 @@ impl<'a> Runner<'a> {
         self.wait_for_line("Listening for Jobs")
     }
 
-    /// Starts the unit, which has to fail, and returns what it wrote.
+    /// Moves what the ledger counted into the past, by more than any wait.
+    pub fn let_time_pass(&self) -> Result<()> {
+        let Ok(mut ledger) = self.ledger() else { return Ok(()) };
+        for path in ["/lastExit/at", "/registrations/last"] {
+            if let Some(time) = ledger.pointer_mut(path)
+                && let Some(seconds) = time.as_u64()
+            {
+                *time = json!(seconds - 1_000);
+            }
+        }
+        fs::write(self.ledger_path(), ledger.to_string()).context("Failed to change the ledger")
+    }
+
+    /// Starts the unit, which has to fail, and returns what it wrote. It does not try again.
     pub fn fail_to_start(&mut self) -> Result<String> {
+        self.let_time_pass()?;
         self.mark()?;
         run("systemctl", &["reset-failed", &self.unit]).ok();
         ensure!(run("systemctl", &["restart", &self.unit]).is_err(), "{} started", self.unit);
-        self.journal()
+        let journal = self.journal()?;
+        self.stop()?;
+        Ok(journal)
     }
 
     /// Stops the unit.
@@ -116,6 +134,33 @@ impl<'a> Runner<'a> {
         PathBuf::from(format!("/var/log/github-runner/{}", self.name)).join(name)
     }
 
+    /// The ids of the runners that the server lists under this name.
+    pub fn listed(&self) -> Result<Vec<u64>> {
+        let all = self.machine.github.runners(self.name)?;
+        Ok(all.iter().filter_map(|runner| runner["id"].as_u64()).collect())
+    }
+
+    /// Waits until exactly the runner that the ledger names is registered, and nothing is owed.
+    pub fn settles(&self) -> Result<u64> {
+        let mut last = String::new();
+        wait_for(&format!("one registration of {}", self.name), || {
+            let (ledger, listed) = (self.ledger()?, self.listed()?);
+            last = format!("the server lists {listed:?}, the ledger says {ledger}");
+            let id = ledger["runner"]["id"].as_u64();
+            let one = id.is_some_and(|id| listed == [id]) && ledger["leftBehind"] == json!([]);
+            Ok(id.filter(|_| one && ledger["attempt"].is_null()))
+        })
+        .with_context(|| last)
+    }
+
+    /// Starts the unit without waiting for anything.
+    pub fn begin(&mut self) -> Result<()> {
+        self.let_time_pass()?;
+        self.mark()?;
+        run("systemctl", &["reset-failed", &self.unit]).ok();
+        run("systemctl", &["restart", "--no-block", &self.unit]).map(drop)
+    }
+
     /// What the ledger says.
     pub fn ledger(&self) -> Result<Value> {
         let path = self.ledger_path();
@@ -137,7 +182,9 @@ impl<'a> Runner<'a> {
         ensure!(listed.iter().any(|runner| runner["id"] == id), "the ledger names {id}, the server lists {listed:?}");
         let settings = fs::read_to_string(self.state(".runner"))?;
         let settings: Value = serde_json::from_str(settings.trim_start_matches('\u{feff}'))?;
-        ensure!(settings["agentId"] == id, "the ledger names {id}, the state is {settings}");
+        // The server's own spelling is another one.
+        let found = settings["agentId"].as_u64().or_else(|| settings["AgentId"].as_str()?.parse().ok());
+        ensure!(found == Some(id), "the ledger names {id}, the state is {settings}");
         Ok(id)
     }
 
@@ -158,33 +205,47 @@ impl<'a> Runner<'a> {
         fs::create_dir_all(MANIFESTS)?;
         let path = format!("{MANIFESTS}/{}.json", self.name);
         fs::write(&path, manifest.to_string())?;
-        let mut lines = vec!["[Service]".to_owned(), "ExecStartPre=".into()];
-        for line in self.fragment()?.lines().filter(|line| line.starts_with("ExecStartPre=")) {
+        let mut lines = vec!["[Service]".to_owned(), "ExecStartPre=".into(), "ExecStopPost=".into()];
+        let is_step = |line: &&str| line.starts_with("ExecStartPre=") || line.starts_with("ExecStopPost=");
+        for line in self.fragment()?.lines().filter(is_step) {
             let (before, after) = line.split_once(" --manifest ").context("a step without a manifest")?;
             let (_, after) = after.split_once(' ').context("a step without directories")?;
             lines.push(format!("{before} --manifest {path} {after}"));
         }
-        self.drop_in("manifest", &(lines.join("\n") + "\n"))
+        self.drop_in("manifest", &(lines.join("\n") + "\n"))?;
+        let broker = format!("github-runner-broker-{}@.service", self.name);
+        let text = run("systemctl", &["cat", &broker])?;
+        let command =
+            text.lines().find(|line| line.starts_with("ExecStart=/")).context("a broker without a program")?;
+        let (before, _) = command.split_once(" --manifest ").context("a broker without a manifest")?;
+        drop_in(&broker, "manifest", &format!("[Service]\nExecStart=\n{before} --manifest {path}\n"))
     }
 
     /// Adds a drop-in to the unit until the machine ends.
     pub fn drop_in(&self, name: &str, text: &str) -> Result<()> {
-        let directory = format!("{RUNTIME_UNITS}/{}.d", self.unit);
-        fs::create_dir_all(&directory)?;
-        fs::write(format!("{directory}/{name}.conf"), text)?;
-        run("systemctl", &["daemon-reload"]).map(drop)
+        drop_in(&self.unit, name, text)
     }
 
     /// Takes all drop-ins away.
     pub fn remove_drop_ins(&self) -> Result<()> {
-        match fs::remove_dir_all(format!("{RUNTIME_UNITS}/{}.d", self.unit)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)?,
-            _ => run("systemctl", &["daemon-reload"]).map(drop),
+        for unit in [self.unit.clone(), format!("github-runner-broker-{}@.service", self.name)] {
+            match fs::remove_dir_all(format!("{RUNTIME_UNITS}/{unit}.d")) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)?,
+                _ => {}
+            }
         }
+        run("systemctl", &["daemon-reload"]).map(drop)
     }
 
     fn fragment(&self) -> Result<String> {
         let path = self.property("FragmentPath")?;
         fs::read_to_string(&path).with_context(|| format!("Failed to read {path}"))
     }
+}
+
+fn drop_in(unit: &str, name: &str, text: &str) -> Result<()> {
+    let directory = format!("{RUNTIME_UNITS}/{unit}.d");
+    fs::create_dir_all(&directory)?;
+    fs::write(format!("{directory}/{name}.conf"), text)?;
+    run("systemctl", &["daemon-reload"]).map(drop)
 }

@@ -21,6 +21,12 @@ const ATTEMPTS: &[&str] = &[
     "ls $RUNNER_ROOT/.staged-token",
     "cat /proc/1/environ",
     "grep -ra ghp_fake $RUNNER_ROOT",
+    "ls /run/github-runner-broker",
+    "ls /run/credentials/*",
+    "perl -MIO::Socket::UNIX -e 'exit !IO::Socket::UNIX->new(\"/run/github-runner-broker/hostile\")'",
+    "systemctl start github-runner-broker-hostile.socket",
+    "cat /run/secrets/app.pem",
+    "cat /run/stand-in/private/github.json",
     "touch /etc/x",
     "touch /var/lib/x",
 ];

@@ -1,10 +1,14 @@
 //! All scenarios, named as claims.
 
+mod broker;
 mod changes;
 mod faults;
 mod hostile;
+mod kills;
 mod life;
 mod overrides;
+mod recovery;
+mod retire;
 
 use anyhow::Result;
 
@@ -28,6 +32,19 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("a_refused_registration_says_what_to_do", faults::refused),
     ("a_missing_token_loses_nothing", faults::missing_token),
     ("a_kill_at_each_fault_point_heals_at_the_next_start", faults::each_point),
+    ("an_app_registers_runners_with_narrow_tokens", broker::app),
+    ("a_jit_cycle_of_five_jobs_leaves_nothing", broker::five_jobs),
+    ("rotating_a_token_can_leave_the_registration_alone", broker::rotation),
+    ("a_jit_start_is_faster_than_a_configure", broker::figures),
+    ("a_changed_configuration_takes_its_old_registration_back", retire::changed),
+    ("a_stopped_ephemeral_runner_is_gone_from_the_server", retire::stopped),
+    ("a_foreign_runner_of_the_same_name_is_never_touched", retire::foreign),
+    ("a_debt_survives_an_outage_and_is_paid", retire::debt),
+    ("a_good_registration_starts_while_the_server_is_down", recovery::down_and_kept),
+    ("a_server_that_is_down_for_a_whole_start_is_waited_for", recovery::down_and_back),
+    ("a_deleted_registration_heals_by_itself", recovery::deleted),
+    ("every_exit_code_has_its_consequence", recovery::exit_codes),
+    ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
     ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
     ("a_hostile_state_directory_harms_nobody", hostile::state),
 ];

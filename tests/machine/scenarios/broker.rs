@@ -1,0 +1,144 @@
+//! Registering through a broker: with an App, by JIT configurations, and how long that takes.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use crate::Machine;
+use crate::runner::Runner;
+use crate::tools::{names, run, set_mode, wait_for};
+
+/// A key that opens nothing but the stand-in.
+const KEY: &str = include_str!("../../stand-ins/github/app-key.pem");
+const PUBLIC_KEY: &str = include_str!("../../stand-ins/github/app-public-key.pem");
+
+pub fn app(machine: &Machine) -> Result<()> {
+    fs::write("/run/secrets/app.pem", KEY)?;
+    set_mode("/run/secrets/app.pem", 0o400)?;
+    for line in KEY.lines().filter(|line| !line.starts_with('-')).take(3) {
+        machine.secrets.add(line);
+    }
+    let permissions =
+        json!({ "administration": "write", "contents": "write", "organization_self_hosted_runners": "write" });
+    machine.github.tell(
+        "apps",
+        &json!({ "id": 7, "client-id": "Iv23fakeFAKEfakeFAKE", "public-key": PUBLIC_KEY, "installations": [
+            { "id": 70, "account": "octo-org", "account-type": "Organization", "permissions": permissions, "suspended": false }
+        ] }),
+    )?;
+    let mut runner = Runner::new(machine, "app")?;
+    runner.restart()?;
+    let id = runner.settles()?;
+    runner.restart()?;
+    runner.expect("Keeping the registration")?;
+    ensure!(runner.settles()? == id, "an App's runner keeps its registration");
+    runner.stop()?;
+
+    let mut runner = Runner::new(machine, "app-jit")?;
+    runner.restart()?;
+    runner.settles()?;
+    runner.stop()?;
+    ensure!(runner.listed()? == [0_u64; 0], "a stopped ephemeral runner is taken back");
+
+    let tokens = machine.github.answered("POST", "/access_tokens")?;
+    let bodies: Vec<String> = tokens.iter().map(|record| record["body"].to_string()).collect();
+    let organisation = r#"{"permissions":{"organization_self_hosted_runners":"write"}}"#;
+    let repository = r#"{"permissions":{"administration":"write"},"repositories":["example"]}"#;
+    for narrow in [organisation, repository] {
+        ensure!(bodies.iter().any(|body| body == narrow), "no token was narrowed to {narrow}: {bodies:?}");
+    }
+    ensure!(bodies.iter().all(|body| [organisation, repository].contains(&body.as_str())), "wider tokens: {bodies:?}");
+    ensure!(machine.github.answered("GET", "/app/installations")?.is_empty(), "installations were listed");
+    ensure!(!machine.github.answered("GET", "/orgs/octo-org/installation")?.is_empty(), "nothing was looked up");
+    Ok(())
+}
+
+pub fn five_jobs(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "jit")?;
+    let job = "test ! -e left-over && touch left-over && ! env | grep -i -e INPUT_ -e JITCONFIG";
+    machine.github.script(&json!({ "run": [{ "job": { "name": "build", "command": job } }] }))?;
+    let before = machine.github.registrations()?;
+    let by_listener = machine.github.answered("POST", "/actions/runners/register")?.len();
+    runner.restart()?;
+    wait_for("five jobs", || {
+        let done = runner.journal()?.matches("completed with result: Succeeded").count();
+        Ok((done >= 5).then_some(()))
+    })?;
+    machine.github.script(&json!({}))?;
+    wait_for("the registration after the last job", || {
+        Ok((machine.github.registrations()? >= before + 6 && runner.registered_id().is_ok()).then_some(()))
+    })?;
+    ensure!(!runner.journal()?.contains("completed with result: Failed"), "a job failed: {}", runner.journal()?);
+    runner.stop()?;
+    ensure!(runner.listed()? == [0_u64; 0], "GitHub still lists {:?}", runner.listed()?);
+    ensure!(
+        machine.github.answered("POST", "/actions/runners/register")?.len() == by_listener,
+        "a listener registered"
+    );
+    let ledger = runner.ledger()?;
+    ensure!(ledger["leftBehind"] == json!([]) && ledger["runner"].is_null(), "the ledger still names some: {ledger}");
+    let files = names(runner.state("."))?;
+    ensure!(
+        !files.iter().any(|name| name.starts_with(".runner") || name.starts_with(".cred")),
+        "files are left: {files:?}"
+    );
+    Ok(())
+}
+
+pub fn rotation(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "keeps-token")?;
+    runner.restart()?;
+    let (id, registrations) = (runner.settles()?, machine.github.registrations()?);
+    runner.set_token("ghp_fakeROTATEDbutKEPT11111111")?;
+    runner.restart()?;
+    runner.expect("Keeping the registration")?;
+    ensure!(runner.settles()? == id && machine.github.registrations()? == registrations);
+
+    // One that ends soon is complained about at every start.
+    let expiring = "github_pat_fakeEXPIRING22222222";
+    machine.secrets.add(expiring);
+    let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs() + 5 * 24 * 60 * 60;
+    runner.set_token(expiring)?;
+    machine.github.tell("pats", &json!({ "token": expiring, "expires": soon }))?;
+    runner.restart()?;
+    runner.expect("The access token in /run/secrets/keeps-token.token expires on 20")?;
+    ensure!(runner.settles()? == id);
+    runner.stop()
+}
+
+/// The time from the start of a unit to its listener, by method.
+pub fn figures(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "jit")?;
+    let mut manifest = runner.manifest()?;
+    let mut medians = Vec::new();
+    for method in ["jit", "configure"] {
+        manifest["method"] = json!(method);
+        runner.reconfigure(&manifest)?;
+        let mut times = Vec::new();
+        for _ in 0..7 {
+            runner.stop()?;
+            runner.restart()?;
+            let at = |name: &str| -> Result<u64> {
+                runner.property(name)?.parse().with_context(|| format!("{name} is no number"))
+            };
+            times.push(at("ExecMainStartTimestampMonotonic")? - at("InactiveExitTimestampMonotonic")?);
+        }
+        times.sort_unstable();
+        medians.push(times[times.len() / 2]);
+    }
+    runner.stop()?;
+    runner.remove_drop_ins()?;
+    let milliseconds = |micro: u64| f64::from(u32::try_from(micro).unwrap_or(u32::MAX)) / 1000.0;
+    let (jit, configure) = (milliseconds(medians[0]), milliseconds(medians[1]));
+    println!(
+        "figure from the start of an ephemeral unit to its listener: {jit:.0} ms by JIT configuration, {configure:.0} ms with the stand-in's configure, ratio {:.2}",
+        jit / configure
+    );
+    let exposure = run("systemd-analyze", &["security", "--no-pager", "github-runner-broker-jit@x.service"])?;
+    let line = exposure.lines().last().unwrap_or_default().to_owned();
+    println!("figure {}", line.trim_start_matches(|c: char| !c.is_ascii_alphabetic()));
+    let level = line.split_whitespace().find_map(|word| word.parse::<f64>().ok());
+    ensure!(level.is_some_and(|level| level <= 1.5), "the broker is exposed: {line}");
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Runners that come back by themselves.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+use crate::Machine;
+use crate::runner::Runner;
+use crate::tools::{run, wait_for};
+
+pub fn down_and_kept(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "recovering")?;
+    runner.restart()?;
+    let id = runner.settles()?;
+    machine.github.down(true)?;
+    let start = Instant::now();
+    let result = runner.restart();
+    let took = start.elapsed();
+    machine.github.down(false)?;
+    result?;
+    runner.expect("Could not see whether GitHub still knows id")?;
+    ensure!(took < Duration::from_secs(12), "it took {took:?}");
+    ensure!(runner.settles()? == id);
+    runner.stop()
+}
+
+pub fn down_and_back(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "recovering-jit")?;
+    machine.github.down(true)?;
+    let before = machine.github.registrations()?;
+    runner.begin()?;
+    wait_for("a start that failed", || {
+        Ok(runner.ledger().is_ok_and(|ledger| ledger["lastExit"]["kind"] == "notStarted").then_some(()))
+    })
+    .or_else(|_| {
+        wait_for("a start that failed", || {
+            Ok(runner.ledger().is_ok_and(|ledger| ledger["lastExit"]["kind"] == "notStarted").then_some(()))
+        })
+    })?;
+    machine.github.down(false)?;
+    // Nobody touches the unit from here on.
+    runner.wait_for_line("Listening for Jobs")?;
+    runner.settles()?;
+    ensure!(machine.github.registrations()? == before + 1, "one registration for one start");
+    runner.stop()?;
+    ensure!(runner.listed()? == [0_u64; 0]);
+    Ok(())
+}
+
+pub fn deleted(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "recovering")?;
+    runner.restart()?;
+    let old = runner.settles()?;
+    let before = machine.github.registrations()?;
+    // While it is stopped.
+    runner.stop()?;
+    machine.github.remove(old)?;
+    runner.restart()?;
+    runner.expect(&format!("GitHub does not know id {old} any more"))?;
+    let second = runner.settles()?;
+    ensure!(machine.github.registrations()? == before + 1, "once");
+
+    // While it runs: the listener ends, keeps its files, and the unit comes back without anybody's help.
+    runner.let_time_pass()?;
+    runner.mark()?;
+    machine.github.remove(second)?;
+    run("systemctl", &["kill", "--kill-whom=main", "--signal=KILL", &runner.unit])?;
+    runner.wait_for_line(&format!("GitHub does not know id {second} any more"))?;
+    runner.wait_for_line("Listening for Jobs")?;
+    runner.settles()?;
+    runner.stop()
+}
+
+pub fn exit_codes(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "recovering")?;
+    let mut id = 0;
+    for (step, kind, said) in [
+        (json!({ "end": "session-conflict" }), "sessionConflict", "another session"),
+        (json!({ "end": "polling-failed" }), "crashed", "exit code 2"),
+        (json!({ "exit": 134 }), "crashed", "signal ABRT"),
+    ] {
+        machine.github.script(&json!({}))?;
+        runner.restart()?;
+        id = runner.settles()?;
+        machine.github.script(&json!({ "run": [step] }))?;
+        runner.stop()?;
+        runner.begin()?;
+        runner.wait_for_line(said)?;
+        wait_for("the end in the ledger", || {
+            Ok((runner.ledger()?["lastExit"]["kind"] == kind && runner.ledger()?["lastExit"]["failures"] != 0)
+                .then_some(()))
+        })?;
+        // It comes back by itself, after a wait.
+        machine.github.script(&json!({}))?;
+        runner.wait_for_line("Waiting ")?;
+        runner.wait_for_line("Listening for Jobs")?;
+        ensure!(runner.settles()? == id, "{said} costs no registration");
+    }
+    // Another start would change nothing about this one.
+    machine.github.script(&json!({ "run": [{ "end": "version-too-old" }] }))?;
+    runner.stop()?;
+    runner.begin()?;
+    runner.wait_for_line("GitHub no longer accepts ")?;
+    wait_for("the unit to stay down", || Ok((runner.property("ActiveState")? == "failed").then_some(())))?;
+    runner.expect("its version is too old (exit code 7)")?;
+    runner.expect("set `package`")?;
+    machine.github.script(&json!({}))?;
+    runner.restart()?;
+    ensure!(runner.settles()? == id);
+    runner.stop()
+}
