@@ -92,6 +92,12 @@ impl RegistrationUrl {
         &self.text
     }
 
+    /// The host, in lower case.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.host.to_ascii_lowercase()
+    }
+
     /// What the runner is registered for.
     #[must_use]
     pub fn scope(&self) -> &Scope {
