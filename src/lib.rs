@@ -23,10 +23,21 @@
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
 //! | `journal` | | everything but standard error |
 //! | `cli` | all | |
+//! | `github` | `model`, `protocol` | file system (but for the system's certificates), processes |
+//! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github` | state, work and logs directories, processes |
+//! | `ctl` | all | |
+//!
+//! The last three exist with the feature `ctl` only, and nothing above them may use them.
 
 pub mod ask;
+#[cfg(feature = "ctl")]
+pub mod broker;
 pub mod cli;
 pub mod credential;
+#[cfg(feature = "ctl")]
+pub mod ctl;
+#[cfg(feature = "ctl")]
+pub mod github;
 pub mod journal;
 pub mod ledger;
 pub mod manifest;

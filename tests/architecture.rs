@@ -105,27 +105,47 @@ fn root_steps_start_no_process_and_open_no_connection() {
 }
 
 #[test]
-fn the_helper_depends_on_the_core_crates_only() {
+fn only_github_speaks_to_the_network_and_it_reads_no_files() {
+    for path in sources() {
+        let relative = path.strip_prefix(root().join("src")).unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let inside = relative.starts_with("github/") || relative == "github.rs";
+        for network in ["ureq::", "rustls::", "rustls_native_certs::"] {
+            assert!(inside || !text.contains(network), "{relative} uses {network}");
+        }
+        for files in ["std::fs", "std::process", "crate::sys", "nix::"] {
+            assert!(!inside || !text.contains(files), "{relative} uses {files}");
+        }
+        let broker = relative.starts_with("broker") || relative == "ctl.rs";
+        for writing in ["process::Command", "fs::write", "File::create", "OpenOptions", "File::options"] {
+            assert!(!broker || !text.contains(writing), "{relative} uses {writing}");
+        }
+    }
+}
+
+/// The crates that a build of the helper links, as `cargo tree` shows them to this depth.
+fn crates_of_the_helper(depth: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--offline",
-            "--locked",
-            "--edges",
-            "normal",
-            "--depth",
-            "1",
-            "--prefix",
-            "none",
-            "--format",
-            "{p}",
-        ])
+        .args(["tree", "--offline", "--locked", "--no-default-features", "--edges", "normal", "--depth", depth])
+        .args(["--prefix", "none", "--format", "{p}"])
         .current_dir(root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let direct: BTreeSet<&str> = text.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+    text.lines().skip(1).filter_map(|line| line.split(' ').next()).map(String::from).collect()
+}
+
+#[test]
+fn the_helper_depends_on_the_core_crates_only() {
     let core = ["anyhow", "nix", "serde", "serde_json", "sha2", "tracing"];
-    assert_eq!(direct, core.into_iter().collect());
+    assert_eq!(crates_of_the_helper("1"), core.map(String::from).into());
+}
+
+#[test]
+fn the_helper_links_nothing_that_could_reach_the_network() {
+    let all = crates_of_the_helper("99");
+    for foreign in ["clap", "http", "jsonwebtoken", "ring", "rustls", "rustls-native-certs", "ureq"] {
+        assert!(!all.contains(foreign), "the helper links {foreign}");
+    }
 }

@@ -1,0 +1,137 @@
+//! Answers one question of root with the API credential that it alone holds.
+//!
+//! One process for one question, started by its socket. It knows one runner: address, name, labels and group come from
+//! the manifest, and what may be deleted from the ledger, so a question cannot turn the credential against anything
+//! else. It reads these, its credential and nothing more: no state, no logs, no work directory. It writes nothing but
+//! its answer and one line in the journal, neither of them with the credential.
+
+mod credential;
+mod issue;
+mod line;
+mod look;
+mod retire;
+mod runner;
+mod said;
+mod session;
+mod surroundings;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use crate::github::{ApiBase, Client, Failure, Https};
+use crate::manifest::Manifest;
+use crate::protocol::{Answer, Issue, Outcome, Request, VERSION, Verb};
+use crate::start::read_manifest;
+use credential::Credential;
+use session::Session;
+use surroundings::Real;
+
+/// Nobody is kept waiting longer, whatever was asked for.
+const LONGEST_PATIENCE: u64 = 10 * 60;
+
+/// Reads one question from standard input and writes one answer to standard output.
+///
+/// # Errors
+///
+/// Only if no answer could be given: whoever asked is gone. Refusals are answers.
+pub fn run(manifest: &Path) -> Result<()> {
+    let surroundings = Real::start();
+    let (verb, credential_expires, result) = match line::read() {
+        Ok(line) => answer(manifest, &line, &surroundings),
+        Err(fault) => (None, None, Err(Failure::Refused(fault))),
+    };
+    let asked = said::verb(verb.as_ref());
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(Failure::Refused(text)) => Outcome::Refused(text),
+        Err(Failure::Unreachable(text) | Failure::Lost(text)) => Outcome::Unreachable(text),
+        Err(Failure::RateLimited(until)) => Outcome::RateLimited(until),
+        Err(Failure::AskerGone) => bail!("Stopped before {asked} was done: whoever asked is gone"),
+    };
+    let (good, words) = said::outcome(&outcome);
+    line::write(&Answer { version: VERSION, credential_expires, outcome })
+        .with_context(|| format!("Failed to answer; {asked}: {words}"))?;
+    if good {
+        tracing::info!("{asked}: {words}");
+    } else {
+        tracing::warn!("{asked}: {words}");
+    }
+    Ok(())
+}
+
+type Answered = (Option<Verb>, Option<u64>, Result<Outcome, Failure>);
+
+fn answer(manifest: &Path, line: &[u8], surroundings: &Real) -> Answered {
+    let refused = |verb, text| (verb, None, Err(Failure::Refused(text)));
+    let request = match request(line) {
+        Ok(request) => request,
+        Err(fault) => return refused(None, fault),
+    };
+    let verb = Some(request.verb.clone());
+    let prepared = read_manifest(manifest)
+        .map_err(|error| format!("{error:#}"))
+        .and_then(|manifest| is_for(&request, &manifest).map(|()| manifest))
+        .and_then(|manifest| Ok((Credential::read(&manifest)?, Https::new()?, manifest)));
+    let (credential, https, manifest) = match prepared {
+        Ok(prepared) => prepared,
+        Err(fault) => return refused(verb, fault),
+    };
+    let base = ApiBase::of(&manifest.registration.url);
+    let patience = Duration::from_secs(request.patience.min(LONGEST_PATIENCE));
+    let client = Client::new(base, &https, surroundings, patience);
+    let session = Session::new(&manifest, &credential, credential::ledger(&manifest), &client);
+    let result = match request.verb {
+        Verb::Issue(Issue::Token) => issue::token(&session),
+        Verb::Issue(Issue::Jit { work_folder }) => issue::jit(&session, work_folder),
+        Verb::Retire { id } => retire::retire(&session, id),
+        Verb::Observe { id } => look::observe(&session, id),
+        Verb::Preflight => look::preflight(&session),
+    };
+    (verb, client.credential_expires(), result)
+}
+
+/// Reads a question.
+fn request(line: &[u8]) -> Result<Request, String> {
+    #[derive(Deserialize)]
+    struct Header {
+        version: u64,
+    }
+    let no_question =
+        |_| "The broker does not understand the question: ask it with a helper of its release.".to_owned();
+    let header: Header = serde_json::from_slice(line).map_err(no_question)?;
+    if header.version != VERSION {
+        return Err(format!(
+            "The question has version {}, and the broker knows version {VERSION}: both must come from one release.",
+            header.version
+        ));
+    }
+    serde_json::from_slice(line).map_err(no_question)
+}
+
+fn is_for(request: &Request, manifest: &Manifest) -> Result<(), String> {
+    if request.instance == manifest.instance {
+        return Ok(());
+    }
+    Err(format!("This is the broker of runner {}, not of {}.", manifest.instance.as_str(), request.instance.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_questions_are_refused_with_the_reason() {
+        for (line, part) in [
+            ("", "does not understand"),
+            ("[]", "does not understand"),
+            (r#"{"version":2,"instance":"a","patience":5,"verb":"preflight"}"#, "version 2"),
+            (r#"{"version":1,"instance":"a","patience":5,"verb":"destroy"}"#, "does not understand"),
+            (r#"{"version":1,"instance":"a/b","patience":5,"verb":"preflight"}"#, "does not understand"),
+        ] {
+            assert!(request(line.as_bytes()).unwrap_err().contains(part), "{line}");
+        }
+    }
+}

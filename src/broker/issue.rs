@@ -1,0 +1,109 @@
+//! Getting what registers the runner.
+//!
+//! A runner is never made twice: after an answer that was lost the name is looked up first, and what is found is given
+//! back for the caller to judge. Nobody's runner is deleted for its name, unless `replace` says so.
+
+use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made};
+use crate::model::{RunnerGroup, shown};
+use crate::protocol::{Outcome, Seen};
+
+use super::runner;
+use super::session::{Session, called};
+
+/// So often another runner is deleted for the name, or GitHub may contradict itself about it.
+const MOST_REPLACED: u32 = 2;
+
+/// A registration token.
+pub fn token(session: &Session) -> Result<Outcome, Failure> {
+    session.home()?.registration_token().map(Outcome::Token)
+}
+
+/// A runner that the server makes.
+pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
+    let registration = &session.manifest.registration;
+    if !registration.ephemeral {
+        return Err(Failure::Refused("GitHub makes ephemeral runners only: set `ephemeral`.".into()));
+    }
+    if !work_folder.starts_with('/') {
+        return Err(Failure::Refused("The work folder of the question is not an absolute path.".into()));
+    }
+    let name = name(session)?;
+    let api = session.home()?;
+    let request = JitRequest {
+        runner_group_id: api.group(registration.runner_group.as_ref().map(RunnerGroup::as_str))?,
+        labels: runner::labels(registration, std::env::consts::ARCH),
+        name: name.clone(),
+        work_folder,
+    };
+    let mut conflicts = 0;
+    for attempt in 0.. {
+        match api.make(&request) {
+            Ok(Made::New(jit)) => return made(&api, jit),
+            Ok(Made::NameTaken) => {
+                let holder = api.find(&name)?;
+                if let Some(kept) = kept(session, &api, holder, conflicts)? {
+                    return Ok(kept);
+                }
+                conflicts += 1;
+            }
+            Err(Failure::Lost(why)) => match api.find(&name) {
+                Ok(Some(seen)) => return Ok(Outcome::NameTaken(seen)),
+                Ok(None) => session.pause(attempt, why)?,
+                Err(Failure::Unreachable(later)) => {
+                    return Err(Failure::Unreachable(format!(
+                        "{why}, so it is not known whether the runner was made, and then {later}"
+                    )));
+                }
+                Err(other) => return Err(other),
+            },
+            Err(other) => return Err(other),
+        }
+    }
+    Err(Failure::Unreachable("it was tried too often".into()))
+}
+
+/// The outcome if the name stays with its holder; otherwise it is free now.
+fn kept(session: &Session, api: &Api, holder: Option<Seen>, conflicts: u32) -> Result<Option<Outcome>, Failure> {
+    match holder {
+        Some(seen) if !session.manifest.replace || conflicts >= MOST_REPLACED => Ok(Some(Outcome::NameTaken(seen))),
+        Some(seen) => match api.delete(seen.id)? {
+            Deleted::Busy => Ok(Some(Outcome::NameTaken(Seen { busy: true, ..seen }))),
+            Deleted::Now => {
+                tracing::info!("Deleted runner {} to take its name, because of `replace`", called(&seen.name, seen.id));
+                Ok(None)
+            }
+            Deleted::Gone => Ok(None),
+        },
+        None if conflicts >= MOST_REPLACED => Err(Failure::Refused(format!(
+            "GitHub says that the name {} is taken, but shows no such runner: set another `name`.",
+            shown(&name(session)?)
+        ))),
+        None => Ok(None),
+    }
+}
+
+fn made(api: &Api, jit: Jit) -> Result<Outcome, Failure> {
+    let why = match jit.files {
+        Ok(files) => return Ok(Outcome::Jit { id: jit.id, name: jit.name, files }),
+        Err(why) => why,
+    };
+    // It is ours beyond doubt, and of no use to anybody.
+    let then = match api.delete(jit.id) {
+        Ok(Deleted::Now | Deleted::Gone) => "the runner was deleted again",
+        Ok(Deleted::Busy) | Err(_) => "the runner could not be deleted again",
+    };
+    Err(Failure::Refused(format!(
+        "GitHub made runner {} with a configuration that cannot be used, because {why}; {then}. Set `registration.method` to \"configure\".",
+        called(&jit.name, jit.id)
+    )))
+}
+
+/// The name under which the runner is or will be registered.
+pub fn name(session: &Session) -> Result<String, Failure> {
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let name = runner::name(&session.manifest.registration, &host.to_string_lossy());
+    if name.is_empty() {
+        return Err(Failure::Refused("The host has no name to call the runner by: set `name`.".into()));
+    }
+    Ok(name)
+}

@@ -1,0 +1,33 @@
+//! Deleting a runner on the server: only one whose id the ledger knows and whose name the server confirms.
+//!
+//! GitHub deletes an idle runner at once and keeps a busy one, so nothing has to be asked beforehand about that.
+
+use crate::github::{Deleted, Failure};
+use crate::protocol::Outcome;
+
+use super::session::{Session, called, same_name};
+
+/// Deletes the runner of this id.
+pub fn retire(session: &Session, id: u64) -> Result<Outcome, Failure> {
+    let Some((runners, url)) = session.known(id)? else {
+        return Ok(Outcome::NotOurs(format!(
+            "The ledger knows no runner of id {id}, so it is not deleted: remove it on {} by hand if it is not needed.",
+            session.manifest.registration.url.settings_page()
+        )));
+    };
+    let api = session.api(&url)?;
+    let Some(seen) = api.runner(id)? else { return Ok(Outcome::Gone) };
+    if !runners.iter().any(|runner| same_name(&runner.name, &seen.name)) {
+        let expected = runners.first().map_or_else(String::new, |runner| called(&runner.name, id));
+        return Ok(Outcome::NotOurs(format!(
+            "GitHub shows runner {} where the ledger has {expected}, so it is not deleted: remove it on {} by hand if it is not needed.",
+            called(&seen.name, id),
+            url.settings_page()
+        )));
+    }
+    Ok(match api.delete(id)? {
+        Deleted::Now => Outcome::Retired,
+        Deleted::Gone => Outcome::Gone,
+        Deleted::Busy => Outcome::Busy,
+    })
+}

@@ -1,0 +1,46 @@
+//! Questions and answers as sentences of the journal, which never hold a secret.
+
+use crate::model::shown;
+use crate::protocol::{Issue, Outcome, Seen, Verb};
+
+use super::session::called;
+
+/// What was asked for.
+pub fn verb(verb: Option<&Verb>) -> String {
+    match verb {
+        None => "A question".into(),
+        Some(Verb::Issue(Issue::Token)) => "Getting a registration token".into(),
+        Some(Verb::Issue(Issue::Jit { .. })) => "Having GitHub make a runner".into(),
+        Some(Verb::Retire { id }) => format!("Deleting the runner of id {id}"),
+        Some(Verb::Observe { id: Some(id) }) => format!("Looking up the runner of id {id}"),
+        Some(Verb::Observe { id: None }) => "Looking up the runner by its name".into(),
+        Some(Verb::Preflight) => "Checking the credential".into(),
+    }
+}
+
+/// Whether an outcome is one that was hoped for, and what it is.
+pub fn outcome(outcome: &Outcome) -> (bool, String) {
+    match outcome {
+        Outcome::Token(_) => (true, "got one".into()),
+        Outcome::Jit { id, name, .. } => (true, format!("made {}", called(name, *id))),
+        Outcome::NameTaken(seen) => (false, format!("the name is taken by {}", state(seen))),
+        Outcome::Retired => (true, "deleted".into()),
+        Outcome::Gone => (true, "GitHub does not know it".into()),
+        Outcome::Busy => (true, "it runs a job, so GitHub keeps it".into()),
+        Outcome::NotOurs(text) | Outcome::Refused(text) => (false, text.clone()),
+        Outcome::Seen(None) => (true, "there is none".into()),
+        Outcome::Seen(Some(seen)) => (true, format!("found {}", state(seen))),
+        Outcome::Ready { newest_runner: None } => (true, "it is good".into()),
+        Outcome::Ready { newest_runner: Some(version) } => {
+            (true, format!("it is good; the newest runner has version {}", shown(version)))
+        }
+        Outcome::Unreachable(why) => (false, format!("no useful answer, because {why}")),
+        Outcome::RateLimited(until) => (false, format!("GitHub takes no more requests before {until} (Unix time)")),
+    }
+}
+
+fn state(seen: &Seen) -> String {
+    let online = if seen.online { "online" } else { "offline" };
+    let busy = if seen.busy { ", running a job" } else { "" };
+    format!("{}, {online}{busy}", called(&seen.name, seen.id))
+}

@@ -1,0 +1,54 @@
+//! The command line of `github-runnerctl`: what operators and the broker's unit run.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{broker, journal};
+
+/// Speaks to GitHub for the runners of this host.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer one question of a root step, from standard input to standard output, with the API credential
+    Broker {
+        /// The runner's configuration, as JSON
+        #[arg(long)]
+        manifest: PathBuf,
+    },
+}
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    journal::start();
+    let result = match arguments.command {
+        Command::Broker { manifest } => broker::run(&manifest),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

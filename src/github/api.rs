@@ -1,0 +1,281 @@
+//! What can be asked about the runners of one address, with typed answers.
+//!
+//! Fields that GitHub adds are ignored; a missing one is an error. Every refusal is explained here, because only here
+//! it is known what was asked for.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::app::account;
+use super::base::{encoded, entity};
+use super::call::{Call, Effect, Response};
+use super::client::{Client, Failure};
+use super::explain::{Account, Question, explain, named};
+use super::jit::{self, JitRequest, Made};
+use super::kind::CredentialKind;
+use crate::model::{RegistrationUrl, Scope, shown};
+use crate::protocol::{Secret, Seen};
+
+const PER_PAGE: usize = 100;
+/// More pages than this many runners or groups are no help to anybody.
+const MOST_PAGES: usize = 100;
+/// The group that every runner of a repository is in.
+const DEFAULT_GROUP: u64 = 1;
+
+/// The runners of one address, asked for with one credential.
+pub struct Api<'a> {
+    client: &'a Client<'a>,
+    bearer: Secret,
+    url: RegistrationUrl,
+}
+
+/// What came of a deletion.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Deleted {
+    /// It was deleted now.
+    Now,
+    /// There was none.
+    Gone,
+    /// It runs a job.
+    Busy,
+}
+
+#[derive(Deserialize)]
+struct Runner {
+    id: u64,
+    name: String,
+    status: String,
+    busy: bool,
+}
+
+impl From<Runner> for Seen {
+    fn from(runner: Runner) -> Self {
+        Self { id: runner.id, name: runner.name, online: runner.status == "online", busy: runner.busy }
+    }
+}
+
+impl<'a> Api<'a> {
+    /// Asks about `url` with `bearer`.
+    #[must_use]
+    pub fn new(client: &'a Client<'a>, bearer: Secret, url: RegistrationUrl) -> Self {
+        Self { client, bearer, url }
+    }
+
+    /// A token with which runners can register for an hour.
+    ///
+    /// # Errors
+    ///
+    /// As all of these: no final answer, or a refusal in words.
+    pub fn registration_token(&self) -> Result<Secret, Failure> {
+        #[derive(Deserialize)]
+        struct Answer {
+            token: String,
+        }
+        let response = self.send(&Call::post(self.path("/registration-token"), json!({}), Effect::None))?;
+        let answer: Answer = self.expect(201, &response)?.json().map_err(Failure::Unreachable)?;
+        Ok(Secret::new(answer.token))
+    }
+
+    /// Has the server make a runner. Never repeated by itself.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Failure::Lost`], when it may have been made.
+    pub fn make(&self, request: &JitRequest) -> Result<Made, Failure> {
+        let body = serde_json::to_value(request).map_err(|error| Failure::Unreachable(error.to_string()))?;
+        let response = self.send(&Call::post(self.path("/generate-jitconfig"), body, Effect::Once))?;
+        if response.status == 409 {
+            return Ok(Made::NameTaken);
+        }
+        jit::read(self.expect(201, &response)?).map(Made::New).map_err(Failure::Lost)
+    }
+
+    /// The runner of a name, which the server compares without regard to case.
+    ///
+    /// # Errors
+    ///
+    /// As all of these.
+    pub fn find(&self, name: &str) -> Result<Option<Seen>, Failure> {
+        #[derive(Deserialize)]
+        struct Answer {
+            runners: Vec<Runner>,
+        }
+        self.search(&format!("{}?name={}&", self.path(""), encoded(name)), |answer: Answer| {
+            answer.runners.into_iter().find(|runner| is_called(&runner.name, name)).map(Seen::from)
+        })
+    }
+
+    /// Makes sure that the credential sees the runners of the address at all.
+    ///
+    /// # Errors
+    ///
+    /// As all of these.
+    pub fn check(&self) -> Result<(), Failure> {
+        let response = self.send(&Call::get(format!("{}?per_page=1", self.path(""))))?;
+        self.expect(200, &response).map(drop)
+    }
+
+    /// The runner of an id. `None` only if the credential could see it.
+    ///
+    /// # Errors
+    ///
+    /// As all of these.
+    pub fn runner(&self, id: u64) -> Result<Option<Seen>, Failure> {
+        let response = self.send(&Call::get(self.path(&format!("/{id}"))))?;
+        if response.status == 404 {
+            // The same answer as to a credential that may see nothing.
+            return self.check().map(|()| None);
+        }
+        let runner: Runner = self.expect(200, &response)?.json().map_err(Failure::Unreachable)?;
+        Ok(Some(runner.into()))
+    }
+
+    /// Deletes the runner of an id; whoever calls must know that it may.
+    ///
+    /// # Errors
+    ///
+    /// As all of these.
+    pub fn delete(&self, id: u64) -> Result<Deleted, Failure> {
+        let response = self.send(&Call::delete(self.path(&format!("/{id}"))))?;
+        match response.status {
+            204 => Ok(Deleted::Now),
+            404 => Ok(Deleted::Gone),
+            422 => Ok(Deleted::Busy),
+            _ => Err(self.refused(&response)),
+        }
+    }
+
+    /// The id of a runner group; without a name, of the default one.
+    ///
+    /// # Errors
+    ///
+    /// As all of these; also if there is no such group, with the names of those that there are.
+    pub fn group(&self, name: Option<&str>) -> Result<u64, Failure> {
+        #[derive(Deserialize)]
+        struct Group {
+            id: u64,
+            name: String,
+            #[serde(default)]
+            default: bool,
+            #[serde(default)]
+            is_hosted: bool,
+        }
+        #[derive(Deserialize)]
+        struct Answer {
+            runner_groups: Vec<Group>,
+        }
+        if matches!(self.url.scope(), Scope::Repository(..)) {
+            return Ok(DEFAULT_GROUP);
+        }
+        let mut names = Vec::new();
+        let path = format!("{}/actions/runner-groups?", entity(self.url.scope()));
+        let found = self.search(&path, |answer: Answer| {
+            for group in answer.runner_groups.into_iter().filter(|group| !group.is_hosted) {
+                if name.map_or(group.default, |name| is_called(&group.name, name)) {
+                    return Some(group.id);
+                }
+                names.push(shown(&group.name));
+            }
+            None
+        })?;
+        match (found, name) {
+            (Some(id), _) => Ok(id),
+            (None, None) => Ok(DEFAULT_GROUP),
+            (None, Some(name)) => {
+                names.truncate(20);
+                Err(Failure::Refused(format!(
+                    "There is no runner group {} for self-hosted runners in {}: set `runnerGroup` to one of {}.",
+                    shown(name),
+                    named(self.url.scope()),
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The newest version of the runner that the server offers.
+    ///
+    /// # Errors
+    ///
+    /// As all of these.
+    pub fn newest_runner(&self) -> Result<Option<String>, Failure> {
+        #[derive(Deserialize)]
+        struct Download {
+            filename: String,
+        }
+        let response = self.send(&Call::get(self.path("/downloads")))?;
+        let downloads: Vec<Download> = self.expect(200, &response)?.json().map_err(Failure::Unreachable)?;
+        Ok(downloads
+            .iter()
+            .filter_map(|download| version(&download.filename))
+            .max()
+            .map(|(a, b, c)| format!("{a}.{b}.{c}")))
+    }
+
+    /// Goes through the pages of a list until `look` finds something. `path` ends in `?` or `&`.
+    fn search<T: serde::de::DeserializeOwned, F>(
+        &self,
+        path: &str,
+        mut look: impl FnMut(T) -> Option<F>,
+    ) -> Result<Option<F>, Failure> {
+        for page in 1..=MOST_PAGES {
+            let response = self.send(&Call::get(format!("{path}per_page={PER_PAGE}&page={page}")))?;
+            let found = look(self.expect(200, &response)?.json().map_err(Failure::Unreachable)?);
+            // The address that the server gives for the next page is not used: it could be anywhere.
+            let more = response.header("link").is_some_and(|link| link.contains("rel=\"next\""));
+            if found.is_some() || !more {
+                return Ok(found);
+            }
+        }
+        Err(Failure::Unreachable(format!("GitHub's list does not end after {MOST_PAGES} pages")))
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("{}/actions/runners{rest}", entity(self.url.scope()))
+    }
+
+    fn send(&self, call: &Call) -> Result<Response, Failure> {
+        self.client.send(call, &self.bearer)
+    }
+
+    fn expect<'r>(&self, status: u16, response: &'r Response) -> Result<&'r Response, Failure> {
+        if response.status == status { Ok(response) } else { Err(self.refused(response)) }
+    }
+
+    fn refused(&self, response: &Response) -> Failure {
+        let account = match self.url.scope() {
+            // The explanation is worth one more question, but its failure must not hide the refusal.
+            Scope::Organization(name) if response.status == 404 => {
+                account(self.client, &self.bearer, name).unwrap_or(Account::Unknown)
+            }
+            _ => Account::Unknown,
+        };
+        Failure::Refused(explain(
+            response,
+            &Question {
+                url: &self.url,
+                kind: CredentialKind::of(self.bearer.expose()),
+                account,
+                now: self.client.now(),
+                expires: self.client.credential_expires(),
+            },
+        ))
+    }
+}
+
+fn is_called(name: &str, wanted: &str) -> bool {
+    name.to_lowercase() == wanted.to_lowercase()
+}
+
+/// The version in a name such as `actions-runner-linux-x64-2.336.0.tar.gz`.
+fn version(file: &str) -> Option<(u32, u32, u32)> {
+    let version = file.rsplit_once('-')?.1;
+    let version = version.strip_suffix(".tar.gz").or_else(|| version.strip_suffix(".zip"))?;
+    let mut numbers = version.split('.').map(|number| number.parse().ok());
+    let found = (numbers.next()??, numbers.next()??, numbers.next()??);
+    numbers.next().is_none().then_some(found)
+}
+
+#[cfg(test)]
+#[path = "api_tests.rs"]
+mod tests;

@@ -1,0 +1,93 @@
+//! What is made of GitHub's answers. Touches nothing: the server is a list of answers.
+
+use super::super::fake::Fake;
+use super::*;
+
+const RUNNER: &str = r#"{"id":21,"name":"Runner1","os":"linux","status":"online","busy":true,"labels":[],"new":1}"#;
+
+fn api<'a>(client: &'a Client<'a>, url: &str) -> Api<'a> {
+    Api::new(client, Secret::new("github_pat_fake".into()), RegistrationUrl::parse(url).unwrap())
+}
+
+fn refusal<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
+    match result.unwrap_err() {
+        Failure::Refused(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn runners_are_found_on_the_last_page_without_regard_to_case() {
+    let link = [("link", "<https://evil.example/?page=2>; rel=\"next\", <https://evil.example/?page=9>; rel=\"last\"")];
+    let other = RUNNER.replace("Runner1", "runner10");
+    let page = |runner: &str| format!(r#"{{"total_count":2,"runners":[{runner}]}}"#);
+    let fake = Fake::new().answers(200, &link, &page(&other)).answers(200, &[], &page(RUNNER));
+    let client = fake.client(9);
+    let seen = api(&client, "https://github.com/o").find("runner1").unwrap().unwrap();
+    assert_eq!(seen, Seen { id: 21, name: "Runner1".into(), online: true, busy: true });
+    assert_eq!(
+        fake.asked(),
+        [1, 2].map(|page| format!("GET /orgs/o/actions/runners?name=runner1&per_page=100&page={page}"))
+    );
+}
+
+#[test]
+fn a_list_without_end_is_given_up() {
+    let link = [("link", "<https://api.github.com/>; rel=\"next\"")];
+    let fake = (0..200).fold(Fake::new(), |fake, _| fake.answers(200, &link, r#"{"runners":[]}"#));
+    let client = fake.client(9);
+    let failure = api(&client, "https://github.com/o").find("x").unwrap_err();
+    assert!(matches!(failure, Failure::Unreachable(_)));
+    assert_eq!(fake.asked().len(), MOST_PAGES);
+}
+
+#[test]
+fn gone_is_said_only_by_a_credential_that_would_see_it() {
+    let fake = Fake::new().answers(404, &[], "{}").answers(200, &[], r#"{"runners":[]}"#);
+    let client = fake.client(9);
+    assert_eq!(api(&client, "https://github.com/o/r").runner(21), Ok(None));
+    assert_eq!(fake.asked(), ["GET /repos/o/r/actions/runners/21", "GET /repos/o/r/actions/runners?per_page=1"]);
+    let fake = Fake::new().answers(404, &[], "{}").answers(404, &[], "{}");
+    let client = fake.client(9);
+    assert!(refusal(api(&client, "https://github.com/o/r").runner(21)).contains("may not see"));
+}
+
+#[test]
+fn the_account_behind_an_organisation_is_looked_up() {
+    let fake = Fake::new().answers(404, &[], "{}").answers(200, &[], r#"{"login":"o","type":"User"}"#);
+    let client = fake.client(9);
+    assert!(refusal(api(&client, "https://github.com/o").check()).contains("account of a user"));
+    assert_eq!(fake.asked()[1], "GET /users/o");
+}
+
+#[test]
+fn groups_are_found_by_name_or_by_default() {
+    let groups = r#"{"runner_groups":[{"id":1,"name":"Default","default":true},{"id":2,"name":"Hosted","is_hosted":true},{"id":3,"name":"Trusted"}]}"#;
+    let ask = |url: &str, name| {
+        let fake = Fake::new().answers(200, &[], groups);
+        let client = fake.client(9);
+        (api(&client, url).group(name), fake.asked().len())
+    };
+    assert_eq!(ask("https://github.com/o", None), (Ok(1), 1));
+    assert_eq!(ask("https://github.com/enterprises/e", Some("trusted")), (Ok(3), 1));
+    assert_eq!(ask("https://github.com/o/r", None), (Ok(1), 0));
+    let text = refusal(ask("https://github.com/o", Some("hosted")).0);
+    assert!(text.contains("one of \"Default\", \"Trusted\""), "{text}");
+}
+
+#[test]
+fn the_newest_version_is_compared_by_numbers() {
+    let file = |version: &str| format!(r#"{{"filename":"actions-runner-linux-x64-{version}.tar.gz"}}"#);
+    let body = format!(r#"[{},{},{{"filename":"x.zip"}}]"#, file("2.99.10"), file("2.336.0"));
+    let fake = Fake::new().answers(200, &[], &body);
+    let client = fake.client(9);
+    assert_eq!(api(&client, "https://github.com/o/r").newest_runner(), Ok(Some("2.336.0".into())));
+}
+
+#[test]
+fn an_unexpected_form_is_no_answer_and_is_not_repeated() {
+    let fake = Fake::new().answers(201, &[], r#"{"token":["AFAKETOKEN"]}"#);
+    let client = fake.client(9);
+    let failure = format!("{:?}", api(&client, "https://github.com/o").registration_token().unwrap_err());
+    assert!(failure.contains("unexpected form") && !failure.contains("AFAKETOKEN"), "{failure}");
+}

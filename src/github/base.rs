@@ -1,0 +1,94 @@
+//! Where the API of an address is (runner contract, 1.5), and the paths in it. Pure.
+
+use std::fmt::Write as _;
+
+use crate::model::{RegistrationUrl, Scope};
+
+/// The one host that gets the credential, and what stands before every path there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ApiBase(String);
+
+impl ApiBase {
+    /// The API that is responsible for `url`.
+    #[must_use]
+    pub fn of(url: &RegistrationUrl) -> Self {
+        let host = url.host();
+        let hosted = matches!(host.as_str(), "github.com" | "github.localhost")
+            || host.ends_with(".ghe.com")
+            || host.ends_with(".ghe.localhost");
+        Self(if hosted { format!("https://api.{host}") } else { format!("https://{host}/api/v3") })
+    }
+
+    /// The address of a path, which starts with a slash.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
+    /// The host, as it may be shown.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.trim_start_matches("https://").trim_end_matches("/api/v3")
+    }
+}
+
+/// The path of what runners are registered for.
+#[must_use]
+pub fn entity(scope: &Scope) -> String {
+    match scope {
+        Scope::Organization(name) => format!("/orgs/{}", encoded(name)),
+        Scope::Repository(owner, name) => format!("/repos/{}/{}", encoded(owner), encoded(name)),
+        Scope::Enterprise(name) => format!("/enterprises/{}", encoded(name)),
+    }
+}
+
+/// `text` as one segment of a path, or one value of a query.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    // A segment of nothing but dots would lead to another path.
+    let dots = text.bytes().all(|byte| byte == b'.');
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') || (byte == b'.' && !dots) {
+            encoded.push(byte.into());
+        } else {
+            // Writing to a string cannot fail.
+            _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_host_has_its_api() {
+        for (url, base, host) in [
+            ("https://github.com/o/r", "https://api.github.com", "api.github.com"),
+            ("https://GitHub.com/o", "https://api.github.com", "api.github.com"),
+            ("https://octo.ghe.com/o", "https://api.octo.ghe.com", "api.octo.ghe.com"),
+            ("https://ghes.example/enterprises/e", "https://ghes.example/api/v3", "ghes.example"),
+            ("https://github.com.evil.example/o", "https://github.com.evil.example/api/v3", "github.com.evil.example"),
+            ("https://notgithub.com/o", "https://notgithub.com/api/v3", "notgithub.com"),
+            ("https://notghe.com/o", "https://notghe.com/api/v3", "notghe.com"),
+            ("https://github.localhost/o", "https://api.github.localhost", "api.github.localhost"),
+        ] {
+            let found = ApiBase::of(&RegistrationUrl::parse(url).unwrap());
+            assert_eq!((found.at("").as_str(), found.host()), (base, host), "{url}");
+        }
+    }
+
+    #[test]
+    fn names_cannot_lead_to_other_paths() {
+        for (scope, path) in [
+            (Scope::Organization("octo-org".into()), "/orgs/octo-org"),
+            (Scope::Repository("o".into(), "r.rs".into()), "/repos/o/r.rs"),
+            (Scope::Repository("..".into(), "a&b".into()), "/repos/%2E%2E/a%26b"),
+            (Scope::Enterprise("e:1".into()), "/enterprises/e%3A1"),
+        ] {
+            assert_eq!(entity(&scope), path);
+        }
+        assert_eq!(encoded("a b/ü"), "a%20b%2F%C3%BC");
+    }
+}

@@ -1,0 +1,117 @@
+//! JIT configurations: what is asked for, and what the answer holds (runner contract, 1.9 and 4.7). Pure.
+//!
+//! The names of the files are the server's and are not checked here: whoever writes them must do that.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::call::Response;
+use crate::protocol::Secret;
+
+/// A configuration has ten thousand bytes or so. However it is written as JSON, it fits into one answer of a broker.
+const LARGEST: usize = 64 << 10;
+
+/// What a runner is to be made with.
+#[derive(Serialize)]
+pub struct JitRequest {
+    /// Its name.
+    pub name: String,
+    /// The id of its group.
+    pub runner_group_id: u64,
+    /// All of its labels; the server adds none.
+    pub labels: Vec<String>,
+    /// Where jobs will run.
+    pub work_folder: String,
+}
+
+/// A runner that the server made.
+#[derive(Debug)]
+pub struct Jit {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// The files of its registration, or why they are of no use: the end of a sentence.
+    pub files: Result<BTreeMap<String, Secret>, String>,
+}
+
+/// What came of making a runner.
+#[derive(Debug)]
+pub enum Made {
+    /// It was made.
+    New(Jit),
+    /// There is one of that name already.
+    NameTaken,
+}
+
+/// Reads a good answer.
+///
+/// # Errors
+///
+/// It does not even tell which runner was made: the end of a sentence.
+pub fn read(response: &Response) -> Result<Jit, String> {
+    #[derive(Deserialize)]
+    struct Runner {
+        id: u64,
+        name: String,
+    }
+    #[derive(Deserialize)]
+    struct Answer {
+        runner: Runner,
+        encoded_jit_config: String,
+    }
+    let answer: Answer = response.json()?;
+    Ok(Jit { id: answer.runner.id, name: answer.runner.name, files: files(&answer.encoded_jit_config) })
+}
+
+/// Base64 of an object from names to base64 of contents.
+fn files(encoded: &str) -> Result<BTreeMap<String, Secret>, String> {
+    if encoded.len() > LARGEST {
+        return Err("it is far too large".into());
+    }
+    let decode = |text: &str| BASE64_STANDARD.decode(text).map_err(|_| "it is not base64".to_owned());
+    let files: BTreeMap<String, String> =
+        serde_json::from_slice(&decode(encoded)?).map_err(|_| "it is no JSON object of texts".to_owned())?;
+    if files.is_empty() {
+        return Err("it is empty".into());
+    }
+    let text =
+        |content: String| String::from_utf8(decode(&content)?).map_err(|_| "a file of it is not UTF-8".to_owned());
+    files.into_iter().map(|(name, content)| Ok((name, Secret::new(text(content)?)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn encode(value: &str) -> String {
+        BASE64_STANDARD.encode(value)
+    }
+
+    #[test]
+    fn files_are_unpacked() {
+        let files = files(&encode(&json!({ ".runner": encode("{}"), "../x": encode("ü") }).to_string())).unwrap();
+        let files: Vec<_> = files.iter().map(|(name, content)| (name.as_str(), content.expose())).collect();
+        assert_eq!(files, [("../x", "ü"), (".runner", "{}")]);
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_refused() {
+        let not_utf8 = BASE64_STANDARD.encode([0xff]);
+        for (encoded, part) in [
+            ("%".to_owned(), "not base64"),
+            (encode("[]"), "no JSON object"),
+            (encode(r#"{".runner":1}"#), "no JSON object"),
+            (encode(r#"{".runner":"%"}"#), "not base64"),
+            (encode(&format!(r#"{{".runner":"{not_utf8}"}}"#)), "not UTF-8"),
+            (encode("{}"), "empty"),
+            ("A".repeat(LARGEST + 1), "too large"),
+        ] {
+            assert!(files(&encoded).unwrap_err().contains(part), "{part}");
+        }
+    }
+}
