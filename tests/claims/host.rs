@@ -17,6 +17,7 @@ pub const PAT: &str = "ghp_FAKETOKENFAKETOKENFAKETOKEN";
 
 pub struct Host {
     /// Kept for as long as the host, and let go before its directories.
+    #[allow(dead_code, reason = "other tests need to keep it")]
     pub server: Option<Server>,
     root: TempDir,
     pub manifest: Value,
