@@ -14,7 +14,7 @@ use crate::model::{RegistrationUrl, date, shown};
 use crate::protocol::{Outcome, Seen, Verb};
 
 /// The longest that the answer about one debt may take.
-const ONE: Duration = Duration::from_secs(10);
+const ONE: Duration = Duration::from_secs(8);
 
 /// Whose runner holds a name.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,6 +41,15 @@ pub fn whose(seen: &Seen, entry: &Ledger) -> Holder {
     if attempted && !seen.online && !seen.busy { Holder::Attempted } else { Holder::Foreign }
 }
 
+/// What came of paying debts.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Paid {
+    /// The ids that the server still knew and has deleted now.
+    pub deleted: Vec<u64>,
+    /// Why no more was tried, if the server does not answer.
+    pub silence: Option<String>,
+}
+
 /// Notes a runner that an attempt made as a debt.
 ///
 /// # Errors
@@ -61,14 +70,13 @@ pub fn note_attempted(
 
 /// Has the broker delete what the ledger owes, until `end`, and strikes out what is gone.
 ///
-/// What cannot be paid stays in the ledger for the next time; that is no error. Returns the ids that the server still
-/// knew and has deleted now.
+/// What cannot be paid stays in the ledger for the next time; that is no error.
 ///
 /// # Errors
 ///
 /// If the ledger cannot be written.
-pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end: Instant) -> Result<Vec<u64>> {
-    let mut deleted = Vec::new();
+pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end: Instant) -> Result<Paid> {
+    let mut result = Paid::default();
     for left in book.entry.left_behind.clone() {
         let time = end.saturating_duration_since(Instant::now()).min(ONE);
         if time < Duration::from_secs(1) {
@@ -78,7 +86,7 @@ pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end:
         let paid = match broker.ask(Verb::Retire { id }, time).outcome {
             Outcome::Retired => {
                 info!("Took back the former registration {name}, id {id}");
-                deleted.push(id);
+                result.deleted.push(id);
                 true
             }
             Outcome::Gone => {
@@ -95,8 +103,12 @@ pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end:
                     reason(&outcome),
                     page(&left)
                 );
+                if matches!(outcome, Outcome::Unreachable(_) | Outcome::RateLimited(_)) {
+                    result.silence = Some(reason(&outcome));
+                    break;
+                }
                 // What is wrong with one debt of another address says nothing about the next one.
-                if !matches!(outcome, Outcome::NotOurs(_)) && left.runner.url == url.as_str() {
+                if matches!(outcome, Outcome::Refused(_)) && left.runner.url == url.as_str() {
                     break;
                 }
                 false
@@ -106,7 +118,7 @@ pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end:
             strike(book, id)?;
         }
     }
-    Ok(deleted)
+    Ok(result)
 }
 
 /// Tries once more to have a former registration deleted that a job kept; whether it is gone now.

@@ -104,7 +104,7 @@ fn settle_registration(
         let id = runner.id;
         book.entry.leave_behind(runner, true, now()?);
         book.save()?;
-        let deleted = pay(broker, book, &registration.url, end)?;
+        let deleted = pay(broker, book, &registration.url, end)?.deleted;
         if book.entry.left_behind.iter().any(|left| left.runner.id == id) {
             return Ok(Some("its registration could not be taken back yet"));
         }

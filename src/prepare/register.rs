@@ -22,8 +22,10 @@ use crate::start::now;
 use crate::state::{REGISTRATION_FILES, STAGED_TOKEN};
 use crate::sys::{Dir, Entry, empty};
 
-/// How long one request may take, with all repetitions.
+/// How long a registration may take, with all repetitions.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a look may take that has to come before it.
+const LOOK: Duration = Duration::from_secs(20);
 /// How long all former registrations together may take to be taken back.
 const DEBTS: Duration = Duration::from_secs(20);
 /// How long a start waits for the server to see that the last job of a former registration ended.
@@ -39,7 +41,10 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     let mut name_was_free = false;
     let mut secret = found.credential.token().map(|token| token.expose().to_owned());
     if let Some(broker) = &found.broker {
-        pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS)?;
+        if let Some(why) = pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS)?.silence {
+            // Nor would it register anybody now.
+            bail!("Failed to register: {why}");
+        }
         name_was_free = look(found, broker, book)?;
         secret = match method {
             Method::Configure => Some(registration_token(found, broker)?),
@@ -80,7 +85,7 @@ fn look(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -> Result<b
     let end = Instant::now() + BUSY;
     let registration = &found.manifest.registration;
     loop {
-        let seen = match found.ask(broker, Verb::Observe { id: None }, PATIENCE) {
+        let seen = match found.ask(broker, Verb::Observe { id: None }, LOOK) {
             Outcome::Seen(None) => return Ok(true),
             Outcome::Seen(Some(seen)) => seen,
             outcome => bail!("Failed to register: {}", reason(&outcome)),

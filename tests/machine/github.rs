@@ -116,6 +116,13 @@ impl Github {
         ureq::post(self.control(what)).send_json(value).map(drop).with_context(|| format!("Failed to set {what}"))
     }
 
+    /// Ends everything that an earlier scenario may have left going wrong.
+    pub fn reset(&self) -> Result<()> {
+        self.down(false)?;
+        ureq::delete(self.control("faults")).call().context("Failed to drop faults")?;
+        self.script(&json!({}))
+    }
+
     /// Stops answering, or begins again.
     pub fn down(&self, down: bool) -> Result<()> {
         self.tell("down", &json!(down))

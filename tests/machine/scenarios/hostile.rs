@@ -23,7 +23,7 @@ const ATTEMPTS: &[&str] = &[
     "grep -ra ghp_fake $RUNNER_ROOT",
     "ls /run/github-runner-broker",
     "ls /run/credentials/*",
-    "perl -MIO::Socket::UNIX -e 'exit !IO::Socket::UNIX->new(\"/run/github-runner-broker/hostile\")'",
+    "perl -MIO::Socket::UNIX -e \"exit !IO::Socket::UNIX->new(q(/run/github-runner-broker/hostile))\"",
     "systemctl start github-runner-broker-hostile.socket",
     "cat /run/secrets/app.pem",
     "cat /run/stand-in/private/github.json",

@@ -8,7 +8,7 @@ use crate::runner::Runner;
 use crate::tools::{run, wait_for};
 
 /// How long the server takes for what is interrupted, in milliseconds.
-const DELAY: u64 = 1_500;
+const DELAY: u64 = 800;
 
 pub fn everywhere(machine: &Machine) -> Result<()> {
     let mut runner = Runner::new(machine, "jit")?;
