@@ -1,0 +1,31 @@
+//! The broker keeps its promises, as the real program against a GitHub of the test's own.
+//!
+//! It reaches that one as it would reach the real one: through a proxy, by TLS, as `https://api.github.com`. No network
+//! but loopback, no account, no privileges. Whatever is asked, the harness makes sure that no credential shows up in an
+//! address, in the journal or in an answer.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers as well")]
+
+#[path = "stand-ins/github/mod.rs"]
+mod github;
+
+#[path = "broker/apps.rs"]
+mod apps;
+#[path = "broker/asking.rs"]
+mod asking;
+#[path = "broker/deliveries.rs"]
+mod deliveries;
+#[path = "broker/figures.rs"]
+mod figures;
+#[path = "broker/harness.rs"]
+mod harness;
+#[path = "broker/issue.rs"]
+mod issue;
+#[path = "broker/limits.rs"]
+mod limits;
+#[path = "broker/look.rs"]
+mod look;
+#[path = "broker/refusals.rs"]
+mod refusals;
+#[path = "broker/retire.rs"]
+mod retire;

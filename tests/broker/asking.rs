@@ -1,0 +1,117 @@
+//! Who asks, how, and whether they are still there.
+
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use github_runners::protocol::{Issue, Outcome, Verb};
+use serde_json::json;
+
+use crate::github::Fault;
+use crate::harness::{ENTITY, NAME, Stand, URL, finish, start_with};
+
+/// What a broker answers to a line, without asking GitHub.
+fn refused(stand: &Stand, question: &str) -> String {
+    let told = finish(start_with(&mut stand.program(), question), Instant::now());
+    stand.check(&told);
+    assert!(stand.seen().is_empty());
+    assert!(told.journal.starts_with("warning: ") && told.journal.lines().count() == 1, "{}", told.journal);
+    told.refusal()
+}
+
+#[test]
+fn other_questions_are_refused() {
+    let stand = Stand::new();
+    let question = |version: u64, instance: &str| {
+        json!({ "version": version, "instance": instance, "patience": 5, "verb": "preflight" }).to_string() + "\n"
+    };
+    assert!(refused(&stand, &question(2, "runner1")).contains("version 2"));
+    assert!(refused(&stand, &question(1, "other")).contains("the broker of runner runner1, not of other"));
+    assert!(refused(&stand, "{\n").contains("does not understand"));
+    assert!(refused(&stand, "").contains("before its newline"));
+}
+
+#[test]
+fn a_credential_that_is_none_of_the_api_is_refused() {
+    let mut stand = Stand::new();
+    let question =
+        json!({ "version": 1, "instance": "runner1", "patience": 5, "verb": "preflight" }).to_string() + "\n";
+    for (credential, part) in [
+        ("AXFAKETOKENAXFAKETOKENAXFAKET", "registration token"),
+        ("ghr_fake", "refresh token"),
+        ("fake fake", "a blank"),
+    ] {
+        stand.credential = credential.into();
+        assert!(refused(&stand, &question).contains(part), "{part}");
+    }
+    stand.credential = "ghp_fake\n".into();
+    stand.manifest["tokenType"] = json!("registration");
+    assert!(refused(&stand, &question).contains("registration token"));
+    stand.manifest["version"] = json!(1);
+    assert!(refused(&stand, &question).contains("field `version` is 1"));
+}
+
+#[test]
+fn a_proxy_that_is_none_is_not_passed_by() {
+    let stand = Stand::new();
+    let mut program = stand.program();
+    program.env("https_proxy", "gopher://user:hunter2@proxy.example");
+    let question =
+        json!({ "version": 1, "instance": "runner1", "patience": 5, "verb": "preflight" }).to_string() + "\n";
+    let text = finish(start_with(&mut program, &question), Instant::now()).refusal();
+    assert!(text.contains("https_proxy names no usable proxy") && !text.contains("hunter2"), "{text}");
+}
+
+/// Starts a broker whose first request takes a while, leaves in the middle of it, and gives the journal.
+fn leave(stand: &Stand, verb: &Verb, slow: &str) -> String {
+    stand.inject(Fault { path: slow.into(), delay_ms: 300, ..Fault::default() });
+    let mut child = stand.start(verb, 20);
+    let started = Instant::now();
+    while stand.seen().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(20), "GitHub was never asked");
+        // Between two looks; the limit is above.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(child.stdout.take());
+    let mut journal = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut journal).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{journal}");
+    journal
+}
+
+#[test]
+fn nothing_is_made_or_deleted_for_somebody_who_is_gone() {
+    let stand = Stand::new();
+    let journal = leave(&stand, &Verb::Issue(Issue::Jit { work_folder: "/work".into() }), "/runner-groups");
+    assert!(journal.contains("Having GitHub make a runner") && journal.contains("asked is gone"), "{journal}");
+    assert_eq!((stand.count("POST", ""), stand.runners().len()), (0, 0));
+    let mut stand = Stand::new();
+    stand.add_runner(7, NAME, ENTITY);
+    stand.know(7, NAME, URL);
+    let journal = leave(&stand, &Verb::Retire { id: 7 }, "/actions/runners/7");
+    assert!(journal.contains("Deleting the runner of id 7"), "{journal}");
+    assert_eq!((stand.count("DELETE", ""), stand.runners().len()), (0, 1));
+}
+
+#[test]
+fn an_asker_at_a_socket_may_finish_asking() {
+    use std::net::Shutdown;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    let stand = Stand::new();
+    let (mut asker, broker) = UnixStream::pair().unwrap();
+    let mut program = stand.program();
+    program.stdin(OwnedFd::from(broker.try_clone().unwrap())).stdout(OwnedFd::from(broker)).stderr(Stdio::null());
+    let mut child = program.spawn().unwrap();
+    drop(program);
+    let verb = Verb::Issue(Issue::Jit { work_folder: "/work".into() });
+    let question = json!({ "version": 1, "instance": "runner1", "patience": 20, "verb": verb });
+    asker.write_all(format!("{question}\n").as_bytes()).unwrap();
+    asker.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    asker.read_to_string(&mut answer).unwrap();
+    let answer: github_runners::protocol::Answer = serde_json::from_str(&answer).unwrap();
+    assert!(matches!(answer.outcome, Outcome::Jit { .. }), "{answer:?}");
+    assert!(child.wait().unwrap().success());
+}

@@ -1,0 +1,35 @@
+//! What one question costs. Prints figures; only the limit on memory can fail.
+
+use std::fs;
+use std::time::Instant;
+
+use github_runners::protocol::{Outcome, Verb};
+use nix::sys::resource::{UsageWho, getrusage};
+
+use crate::github::Identity;
+use crate::harness::Stand;
+
+/// In kilobytes: what one broker may keep in memory at its peak.
+const LIMIT: i64 = 12 * 1024;
+
+const AUTHORITIES: usize = 400;
+
+#[test]
+#[ignore = "speaks of release builds: cargo test --release --test broker figures -- --ignored --nocapture"]
+fn figures_of_one_question() {
+    let stand = Stand::new();
+    // As many authorities as systems trust, or more.
+    let mut authorities = fs::read_to_string(stand.github.ca_file().unwrap()).unwrap();
+    for _ in 0..AUTHORITIES {
+        authorities += &Identity::make(&["api.github.com".into()]).unwrap().ca.unwrap();
+    }
+    fs::write(stand.github.ca_file().unwrap(), authorities).unwrap();
+    let started = Instant::now();
+    let told = stand.ask(&Verb::Preflight);
+    assert!(matches!(told.answer.outcome, Outcome::Ready { .. }));
+    // The largest of all children; the broker is the only one.
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+    let size = fs::metadata(env!("CARGO_BIN_EXE_github-runnerctl")).unwrap().len();
+    println!("peak {peak} kB, program {size} bytes, preflight {:?}", started.elapsed());
+    assert!(peak < LIMIT, "{peak} kB");
+}

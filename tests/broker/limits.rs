@@ -1,0 +1,45 @@
+//! Limits of GitHub are kept.
+
+use std::time::Duration;
+
+use github_runners::protocol::{Issue, Outcome, Verb};
+
+use crate::github::Fault;
+use crate::harness::Stand;
+
+fn limited(status: u16, seconds: u64) -> Fault {
+    Fault { headers: [("retry-after".into(), seconds.to_string())].into(), ..Fault::next("", status) }
+}
+
+#[test]
+fn a_short_wait_is_waited_for() {
+    for status in [403, 429] {
+        let stand = Stand::new();
+        stand.inject(limited(status, 2));
+        let told = stand.ask(&Verb::Issue(Issue::Token));
+        assert!(matches!(told.answer.outcome, Outcome::Token(_)));
+        assert!(told.took >= Duration::from_secs(2), "{:?}", told.took);
+        assert_eq!(stand.seen().len(), 2);
+    }
+}
+
+#[test]
+fn a_long_wait_is_told_at_once() {
+    let stand = Stand::new();
+    stand.inject(limited(429, 600));
+    let told = stand.ask(&Verb::Issue(Issue::Token));
+    let Outcome::RateLimited(until) = told.answer.outcome else { panic!("{}", told.journal) };
+    let ahead = until.saturating_sub(stand.github.state().now());
+    assert!((590..=600).contains(&ahead), "{ahead}");
+    assert!(told.took < Duration::from_secs(10));
+    assert_eq!(stand.seen().len(), 1);
+}
+
+#[test]
+fn the_end_of_the_hour_is_told() {
+    let stand = Stand::new();
+    stand.github.change(|state| state.rate_limit = 0).unwrap();
+    let told = stand.ask(&Verb::Preflight);
+    let Outcome::RateLimited(until) = told.answer.outcome else { panic!("{}", told.journal) };
+    assert!(until.abs_diff(stand.github.state().rate_reset) <= 5, "{until}");
+}

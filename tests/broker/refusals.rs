@@ -1,0 +1,64 @@
+//! Refusals of GitHub come with the way out.
+
+use github_runners::protocol::{Issue, Verb};
+
+use crate::github::{Fault, Pat};
+use crate::harness::{PAT, Stand, URL};
+
+const REPOSITORY: &str = "https://github.com/octo-org/example";
+
+#[test]
+fn a_token_with_limits_is_told_what_it_lacks() {
+    let seeing = |entities: &[&str]| Some(entities.iter().map(|entity| (*entity).into()).collect());
+    for (url, pat, parts) in [
+        (URL, Pat { expires: Some(1), ..Pat::new(PAT) }, ["has expired, was revoked", "tokenFile"]),
+        (URL, Pat { permission: false, ..Pat::new(PAT) }, ["\"Self-hosted runners: Read and write\"", "organisation"]),
+        (REPOSITORY, Pat { permission: false, ..Pat::new(PAT) }, ["\"Administration: Read and write\"", "repository"]),
+        (URL, Pat { sso_required: true, ..Pat::new(PAT) }, ["open https://github.com/orgs/octo-org/sso", "authorise"]),
+        (
+            REPOSITORY,
+            Pat { entities: seeing(&[]), ..Pat::new(PAT) },
+            ["may not see or not administer", "correct `url`"],
+        ),
+        (URL, Pat { entities: seeing(&[]), ..Pat::new(PAT) }, ["may not see the runners of", "\"octo-org\""]),
+    ] {
+        let stand = Stand::at(url);
+        stand.github.change(|state| (state.pats.clear(), state.limited_pats.push(pat))).unwrap();
+        for verb in [Verb::Preflight, Verb::Issue(Issue::Token), Verb::Observe { id: Some(7) }] {
+            let text = stand.ask(&verb).refusal();
+            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_user_and_a_typing_error_are_told_from_an_organisation() {
+    let stand = Stand::new();
+    stand
+        .github
+        .change(|state| (state.entities.push("orgs/other".into()), state.users.push("octo-org".into())))
+        .unwrap();
+    let text = stand.ask(&Verb::Preflight).refusal();
+    assert!(text.contains("account of a user") && text.contains("https://github.com/octo-org/REPOSITORY"), "{text}");
+    stand.github.change(|state| state.users.clear()).unwrap();
+    assert!(stand.ask(&Verb::Preflight).refusal().contains("There is no organisation \"octo-org\""));
+}
+
+#[test]
+fn refusals_are_never_repeated() {
+    for status in [401, 403, 404, 422] {
+        let stand = Stand::at(REPOSITORY);
+        stand.inject(Fault { times: 9, ..Fault::next("", status) });
+        stand.ask(&Verb::Issue(Issue::Token)).refusal();
+        assert_eq!(stand.seen().len(), 1, "{status}");
+    }
+}
+
+#[test]
+fn what_github_says_cannot_disturb_the_journal() {
+    let stand = Stand::at(REPOSITORY);
+    stand.inject(Fault { message: format!("a\n<0>b\u{1b}[31m{}", "x".repeat(9_999)), ..Fault::next("", 422) });
+    let told = stand.ask(&Verb::Issue(Issue::Token));
+    assert_eq!(told.journal.lines().count(), 1);
+    assert!(told.journal.len() < 500 && !told.journal.contains('\u{1b}'), "{}", told.journal);
+}
