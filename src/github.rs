@@ -27,3 +27,4 @@ pub use client::{Client, Failure};
 pub use https::Https;
 pub use jit::{Jit, JitRequest, Made};
 pub use kind::CredentialKind;
+pub use time::readable;

@@ -1,5 +1,6 @@
 //! Questions and answers as sentences of the journal, which never hold a secret.
 
+use crate::github::readable;
 use crate::model::shown;
 use crate::protocol::{Issue, Outcome, Seen, Verb};
 
@@ -35,7 +36,7 @@ pub fn outcome(outcome: &Outcome) -> (bool, String) {
             (true, format!("it is good; the newest runner has version {}", shown(version)))
         }
         Outcome::Unreachable(why) => (false, format!("no useful answer, because {why}")),
-        Outcome::RateLimited(until) => (false, format!("GitHub takes no more requests before {until} (Unix time)")),
+        Outcome::RateLimited(until) => (false, format!("GitHub takes no more requests before {}", readable(*until))),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustls::crypto::ring;
 use ureq::http::{HeaderValue, Request, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, AsSendBody, Body, Error, Proxy};
+use ureq::{Agent, AsSendBody, Body, Error, Proxy, ProxyProtocol};
 
 use super::call::{Broken, Call, Method, Response, Transport};
 use crate::protocol::Secret;
@@ -33,8 +33,9 @@ impl Https {
     pub fn new() -> Result<Self, String> {
         for name in PROXIES {
             let set = std::env::var(name).ok().filter(|value| !value.is_empty());
-            if set.is_some_and(|value| Proxy::new(&value).is_err()) {
-                // Not going through it could be worse than not going at all. It may hold a password.
+            let is_http = |proxy: Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
+            if set.is_some_and(|value| !Proxy::new(&value).is_ok_and(is_http)) {
+                // It would be passed by, which could be worse than not going at all. It may hold a password.
                 return Err(format!("The variable {name} names no usable proxy: write it as http://HOST:PORT."));
             }
         }

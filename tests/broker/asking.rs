@@ -54,12 +54,15 @@ fn a_credential_that_is_none_of_the_api_is_refused() {
 #[test]
 fn a_proxy_that_is_none_is_not_passed_by() {
     let stand = Stand::new();
-    let mut program = stand.program();
-    program.env("https_proxy", "gopher://user:hunter2@proxy.example");
     let question =
         json!({ "version": 1, "instance": "runner1", "patience": 5, "verb": "preflight" }).to_string() + "\n";
-    let text = finish(start_with(&mut program, &question), Instant::now()).refusal();
-    assert!(text.contains("https_proxy names no usable proxy") && !text.contains("hunter2"), "{text}");
+    for proxy in ["gopher://user:hunter2@proxy.example", "socks5://user:hunter2@proxy.example"] {
+        let mut program = stand.program();
+        program.env("https_proxy", proxy);
+        let text = finish(start_with(&mut program, &question), Instant::now()).refusal();
+        assert!(text.contains("https_proxy names no usable proxy") && !text.contains("hunter2"), "{text}");
+    }
+    assert!(stand.seen().is_empty());
 }
 
 /// Starts a broker whose first request takes a while, leaves in the middle of it, and gives the journal.
