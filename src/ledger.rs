@@ -82,9 +82,21 @@ pub struct Runner {
 pub struct Attempt {
     /// When it began, in seconds since 1970.
     pub since: u64,
-    /// Whether the server said just before that it knows no runner of the name. A runner of that name that is there
-    /// afterwards, idle and without a listener, is therefore the one that was asked for.
-    pub name_was_free: bool,
+    /// Who had the name just before. Another runner of that name that is there afterwards, idle and without a listener,
+    /// is therefore the one that was asked for.
+    pub before: NameHolder,
+}
+
+/// Who had a name when this host asked.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NameHolder {
+    /// Nobody could be asked.
+    Unknown,
+    /// No runner had it.
+    Nobody,
+    /// The runner with this id, which is to be replaced.
+    Runner(u64),
 }
 
 /// Counts registrations, so that a runner that fails again and again cannot flood the server.
@@ -200,7 +212,7 @@ impl Ledger {
         let mut ledger = Self { version: VERSION, ..serde_json::from_slice(text)? };
         if header.version == 1 && ledger.runner.is_none() {
             // What version 1 meant by an entry without a runner.
-            ledger.attempt = Some(Attempt { since: 0, name_was_free: false });
+            ledger.attempt = Some(Attempt { since: 0, before: NameHolder::Unknown });
         }
         if ledger.instance != instance.as_str() {
             bail!("it is about runner `{}`", ledger.instance.escape_debug());
@@ -233,7 +245,7 @@ mod tests {
         let mut unfinished: Value = serde_json::from_str(include_str!("../tests/fixtures/ledger-v1.json")).unwrap();
         unfinished["runner"] = Value::Null;
         let ledger = Ledger::parse(unfinished.to_string().as_bytes(), &instance()).unwrap();
-        assert_eq!(ledger.attempt, Some(Attempt { since: 0, name_was_free: false }));
+        assert_eq!(ledger.attempt, Some(Attempt { since: 0, before: NameHolder::Unknown }));
     }
 
     #[test]

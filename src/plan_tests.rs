@@ -1,7 +1,7 @@
 //! A table of starts: what was found, and what is decided.
 
 use super::*;
-use crate::ledger::{Attempt, Exit, Registrations};
+use crate::ledger::{Attempt, Exit, NameHolder, Registrations};
 use crate::model::{SALT_BYTES, TokenDigest};
 use crate::state::Settings;
 
@@ -66,7 +66,7 @@ impl Case {
     /// Registered, but cut off before the runner came into the ledger.
     fn attempted(mut self) -> Self {
         self.ledger().runner = None;
-        self.ledger().attempt = Some(Attempt { since: NOW - 10, name_was_free: true });
+        self.ledger().attempt = Some(Attempt { since: NOW - 10, before: NameHolder::Nobody });
         self
     }
 

@@ -9,7 +9,7 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use crate::ask::Broker;
-use crate::ledger::{Book, Ledger, LeftBehind, Runner};
+use crate::ledger::{Book, Ledger, LeftBehind, NameHolder, Runner};
 use crate::model::{RegistrationUrl, date, shown};
 use crate::protocol::{Outcome, Seen, Verb};
 
@@ -29,15 +29,20 @@ pub enum Holder {
 
 /// Decides whose runner has the configured name.
 ///
-/// A runner that no ledger knows is taken for this host's only if the server had none of that name when this host
-/// asked for one, and if no listener ever used it: an attempt that came to that would be in the ledger.
+/// A runner that no ledger knows is taken for this host's only if it did not have the name before this host asked for
+/// one, and if no listener ever used it: an attempt that came to that would be in the ledger.
 #[must_use]
 pub fn whose(seen: &Seen, entry: &Ledger) -> Holder {
     let known = entry.runner.iter().chain(entry.left_behind.iter().map(|left| &left.runner));
     if known.into_iter().any(|runner| runner.id == seen.id) {
         return Holder::Former;
     }
-    let attempted = entry.runner.is_none() && entry.attempt.as_ref().is_some_and(|attempt| attempt.name_was_free);
+    let attempted = entry.runner.is_none()
+        && entry.attempt.as_ref().is_some_and(|attempt| match attempt.before {
+            NameHolder::Unknown => false,
+            NameHolder::Nobody => true,
+            NameHolder::Runner(id) => id != seen.id,
+        });
     if attempted && !seen.online && !seen.busy { Holder::Attempted } else { Holder::Foreign }
 }
 
@@ -172,7 +177,7 @@ fn page(left: &LeftBehind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Attempt;
+    use crate::ledger::{Attempt, NameHolder};
 
     fn entry() -> Ledger {
         let text = include_bytes!("../tests/fixtures/ledger-v2.json");
@@ -196,12 +201,15 @@ mod tests {
     fn what_an_attempt_made_is_ours_until_a_listener_uses_it() {
         let mut entry = entry();
         entry.runner = None;
-        entry.attempt = Some(Attempt { since: 0, name_was_free: true });
+        entry.attempt = Some(Attempt { since: 0, before: NameHolder::Nobody });
         assert_eq!(whose(&seen(99), &entry), Holder::Attempted);
         assert_eq!(whose(&Seen { online: true, ..seen(99) }, &entry), Holder::Foreign);
         assert_eq!(whose(&Seen { busy: true, ..seen(99) }, &entry), Holder::Foreign);
-        entry.attempt = Some(Attempt { since: 0, name_was_free: false });
+        entry.attempt = Some(Attempt { since: 0, before: NameHolder::Unknown });
         assert_eq!(whose(&seen(99), &entry), Holder::Foreign, "it may have been there before");
+        entry.attempt = Some(Attempt { since: 0, before: NameHolder::Runner(7) });
+        assert_eq!(whose(&seen(7), &entry), Holder::Foreign, "it was there before");
+        assert_eq!(whose(&seen(99), &entry), Holder::Attempted, "it took the place of the other one");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::{Found, empty_work, jit, report};
 use crate::ask::Broker;
-use crate::ledger::{Attempt, Book, Ledger, Registrations};
+use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations};
 use crate::manifest::Method;
 use crate::model::shown;
 use crate::protocol::{Issue, Outcome, Seen, Verb};
@@ -38,14 +38,14 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     let method = manifest.method(found.broker.is_some());
     // Before the files are gone that name what is given up.
     book.save()?;
-    let mut name_was_free = false;
+    let mut before = NameHolder::Unknown;
     let mut secret = found.credential.token().map(|token| token.expose().to_owned());
     if let Some(broker) = &found.broker {
         if let Some(why) = pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS)?.silence {
             // Nor would it register anybody now.
             bail!("Failed to register: {why}");
         }
-        name_was_free = look(found, broker, book)?;
+        before = look(found, broker, book)?;
         secret = match method {
             Method::Configure => Some(registration_token(found, broker)?),
             Method::Jit => None,
@@ -57,11 +57,11 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     }
 
     let time = now()?;
-    let before = &book.entry.registrations;
+    let so_far = book.entry.registrations.total;
     let entry = Ledger {
         left_behind: book.entry.left_behind.clone(),
-        attempt: Some(Attempt { since: time, name_was_free }),
-        registrations: Registrations { total: before.total + 1, last: Some(time), used: false },
+        attempt: Some(Attempt { since: time, before }),
+        registrations: Registrations { total: so_far + 1, last: Some(time), used: false },
         tried: book.entry.tried.clone(),
         last_exit: book.entry.last_exit.clone(),
         ..new
@@ -80,20 +80,20 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     }
 }
 
-/// Whether the server knows no runner of the configured name. One of this host's is taken back first.
-fn look(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -> Result<bool> {
+/// Who has the configured name, unless that stops the start. One of this host's is taken back first.
+fn look(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -> Result<NameHolder> {
     let end = Instant::now() + BUSY;
     let registration = &found.manifest.registration;
     loop {
         let seen = match found.ask(broker, Verb::Observe { id: None }, LOOK) {
-            Outcome::Seen(None) => return Ok(true),
+            Outcome::Seen(None) => return Ok(NameHolder::Nobody),
             Outcome::Seen(Some(seen)) => seen,
             outcome => bail!("Failed to register: {}", reason(&outcome)),
         };
         match whose(&seen, &book.entry) {
             Holder::Foreign if found.manifest.replace => {
                 info!("{} will be replaced, because `replace` is set", described(&seen));
-                return Ok(false);
+                return Ok(NameHolder::Runner(seen.id));
             }
             Holder::Foreign => bail!("{}", taken(found, &seen)),
             Holder::Attempted => {

@@ -43,7 +43,7 @@ fn the_service_user_gets_a_registration_token_and_never_the_access_token() {
     assert_eq!(holds(&host, PAT), [""; 0]);
     assert!(!said.contains(PAT) && !said.contains(MINTED), "{said}");
     assert_eq!(server.asked(), "look, token");
-    assert_eq!(host.ledger()["attempt"]["nameWasFree"], true);
+    assert_eq!(host.ledger()["attempt"]["before"], "nobody");
     assert_eq!(host.ledger()["registrations"]["total"], 1);
 }
 

@@ -126,6 +126,18 @@ fn mute_at_jit(host: &Host, server: &crate::server::Server) {
 }
 
 #[test]
+fn a_lost_registration_that_replaced_somebody_elses_is_found_too() {
+    let (mut host, server) = ephemeral();
+    server.add(7, "runner1");
+    host.manifest["replace"] = json!(true);
+    server.state().replace = true;
+    mute_at_jit(&host, &server);
+    assert_eq!((server.ids(), host.ledger()["attempt"]["before"].clone()), (vec![41], json!({ "runner": 7 })));
+    host.settle("exit-code", None).good();
+    assert_eq!(server.state().deleted, [7, 41]);
+}
+
+#[test]
 fn a_runner_that_came_online_meanwhile_is_not_taken_for_the_lost_one() {
     let (host, server) = ephemeral();
     mute_at_jit(&host, &server);

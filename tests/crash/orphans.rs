@@ -43,7 +43,7 @@ fn assert_in_sight(host: &Host, when: &str) {
         ledger["runner"]["id"] == json!(id) || former.iter().any(|left| left["runner"]["id"] == json!(id))
     };
     let unnamed: Vec<&u64> = ids.iter().filter(|id| !named(id)).collect();
-    let open = usize::from(ledger["attempt"]["nameWasFree"] == json!(true));
+    let open = usize::from(ledger["attempt"]["before"] == json!("nobody"));
     assert!(unnamed.len() <= open, "{when}: nobody knows {unnamed:?}: {ledger}");
 }
 
@@ -95,7 +95,7 @@ fn a_settle_after_a_lost_attempt_killed_anywhere_is_made_up_for_too() {
         // As a `prepare` leaves it that dies before the answer comes.
         let mut ledger = host.ledger();
         ledger["runner"] = Value::Null;
-        ledger["attempt"] = json!({ "since": 1, "nameWasFree": true });
+        ledger["attempt"] = json!({ "since": 1, "before": "nobody" });
         fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
         host
     };
