@@ -73,7 +73,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             said = format!("{said}; {more}");
         }
         if kind == ExitKind::VersionDeprecated
-            && let Outcome::Ready { newest_runner: Some(newest) } = broker.ask(Verb::Preflight, LOOK).outcome
+            && let Outcome::Ready { newest_runner: Some(newest) } =
+                broker.ask(Verb::Preflight, end.saturating_duration_since(Instant::now()).min(LOOK)).outcome
         {
             said = format!("{said}; the newest is {newest}");
         }

@@ -101,6 +101,10 @@ impl Host {
                 command.arg(format!("--{name}-directory")).arg(self.path(name));
             }
         }
+        if step == "prepare" {
+            // Nobody is there, and with a registration token nobody is asked.
+            command.arg("--broker").arg(self.path("broker"));
+        }
         command
     }
 

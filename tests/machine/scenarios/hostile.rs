@@ -11,20 +11,23 @@ use crate::tools::{mode_and_owner, set_mode};
 
 const VICTIM: &str = "/var/lib/machine-tests-victim";
 
+/// This one succeeds, which shows that the others were tried in earnest.
+const CONTROL: &str = "test -e $STATE_DIRECTORY/.runner";
+
 /// Each attempt must fail inside of the sandbox.
 const ATTEMPTS: &[&str] = &[
-    "cat /run/secrets/hostile.token",
+    "cat /run/secrets/RUNNER.token",
     "ls /run/secrets/",
     "ls /var/lib/github-runner-registrations",
-    "cat /var/lib/github-runner-registrations/hostile.json",
+    "cat /var/lib/github-runner-registrations/RUNNER.json",
     "touch /var/lib/github-runner-registrations/x",
-    "ls $RUNNER_ROOT/.staged-token",
+    "ls $STATE_DIRECTORY/.staged-token",
     "cat /proc/1/environ",
-    "grep -ra ghp_fake $RUNNER_ROOT",
+    "grep -ra ghp_fake $STATE_DIRECTORY",
     "ls /run/github-runner-broker",
     "ls /run/credentials/*",
-    "perl -MIO::Socket::UNIX -e \"exit !IO::Socket::UNIX->new(q(/run/github-runner-broker/hostile))\"",
-    "systemctl start github-runner-broker-hostile.socket",
+    "perl -MIO::Socket::UNIX -e \"exit !IO::Socket::UNIX->new(q(/run/github-runner-broker/RUNNER))\"",
+    "systemctl start github-runner-broker-RUNNER.socket",
     "cat /run/secrets/app.pem",
     "cat /run/stand-in/private/github.json",
     "touch /etc/x",
@@ -32,17 +35,28 @@ const ATTEMPTS: &[&str] = &[
 ];
 
 pub fn reaches_nothing(machine: &Machine) -> Result<()> {
-    let mut runner = Runner::new(machine, "hostile")?;
-    let attempt = |what| format!("if ( {what} ) > /dev/null 2>&1; then echo 'reached: {what}' >> report; fi; ");
-    let mut job: String = ATTEMPTS.iter().map(attempt).collect();
+    // Registered by `configure`, and by a JIT configuration.
+    ["hostile", "recovering-jit"].into_iter().try_for_each(|name| spy(machine, name))
+}
+
+fn spy(machine: &Machine, name: &'static str) -> Result<()> {
+    let mut runner = Runner::new(machine, name)?;
+    let attempt = |what: &&str| {
+        let what = what.replace("RUNNER", name);
+        format!("if ( {what} ) > /dev/null 2>&1; then echo 'reached: {what}' >> report; fi; ")
+    };
+    let mut job: String = [CONTROL].iter().chain(ATTEMPTS).map(attempt).collect();
     // The environment of every process that shows it: no secret was left in one.
     job += "cat /proc/[0-9]*/environ 2> /dev/null | tr '\\0' '\\n' | grep -i -e ghp_fake -e INPUT_ >> report; ";
-    job += "echo 'tried everything' >> report";
+    job += "echo 'tried everything' >> report; cp report $LOGS_DIRECTORY/";
     machine.github.script(&json!({ "run": [{ "job": { "name": "spy", "command": job } }] }))?;
     runner.restart()?;
     runner.wait_for_line("completed with result: Succeeded")?;
-    let report = fs::read_to_string(runner.work("report"))?;
-    ensure!(report == "tried everything\n", "{report}");
+    // An ephemeral runner's work directory is already that of the next one.
+    let report = fs::read_to_string(runner.logs("report"))?;
+    fs::remove_file(runner.logs("report"))?;
+    ensure!(report == format!("reached: {CONTROL}\ntried everything\n"), "{report}");
+    machine.github.script(&json!({}))?;
     runner.stop()
 }
 
