@@ -164,6 +164,9 @@ async fn accept(
 ) {
     loop {
         let (stream, address) = Listener::accept(&mut listener).await;
+        // An answer follows the end of the handshake at once, and must not wait for that to be acknowledged. Fails
+        // only if the client is gone already.
+        _ = stream.set_nodelay(true);
         let (acceptor, sender) = (acceptor.clone(), sender.clone());
         tokio::spawn(async move {
             // A client that does not trust the certificate goes away by itself.
