@@ -2,6 +2,7 @@
 //!
 //! It checks its own facts; here it is checked that it does so, to its end, in its order, and within its width.
 
+#![cfg(feature = "ctl")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers as well")]
 
 use std::env;
@@ -13,35 +14,56 @@ use std::process::{Command, Stdio};
 const LINES: &[&str] = &[
     "1. The first start",
     "this is the first start",
+    "broker | Getting a registration token: got one",
+    "state     .staged-token, mode 0400: a registration token",
     "| Recorded runner \"runner1\", id 22, of https://github.com/octo-org/example",
     "Job build completed with result: Succeeded",
-    "ledger    names id 22; left behind: none",
+    "| Runner runner1: stopped",
+    "ledger    names id 22; to take back: nothing",
     "2. A restart without a change",
     "Keeping the registration",
-    "ms for all four steps, without a request",
+    "broker | Looking up the runner of id 22: found",
+    "ms for all four steps, with one request",
     "3. A changed label",
     "extraLabels changed: [\"nixos\"] → [\"nixos\",\"gpu\"]",
-    "A runner exists with the same name runner1.",
-    "What to do: ",
-    "ledger    names no runner; left behind: id 22",
-    "ledger    names id 25; left behind: id 22",
+    "| Took back the former registration \"runner1\", id 22",
+    "broker | Deleting the runner of id 22: deleted",
+    "ledger    names id 24; to take back: nothing",
+    "GitHub    id 24 \"runner1\", offline, labels self-hosted Linux X64 nixos gpu",
     "4. A rotated token",
     "the content of the token file changed",
-    "Successfully replaced the runner",
-    "5. An ephemeral runner",
+    "broker | Deleting the runner of id 24: deleted",
+    "5. GitHub is down",
+    "warning: Could not see whether GitHub still knows id 26",
+    "Keeping the registration",
+    "broker | warning: Looking up the runner of id 26: no useful answer",
+    "s for all four steps; the look gives up after 5 s",
+    "6. GitHub forgot the runner",
+    "GitHub does not know id 26 any more",
+    "ledger    names id 28; to take back: nothing",
+    "7. An ephemeral runner",
+    "ephemeral changed: false → true",
+    "broker | Having GitHub make a runner: made \"runner1\" (id 29)",
+    "github-runner-helper configure, record, link   (say nothing)",
     "Job first completed with result: Succeeded",
+    "| Runner runner1: did its job; no registration is left",
     "GitHub    none",
     "Job second completed with result: Succeeded",
     "GitHub    none",
-    "6. A hostile job",
+    "8. A stop before a job came",
+    "broker | Having GitHub make a runner: made \"runner1\" (id 31)",
+    "| Took back the former registration \"runner1\", id 31",
+    "ledger    names no runner; to take back: nothing",
+    "GitHub    none",
+    "9. A hostile job",
     ".runner is a symbolic link",
     ".credentials has 2 hard links",
     ".credentials_rsaparams is a fifo",
     "outside   both files as before",
-    "7. An empty token file",
+    "10. An empty token file",
     "Token file /demo/token is empty",
     "Keeping the registration",
-    "7 chapters, 39 steps of the helper, 7 registrations",
+    "10 chapters, 54 steps of the helper, 29 questions to the broker, 9 registrations",
 ];
 
 /// Where Cargo put the demonstration. `cargo test` builds it, `cargo test --test lifecycle` does not.
@@ -62,8 +84,10 @@ fn demonstration() -> PathBuf {
 
 #[test]
 fn the_demonstration_tells_the_whole_life_of_a_runner() {
-    // The helper beside it was built for this test, so nothing has to be built.
-    assert!(Path::new(env!("CARGO_BIN_EXE_github-runner-helper")).exists());
+    // The programs beside it were built for this test, so nothing has to be built.
+    for program in [env!("CARGO_BIN_EXE_github-runner-helper"), env!("CARGO_BIN_EXE_github-runnerctl")] {
+        assert!(Path::new(program).exists());
+    }
     let output = Command::new(demonstration()).env_remove("CARGO").stdin(Stdio::null()).output().unwrap();
     let (told, complaints) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{complaints}\nafter:\n{told}");

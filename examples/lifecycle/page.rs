@@ -59,6 +59,11 @@ impl Page {
         self.wrapped("    | ", "    |   ", line)
     }
 
+    /// A line of the journal of the broker that a step asked.
+    pub fn broker(&mut self, line: &str) -> Result<()> {
+        self.wrapped("      broker | ", "             |   ", line)
+    }
+
     /// What is the case after the steps; each fact has a name of at most nine characters.
     pub fn fact(&mut self, name: &str, text: &str) -> Result<()> {
         self.wrapped(&format!("{INDENT}{name:<10}"), &" ".repeat(14), text)

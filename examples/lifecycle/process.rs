@@ -1,12 +1,14 @@
 //! A program that runs, read line by line. Every wait has a limit.
 
 use std::io::{BufRead as _, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -23,18 +25,29 @@ pub struct Running {
 impl Running {
     /// Starts a command without input.
     pub fn start(command: &mut Command) -> Result<Self> {
+        Self::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))
+    }
+
+    /// Starts a command that speaks through `stream`, so that only its errors are lines.
+    pub fn speaking(command: &mut Command, stream: UnixStream) -> Result<Self> {
+        let input = OwnedFd::from(stream.try_clone().context("Failed to use a connection")?);
+        Self::spawn(command.stdin(input).stdout(OwnedFd::from(stream)))
+    }
+
+    fn spawn(command: &mut Command) -> Result<Self> {
         let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("Failed to start {}", command.get_program().display()))?;
         let (sender, lines) = channel();
         let streams = (child.stdout.take(), child.stderr.take());
         let running = Self { child, lines, deadline: Instant::now() + LIMIT };
-        let (Some(out), Some(err)) = streams else { bail!("The program has no output") };
-        forward(out, sender.clone());
-        forward(err, sender);
+        if let Some(out) = streams.0 {
+            forward(out, sender.clone());
+        }
+        if let Some(err) = streams.1 {
+            forward(err, sender);
+        }
         Ok(running)
     }
 
@@ -45,6 +58,15 @@ impl Running {
             Err(RecvTimeoutError::Disconnected) => Ok(None),
             Err(RecvTimeoutError::Timeout) => Err(anyhow!("A program did not end within {} s", LIMIT.as_secs())),
         }
+    }
+
+    /// All lines until the program ends, and how it ended.
+    pub fn wait(self) -> Result<(Vec<String>, ExitStatus)> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.line()? {
+            lines.push(line);
+        }
+        Ok((lines, self.status()?))
     }
 
     /// Asks the program to stop, as systemd does with a runner.
