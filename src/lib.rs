@@ -17,8 +17,9 @@
 //! | `credential` | `model`, `manifest`, `sys` | processes, network, the key of an App |
 //! | `ask` | `model`, `protocol` | processes, network |
 //! | `retire` | `model`, `protocol`, `ledger`, `ask` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire` | processes, network |
-//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire` | processes, network |
+//! | `attempt` | `model`, `protocol`, `ledger`, `start`, `ask`, `retire` | processes, network |
+//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt` | processes, network |
+//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt` | processes, network |
 //! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start` | processes, network |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
 //! | `journal` | | everything but standard error |
@@ -30,6 +31,7 @@
 //! The last three exist with the feature `ctl` only, and nothing above them may use them.
 
 pub mod ask;
+pub mod attempt;
 #[cfg(feature = "ctl")]
 pub mod broker;
 pub mod cli;

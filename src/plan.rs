@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::ledger::{ExitKind, Ledger, LeftBehind, Registrations, Runner};
 use crate::manifest::Manifest;
-use crate::model::{Registration, RegistrationUrl, Token, changes};
+use crate::model::{RegistrationUrl, Token, changes};
 use crate::state::{Found, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 
 pub use reason::Reason;
@@ -40,6 +40,8 @@ pub struct Inputs<'a> {
     pub ledger: Option<&'a Ledger>,
     /// What lies in the state directory.
     pub state: &'a Snapshot,
+    /// The name of this host, by which a runner without a name goes.
+    pub host: &'a str,
     /// Seconds since 1970.
     pub now: u64,
 }
@@ -144,9 +146,9 @@ fn keep(inputs: &Inputs<'_>, action: Action, reason: Reason, runner: Option<Runn
         add(&mut left_behind, old, false, inputs.now);
     }
     // A start that was cut off just before its purge noted the living runner as a debt.
-    if let Some(runner) = &runner {
-        left_behind.retain(|left| !left.is(runner));
-    }
+    let living = runner.as_ref().map(|runner| runner.id).or(inputs.state.identity().map(|settings| settings.id));
+    let url = inputs.manifest.registration.url.as_str();
+    left_behind.retain(|left| Some(left.runner.id) != living || left.runner.url != url);
     let new_credential = new_credential(inputs);
     Plan { action, reasons: vec![reason], gives_up: None, left_behind, forgotten: vec![], runner, new_credential }
 }
@@ -155,6 +157,10 @@ fn keep(inputs: &Inputs<'_>, action: Action, reason: Reason, runner: Option<Runn
 /// can be looked at and taken back.
 fn failing(inputs: &Inputs<'_>, ledger: &Ledger) -> Option<Reason> {
     let exit = ledger.last_exit.as_ref().filter(|_| inputs.api)?;
+    // What an older identity met says nothing about this one.
+    if ledger.runner.as_ref().is_some_and(|runner| runner.recorded_at >= exit.at) {
+        return None;
+    }
     let about_identity = matches!(exit.kind, ExitKind::Terminated | ExitKind::SessionConflict);
     (about_identity && exit.failures >= PATIENCE).then_some(Reason::KeepsFailing(exit.kind, exit.failures))
 }
@@ -162,13 +168,14 @@ fn failing(inputs: &Inputs<'_>, ledger: &Ledger) -> Option<Reason> {
 /// Why the state is not the one that the ledger remembers.
 fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    let no_settings = inputs.state.settings == Found::Absent && inputs.state.settings_migrated == Found::Absent;
+    let no_settings = inputs.state.settings_are_gone();
     if inputs.state.staged || (ledger.runner.is_none() && no_settings) {
         // Which files such a registration still lacks is no news.
         reasons.push(Reason::Interrupted);
     } else {
         reasons.extend(incomplete(inputs.state));
     }
+    let (asked, name) = (&inputs.manifest.registration, inputs.manifest.registration.name_on(inputs.host));
     for (file, settings) in inputs.state.all_settings() {
         let unfit = match &ledger.runner {
             Some(runner) if runner.id != settings.id => {
@@ -176,8 +183,8 @@ fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
                 None
             }
             // GitHub may have renamed a runner since.
-            Some(_) => settings.mismatch(&Registration { name: None, ..inputs.manifest.registration.clone() }),
-            None => settings.mismatch(&inputs.manifest.registration),
+            Some(_) => settings.mismatch(asked, None),
+            None => settings.mismatch(asked, Some(name)),
         };
         reasons.extend(unfit.map(|why| Reason::Unfit(file, why)));
     }
@@ -241,8 +248,9 @@ fn against_nixpkgs(inputs: &Inputs<'_>) -> Vec<Reason> {
         }
     }
     reasons.extend(incomplete(state));
+    let (asked, name) = (&inputs.manifest.registration, inputs.manifest.registration.name_on(inputs.host));
     for (file, settings) in state.all_settings() {
-        reasons.extend(settings.mismatch(&inputs.manifest.registration).map(|why| Reason::Unfit(file, why)));
+        reasons.extend(settings.mismatch(asked, Some(name)).map(|why| Reason::Unfit(file, why)));
     }
     reasons
 }
@@ -282,7 +290,9 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
             name: runner.name,
         }),
         // Without a record only the files say who it was, and jobs can have written them.
-        None if inputs.gone.is_none() && ledger.is_none_or(|ledger| ledger.attempt.is_none()) => {
+        None if inputs.gone.is_none()
+            && ledger.is_none_or(|ledger| ledger.registrations.total == 0 && ledger.attempt.is_none()) =>
+        {
             state.identity().map(|settings| GivenUp {
                 id: settings.id,
                 name: settings.name.clone(),
@@ -304,14 +314,15 @@ fn never_recorded(inputs: &Inputs<'_>) -> Option<Runner> {
     let settings = inputs.state.identity()?;
     let asked = |field: &str| ledger.registration.get(field).and_then(Value::as_str);
     let url = settings.url.as_deref().filter(|url| asked("url") == Some(url))?;
-    let named = asked("name").is_none_or(|name| name == settings.name);
+    let named = asked("name").unwrap_or(inputs.host).eq_ignore_ascii_case(&settings.name);
     named.then(|| Runner { id: settings.id, name: settings.name.clone(), url: url.into(), recorded_at: inputs.now })
 }
 
 /// The former registrations of which GitHub may still know.
 fn former(inputs: &Inputs<'_>) -> Vec<LeftBehind> {
     let all = inputs.ledger.map(|ledger| ledger.left_behind.as_slice()).unwrap_or_default();
-    all.iter().filter(|left| !left.is_reaped(inputs.now)).cloned().collect()
+    // Where the server can be asked, only its word counts: it keeps what a thief keeps busy.
+    all.iter().filter(|left| inputs.api || !left.is_reaped(inputs.now)).cloned().collect()
 }
 
 fn add(left_behind: &mut Vec<LeftBehind>, runner: &Runner, ephemeral: bool, since: u64) {

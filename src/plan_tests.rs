@@ -90,6 +90,7 @@ impl Case {
             gone: self.gone,
             ledger: self.ledger.as_ref(),
             state: &self.state,
+            host: "this-host",
             now: NOW,
         })
     }

@@ -26,9 +26,9 @@ use crate::manifest::Manifest;
 use crate::model::{Token, TokenDigest, TokenKind, date, shown};
 use crate::pace::{Wait, wait};
 use crate::plan::{Action, GivenUp, Inputs, Plan, plan};
-use crate::protocol::{Outcome, Verb};
+use crate::protocol::{Outcome, Verb, Whom};
 use crate::retire::{pay, reason};
-use crate::start::{Start, existing, now, walk};
+use crate::start::{Start, existing, host_name, now, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 use crate::sys::{Dir, Entry, Place, empty};
 
@@ -76,6 +76,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let stored = ledgers.load(&manifest.instance)?;
     let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
     let snapshot = Snapshot::read(&state)?;
+    let host = host_name()?;
     let time = now()?;
     let decide = |gone| {
         plan(&Inputs {
@@ -86,6 +87,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             gone,
             ledger: stored.as_ref(),
             state: &snapshot,
+            host: &host,
             now: time,
         })
     };
@@ -99,11 +101,6 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     if news {
         book.entry.tried = Some(TokenDigest::of(&told, salt()?));
     }
-    // From the first start on there is an entry in which failures are counted.
-    book.save()?;
-    if !news {
-        hold_back(&book.entry, &decision, &manifest)?;
-    }
     let found = Found {
         broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
         work: work::open(&work_place, owner)?,
@@ -114,6 +111,11 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         owner,
         expires: Cell::new(None),
     };
+    // From the first start on there is an entry in which failures are counted.
+    found.save(&mut book, decision.action == Action::Register)?;
+    if !news {
+        hold_back(&book.entry, &decision, &manifest)?;
+    }
     let mut reached = found.broker.is_some();
     if decision.action != Action::Register {
         match found.look(&decision, &snapshot) {
@@ -140,7 +142,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             }
             book.save()?;
             if let Some(broker) = found.broker.filter(|_| reached) {
-                pay(&broker, &mut book, &manifest.registration.url, Instant::now() + LOOK)?;
+                pay(&broker, &mut book, &manifest.registration.url, Instant::now() + LOOK);
             }
             empty_work(&found.work)?;
             remove_environment(&state)?;
@@ -161,6 +163,18 @@ enum Looked {
 }
 
 impl Found<'_> {
+    /// Saves the entry. If a job filled the disk, its files go first: those in the work directory, and those in the
+    /// state directory if it is to be purged anyway, because the old entry tells all that they do.
+    fn save(&self, book: &mut Book<'_>, registers: bool) -> Result<()> {
+        let Err(error) = book.save() else { return Ok(()) };
+        warn!("{error:#}; making room first");
+        empty_work(&self.work)?;
+        if registers {
+            register::purge(self.state).context("Failed to purge the state directory")?;
+        }
+        book.save()
+    }
+
     /// Asks the broker and remembers what it says about its credential.
     fn ask(&self, broker: &Broker<'_>, verb: Verb, limit: Duration) -> Outcome {
         let answer = broker.ask(verb, limit);
@@ -176,7 +190,8 @@ impl Found<'_> {
         else {
             return Looked::Good;
         };
-        match self.ask(&broker, Verb::Observe { id: Some(id) }, LOOK) {
+        let url = decision.runner.as_ref().map_or(self.manifest.registration.url.as_str(), |runner| &runner.url);
+        match self.ask(&broker, Verb::Observe(Whom::Id { id, url: url.into() }), LOOK) {
             Outcome::Seen(Some(_)) => Looked::Good,
             Outcome::Seen(None) => Looked::Gone(id),
             outcome => {

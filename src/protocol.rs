@@ -37,20 +37,37 @@ pub struct Request {
 pub enum Verb {
     /// Get what registers the configured runner.
     Issue(Issue),
-    /// Delete a runner on the server, if the ledger knows its id and the server its name.
+    /// Delete a runner on the server, if the ledger knows it and the server its name.
     #[serde(rename_all = "camelCase")]
     Retire {
         /// The id on the server.
         id: u64,
+        /// The address that it was registered for, as the ledger has it: ids are unique at one address only.
+        url: String,
     },
     /// Look a runner up.
-    #[serde(rename_all = "camelCase")]
-    Observe {
-        /// By this id, at the address where the ledger says it was registered; without it, by the configured name.
-        id: Option<u64>,
-    },
+    Observe(Whom),
     /// Find out whether the credential can administer runners of the configured address.
     Preflight,
+}
+
+/// Which runner to look up.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Whom {
+    /// The one with this id. The address is the one in the ledger, or the configured one.
+    #[serde(rename_all = "camelCase")]
+    Id {
+        /// The id on the server.
+        id: u64,
+        /// The address that it was registered for.
+        url: String,
+    },
+    /// Whoever has the configured name at the configured address.
+    Name,
+    /// Whoever has the name that the attempt in the ledger asked for, at the address that it asked for; both are in
+    /// the `registration` of the ledger entry.
+    Attempt,
 }
 
 /// What is to register the runner.
@@ -95,8 +112,10 @@ pub enum Outcome {
         /// What the listener reads; the names are the server's and not checked yet.
         files: BTreeMap<String, Secret>,
     },
-    /// `issue`: a runner has the name already. After an answer that was lost, it can be the one just made.
+    /// `issue`: a runner has the name already, and nothing was registered.
     NameTaken(Seen),
+    /// `issue`: the server's answer was lost, and this runner has the name now; it may be the one that was asked for.
+    Uncertain(Seen),
     /// `retire`: deleted now. It was idle and can take no job any more.
     Retired,
     /// `retire`: the server knows no such runner (any more).
@@ -177,8 +196,10 @@ mod tests {
     fn requests_keep_their_form() {
         insta::assert_snapshot!(request(Verb::Issue(Issue::Token)), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"issue":"token"}}"#);
         insta::assert_snapshot!(request(Verb::Issue(Issue::Jit { work_folder: "/work".into() })), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"issue":{"jit":{"workFolder":"/work"}}}}"#);
-        insta::assert_snapshot!(request(Verb::Retire { id: 21 }), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"retire":{"id":21}}}"#);
-        insta::assert_snapshot!(request(Verb::Observe { id: None }), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":{"id":null}}}"#);
+        insta::assert_snapshot!(request(Verb::Retire { id: 21, url: "u".into() }), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"retire":{"id":21,"url":"u"}}}"#);
+        insta::assert_snapshot!(request(Verb::Observe(Whom::Name)), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":"name"}}"#);
+        insta::assert_snapshot!(request(Verb::Observe(Whom::Attempt)), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":"attempt"}}"#);
+        insta::assert_snapshot!(request(Verb::Observe(Whom::Id { id: 21, url: "u".into() })), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":{"id":{"id":21,"url":"u"}}}}"#);
         insta::assert_snapshot!(request(Verb::Preflight), @r#"{"version":1,"instance":"runner1","patience":5,"verb":"preflight"}"#);
     }
 

@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::ledger::{LedgerDirectory, Runner};
 use crate::model::shown;
-use crate::start::{Start, existing, now};
+use crate::start::{Start, existing, host_name, now};
 use crate::state::{SETTINGS, Snapshot};
 
 /// Records the present registration.
@@ -42,7 +42,7 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
         }
         return Ok(());
     }
-    if let Some(why) = settings.mismatch(&manifest.registration) {
+    if let Some(why) = settings.mismatch(&manifest.registration, Some(manifest.registration.name_on(&host_name()?))) {
         bail!("{SETTINGS} {why}: restart the unit, which registers the runner anew");
     }
     let runner = Runner {

@@ -13,11 +13,12 @@ use anyhow::{Context as _, Result};
 use tracing::{info, warn};
 
 use crate::ask::Broker;
+use crate::attempt::{Resolved, resolve};
 use crate::credential::Credential;
 use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
 use crate::protocol::{Outcome, Verb};
-use crate::retire::{Holder, note_attempted, pay, reason, whose};
+use crate::retire::pay;
 use crate::start::{Start, existing, now};
 use crate::state::{REGISTRATION_FILES, Snapshot};
 use crate::sys::{Dir, Entry};
@@ -46,30 +47,38 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         return Ok(());
     };
     let mut book = Book::new(&ledgers, &manifest.instance, Some(stored.clone()), stored);
-    let snapshot = Snapshot::read(&state)?;
+    // A job can have made anything of its files; that must not keep its registration alive.
+    let snapshot = Snapshot::read(&state).map_err(|error| warn!("{error:#}")).ok();
     let variable = |name| std::env::var(name).ok();
     let ending = Ending {
         result: variable("SERVICE_RESULT").unwrap_or_default(),
         code: variable("EXIT_CODE"),
         status: variable("EXIT_STATUS"),
     };
-    let files = if snapshot.identity().is_some() { Files::Kept } else { Files::Gone };
+    let files = match &snapshot {
+        Some(snapshot) if snapshot.settings_are_gone() => Files::Gone,
+        Some(snapshot) if snapshot.identity().is_some() => Files::Kept,
+        _ => Files::Damaged,
+    };
     // A token that cannot be read now opens nothing either.
-    let api = Credential::read(&manifest).is_ok_and(|credential| credential.is_of_api());
-    let broker = api.then_some(Broker { socket, instance: &manifest.instance });
+    let credential = Credential::read(&manifest).ok();
+    let api = credential.as_ref().map(Credential::is_of_api);
+    let broker = (api == Some(true)).then_some(Broker { socket, instance: &manifest.instance });
     let (kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
     let at = now()?;
-    let failures = failures(book.entry.last_exit.as_ref(), kind, at);
+    // Whoever puts a missing secret in place shall not have to wait.
+    let failures = if credential.is_some() { failures(book.entry.last_exit.as_ref(), kind, at) } else { 0 };
+    let at = ending.counts_from(book.entry.last_exit.as_ref(), at);
     // Before the server is asked: what comes then may take until systemd loses its patience.
     book.entry.last_exit = Some(Exit { at, kind, said: said.clone(), failures });
     if kind == ExitKind::JobDone {
         // Of use, unless the server says below that nobody took it.
         book.entry.registrations.used = true;
     }
-    book.save()?;
+    remark(book.save());
 
     if let Some(broker) = &broker {
-        if let Some(more) = settle_registration(broker, &mut book, &manifest, &snapshot, &state, end)? {
+        if let Some(more) = settle_registration(broker, &mut book, &manifest, snapshot.as_ref(), &state, end)? {
             said = format!("{said}; {more}");
         }
         if kind == ExitKind::VersionDeprecated
@@ -93,7 +102,7 @@ fn settle_registration(
     broker: &Broker<'_>,
     book: &mut Book<'_>,
     manifest: &Manifest,
-    snapshot: &Snapshot,
+    snapshot: Option<&Snapshot>,
     state: &Dir,
     end: Instant,
 ) -> Result<Option<&'static str>> {
@@ -104,8 +113,9 @@ fn settle_registration(
     if let Some(runner) = runner.filter(|_| ephemeral) {
         let id = runner.id;
         book.entry.leave_behind(runner, true, now()?);
-        book.save()?;
-        let deleted = pay(broker, book, &registration.url, end)?.deleted;
+        // On a full disk the entry still names it as the present one, which is enough for the broker.
+        remark(book.save());
+        let deleted = pay(broker, book, &registration.url, end).deleted;
         if book.entry.left_behind.iter().any(|left| left.runner.id == id) {
             return Ok(Some("its registration could not be taken back yet"));
         }
@@ -117,25 +127,18 @@ fn settle_registration(
         return Ok(Some("no registration is left"));
     }
     // A persistent registration that is complete stays, also one that `record` has not seen.
-    if book.entry.attempt.is_none() || (!ephemeral && snapshot.faults().is_empty()) {
+    let complete = snapshot.is_some_and(|snapshot| snapshot.faults().is_empty());
+    if book.entry.attempt.is_none() || (!ephemeral && complete) {
         return Ok(None);
     }
-    match broker.ask(Verb::Observe { id: None }, LOOK).outcome {
-        Outcome::Seen(Some(seen)) if whose(&seen, &book.entry) == Holder::Attempted => {
-            note_attempted(book, &seen, &registration.url, ephemeral, now()?)?;
-            pay(broker, book, &registration.url, end)?;
-            if !book.entry.left_behind.is_empty() {
-                return Ok(Some("what was registered could not be taken back yet"));
-            }
+    match resolve(broker, book, manifest.registration_interval, end)? {
+        Resolved::TakenBack => {
             forget(book, state)?;
             Ok(Some("what was registered was taken back"))
         }
-        Outcome::Seen(_) => {
-            forget(book, state)?;
-            Ok(Some("nothing had been registered"))
-        }
-        outcome => {
-            warn!("Could not see whether anything was registered: {}", reason(&outcome));
+        Resolved::Nothing => Ok(Some("nothing had been registered")),
+        Resolved::Open(why) => {
+            info!("It is not known yet what was registered: {why}");
             Ok(Some("what was registered is found out at the next start"))
         }
     }
@@ -153,13 +156,19 @@ fn forget(book: &mut Book<'_>, state: &Dir) -> Result<()> {
     book.save()
 }
 
-fn advice(kind: ExitKind, manifest: &Manifest, api: bool) -> String {
+fn remark(result: Result<()>) {
+    if let Err(error) = result {
+        warn!("{error:#}");
+    }
+}
+
+fn advice(kind: ExitKind, manifest: &Manifest, api: Option<bool>) -> String {
     match kind {
         ExitKind::VersionDeprecated => format!(
             ". GitHub no longer accepts {}: set `package` of this runner to a newer one, for example by updating nixpkgs, and switch",
             manifest.listener.display()
         ),
-        ExitKind::Terminated if !api => {
+        ExitKind::Terminated if api == Some(false) => {
             let file = manifest.registration.token_file.as_ref().map_or("`tokenFile`", |file| file.as_str());
             format!(
                 ". If the lines above say that the registration was deleted, put a new registration token into {file}, which registers anew at the next start"

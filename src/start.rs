@@ -71,6 +71,16 @@ pub fn existing(what: &str, path: &Path) -> Result<(Place, Dir)> {
     Ok((place, dir))
 }
 
+/// The name of this host up to its first dot, by which a runner without a configured name goes.
+///
+/// # Errors
+///
+/// If the system does not tell it.
+pub fn host_name() -> Result<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").context("Failed to read the name of this host")?;
+    Ok(name.trim_end().split('.').next().unwrap_or_default().into())
+}
+
 /// Seconds since 1970.
 ///
 /// # Errors

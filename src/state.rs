@@ -10,7 +10,7 @@ use anyhow::Result;
 use nix::unistd::Uid;
 use serde_json::{Map, Value};
 
-use crate::model::{Registration, RunnerName, Token, shown};
+use crate::model::{Registration, Token, shown};
 use crate::sys::{Dir, Entry, FileFault, LastLink, read_regular_file};
 
 /// The listener's settings. Written last, so it marks a complete registration (`ConfigurationManager.cs:472`).
@@ -126,11 +126,12 @@ impl Settings {
         })
     }
 
-    /// What differs from what was asked for, as the end of a sentence; `None` if it is as asked.
+    /// What differs from what was asked for, as the end of a sentence; `None` if it is as asked. Without a `name`
+    /// any will do.
     #[must_use]
-    pub fn mismatch(&self, asked: &Registration) -> Option<String> {
-        if let Some(name) = asked.name.as_ref().map(RunnerName::as_str)
-            && name != self.name
+    pub fn mismatch(&self, asked: &Registration, name: Option<&str>) -> Option<String> {
+        if let Some(name) = name
+            && !name.eq_ignore_ascii_case(&self.name)
         {
             return Some(format!("has the name {} instead of {}", shown(&self.name), shown(name)));
         }
@@ -245,6 +246,12 @@ impl Snapshot {
         unusable.chain(missing).collect()
     }
 
+    /// Whether the listener's settings are gone, as they are after it removed them; damaged ones are still there.
+    #[must_use]
+    pub fn settings_are_gone(&self) -> bool {
+        self.settings == Found::Absent && self.settings_migrated == Found::Absent
+    }
+
     /// The settings in force: those of before a move to another service, or else those of after it.
     #[must_use]
     pub fn identity(&self) -> Option<&Settings> {
@@ -274,17 +281,19 @@ fn nixpkgs_config(dir: &Dir, owners: &[Uid]) -> Result<Found<Map<String, Value>>
         None => found(dir.read_file(NIXPKGS_CONFIG, owners, MAX_BYTES))?,
         Some(target) => match store_path(&target) {
             // A job can have the store hold a link of its choice, but not a file that it cannot read itself.
-            Some(path) => found(read_regular_file(path, MAX_BYTES, LastLink::Refuse))?,
+            Some(path) => found(read_regular_file(path, MAX_BYTES, LastLink::Refuse))
+                .unwrap_or_else(|_| Found::Bad("leads to what cannot be read".into())),
             None => Found::Bad("is a link that does not lead into the store".into()),
         },
     };
     Ok(content.and_then(|text| json_object(&text)))
 }
 
-/// `target`, if it is a file directly in the store.
+/// `target`, if it is the text of a name directly in the store. A job chose it, so nothing is left to resolve.
 fn store_path(target: &OsString) -> Option<&Path> {
-    let path = Path::new(target);
-    (path.parent() == Some(Path::new("/nix/store")) && path.file_name().is_some()).then_some(path)
+    let name = target.as_encoded_bytes().strip_prefix(b"/nix/store/")?;
+    let plain = !name.is_empty() && name.len() <= 255 && !name.contains(&b'/') && name != b"." && name != b"..";
+    plain.then_some(Path::new(target))
 }
 
 fn json_object(content: &[u8]) -> Result<Map<String, Value>, String> {

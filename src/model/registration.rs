@@ -76,6 +76,13 @@ impl Registration {
         Ok(())
     }
 
+    /// The name under which the server knows the runner on a host of this name, as the listener chooses it
+    /// (actions/runner `CommandSettings.cs:229`).
+    #[must_use]
+    pub fn name_on<'a>(&'a self, host: &'a str) -> &'a str {
+        self.name.as_ref().map_or(host, RunnerName::as_str)
+    }
+
     /// The fields as a JSON object, for comparison and for the ledger.
     ///
     /// # Errors

@@ -13,18 +13,22 @@ use tracing::info;
 use super::Found;
 use super::register::{PATIENCE, taken};
 use crate::ask::Broker;
+use crate::attempt::{made, take_back};
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
 use crate::protocol::{Issue, Outcome, Secret, Verb};
-use crate::retire::{Holder, note_attempted, pay, reason, whose};
+use crate::retire::reason;
 use crate::start::now;
 use crate::state::{CREDENTIALS, KEY, SETTINGS, Settings};
 
+/// Longer than any name of GitHub's, and short enough for the ledger.
+const LONGEST_NAME: usize = 256;
 /// In the order of writing: the mark of completeness last.
 const FILES: [&str; 3] = [KEY, CREDENTIALS, SETTINGS];
 
-/// Registers the runner and writes its files for the service user.
-pub(super) fn run(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -> Result<()> {
+/// Registers the runner and writes its files for the service user. `earlier` tells that an earlier attempt may still
+/// come to something.
+pub(super) fn run(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>, earlier: bool) -> Result<()> {
     let registration = &found.manifest.registration;
     let Some(work_folder) = found.work_path.to_str() else {
         bail!(
@@ -34,27 +38,39 @@ pub(super) fn run(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -
     };
     let verb = || Verb::Issue(Issue::Jit { work_folder: work_folder.into() });
     let mut outcome = found.ask(broker, verb(), PATIENCE);
-    if let Outcome::NameTaken(seen) = &outcome {
-        if whose(seen, &book.entry) != Holder::Attempted {
-            bail!("{}", taken(found, seen));
-        }
-        // The server made it, but its answer was lost on the way, and it gives the files out only once.
-        let attempt = book.entry.attempt.clone();
-        note_attempted(book, seen, &registration.url, true, now()?)?;
-        pay(broker, book, &registration.url, Instant::now() + PATIENCE)?;
-        book.entry.attempt = attempt;
+    let attempt = book.entry.attempt.clone();
+    if let (Outcome::Uncertain(seen), Some(attempt)) = (&outcome, attempt)
+        && made(seen, &attempt)
+    {
+        // The server made it, but gives its files out only once.
+        take_back(broker, book, seen.clone(), Instant::now() + PATIENCE)?;
+        book.entry.attempt = Some(attempt);
+        book.entry.registrations.total += 1;
+        book.entry.registrations.last = Some(now()?);
         book.save()?;
         outcome = found.ask(broker, verb(), PATIENCE);
     }
     let (id, name, files) = match outcome {
         Outcome::Jit { id, name, files } => (id, name, files),
-        Outcome::NameTaken(seen) => bail!("{}", taken(found, &seen)),
-        outcome => bail!("Failed to register: {}", reason(&outcome)),
+        Outcome::Uncertain(seen) => bail!("{}", taken(found, &seen)),
+        outcome => {
+            if !earlier && !matches!(outcome, Outcome::Unreachable(_)) {
+                // The server said that it made nothing, so whoever has the name now is not this host's.
+                book.entry.attempt = None;
+                book.save()?;
+            }
+            match outcome {
+                Outcome::NameTaken(seen) => bail!("{}", taken(found, &seen)),
+                outcome => bail!("Failed to register: {}", reason(&outcome)),
+            }
+        }
     };
     // Before the files: if they turn out bad or this step dies, somebody knows whom to take back.
+    let name = name.chars().take(LONGEST_NAME).collect();
     let runner = Runner { id, name, url: registration.url.as_str().into(), recorded_at: now()? };
     let said = format!("Registered runner {}, id {id}, of {} by a JIT configuration", shown(&runner.name), runner.url);
     let name = runner.name.clone();
+    book.entry.left_behind.retain(|left| !left.is(&runner));
     book.entry.runner = Some(runner);
     book.entry.attempt = None;
     book.save()?;

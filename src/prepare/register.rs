@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{Found, empty_work, jit, report};
 use crate::ask::Broker;
+use crate::attempt::{Resolved, resolve};
 use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations};
 use crate::manifest::Method;
 use crate::model::shown;
-use crate::protocol::{Issue, Outcome, Seen, Verb};
-use crate::retire::{Holder, note_attempted, pay, reason, retry, whose};
+use crate::protocol::{Issue, Outcome, Seen, Verb, Whom};
+use crate::retire::{is_ours, pay, reason, retry};
 use crate::start::now;
 use crate::state::{REGISTRATION_FILES, STAGED_TOKEN};
 use crate::sys::{Dir, Entry, empty};
@@ -37,13 +38,21 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     let manifest = found.manifest;
     let method = manifest.method(found.broker.is_some());
     // Before the files are gone that name what is given up.
-    book.save()?;
+    found.save(book, true)?;
     let mut before = NameHolder::Unknown;
+    let mut earlier = false;
     let mut secret = found.credential.token().map(|token| token.expose().to_owned());
     if let Some(broker) = &found.broker {
-        if let Some(why) = pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS)?.silence {
+        if let Some(why) = pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS).silence {
             // Nor would it register anybody now.
             bail!("Failed to register: {why}");
+        }
+        match resolve(broker, book, manifest.registration_interval, Instant::now() + DEBTS)? {
+            Resolved::Nothing | Resolved::TakenBack => {}
+            Resolved::Open(why) => {
+                earlier = true;
+                info!("It is not known yet what came of the last registration that was asked for: {why}");
+            }
         }
         before = look(found, broker, book)?;
         secret = match method {
@@ -54,10 +63,15 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
         bail!(
             "`registration.method` is \"jit\", but the token is a registration token, with which GitHub makes no JIT configuration: use an access token, or \"configure\""
         );
+    } else if book.entry.attempt.as_ref().is_some_and(|attempt| attempt.before != NameHolder::Unknown) {
+        warn!(
+            "An earlier start with another credential was cut off while it registered, and nobody can look what came of it; see {}",
+            manifest.registration.url.settings_page()
+        );
     }
 
-    let time = now()?;
     let so_far = book.entry.registrations.total;
+    let time = now()?;
     let entry = Ledger {
         left_behind: book.entry.left_behind.clone(),
         attempt: Some(Attempt { since: time, before }),
@@ -75,47 +89,45 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     book.committed(entry);
     match (&found.broker, secret) {
         (_, Some(secret)) => stage(found, &secret),
-        (Some(broker), None) => jit::run(found, broker, book),
+        (Some(broker), None) => jit::run(found, broker, book, earlier),
         (None, None) => bail!("There is nothing to register with"),
     }
 }
 
-/// Who has the configured name, unless that stops the start. One of this host's is taken back first.
+/// Who has the configured name, unless that stops the start. A former runner of this host is taken back first.
 fn look(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -> Result<NameHolder> {
     let end = Instant::now() + BUSY;
-    let registration = &found.manifest.registration;
+    let url = &found.manifest.registration.url;
     loop {
-        let seen = match found.ask(broker, Verb::Observe { id: None }, LOOK) {
+        let seen = match found.ask(broker, Verb::Observe(Whom::Name), LOOK) {
             Outcome::Seen(None) => return Ok(NameHolder::Nobody),
             Outcome::Seen(Some(seen)) => seen,
             outcome => bail!("Failed to register: {}", reason(&outcome)),
         };
-        match whose(&seen, &book.entry) {
-            Holder::Foreign if found.manifest.replace => {
-                info!("{} will be replaced, because `replace` is set", described(&seen));
-                return Ok(NameHolder::Runner(seen.id));
+        if is_ours(&seen, &book.entry, url) {
+            if Instant::now() > end {
+                bail!(
+                    "{} is a former registration of this runner, and GitHub does not let go of it yet; it is tried again at the next start",
+                    described(&seen)
+                );
             }
-            Holder::Foreign => bail!("{}", taken(found, &seen)),
-            Holder::Attempted => {
-                info!("{} was made by a start that was cut off", described(&seen));
-                note_attempted(book, &seen, &registration.url, registration.ephemeral, now()?)?;
-                pay(broker, book, &registration.url, Instant::now() + DEBTS)?;
-            }
-            Holder::Former if Instant::now() > end => bail!(
-                "{} is a former registration of this runner, and GitHub does not let go of it yet; it is tried again at the next start",
-                described(&seen)
-            ),
             // Right after a job the server needs some seconds until it lets the runner go.
-            Holder::Former => {
-                thread::sleep(BETWEEN_LOOKS);
-                retry(broker, book, &seen)?;
-            }
+            thread::sleep(BETWEEN_LOOKS);
+            retry(broker, book, &seen, url)?;
+        } else if found.manifest.replace {
+            info!("{} will be replaced, because `replace` is set", described(&seen));
+            return Ok(NameHolder::Runner(seen.id));
+        } else {
+            bail!("{}", taken(found, &seen));
         }
     }
 }
 
 /// What to say when the name belongs to somebody else.
 pub(super) fn taken(found: &Found<'_>, seen: &Seen) -> String {
+    if found.manifest.replace {
+        return format!("{} cannot be replaced now; it is tried again at the next start", described(seen));
+    }
     format!(
         "{} exists already, and this host did not make it. Remove it at {}, choose another `name`, or set `replace = true` if it may be taken over",
         described(seen),
@@ -148,7 +160,7 @@ fn stage(found: &Found<'_>, secret: &str) -> Result<()> {
 
 /// Empties the state directory. The mark of completeness goes first: half-purged state must never look like a
 /// registration.
-fn purge(state: &Dir) -> Result<()> {
+pub(super) fn purge(state: &Dir) -> Result<()> {
     let mut removed = 0;
     for name in REGISTRATION_FILES {
         if state.entry(name)? == Entry::File {

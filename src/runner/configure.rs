@@ -19,7 +19,7 @@ use super::output::advice;
 use super::process::{Listener, Patience, run_listener};
 use crate::manifest::Manifest;
 use crate::model::{RunnerName, Token};
-use crate::start::{Start, existing};
+use crate::start::{Start, existing, host_name};
 use crate::state::{DIAGNOSTICS, ENVIRONMENT, STAGED_TOKEN, Snapshot};
 use crate::sys::Dir;
 
@@ -144,10 +144,12 @@ fn verify(state: &Dir, manifest: &Manifest, status: Option<ExitStatus>) -> Resul
     }
     let snapshot = Snapshot::read(state)?;
     let mut faults = snapshot.faults();
+    let host = host_name()?;
+    let (asked, name) = (&manifest.registration, manifest.registration.name_on(&host));
     faults.extend(
         snapshot
             .all_settings()
-            .filter_map(|(file, settings)| Some(format!("{file} {}", settings.mismatch(&manifest.registration)?))),
+            .filter_map(|(file, settings)| Some(format!("{file} {}", settings.mismatch(asked, Some(name))?))),
     );
     if !faults.is_empty() {
         bail!("Failed to register: the listener reported success, but {}", faults.join(", "));

@@ -23,6 +23,8 @@ pub(super) struct Ending {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Files {
     Kept,
+    /// There, but not as any listener leaves them.
+    Damaged,
     Gone,
 }
 
@@ -38,6 +40,7 @@ impl Ending {
                 (true, Files::Gone) => (ExitKind::JobDone, "did its job".into()),
                 (true, Files::Kept) => (ExitKind::Clean, "stopped without having finished a job".into()),
                 (false, Files::Kept) => (ExitKind::Clean, "stopped".into()),
+                (_, Files::Damaged) => (ExitKind::Clean, "stopped, and its settings are damaged".into()),
                 (false, Files::Gone) => {
                     (ExitKind::Clean, "ended because GitHub had deleted it; it registers anew at the next start".into())
                 }
@@ -56,6 +59,15 @@ impl Ending {
             (Some(_), signal) => (ExitKind::Crashed, format!("was ended by signal {signal} ({})", self.result)),
         };
         (kind, said)
+    }
+}
+
+impl Ending {
+    /// From when on the next start's wait counts. A start that systemd cut off, most likely while it waited, goes on with
+    /// its wait instead of beginning another one; or a unit with little time would wait forever.
+    pub(super) fn counts_from(&self, last: Option<&Exit>, at: u64) -> u64 {
+        let cut_off = self.result == "timeout" && self.code.is_none();
+        last.filter(|last| cut_off && last.failures > 0).map_or(at, |last| last.at)
     }
 }
 
@@ -111,7 +123,23 @@ mod tests {
         assert_eq!(end(true, Files::Gone), (ExitKind::JobDone, "did its job".into()));
         assert_eq!(end(true, Files::Kept).0, ExitKind::Clean);
         assert!(end(false, Files::Gone).1.contains("registers anew"));
+        assert!(end(true, Files::Damaged).1.contains("damaged"), "no job that damages them counts as done");
         assert_eq!(end(false, Files::Kept).1, "stopped");
+    }
+
+    #[test]
+    fn a_start_that_is_cut_off_while_it_waits_goes_on_with_its_wait() {
+        let ending = |result: &str, code: Option<&str>| Ending {
+            result: result.into(),
+            code: code.map(str::to_owned),
+            status: None,
+        };
+        let last = |failures| Exit { at: 10_000, kind: ExitKind::NotStarted, said: String::new(), failures };
+        assert_eq!(ending("timeout", None).counts_from(Some(&last(6)), 10_090), 10_000);
+        assert_eq!(ending("timeout", None).counts_from(Some(&last(0)), 10_090), 10_090);
+        assert_eq!(ending("timeout", Some("killed")).counts_from(Some(&last(6)), 10_090), 10_090);
+        assert_eq!(ending("exit-code", None).counts_from(Some(&last(6)), 10_090), 10_090);
+        assert_eq!(ending("timeout", None).counts_from(None, 10_090), 10_090);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
 
+mod attempt;
+mod debts;
 mod host;
 mod hostile;
 mod manifest;

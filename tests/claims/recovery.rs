@@ -10,13 +10,14 @@ use crate::host::Host;
 use crate::register::{ephemeral, registered};
 
 /// Changes the ledger entry as time or failures would have.
-fn edit(host: &Host, edit: impl FnOnce(&mut Value)) {
+pub fn edit(host: &Host, edit: impl FnOnce(&mut Value)) {
     let mut ledger = host.ledger();
     edit(&mut ledger);
     fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
 }
 
-fn now() -> u64 {
+/// Seconds since 1970.
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
@@ -63,7 +64,10 @@ fn a_session_conflict_that_stays_leads_to_a_fresh_identity() {
         host.settle("exit-code", conflict).good();
         assert_eq!(host.ledger()["lastExit"]["failures"], failures);
         // The waits in between are long over.
-        edit(&host, |ledger| ledger["lastExit"]["at"] = json!(now() - 1_000));
+        edit(&host, |ledger| {
+            ledger["lastExit"]["at"] = json!(now() - 1_000);
+            ledger["runner"]["recordedAt"] = json!(now() - 10_000);
+        });
         let said = host.prepare().good();
         assert_eq!(said.contains("saw another session of this runner 3 times in a row"), failures == 3, "{said}");
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use github_runners::protocol::{Outcome, Seen, Verb};
+use github_runners::protocol::{Outcome, Seen, Verb, Whom};
 use serde_json::json;
 
 use crate::host::{Host, PAT, mode};
@@ -136,7 +136,7 @@ fn a_former_registration_that_holds_the_name_is_waited_for_while_its_job_ends() 
     *host.registration("extraLabels") = json!(["other"]);
     let said = std::thread::scope(|scope| {
         let start = scope.spawn(|| host.prepare().good());
-        while !server.state().asked.iter().any(|verb| matches!(verb, Verb::Observe { id: None })) {
+        while !server.state().asked.iter().any(|verb| matches!(verb, Verb::Observe(Whom::Name))) {
             std::thread::yield_now();
         }
         server.state().runners[0].busy = false;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use github_runners::protocol::{Answer, Issue, Outcome, Request, Secret, Seen, VERSION, Verb};
+use github_runners::protocol::{Answer, Issue, Outcome, Request, Secret, Seen, VERSION, Verb, Whom};
 use serde_json::{Value, json};
 
 /// What the server gives out to be staged.
@@ -32,13 +32,21 @@ pub struct State {
     pub last: u64,
     /// Answers everything in place of the server.
     pub instead: Option<Outcome>,
-    /// Does what it was asked and dies before it answers, so many times.
-    pub mute: usize,
+    /// Makes the next JIT configuration and dies before it answers.
+    pub mute_at_jit: bool,
     pub expires: Option<u64>,
     /// Another file in each JIT configuration.
     pub extra_file: Option<String>,
     /// Takes the holder of the name away for a JIT configuration, as the manifest's `replace` says.
     pub replace: bool,
+    /// Makes the next runner by JIT configuration, but lets its answer get lost on the way.
+    pub uncertain: bool,
+    /// Somebody else's runners that come right after a look.
+    pub after_look: Vec<Seen>,
+    /// Answers everything from the next deletion on.
+    pub after_retire: Option<Outcome>,
+    /// Another address that never answers.
+    pub silent: Option<String>,
     /// The configured name, by which a look goes; `runner1` unless told otherwise.
     pub name: Option<String>,
 }
@@ -88,9 +96,10 @@ impl Server {
             .map(|verb| match verb {
                 Verb::Issue(Issue::Token) => "token".into(),
                 Verb::Issue(Issue::Jit { .. }) => "jit".into(),
-                Verb::Retire { id } => format!("retire {id}"),
-                Verb::Observe { id: Some(id) } => format!("observe {id}"),
-                Verb::Observe { id: None } => "look".into(),
+                Verb::Retire { id, .. } => format!("retire {id}"),
+                Verb::Observe(Whom::Id { id, .. }) => format!("observe {id}"),
+                Verb::Observe(Whom::Name) => "look".into(),
+                Verb::Observe(Whom::Attempt) => "attempt".into(),
                 Verb::Preflight => "preflight".into(),
             })
             .collect();
@@ -125,9 +134,9 @@ fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
     let request: Request = serde_json::from_str(&line).expect("a request");
     assert_eq!(request.instance.as_str(), "runner1");
     state.asked.push(request.verb.clone());
+    let is_jit = matches!(request.verb, Verb::Issue(Issue::Jit { .. }));
     let outcome = state.instead.clone().unwrap_or_else(|| state.outcome(request.verb, ledger));
-    if state.mute > 0 {
-        state.mute -= 1;
+    if is_jit && std::mem::take(&mut state.mute_at_jit) {
         return true;
     }
     let answer = Answer { version: VERSION, credential_expires: state.expires, outcome };
@@ -140,19 +149,27 @@ fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
 impl State {
     fn outcome(&mut self, verb: Verb, ledger: &Path) -> Outcome {
         match verb {
-            Verb::Observe { id } => Outcome::Seen(
-                self.runners
-                    .iter()
-                    .find(|seen| id.map_or(seen.name == self.name.as_deref().unwrap_or("runner1"), |id| seen.id == id))
-                    .cloned(),
-            ),
-            Verb::Retire { id } => {
-                assert!(names(ledger, id), "the ledger does not name {id}");
+            Verb::Observe(whom) => {
+                let seen = self.seen(&whom, ledger);
+                if whom == Whom::Name {
+                    self.runners.append(&mut self.after_look);
+                }
+                Outcome::Seen(seen)
+            }
+            Verb::Retire { id, url } => {
+                assert!(names(ledger, id, &url), "the ledger does not name {id} of {url}");
+                if self.silent.as_ref() == Some(&url) {
+                    return Outcome::Unreachable("nobody answers there".into());
+                }
+                if url != "https://github.com/octo-org/example" {
+                    return Outcome::Gone;
+                }
                 match self.runners.iter().position(|seen| seen.id == id) {
                     None => Outcome::Gone,
                     Some(at) if self.runners[at].busy => Outcome::Busy,
                     Some(at) => {
                         self.deleted.push(self.runners.remove(at).id);
+                        self.instead = self.after_retire.take();
                         Outcome::Retired
                     }
                 }
@@ -163,7 +180,27 @@ impl State {
         }
     }
 
+    fn seen(&self, whom: &Whom, ledger: &Path) -> Option<Seen> {
+        let configured = self.name.clone().unwrap_or_else(|| "runner1".into());
+        let named = |name: &str| self.runners.iter().find(|seen| seen.name == name).cloned();
+        match whom {
+            Whom::Id { id, .. } => self.runners.iter().find(|seen| seen.id == *id).cloned(),
+            Whom::Name => named(&configured),
+            Whom::Attempt => {
+                let entry: Value = serde_json::from_slice(&fs::read(ledger).expect("an entry")).expect("JSON");
+                assert!(entry["attempt"].is_object(), "there is no attempt");
+                named(entry["registration"]["name"].as_str().unwrap_or("this-host"))
+            }
+        }
+    }
+
     fn jit(&mut self, work_folder: &str) -> Outcome {
+        if self.uncertain {
+            self.uncertain = false;
+            self.last += 1;
+            self.runners.push(Seen { id: self.last, name: "runner1".into(), online: false, busy: false });
+            return Outcome::Uncertain(self.runners[self.runners.len() - 1].clone());
+        }
         if let Some(at) = self.runners.iter().position(|seen| seen.name == "runner1") {
             if !self.replace {
                 return Outcome::NameTaken(self.runners[at].clone());
@@ -185,10 +222,11 @@ impl State {
     }
 }
 
-/// Whether the ledger on disk has a debt with this id.
-fn names(ledger: &Path, id: u64) -> bool {
+/// Whether the ledger on disk names this runner.
+fn names(ledger: &Path, id: u64, url: &str) -> bool {
     let Ok(text) = fs::read(ledger) else { return false };
     let entry: Value = serde_json::from_slice(&text).expect("a ledger entry");
     let former = entry["leftBehind"].as_array().expect("a list");
-    former.iter().any(|left| left["runner"]["id"] == json!(id)) || entry["runner"]["id"] == json!(id)
+    let is = |runner: &Value| runner["id"] == json!(id) && runner["url"] == json!(url);
+    former.iter().any(|left| is(&left["runner"])) || is(&entry["runner"])
 }

@@ -1,0 +1,117 @@
+//! Finding out what came of a registration that was asked for and whose answer never came.
+//!
+//! The server may have made the runner, may still make it, or may have made none; and somebody else may have taken the name
+//! in the same moment. Nothing is deleted here that a listener uses, or that had the name before.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tracing::info;
+
+use crate::ask::Broker;
+use crate::ledger::{Attempt, Book, NameHolder, Runner};
+use crate::model::{RegistrationUrl, shown};
+use crate::protocol::{Outcome, Seen, Verb, Whom};
+use crate::retire::{pay, reason};
+use crate::start::now;
+
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(8);
+
+/// What became of an attempt.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Resolved {
+    /// There was none, or it made nothing that is left.
+    Nothing,
+    /// It had made a runner, which is gone now.
+    TakenBack,
+    /// Not known yet, and why.
+    Open(String),
+}
+
+/// Whether a runner is the one that an attempt made, if it has the attempt's name.
+#[must_use]
+pub fn made(seen: &Seen, attempt: &Attempt) -> bool {
+    let is_new = match attempt.before {
+        NameHolder::Unknown => false,
+        NameHolder::Nobody => true,
+        NameHolder::Runner(id) => id != seen.id,
+    };
+    is_new && !seen.online && !seen.busy
+}
+
+/// Looks for what an open attempt made, under the name and at the address of then, and takes it back, until `end`.
+///
+/// `interval` is the least time between two registrations in seconds. For a quarter of it after the attempt somebody
+/// else's listener of the same name may still be on its way, so nothing is judged before. For three times as long a
+/// broker may still be at work that was asked then, so nothing counts as never made.
+///
+/// # Errors
+///
+/// If the ledger cannot be written, or the clock stands before 1970.
+pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Instant) -> Result<Resolved> {
+    let Some(attempt) = book.entry.attempt.clone().filter(|_| book.entry.runner.is_none()) else {
+        return Ok(Resolved::Nothing);
+    };
+    if attempt.before == NameHolder::Unknown {
+        return Ok(Resolved::Nothing);
+    }
+    let early = (attempt.since + interval / 4).saturating_sub(now()?).min(interval / 4);
+    let room = end.saturating_duration_since(Instant::now()).saturating_sub(LOOK);
+    thread::sleep(Duration::from_secs(early).min(room));
+    match broker.ask(Verb::Observe(Whom::Attempt), LOOK.min(end.saturating_duration_since(Instant::now()))).outcome {
+        Outcome::Seen(Some(seen)) if made(&seen, &attempt) => {
+            let (name, id) = (shown(&seen.name), seen.id);
+            info!("The runner {name}, id {id}, was made by a start that was cut off");
+            take_back(broker, book, seen, end)
+        }
+        Outcome::Seen(None) if now()?.saturating_sub(attempt.since) < 3 * interval => {
+            Ok(Resolved::Open("there is none so far".into()))
+        }
+        Outcome::Seen(_) => {
+            book.entry.attempt = None;
+            book.save()?;
+            Ok(Resolved::Nothing)
+        }
+        outcome => Ok(Resolved::Open(reason(&outcome))),
+    }
+}
+
+/// Notes what an attempt made as a debt, closes the attempt, and pays.
+///
+/// # Errors
+///
+/// If the ledger cannot be written, or does not know what was asked for.
+pub fn take_back(broker: &Broker<'_>, book: &mut Book<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
+    let field = |name: &str| book.entry.registration.get(name);
+    let url = field("url").and_then(|url| url.as_str()).unwrap_or_default().to_owned();
+    let ephemeral = field("ephemeral") == Some(&true.into());
+    let time = now()?;
+    let runner = Runner { id: seen.id, name: seen.name, url: url.clone(), recorded_at: time };
+    book.entry.leave_behind(runner.clone(), ephemeral, time);
+    book.entry.attempt = None;
+    book.save()?;
+    if let Ok(url) = RegistrationUrl::parse(&url) {
+        pay(broker, book, &url, end);
+    }
+    let owed = book.entry.left_behind.iter().any(|left| left.is(&runner));
+    Ok(if owed { Resolved::Open("it could not be taken back".into()) } else { Resolved::TakenBack })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_attempt_made_is_ours_until_a_listener_uses_it() {
+        let seen = |id| Seen { id, name: "runner1".into(), online: false, busy: false };
+        let attempt = |before| Attempt { since: 0, before };
+        assert!(made(&seen(99), &attempt(NameHolder::Nobody)));
+        assert!(!made(&Seen { online: true, ..seen(99) }, &attempt(NameHolder::Nobody)));
+        assert!(!made(&Seen { busy: true, ..seen(99) }, &attempt(NameHolder::Nobody)));
+        assert!(!made(&seen(99), &attempt(NameHolder::Unknown)), "it may have been there before");
+        assert!(!made(&seen(7), &attempt(NameHolder::Runner(7))), "it was there before");
+        assert!(made(&seen(99), &attempt(NameHolder::Runner(7))), "it took the place of the other one");
+    }
+}

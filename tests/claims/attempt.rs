@@ -1,0 +1,163 @@
+//! Registrations whose answer got lost: found under the name and at the address of then, and never mistaken for those of
+//! others.
+
+use std::fs;
+use std::time::Duration;
+
+use github_runners::protocol::{Outcome, Seen};
+use serde_json::{Value, json};
+
+use crate::host::{Host, TOKEN};
+use crate::recovery::{edit, now};
+use crate::register::ephemeral;
+
+const NOBODY: [u64; 0] = [];
+
+fn offline(id: u64, name: &str) -> Seen {
+    Seen { id, name: name.into(), online: false, busy: false }
+}
+
+/// A start that staged a token for the listener, and died while that registered.
+fn cut_off() -> (Host, crate::server::Server) {
+    let (host, server) = Host::with_server();
+    host.prepare().good();
+    fs::remove_file(host.state(".staged-token")).unwrap();
+    (host, server)
+}
+
+#[test]
+fn an_attempt_claims_nobody_of_another_name_or_address() {
+    let (mut host, server) = cut_off();
+    server.add(7, "other");
+    *host.registration("name") = json!("other");
+    server.state().name = Some("other".into());
+    assert!(host.prepare().bad().contains("id 7, offline, exists already, and this host did not make it"));
+
+    let (mut host, server2) = cut_off();
+    *host.registration("url") = json!("https://github.com/octo-org/another");
+    // At the former address there is nobody; at the new one, this.
+    assert!(host.prepare().good().contains("url changed"));
+    server2.add(8, "runner1");
+    assert!(host.ledger()["registration"]["url"].as_str().unwrap().ends_with("another"));
+    assert_eq!((&server.state().deleted[..], &server2.state().deleted[..]), (&NOBODY[..], &NOBODY[..]));
+}
+
+#[test]
+fn who_takes_the_name_between_look_and_registration_keeps_it() {
+    let (host, server) = ephemeral();
+    server.state().after_look = vec![offline(7, "runner1")];
+    assert!(host.prepare().bad().contains("exists already, and this host did not make it"));
+    host.settle("exit-code", None).good();
+    assert!(host.prepare().bad().contains("exists already"));
+    assert_eq!((server.ids(), host.ledger()["attempt"].clone()), (vec![7], Value::Null));
+}
+
+#[test]
+fn a_listener_of_another_host_has_time_to_come_online() {
+    let (mut host, server) = Host::with_server();
+    host.manifest["registrationInterval"] = json!(8);
+    server.state().after_look = vec![offline(7, "runner1")];
+    host.prepare().good();
+    fs::remove_file(host.state(".staged-token")).unwrap();
+    // The listener's own `configure` failed, because the other host was faster by a second.
+    std::thread::scope(|scope| {
+        let end = scope.spawn(|| host.settle("exit-code", None).good());
+        std::thread::sleep(Duration::from_millis(700));
+        server.state().runners[0].online = true;
+        end.join().unwrap();
+    });
+    assert_eq!((server.ids(), host.ledger()["attempt"].clone()), (vec![7], Value::Null));
+}
+
+#[test]
+fn a_lost_registration_is_found_under_its_own_name_after_a_change() {
+    let (mut host, server) = cut_off();
+    server.add(50, "runner1");
+    *host.registration("name") = json!("runner2");
+    server.state().name = Some("runner2".into());
+    let said = host.prepare().good();
+    assert!(said.contains("The runner \"runner1\", id 50, was made by a start that was cut off"), "{said}");
+    assert_eq!(server.state().deleted, [50]);
+}
+
+#[test]
+fn an_end_under_another_name_forgets_no_attempt() {
+    let (mut host, server) = cut_off();
+    server.add(60, "runner1");
+    server.state().instead = Some(Outcome::Unreachable("it is down".into()));
+    *host.registration("name") = json!("fresh");
+    host.prepare().bad();
+    server.state().instead = None;
+    server.state().name = Some("fresh".into());
+    let said = host.settle("exit-code", None).good();
+    assert!(said.contains("what was registered was taken back"), "{said}");
+    assert_eq!(server.state().deleted, [60]);
+}
+
+#[test]
+fn what_a_server_makes_late_is_found_by_the_next_start() {
+    let (mut host, server) = cut_off();
+    host.manifest["registrationInterval"] = json!(4);
+    let said = host.settle("success", None).good();
+    assert!(said.contains("there is none so far") && said.contains("found out at the next start"), "{said}");
+    server.add(60, "runner1");
+    let said = host.prepare().good();
+    assert!(said.contains("id 60, was made by a start that was cut off"), "{said}");
+    assert_eq!(server.state().deleted, [60]);
+}
+
+#[test]
+fn an_attempt_of_long_ago_that_made_nothing_is_over() {
+    let (host, server) = cut_off();
+    edit(&host, |ledger| ledger["attempt"]["since"] = json!(now() - 1_000));
+    assert!(host.settle("success", None).good().contains("nothing had been registered"));
+    assert_eq!(host.ledger()["attempt"], Value::Null);
+    server.add(61, "runner1");
+    assert!(host.prepare().bad().contains("exists already"), "that one came later");
+}
+
+#[test]
+fn an_answer_that_is_lost_costs_one_more_request_and_no_orphan() {
+    let (host, server) = ephemeral();
+    server.state().uncertain = true;
+    host.prepare().good();
+    assert_eq!(server.asked(), "look, jit, retire 41, jit");
+    assert_eq!((server.ids(), server.state().deleted.clone()), (vec![42], vec![41]));
+    assert_eq!(host.ledger()["registrations"]["total"], 2, "both are counted");
+}
+
+#[test]
+fn without_a_credential_that_can_look_people_are_told() {
+    let (host, server) = cut_off();
+    server.add(50, "runner1");
+    fs::write(host.path("token"), TOKEN).unwrap();
+    let said = host.prepare().good();
+    assert!(said.contains("nobody can look what came of it; see https://github.com/octo-org/example/"), "{said}");
+}
+
+#[test]
+fn a_change_that_is_taken_back_never_costs_the_registration_that_is_kept() {
+    let (mut host, server) = Host::with_server();
+    host.prepare().good();
+    host.configured(50);
+    // The power goes before `record`, the configuration changes while the server is down, and changes back.
+    server.add(50, "runner1");
+    *host.registration("extraLabels") = json!(["x"]);
+    server.state().instead = Some(Outcome::Unreachable("it is down".into()));
+    host.prepare().bad();
+    host.settle("exit-code", None).good();
+    server.state().instead = None;
+    *host.registration("extraLabels") = json!(["nixos"]);
+    edit(&host, |ledger| ledger["lastExit"] = Value::Null);
+    assert!(host.prepare().good().contains("Keeping"));
+    assert_eq!((server.ids(), host.ledger()["leftBehind"].clone()), (vec![50], json!([])));
+}
+
+#[test]
+fn a_replaced_runner_that_cannot_go_is_no_reason_to_advise_what_is_set() {
+    let (mut host, server) = ephemeral();
+    host.manifest["replace"] = json!(true);
+    server.state().after_look = vec![Seen { busy: true, ..offline(7, "runner1") }];
+    let said = host.prepare().bad();
+    assert!(said.contains("id 7, running a job, cannot be replaced now"), "{said}");
+}
