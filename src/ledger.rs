@@ -52,6 +52,9 @@ pub struct Ledger {
     /// What the last start was told, configuration and token, as a digest: whoever changes something since need not wait.
     #[serde(default)]
     pub tried: Option<TokenDigest>,
+    /// Until when the server wants no more requests, in seconds since 1970.
+    #[serde(default)]
+    pub not_before: Option<u64>,
     /// How the unit ended last, and what was made of it.
     #[serde(default)]
     pub last_exit: Option<Exit>,
@@ -188,6 +191,7 @@ impl Ledger {
             attempt: None,
             registrations: Registrations::default(),
             tried: None,
+            not_before: None,
             last_exit: None,
         }
     }

@@ -7,7 +7,7 @@ use crate::ledger::Ledger;
 
 /// The wait after the first failure, in seconds; it doubles with each further one.
 const FIRST: u64 = 5;
-/// The longest wait after failures, in seconds.
+/// The longest wait, in seconds.
 const LONGEST: u64 = 5 * 60;
 
 /// Why a start waits.
@@ -17,6 +17,8 @@ pub enum Wait {
     Failures(u32),
     /// The last registration was of no use, and is not old yet.
     Registered,
+    /// The server wants no requests.
+    RateLimit,
 }
 
 /// The seconds that a start has to wait, and why; `None` if it may go on at once.
@@ -31,7 +33,14 @@ pub fn wait(ledger: &Ledger, registers: bool, interval: u64, now: u64) -> Option
     let failed = failures.map(|exit| (left(exit.at, after(exit.failures)), Wait::Failures(exit.failures)));
     let last = ledger.registrations.last.filter(|_| registers && !ledger.registrations.used);
     let registered = last.map(|last| (left(last, interval), Wait::Registered));
-    failed.into_iter().chain(registered).filter(|(seconds, _)| *seconds > 0).max_by_key(|(seconds, _)| *seconds)
+    // A longer limit than this ends the start, and the next one waits on.
+    let limit = ledger.not_before.map(|end| (end.saturating_sub(now).min(LONGEST), Wait::RateLimit));
+    failed
+        .into_iter()
+        .chain(registered)
+        .chain(limit)
+        .filter(|(seconds, _)| *seconds > 0)
+        .max_by_key(|(seconds, _)| *seconds)
 }
 
 fn after(failures: u32) -> u64 {
@@ -73,6 +82,14 @@ mod tests {
         assert_eq!(wait(&ledger(0, 0, Some(10), false), false, 60, NOW), None, "it keeps its registration");
         assert_eq!(wait(&ledger(1, 0, Some(10), false), true, 60, NOW), Some((50, Wait::Registered)));
         assert_eq!(wait(&ledger(9, 0, Some(10), false), true, 60, NOW), Some((300, Wait::Failures(9))));
+    }
+
+    #[test]
+    fn a_limit_of_the_server_is_kept() {
+        let limited = |end| Ledger { not_before: Some(end), ..ledger(0, 0, None, false) };
+        assert_eq!(wait(&limited(NOW + 90), false, 60, NOW), Some((90, Wait::RateLimit)));
+        assert_eq!(wait(&limited(u64::MAX), false, 60, NOW), Some((300, Wait::RateLimit)));
+        assert_eq!(wait(&limited(NOW), false, 60, NOW), None);
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Case {
             attempt: None,
             registrations: Registrations::default(),
             tried: None,
+            not_before: None,
             last_exit: None,
             runner: Some(runner),
             left_behind: vec![],

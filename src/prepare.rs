@@ -55,6 +55,8 @@ struct Found<'a> {
     work_path: std::path::PathBuf,
     /// When the credential ends, if the server said so.
     expires: Cell<Option<u64>>,
+    /// Until when the server wants no more requests, if it said so.
+    limited: Cell<Option<u64>>,
 }
 
 /// Prepares a start.
@@ -110,6 +112,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         state: &state,
         owner,
         expires: Cell::new(None),
+        limited: Cell::new(book.entry.not_before),
     };
     // From the first start on there is an entry in which failures are counted.
     found.save(&mut book, decision.action == Action::Register)?;
@@ -132,11 +135,18 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let Plan { action, left_behind, runner, new_credential, .. } = decision;
     book.entry.left_behind = left_behind;
     match action {
-        Action::Register => register::run(&found, &mut book, new)?,
+        Action::Register => {
+            let registered = register::run(&found, &mut book, new);
+            if book.entry.not_before != found.limited.get() {
+                book.entry.not_before = found.limited.get();
+                book.save()?;
+            }
+            registered?;
+        }
         Action::Keep | Action::Adopt => {
             if action == Action::Adopt {
-                let Ledger { left_behind, registrations, tried, last_exit, .. } = book.entry.clone();
-                book.entry = Ledger { runner, left_behind, registrations, tried, last_exit, ..new };
+                let Ledger { left_behind, registrations, tried, not_before, last_exit, .. } = book.entry.clone();
+                book.entry = Ledger { runner, left_behind, registrations, tried, not_before, last_exit, ..new };
             } else if new_credential {
                 (book.entry.registration, book.entry.token) = (registration, digest);
             }
@@ -177,9 +187,17 @@ impl Found<'_> {
 
     /// Asks the broker and remembers what it says about its credential.
     fn ask(&self, broker: &Broker<'_>, verb: Verb, limit: Duration) -> Outcome {
+        if let (Some(until), Ok(now)) = (self.limited.get(), now())
+            && now < until
+        {
+            return Outcome::RateLimited(until);
+        }
         let answer = broker.ask(verb, limit);
         if answer.credential_expires.is_some() {
             self.expires.set(answer.credential_expires);
+        }
+        if let Outcome::RateLimited(until) = answer.outcome {
+            self.limited.set(Some(until));
         }
         answer.outcome
     }
@@ -230,6 +248,7 @@ fn hold_back(entry: &Ledger, decision: &Plan, manifest: &Manifest) -> Result<()>
             let said = entry.last_exit.as_ref().map(|exit| exit.said.as_str()).unwrap_or_default();
             info!("Waiting {seconds} s before the next try, because {times} in a row failed: {said}");
         }
+        Wait::RateLimit => info!("Waiting {seconds} s, because GitHub wants no requests for so long"),
         Wait::Registered => {
             info!("Waiting {seconds} s before registering again, because the last registration was not used");
         }

@@ -77,6 +77,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
         attempt: Some(Attempt { since: time, before }),
         registrations: Registrations { total: so_far + 1, last: Some(time), used: false },
         tried: book.entry.tried.clone(),
+        not_before: book.entry.not_before,
         last_exit: book.entry.last_exit.clone(),
         ..new
     };

@@ -108,3 +108,21 @@ fn a_useless_registration_is_not_repeated_before_the_interval() {
     assert_eq!(host.ledger()["registrations"]["total"], 2);
     assert_eq!(server.state().deleted, [41]);
 }
+
+#[test]
+fn a_rate_limit_is_remembered_and_nothing_is_asked_meanwhile() {
+    let (host, server) = ephemeral();
+    server.state().instead = Some(Outcome::RateLimited(now() + 3));
+    assert!(host.prepare().bad().contains("GitHub's rate limit is used up"));
+    server.state().instead = None;
+    assert_eq!(server.asked(), "look");
+    let said = host.prepare().good();
+    assert!(said.contains("because GitHub wants no requests for so long"), "{said}");
+
+    let (host, server) = registered();
+    edit(&host, |ledger| ledger["notBefore"] = json!(now() + 1_000_000));
+    fs::remove_file(host.path("token")).unwrap();
+    fs::write(host.path("token"), "ghp_FAKEOTHER").unwrap();
+    assert!(host.prepare().bad().contains("GitHub's rate limit is used up"));
+    assert_eq!(server.asked(), "retire 21", "what is new does not wait, but asks once");
+}
