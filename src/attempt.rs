@@ -16,8 +16,8 @@ use crate::protocol::{Outcome, Seen, Verb, Whom};
 use crate::retire::{pay, reason};
 use crate::start::now;
 
-/// How long one look may take.
-const LOOK: Duration = Duration::from_secs(8);
+/// How long one look may take; with the wait before it, a stop still ends in time.
+const LOOK: Duration = Duration::from_secs(4);
 
 /// What became of an attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -58,8 +58,11 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
         return Ok(Resolved::Nothing);
     }
     let early = (attempt.since + interval / 4).saturating_sub(now()?).min(interval / 4);
-    let room = end.saturating_duration_since(Instant::now()).saturating_sub(LOOK);
-    thread::sleep(Duration::from_secs(early).min(room));
+    let early = Duration::from_secs(early);
+    if early > end.saturating_duration_since(Instant::now()).saturating_sub(LOOK) {
+        return Ok(Resolved::Open("it is too early to tell".into()));
+    }
+    thread::sleep(early);
     match broker.ask(Verb::Observe(Whom::Attempt), LOOK.min(end.saturating_duration_since(Instant::now()))).outcome {
         Outcome::Seen(Some(seen)) if made(&seen, &attempt) => {
             let (name, id) = (shown(&seen.name), seen.id);
