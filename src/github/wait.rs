@@ -73,7 +73,7 @@ pub fn verdict(sent: &Result<Response, Broken>, attempt: u32, spare: &Spare) -> 
     if wait < spare.left { Verdict::Again(wait) } else { Verdict::Unreachable(why) }
 }
 
-/// Seconds until the server may be asked again.
+/// Seconds until the server may be asked again; at least one, whatever the server says.
 fn limit(response: &Response, attempt: u32, now: u64) -> u64 {
     if let Some(told) = number(response, "retry-after") {
         return told.max(1);
@@ -82,13 +82,16 @@ fn limit(response: &Response, attempt: u32, now: u64) -> u64 {
         && let Some(reset) = number(response, "x-ratelimit-reset")
     {
         // By the server's own clock, if it shows it. One second more, because it counts whole ones.
-        return reset.saturating_sub(response.server_time().unwrap_or(now)) + 1;
+        return reset.saturating_sub(response.server_time().unwrap_or(now)).saturating_add(1);
     }
     MINUTE << attempt.min(6)
 }
 
+/// The number in a header; one that is too large for the type is as good as the largest.
 fn number(response: &Response, header: &str) -> Option<u64> {
-    response.header(header)?.trim().parse().ok()
+    let text = response.header(header)?.trim();
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -140,6 +143,36 @@ mod tests {
                 expected,
                 "{status} {headers:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_limit_without_a_believable_end_is_neither_waited_for_nor_ignored() {
+        const ENDLESS: &str = "99999999999999999999999";
+        let none_left = ("x-ratelimit-remaining", "0");
+        let long_ago = ("date", "Thu, 01 Jan 1970 00:00:00 GMT");
+        let last = u64::MAX.to_string();
+        for headers in [
+            &[none_left, ("x-ratelimit-reset", &last), long_ago][..],
+            &[none_left, ("x-ratelimit-reset", &last)],
+            &[none_left, ("x-ratelimit-reset", ENDLESS), long_ago],
+            &[("retry-after", &last)],
+            &[("retry-after", ENDLESS)],
+        ] {
+            let judged = verdict(&Ok(answer(403, headers, "")), 0, &at(60, 0));
+            assert!(matches!(judged, Verdict::Limited(until) if until > 1 << 60), "{headers:?}: {judged:?}");
+            let judged = verdict(&Ok(answer(503, headers, "")), 0, &at(60, 0));
+            assert!(!matches!(judged, Verdict::Again(wait) if wait < Duration::from_millis(250)), "{judged:?}");
+        }
+        let far = [none_left, ("x-ratelimit-reset", "1790000000"), long_ago];
+        assert_eq!(verdict(&Ok(answer(403, &far, "")), 0, &at(60, 0)), Verdict::Limited(1_790_001_001));
+        for told in ["", "-1", "+1", "1e9", "soon"] {
+            let judged = verdict(&Ok(answer(429, &[("retry-after", told)], "")), u32::MAX, &at(60, 0));
+            assert_eq!(judged, Verdict::Limited(1000 + (MINUTE << 6)), "{told}");
+        }
+        for told in ["0", "000"] {
+            let judged = verdict(&Ok(answer(429, &[("retry-after", told)], "")), 0, &at(60, 0));
+            assert_eq!(judged, Verdict::Again(Duration::from_secs(1)), "{told}");
         }
     }
 

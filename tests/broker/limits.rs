@@ -36,6 +36,22 @@ fn a_long_wait_is_told_at_once() {
 }
 
 #[test]
+fn an_end_that_nobody_can_wait_for_is_told_at_once() {
+    let last = u64::MAX.to_string();
+    let reset =
+        [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &last), ("date", "Thu, 01 Jan 1970 00:00:00 GMT")];
+    for headers in [&reset[..], &[("retry-after", "99999999999999999999999")]] {
+        let stand = Stand::new();
+        let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        stand.inject(Fault { headers, ..Fault::next("", 403) });
+        let told = stand.ask(&Verb::Issue(Issue::Token));
+        let Outcome::RateLimited(until) = told.answer.outcome else { panic!("{}", told.journal) };
+        assert!(until > 1 << 60, "{until}");
+        assert_eq!(stand.seen().len(), 1);
+    }
+}
+
+#[test]
 fn the_end_of_the_hour_is_told() {
     let stand = Stand::new();
     stand.github.change(|state| state.rate_limit = 0).unwrap();
