@@ -19,7 +19,7 @@ mod wait;
 #[cfg(test)]
 mod fake;
 
-pub use api::{Api, Deleted};
+pub use api::{Api, Deleted, same_name};
 pub use app::{App, installation_token};
 pub use base::ApiBase;
 pub use call::{Broken, Call, Effect, Method, Response, Surroundings, Transport};

@@ -19,6 +19,8 @@ use crate::protocol::{Secret, Seen};
 const PER_PAGE: usize = 100;
 /// More pages than this many runners or groups are no help to anybody.
 const MOST_PAGES: usize = 100;
+/// Names have 64 characters at most; nothing longer is kept.
+const LONGEST_NAME: usize = 256;
 /// The group that every runner of a repository is in.
 const DEFAULT_GROUP: u64 = 1;
 
@@ -50,7 +52,7 @@ struct Runner {
 
 impl From<Runner> for Seen {
     fn from(runner: Runner) -> Self {
-        Self { id: runner.id, name: runner.name, online: runner.status == "online", busy: runner.busy }
+        Self { id: runner.id, name: bounded(&runner.name), online: runner.status == "online", busy: runner.busy }
     }
 }
 
@@ -87,7 +89,7 @@ impl<'a> Api<'a> {
         if response.status == 409 {
             return Ok(Made::NameTaken);
         }
-        jit::read(self.expect(201, &response)?).map(Made::New).map_err(Failure::Lost)
+        jit::read(self.expect(201, &response)?, &request.name).map(Made::New).map_err(Failure::Lost)
     }
 
     /// The runner of a name, which the server compares without regard to case.
@@ -101,7 +103,7 @@ impl<'a> Api<'a> {
             runners: Vec<Runner>,
         }
         self.search(&format!("{}?name={}&", self.path(""), encoded(name)), |answer: Answer| {
-            answer.runners.into_iter().find(|runner| is_called(&runner.name, name)).map(Seen::from)
+            answer.runners.into_iter().find(|runner| same_name(&runner.name, name)).map(Seen::from)
         })
     }
 
@@ -171,7 +173,7 @@ impl<'a> Api<'a> {
         let path = format!("{}/actions/runner-groups?", entity(self.url.scope()));
         let found = self.search(&path, |answer: Answer| {
             for group in answer.runner_groups.into_iter().filter(|group| !group.is_hosted) {
-                if name.map_or(group.default, |name| is_called(&group.name, name)) {
+                if name.map_or(group.default, |name| same_name(&group.name, name)) {
                     return Some(group.id);
                 }
                 names.push(shown(&group.name));
@@ -263,8 +265,15 @@ impl<'a> Api<'a> {
     }
 }
 
-fn is_called(name: &str, wanted: &str) -> bool {
-    name.to_lowercase() == wanted.to_lowercase()
+/// Whether two names are the same to GitHub.
+#[must_use]
+pub fn same_name(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// As much of a name as is kept.
+pub(super) fn bounded(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
 }
 
 /// The version in a name such as `actions-runner-linux-x64-2.336.0.tar.gz`.

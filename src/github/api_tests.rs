@@ -32,6 +32,34 @@ fn runners_are_found_on_the_last_page_without_regard_to_case() {
 }
 
 #[test]
+fn of_a_name_without_end_only_the_beginning_is_kept() {
+    let fake = Fake::new().answers(200, &[], &RUNNER.replace("Runner1", &"ü".repeat(100_000)));
+    let client = fake.client(9);
+    let seen = api(&client, "https://github.com/o/r").runner(21).unwrap().unwrap();
+    assert_eq!(seen.name, "ü".repeat(LONGEST_NAME));
+}
+
+#[test]
+fn what_was_made_is_what_was_asked_for() {
+    let made = |runner: &str| {
+        let config = r#"eyIucnVubmVyIjoiZTMwPSJ9"#;
+        let fake = Fake::new().answers(201, &[], &format!(r#"{{"runner":{runner},"encoded_jit_config":"{config}"}}"#));
+        let client = fake.client(9);
+        let (name, labels, work_folder) = ("runner1".into(), vec![], "/work".into());
+        match api(&client, "https://github.com/o/r").make(&JitRequest { name, runner_group_id: 1, labels, work_folder })
+        {
+            Ok(Made::New(jit)) => jit,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(made(RUNNER).files.is_ok());
+    let other = made(&RUNNER.replace("Runner1", &"x".repeat(100_000)));
+    assert_eq!((other.id, other.name.len()), (21, LONGEST_NAME));
+    assert!(other.files.unwrap_err().contains("another name"));
+    assert!(made(&RUNNER.replace("21", "0")).files.unwrap_err().contains("no id"));
+}
+
+#[test]
 fn a_list_without_end_is_given_up() {
     let link = [("link", "<https://api.github.com/>; rel=\"next\"")];
     let fake = (0..200).fold(Fake::new(), |fake, _| fake.answers(200, &link, r#"{"runners":[]}"#));

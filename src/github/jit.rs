@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::api::{bounded, same_name};
 use super::call::Response;
 use crate::protocol::Secret;
 
@@ -30,11 +31,11 @@ pub struct JitRequest {
 /// A runner that the server made.
 #[derive(Debug)]
 pub struct Jit {
-    /// Its id.
+    /// Its id; 0 is none.
     pub id: u64,
     /// Its name.
     pub name: String,
-    /// The files of its registration, or why they are of no use: the end of a sentence.
+    /// The files of its registration, or why it is of no use: the end of a sentence.
     pub files: Result<BTreeMap<String, Secret>, String>,
 }
 
@@ -47,12 +48,12 @@ pub enum Made {
     NameTaken,
 }
 
-/// Reads a good answer.
+/// Reads a good answer about the runner that was to be called `wanted`.
 ///
 /// # Errors
 ///
 /// It does not even tell which runner was made: the end of a sentence.
-pub fn read(response: &Response) -> Result<Jit, String> {
+pub fn read(response: &Response, wanted: &str) -> Result<Jit, String> {
     #[derive(Deserialize)]
     struct Runner {
         id: u64,
@@ -64,7 +65,15 @@ pub fn read(response: &Response) -> Result<Jit, String> {
         encoded_jit_config: String,
     }
     let answer: Answer = response.json()?;
-    Ok(Jit { id: answer.runner.id, name: answer.runner.name, files: files(&answer.encoded_jit_config) })
+    let Runner { id, name } = answer.runner;
+    let files = if id == 0 {
+        Err("it is for a runner with no id".into())
+    } else if !same_name(&name, wanted) {
+        Err("it is for a runner of another name than was asked for".into())
+    } else {
+        files(&answer.encoded_jit_config)
+    };
+    Ok(Jit { id, name: bounded(&name), files })
 }
 
 /// Base64 of an object from names to base64 of contents.

@@ -28,6 +28,8 @@ pub struct JitChanges {
     pub omit: Vec<String>,
     /// Sent instead of the whole encoded configuration.
     pub instead: Option<String>,
+    /// Fields that the runner itself is described with instead of its own.
+    pub runner: BTreeMap<String, Value>,
 }
 
 /// The body of a request, complete.
@@ -77,7 +79,11 @@ pub fn generate(state: &mut State, seen: &Seen, entity: &str) -> Answer {
         public_key: format!("JIT {}", sha256(format!("{entity}{id}"))),
     };
     let encoded = encoded(&runner, &group, &wanted.work_folder, &state.jit);
-    let answer = Answer::json(201, json!({ "runner": runner.public(), "encoded_jit_config": encoded }));
+    let mut public = runner.public();
+    for (field, value) in &state.jit.runner {
+        public[field] = value.clone();
+    }
+    let answer = Answer::json(201, json!({ "runner": public, "encoded_jit_config": encoded }));
     state.runners.push(runner);
     answer
 }
