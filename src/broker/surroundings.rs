@@ -51,6 +51,10 @@ impl Surroundings for Real {
         }
     }
 
+    fn sleep(&self, wait: Duration) {
+        std::thread::sleep(wait);
+    }
+
     fn jitter(&self) -> u32 {
         since_1970().subsec_nanos() % 1001
     }

@@ -145,6 +145,8 @@ pub trait Surroundings {
     fn passed(&self) -> Duration;
     /// Waits, and tells whether the asker was there all the time; returns at once when it is not.
     fn asker_stays(&self, wait: Duration) -> bool;
+    /// Waits, whoever is there.
+    fn sleep(&self, wait: Duration);
     /// Any number from 0 to 1000, so that many hosts do not repeat at the same moment.
     fn jitter(&self) -> u32;
 }

@@ -1,7 +1,7 @@
 //! One question to GitHub, as often as it needs asking within the time that there is.
 //!
-//! Repeats only what may be repeated, starts nothing once whoever asked is gone, and lets no answer through that
-//! repeats the credential.
+//! Repeats only what may be repeated, starts nothing once whoever asked is gone (but for undoing what was done for
+//! them), and lets no answer through that repeats the credential.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -36,6 +36,7 @@ pub struct Client<'a> {
     surroundings: &'a dyn Surroundings,
     patience: Duration,
     expires: Cell<Option<u64>>,
+    undoing: Cell<bool>,
 }
 
 impl<'a> Client<'a> {
@@ -47,7 +48,7 @@ impl<'a> Client<'a> {
         surroundings: &'a dyn Surroundings,
         patience: Duration,
     ) -> Self {
-        Self { base, transport, surroundings, patience, expires: Cell::new(None) }
+        Self { base, transport, surroundings, patience, expires: Cell::new(None), undoing: Cell::new(false) }
     }
 
     /// When the credential expires, in seconds since 1970, if an answer said so.
@@ -60,6 +61,18 @@ impl<'a> Client<'a> {
     #[must_use]
     pub fn now(&self) -> u64 {
         self.surroundings.now()
+    }
+
+    /// Whether whoever asked is still there.
+    #[must_use]
+    pub fn asker_is_there(&self) -> bool {
+        self.surroundings.asker_stays(Duration::ZERO)
+    }
+
+    /// From now on everything serves to undo what was done, so it is done whether somebody waits for it or not. The
+    /// time that there is remains the same.
+    pub fn undo(&self) {
+        self.undoing.set(true);
     }
 
     /// The host that is asked.
@@ -78,7 +91,7 @@ impl<'a> Client<'a> {
         let mut why = "there was no time left to ask GitHub".to_owned();
         for attempt in 0.. {
             let Some(left) = self.left() else { break };
-            if call.effect != Effect::None && !self.surroundings.asker_stays(Duration::ZERO) {
+            if call.effect != Effect::None && !self.stays(Duration::ZERO) {
                 return Err(Failure::AskerGone);
             }
             let sent = self.transport.send(&address, call, bearer, left.min(LONGEST_ATTEMPT));
@@ -95,7 +108,7 @@ impl<'a> Client<'a> {
                 Verdict::Take => return sent.map_err(|broken| Failure::Unreachable(broken.why)),
                 Verdict::Limited(until) => return Err(Failure::RateLimited(until)),
                 Verdict::Unreachable(why) => return Err(Failure::Unreachable(why)),
-                Verdict::Again(wait) if !self.surroundings.asker_stays(wait) => return Err(Failure::AskerGone),
+                Verdict::Again(wait) if !self.stays(wait) => return Err(Failure::AskerGone),
                 Verdict::Again(_) => why = reason(&sent),
             }
         }
@@ -109,10 +122,19 @@ impl<'a> Client<'a> {
     /// There is no time left for it, because of `why`, or nobody waits any more.
     pub fn pause(&self, attempt: u32, why: String) -> Result<(), Failure> {
         match verdict(&Err(Broken { why, lasting: false }), attempt, &self.spare()) {
-            Verdict::Again(wait) if self.surroundings.asker_stays(wait) => Ok(()),
+            Verdict::Again(wait) if self.stays(wait) => Ok(()),
             Verdict::Unreachable(why) => Err(Failure::Unreachable(why)),
             _ => Err(Failure::AskerGone),
         }
+    }
+
+    /// Waits, and tells whether there is still a reason to go on.
+    fn stays(&self, wait: Duration) -> bool {
+        if !self.undoing.get() {
+            return self.surroundings.asker_stays(wait);
+        }
+        self.surroundings.sleep(wait);
+        true
     }
 
     fn spare(&self) -> Spare {
@@ -216,6 +238,16 @@ mod tests {
         assert_eq!(fake.client(20).send(&call(Effect::Repeatable), &bearer()).unwrap_err(), Failure::AskerGone);
         assert!(fake.asked().is_empty());
         assert_eq!(fake.client(20).send(&call(Effect::None), &bearer()).unwrap().status, 200);
+    }
+
+    #[test]
+    fn what_was_done_for_somebody_who_is_gone_is_undone() {
+        let fake = Fake::new().fails(down()).answers(502, &[], "").answers(204, &[], "").asker_leaves();
+        let client = fake.client(20);
+        assert!(!client.asker_is_there());
+        client.undo();
+        assert_eq!(client.send(&call(Effect::Repeatable), &bearer()).unwrap().status, 204);
+        assert_eq!((fake.asked().len(), fake.waited().len()), (3, 2));
     }
 
     #[test]

@@ -96,6 +96,12 @@ impl Surroundings for Fake {
         !self.asker_left
     }
 
+    fn sleep(&self, wait: Duration) {
+        if !wait.is_zero() {
+            self.waited.borrow_mut().push(wait);
+        }
+    }
+
     fn jitter(&self) -> u32 {
         1000
     }
