@@ -86,8 +86,8 @@ fn answer(manifest: &Path, line: &[u8], surroundings: &Real) -> Answered {
     let result = match request.verb {
         Verb::Issue(Issue::Token) => issue::token(&session),
         Verb::Issue(Issue::Jit { work_folder }) => issue::jit(&session, work_folder),
-        Verb::Retire { id } => retire::retire(&session, id),
-        Verb::Observe { id } => look::observe(&session, id),
+        Verb::Retire { id, url } => retire::retire(&session, id, &url),
+        Verb::Observe(whom) => look::observe(&session, whom),
         Verb::Preflight => look::preflight(&session),
     };
     (verb, client.credential_expires(), result)

@@ -4,7 +4,7 @@
 //! back for the caller to judge. Nobody's runner is deleted for its name, unless `replace` says so.
 
 use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made};
-use crate::model::{RunnerGroup, shown};
+use crate::model::{RunnerGroup, RunnerName, shown};
 use crate::protocol::{Outcome, Seen};
 
 use super::runner;
@@ -27,7 +27,7 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
     if !work_folder.starts_with('/') {
         return Err(Failure::Refused("The work folder of the question is not an absolute path.".into()));
     }
-    let name = name(session)?;
+    let name = name(registration.name.as_ref())?;
     let api = session.home()?;
     let request = JitRequest {
         runner_group_id: api.group(registration.runner_group.as_ref().map(RunnerGroup::as_str))?,
@@ -76,7 +76,7 @@ fn kept(session: &Session, api: &Api, holder: Option<Seen>, conflicts: u32) -> R
         },
         None if conflicts >= MOST_REPLACED => Err(Failure::Refused(format!(
             "GitHub says that the name {} is taken, but shows no such runner: set another `name`.",
-            shown(&name(session)?)
+            shown(&name(session.manifest.registration.name.as_ref())?)
         ))),
         None => Ok(None),
     }
@@ -98,10 +98,10 @@ fn made(api: &Api, jit: Jit) -> Result<Outcome, Failure> {
     )))
 }
 
-/// The name under which the runner is or will be registered.
-pub fn name(session: &Session) -> Result<String, Failure> {
+/// The name under which a runner is registered: the one that was configured, or the host's.
+pub fn name(configured: Option<&RunnerName>) -> Result<String, Failure> {
     let host = nix::unistd::gethostname().unwrap_or_default();
-    let name = runner::name(&session.manifest.registration, &host.to_string_lossy());
+    let name = runner::name(configured, &host.to_string_lossy());
     if name.is_empty() {
         return Err(Failure::Refused("The host has no name to call the runner by: set `name`.".into()));
     }

@@ -1,22 +1,38 @@
 //! Questions that change nothing.
 
 use crate::github::Failure;
-use crate::protocol::Outcome;
+use crate::model::shown;
+use crate::protocol::{Outcome, Whom};
 
 use super::issue::name;
 use super::session::Session;
 
-/// Looks a runner up: by its id where it was registered, or by the configured name.
-pub fn observe(session: &Session, id: Option<u64>) -> Result<Outcome, Failure> {
-    let Some(id) = id else {
-        let name = name(session)?;
-        return session.home()?.find(&name).map(Outcome::Seen);
+/// Looks a runner up: by its id, by the configured name, or by the name that an attempt asked for. Only at the configured
+/// address or at one that the ledger names for it.
+pub fn observe(session: &Session, whom: Whom) -> Result<Outcome, Failure> {
+    let home = &session.manifest.registration;
+    let seen = match whom {
+        Whom::Name => session.home()?.find(&name(home.name.as_ref())?)?,
+        Whom::Attempt => {
+            let Some(asked) = session.attempted()? else {
+                return Err(Failure::Refused(
+                    "The ledger knows of no attempt to register, so there is nothing to look for.".into(),
+                ));
+            };
+            session.api(&asked.url)?.find(&name(asked.name.as_ref())?)?
+        }
+        Whom::Id { id, url } if url == home.url.as_str() => session.home()?.runner(id)?,
+        Whom::Id { id, url } => {
+            let Some((_, url)) = session.known(id, &url)? else {
+                return Err(Failure::Refused(format!(
+                    "The ledger knows no runner of id {id} at {}, which is not the configured address, so it is not looked for there.",
+                    shown(&url)
+                )));
+            };
+            session.api(&url)?.runner(id)?
+        }
     };
-    let api = match session.known(id)? {
-        Some((_, url)) => session.api(&url)?,
-        None => session.home()?,
-    };
-    api.runner(id).map(Outcome::Seen)
+    Ok(Outcome::Seen(seen))
 }
 
 /// Finds out whether the credential is good.

@@ -1,18 +1,20 @@
-//! Deleting a runner on the server: only one whose id the ledger knows and whose name the server confirms.
+//! Deleting a runner on the server: only one whose id and address the ledger knows and whose name the server confirms.
 //!
 //! GitHub deletes an idle runner at once and keeps a busy one, so nothing has to be asked beforehand about that.
 
-use crate::github::{Deleted, Failure};
+use crate::github::{Deleted, Failure, same_name};
+use crate::model::{RegistrationUrl, shown};
 use crate::protocol::Outcome;
 
-use super::session::{Session, called, same_name};
+use super::session::{Session, called};
 
-/// Deletes the runner of this id.
-pub fn retire(session: &Session, id: u64) -> Result<Outcome, Failure> {
-    let Some((runners, url)) = session.known(id)? else {
+/// Deletes the runner of this id at this address.
+pub fn retire(session: &Session, id: u64, url: &str) -> Result<Outcome, Failure> {
+    let Some((runners, url)) = session.known(id, url)? else {
+        let page = RegistrationUrl::parse(url).map_or_else(|_| "GitHub".into(), |url| url.settings_page());
         return Ok(Outcome::NotOurs(format!(
-            "The ledger knows no runner of id {id}, so it is not deleted: remove it on {} by hand if it is not needed.",
-            session.manifest.registration.url.settings_page()
+            "The ledger knows no runner of id {id} at {}, so it is not deleted: remove it on {page} by hand if it is not needed.",
+            shown(url)
         )));
     };
     let api = session.api(&url)?;

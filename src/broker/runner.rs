@@ -3,9 +3,8 @@
 use crate::model::{Label, Registration, RunnerName};
 
 /// The configured name, or that of the host up to its first dot.
-pub fn name(registration: &Registration, host: &str) -> String {
-    let configured = registration.name.as_ref().map(RunnerName::as_str);
-    configured.unwrap_or_else(|| host.split('.').next().unwrap_or_default()).into()
+pub fn name(configured: Option<&RunnerName>, host: &str) -> String {
+    configured.map_or_else(|| host.split('.').next().unwrap_or_default(), RunnerName::as_str).into()
 }
 
 /// All labels, each once: GitHub compares them without regard to case.
@@ -50,7 +49,8 @@ mod tests {
 
     #[test]
     fn the_name_is_the_configured_one_or_the_hosts() {
-        assert_eq!(name(&registration("name", json!("one")), "host.example"), "one");
-        assert_eq!(name(&registration("name", Value::Null), "host.example"), "host");
+        let one = RunnerName::try_from("one".to_owned()).unwrap();
+        assert_eq!(name(Some(&one), "host.example"), "one");
+        assert_eq!(name(None, "host.example"), "host");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::github::readable;
 use crate::model::shown;
-use crate::protocol::{Issue, Outcome, Seen, Verb};
+use crate::protocol::{Issue, Outcome, Seen, Verb, Whom};
 
 use super::session::called;
 
@@ -12,9 +12,10 @@ pub fn verb(verb: Option<&Verb>) -> String {
         None => "A question".into(),
         Some(Verb::Issue(Issue::Token)) => "Getting a registration token".into(),
         Some(Verb::Issue(Issue::Jit { .. })) => "Having GitHub make a runner".into(),
-        Some(Verb::Retire { id }) => format!("Deleting the runner of id {id}"),
-        Some(Verb::Observe { id: Some(id) }) => format!("Looking up the runner of id {id}"),
-        Some(Verb::Observe { id: None }) => "Looking up the runner by its name".into(),
+        Some(Verb::Retire { id, .. }) => format!("Deleting the runner of id {id}"),
+        Some(Verb::Observe(Whom::Id { id, .. })) => format!("Looking up the runner of id {id}"),
+        Some(Verb::Observe(Whom::Name)) => "Looking up the runner by its name".into(),
+        Some(Verb::Observe(Whom::Attempt)) => "Looking up the runner that an attempt asked for".into(),
         Some(Verb::Preflight) => "Checking the credential".into(),
     }
 }
@@ -25,6 +26,9 @@ pub fn outcome(outcome: &Outcome) -> (bool, String) {
         Outcome::Token(_) => (true, "got one".into()),
         Outcome::Jit { id, name, .. } => (true, format!("made {}", called(name, *id))),
         Outcome::NameTaken(seen) => (false, format!("the name is taken by {}", state(seen))),
+        Outcome::Uncertain(seen) => {
+            (false, format!("the answer was lost, and {} has the name now; it may be the one", state(seen)))
+        }
         Outcome::Retired => (true, "deleted".into()),
         Outcome::Gone => (true, "GitHub does not know it".into()),
         Outcome::Busy => (true, "it runs a job, so GitHub keeps it".into()),

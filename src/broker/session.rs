@@ -3,13 +3,25 @@
 //! The only place that makes something to ask GitHub with, so that the credential goes nowhere but to the host of the
 //! manifest's address.
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use crate::github::{Api, App, Client, Failure, installation_token};
-use crate::ledger::{Ledger, Runner};
+use crate::ledger::{Ledger, NameHolder, Runner};
 use crate::manifest::Manifest;
-use crate::model::{RegistrationUrl, Scope, shown};
+use crate::model::{RegistrationUrl, RunnerName, Scope, shown};
 use crate::protocol::Secret;
 
 use super::credential::Credential;
+
+/// What the attempt in the ledger asked for, as far as it is needed to find it.
+#[derive(Deserialize)]
+pub struct Attempted {
+    /// The name; without one, that of the host.
+    pub name: Option<RunnerName>,
+    /// The address.
+    pub url: RegistrationUrl,
+}
 
 /// What a verb works with.
 pub struct Session<'a> {
@@ -64,38 +76,56 @@ impl<'a> Session<'a> {
         Ok(Api::new(self.client, bearer, url.clone()))
     }
 
-    /// The runners of this id in the ledger, and their one address. `None` if there are none.
-    pub fn known(&self, id: u64) -> Result<Option<(Vec<&Runner>, RegistrationUrl)>, Failure> {
-        let ledger = self.ledger.as_ref().map_err(|fault| Failure::Refused(fault.clone()))?;
-        let Some(ledger) = ledger else { return Ok(None) };
+    /// The runners of this id and this address in the ledger, and the address. `None` if there are none: ids are unique
+    /// within an address only, so that another one of the same id is another runner.
+    pub fn known(&self, id: u64, url: &str) -> Result<Option<(Vec<&Runner>, RegistrationUrl)>, Failure> {
+        let Some(ledger) = self.ledger()? else { return Ok(None) };
         let left_behind = ledger.left_behind.iter().map(|left| &left.runner);
-        let runners: Vec<&Runner> = ledger.runner.iter().chain(left_behind).filter(|runner| runner.id == id).collect();
-        let Some(first) = runners.first() else { return Ok(None) };
-        let address = |runner: &Runner| RegistrationUrl::parse(&runner.url).map_err(Failure::Refused);
-        let url = address(first)?;
-        for other in &runners[1..] {
-            let other = address(other)?;
-            // Ids are unique within an address only.
-            if other != url {
-                return Err(Failure::Refused(format!(
-                    "The ledger knows runner {id} at two addresses: remove those that are not needed by hand, on {} and {}.",
-                    url.settings_page(),
-                    other.settings_page()
-                )));
-            }
+        let runners = ledger.runner.iter().chain(left_behind);
+        let runners: Vec<&Runner> = runners.filter(|runner| runner.id == id && runner.url == url).collect();
+        if runners.is_empty() {
+            return Ok(None);
         }
-        Ok(Some((runners, url)))
+        Ok(Some((runners, RegistrationUrl::parse(url).map_err(Failure::Refused)?)))
+    }
+
+    /// What the attempt in the ledger asked for. `None` if there is no attempt.
+    pub fn attempted(&self) -> Result<Option<Attempted>, Failure> {
+        let Some(ledger) = self.ledger()?.filter(|ledger| ledger.attempt.is_some()) else { return Ok(None) };
+        let asked = Attempted::deserialize(Value::Object(ledger.registration.clone()));
+        asked.map(Some).map_err(|error| {
+            Failure::Refused(format!("What the attempt in the ledger asked for cannot be read: {error}."))
+        })
+    }
+
+    /// The runner that had the name before the attempt in the ledger, which is the one that is being made.
+    pub fn held_before(&self) -> Option<u64> {
+        let ledger = self.ledger.as_ref().ok()?.as_ref()?;
+        let home = self.manifest.registration.url.as_str();
+        match ledger.attempt.as_ref()?.before {
+            NameHolder::Runner(id) if ledger.registration.get("url")?.as_str()? == home => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether whoever asked is still there.
+    pub fn asker_is_there(&self) -> bool {
+        self.client.asker_is_there()
+    }
+
+    /// From now on what was done is undone, for nobody in particular.
+    pub fn undo(&self) {
+        self.client.undo();
+    }
+
+    fn ledger(&self) -> Result<Option<&Ledger>, Failure> {
+        self.ledger.as_ref().map(Option::as_ref).map_err(|fault| Failure::Refused(fault.clone()))
     }
 
     /// Waits before something is tried once more; fails with `why` if there is no time for it.
     pub fn pause(&self, attempt: u32, why: String) -> Result<(), Failure> {
         self.client.pause(attempt, why)
     }
-}
-
-/// Whether two names are the same to GitHub.
-pub fn same_name(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
 }
 
 /// A runner as sentences name it.

@@ -75,7 +75,7 @@ fn an_app_makes_and_deletes_a_runner() {
     let made = stand.ask(&Verb::Issue(Issue::Jit { work_folder: "/work".into() })).answer.outcome;
     let Outcome::Jit { id, .. } = made else { panic!("{made:?}") };
     stand.know(id, NAME, REPOSITORY);
-    assert_eq!(stand.ask(&Verb::Retire { id }).answer.outcome, Outcome::Retired);
+    assert_eq!(stand.ask(&Verb::Retire { id, url: REPOSITORY.into() }).answer.outcome, Outcome::Retired);
     assert!(stand.runners().is_empty());
 }
 
@@ -84,7 +84,10 @@ fn a_runner_of_another_repository_needs_a_token_for_that_one() {
     let mut stand = stand(REPOSITORY, app());
     stand.add_runner(7, NAME, "repos/octo-org/old");
     stand.know(7, NAME, "https://github.com/octo-org/old");
-    assert_eq!(stand.ask(&Verb::Retire { id: 7 }).answer.outcome, Outcome::Retired);
+    assert_eq!(
+        stand.ask(&Verb::Retire { id: 7, url: "https://github.com/octo-org/old".into() }).answer.outcome,
+        Outcome::Retired
+    );
     assert_eq!(narrowed(&stand)["repositories"], json!(["old"]));
 }
 

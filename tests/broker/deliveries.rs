@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use github_runners::protocol::{Issue, Outcome, Verb};
+use github_runners::protocol::{Issue, Outcome, Verb, Whom};
 use serde_json::json;
 
 use crate::github::{Delivery, Fault, Identity};
@@ -13,7 +13,7 @@ fn what_fails_is_asked_again() {
     for fault in [Fault::next("", 502), Fault::badly("", Delivery::CutOff), Fault::badly("", Delivery::Closed)] {
         let stand = Stand::new();
         stand.inject(Fault { times: 2, ..fault });
-        assert_eq!(stand.ask(&Verb::Observe { id: None }).answer.outcome, Outcome::Seen(None));
+        assert_eq!(stand.ask(&Verb::Observe(Whom::Name)).answer.outcome, Outcome::Seen(None));
         assert_eq!(stand.seen().len(), 3);
     }
 }
@@ -41,7 +41,7 @@ fn patience_ends_whatever_github_does() {
 fn a_page_of_something_in_between_is_not_believed() {
     let stand = Stand::new();
     stand.inject(Fault { html: true, times: 99, ..Fault::default() });
-    assert!(stand.ask_for(&Verb::Observe { id: None }, 1).unreachable().contains("not JSON"));
+    assert!(stand.ask_for(&Verb::Observe(Whom::Name), 1).unreachable().contains("not JSON"));
 }
 
 #[test]

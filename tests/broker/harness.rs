@@ -71,6 +71,14 @@ impl Stand {
         self.ledger["leftBehind"] = json!([]);
     }
 
+    /// An attempt that the ledger knows, by the name and the address that it asked for and who had the name before.
+    pub fn attempt(&mut self, name: &Value, url: &str, before: &Value) {
+        self.know(0, NAME, URL);
+        self.ledger["runner"] = Value::Null;
+        (self.ledger["registration"]["name"], self.ledger["registration"]["url"]) = (name.clone(), json!(url));
+        self.ledger["attempt"] = json!({ "since": 1, "before": before });
+    }
+
     /// The program with everything that systemd would give it.
     pub fn program(&self) -> Command {
         let (manifest, credentials) =
@@ -133,9 +141,9 @@ impl Stand {
         self.github.records().iter().map(line).collect()
     }
 
-    /// How many requests of this method and piece of path GitHub saw.
+    /// How many requests of this method (empty: of any) and piece of path GitHub saw.
     pub fn count(&self, method: &str, path: &str) -> usize {
-        let fits = |record: &&Record| record.method == method && record.path.contains(path);
+        let fits = |record: &&Record| (method.is_empty() || record.method == method) && record.path.contains(path);
         self.github.records().iter().filter(fits).count()
     }
 

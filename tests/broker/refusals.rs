@@ -1,6 +1,6 @@
 //! Refusals of GitHub come with the way out.
 
-use github_runners::protocol::{Issue, Verb};
+use github_runners::protocol::{Issue, Verb, Whom};
 
 use crate::github::{Fault, Pat};
 use crate::harness::{PAT, Stand, URL};
@@ -24,7 +24,7 @@ fn a_token_with_limits_is_told_what_it_lacks() {
     ] {
         let stand = Stand::at(url);
         stand.github.change(|state| (state.pats.clear(), state.limited_pats.push(pat))).unwrap();
-        for verb in [Verb::Preflight, Verb::Issue(Issue::Token), Verb::Observe { id: Some(7) }] {
+        for verb in [Verb::Preflight, Verb::Issue(Issue::Token), Verb::Observe(Whom::Id { id: 7, url: url.into() })] {
             let text = stand.ask(&verb).refusal();
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");
         }
