@@ -1,7 +1,8 @@
 //! Getting what registers the runner.
 //!
 //! A runner is never made twice: after an answer that was lost the name is looked up first, and what is found is given
-//! back for the caller to judge. Nobody's runner is deleted for its name, unless `replace` says so.
+//! back for the caller to judge. Nobody's runner is deleted for its name, unless `replace` says so and it had the name
+//! before.
 
 use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made};
 use crate::model::{RunnerGroup, RunnerName, shown};
@@ -35,35 +36,53 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
         name: name.clone(),
         work_folder,
     };
+    // Those who had the name before anything was asked for; anybody else who has it later may be what was asked for.
+    let mut before: Vec<u64> = session.held_before().into_iter().collect();
+    let mut lost: Option<String> = None;
     let mut conflicts = 0;
     for attempt in 0.. {
-        match api.make(&request) {
+        let taken = match api.make(&request) {
             Ok(Made::New(jit)) => return made(&api, jit),
-            Ok(Made::NameTaken) => {
-                let holder = api.find(&name)?;
-                if let Some(kept) = kept(session, &api, holder, conflicts)? {
-                    return Ok(kept);
-                }
-                conflicts += 1;
+            Ok(Made::NameTaken) => true,
+            Err(Failure::Lost(why)) => {
+                lost = Some(why);
+                false
             }
-            Err(Failure::Lost(why)) => match api.find(&name) {
-                Ok(Some(seen)) => return Ok(Outcome::NameTaken(seen)),
-                Ok(None) => session.pause(attempt, why)?,
-                Err(Failure::Unreachable(later)) => {
-                    return Err(Failure::Unreachable(format!(
-                        "{why}, so it is not known whether the runner was made, and then {later}"
-                    )));
-                }
-                Err(other) => return Err(other),
-            },
             Err(other) => return Err(other),
+        };
+        let holder = api.find(&name).map_err(|failure| match (failure, &lost) {
+            (Failure::Unreachable(later), Some(why)) => {
+                Failure::Unreachable(format!("{why}, so it is not known whether the runner was made, and then {later}"))
+            }
+            (other, _) => other,
+        })?;
+        if let Some(seen) = &holder {
+            if lost.is_some() && !before.contains(&seen.id) {
+                return Ok(Outcome::Uncertain(seen.clone()));
+            }
+            before.push(seen.id);
+        }
+        if taken || holder.is_some() {
+            if let Some(kept) = kept(session, &api, holder, &name, conflicts)? {
+                return Ok(kept);
+            }
+            conflicts += 1;
+        }
+        if let Some(why) = lost.as_ref().filter(|_| !taken) {
+            session.pause(attempt, why.clone())?;
         }
     }
     Err(Failure::Unreachable("it was tried too often".into()))
 }
 
 /// The outcome if the name stays with its holder; otherwise it is free now.
-fn kept(session: &Session, api: &Api, holder: Option<Seen>, conflicts: u32) -> Result<Option<Outcome>, Failure> {
+fn kept(
+    session: &Session,
+    api: &Api,
+    holder: Option<Seen>,
+    name: &str,
+    conflicts: u32,
+) -> Result<Option<Outcome>, Failure> {
     match holder {
         Some(seen) if !session.manifest.replace || conflicts >= MOST_REPLACED => Ok(Some(Outcome::NameTaken(seen))),
         Some(seen) => match api.delete(seen.id)? {
@@ -76,7 +95,7 @@ fn kept(session: &Session, api: &Api, holder: Option<Seen>, conflicts: u32) -> R
         },
         None if conflicts >= MOST_REPLACED => Err(Failure::Refused(format!(
             "GitHub says that the name {} is taken, but shows no such runner: set another `name`.",
-            shown(&name(session.manifest.registration.name.as_ref())?)
+            shown(name)
         ))),
         None => Ok(None),
     }

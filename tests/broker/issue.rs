@@ -4,7 +4,7 @@ use github_runners::protocol::{Issue, Outcome, Seen, Verb};
 use serde_json::json;
 
 use crate::github::{Delivery, Fault, Group, JitChanges};
-use crate::harness::{ENTITY, NAME, Stand, Told, idle};
+use crate::harness::{ENTITY, NAME, Stand, Told, URL, idle};
 
 const JIT: &str = "/generate-jitconfig";
 
@@ -91,9 +91,61 @@ fn a_runner_is_never_made_twice() {
     for fault in [after, cut, closed] {
         let stand = Stand::new();
         stand.inject(fault);
-        assert_eq!(jit(&stand).answer.outcome, Outcome::NameTaken(idle(21, NAME)));
+        let told = jit(&stand);
+        assert_eq!(told.answer.outcome, Outcome::Uncertain(idle(21, NAME)));
+        assert!(
+            told.journal.contains("the answer was lost, and \"runner1\" (id 21), offline has the name"),
+            "{}",
+            told.journal
+        );
         assert_eq!((stand.count("POST", JIT), stand.count("DELETE", ""), stand.runners().len()), (1, 0, 1));
     }
+}
+
+#[test]
+fn what_appears_late_is_not_told_as_somebody_elses() {
+    for replace in [false, true] {
+        let mut stand = Stand::new();
+        stand.manifest["replace"] = json!(replace);
+        stand.inject(Fault::next(JIT, 502));
+        // What the first one asked for comes to be only now.
+        stand.inject(Fault { after_effect: true, ..Fault::next(JIT, 409) });
+        assert_eq!(jit(&stand).answer.outcome, Outcome::Uncertain(idle(21, NAME)));
+        assert_eq!((stand.count("POST", JIT), stand.count("DELETE", "")), (2, 0));
+    }
+}
+
+#[test]
+fn replace_deletes_nobody_who_may_be_the_one_that_was_asked_for() {
+    let mut stand = Stand::new();
+    stand.manifest["replace"] = json!(true);
+    stand.add_runner(7, NAME, ENTITY);
+    stand.inject(Fault::next(JIT, 409));
+    stand.inject(Fault { after_effect: true, ..Fault::next(JIT, 502) });
+    assert_eq!(jit(&stand).answer.outcome, Outcome::Uncertain(idle(21, NAME)));
+    assert_eq!((stand.count("DELETE", ""), stand.count("DELETE", "/actions/runners/7")), (1, 1));
+    // Nor one of whom nobody knows whether it was there before.
+    stand.inject(Fault::next(JIT, 502));
+    assert_eq!(jit(&stand).answer.outcome, Outcome::Uncertain(idle(21, NAME)));
+    stand.attempt(&json!(NAME), "https://github.com/octo-org/old", &json!({ "runner": 21 }));
+    stand.inject(Fault::next(JIT, 502));
+    assert_eq!(jit(&stand).answer.outcome, Outcome::Uncertain(idle(21, NAME)));
+    assert_eq!((stand.count("DELETE", ""), stand.runners().len()), (1, 1));
+}
+
+#[test]
+fn who_had_the_name_before_is_not_the_one_that_was_asked_for() {
+    let mut stand = Stand::new();
+    stand.add_runner(7, NAME, ENTITY);
+    stand.attempt(&json!(NAME), URL, &json!({ "runner": 7 }));
+    stand.inject(Fault::next(JIT, 502));
+    assert_eq!(jit(&stand).answer.outcome, Outcome::NameTaken(idle(7, NAME)));
+    assert_eq!((stand.count("POST", JIT), stand.count("DELETE", "")), (1, 0));
+    stand.manifest["replace"] = json!(true);
+    stand.inject(Fault::next(JIT, 502));
+    let told = jit(&stand);
+    assert!(matches!(told.answer.outcome, Outcome::Jit { id: 21, .. }), "{}", told.journal);
+    assert_eq!((stand.count("POST", JIT), stand.runners()), (3, vec![NAME.to_owned()]));
 }
 
 #[test]
