@@ -32,6 +32,15 @@ use surroundings::Real;
 /// Nobody is kept waiting longer, whatever was asked for.
 const LONGEST_PATIENCE: u64 = 10 * 60;
 
+/// What a question needs besides GitHub.
+struct Prepared {
+    verb: Verb,
+    patience: Duration,
+    manifest: Manifest,
+    credential: Credential,
+    https: Https,
+}
+
 /// Reads one question from standard input and writes one answer to standard output.
 ///
 /// # Errors
@@ -39,18 +48,27 @@ const LONGEST_PATIENCE: u64 = 10 * 60;
 /// Only if no answer could be given: whoever asked is gone. Refusals are answers.
 pub fn run(manifest: &Path) -> Result<()> {
     let surroundings = Real::start();
-    let (verb, credential_expires, result) = match line::read() {
-        Ok(line) => answer(manifest, &line, &surroundings),
-        Err(fault) => (None, None, Err(Failure::Refused(fault))),
-    };
-    let asked = said::verb(verb.as_ref());
-    let outcome = match result {
+    let question = line::read().and_then(|line| request(&line));
+    let asked = said::verb(question.as_ref().ok().map(|request| &request.verb));
+    let Prepared { verb, patience, manifest, credential, https } =
+        match question.and_then(|request| prepare(manifest, request)) {
+            Ok(prepared) => prepared,
+            Err(fault) => return tell(&asked, None, Outcome::Refused(fault)),
+        };
+    let client = Client::new(ApiBase::of(&manifest.registration.url), &https, &surroundings, patience);
+    let session = Session::new(&manifest, &credential, credential::ledger(&manifest), &client);
+    let outcome = match answer(&session, verb) {
         Ok(outcome) => outcome,
         Err(Failure::Refused(text)) => Outcome::Refused(text),
         Err(Failure::Unreachable(text) | Failure::Lost(text)) => Outcome::Unreachable(text),
         Err(Failure::RateLimited(until)) => Outcome::RateLimited(until),
         Err(Failure::AskerGone) => bail!("Stopped before {asked} was done: whoever asked is gone"),
     };
+    tell(&asked, client.credential_expires(), outcome.clone()).inspect_err(|_| issue::unheard(&session, &outcome))
+}
+
+/// Writes the answer, and a line about it.
+fn tell(asked: &str, credential_expires: Option<u64>, outcome: Outcome) -> Result<()> {
     let (good, words) = said::outcome(&outcome);
     line::write(&Answer { version: VERSION, credential_expires, outcome })
         .with_context(|| format!("Failed to answer; {asked}: {words}"))?;
@@ -62,35 +80,27 @@ pub fn run(manifest: &Path) -> Result<()> {
     Ok(())
 }
 
-type Answered = (Option<Verb>, Option<u64>, Result<Outcome, Failure>);
+/// Reads what the question needs, and checks that it is for this broker.
+fn prepare(manifest: &Path, request: Request) -> Result<Prepared, String> {
+    let manifest = read_manifest(manifest).map_err(|error| format!("{error:#}"))?;
+    is_for(&request, &manifest)?;
+    Ok(Prepared {
+        credential: Credential::read(&manifest)?,
+        https: Https::new()?,
+        patience: Duration::from_secs(request.patience.min(LONGEST_PATIENCE)),
+        verb: request.verb,
+        manifest,
+    })
+}
 
-fn answer(manifest: &Path, line: &[u8], surroundings: &Real) -> Answered {
-    let refused = |verb, text| (verb, None, Err(Failure::Refused(text)));
-    let request = match request(line) {
-        Ok(request) => request,
-        Err(fault) => return refused(None, fault),
-    };
-    let verb = Some(request.verb.clone());
-    let prepared = read_manifest(manifest)
-        .map_err(|error| format!("{error:#}"))
-        .and_then(|manifest| is_for(&request, &manifest).map(|()| manifest))
-        .and_then(|manifest| Ok((Credential::read(&manifest)?, Https::new()?, manifest)));
-    let (credential, https, manifest) = match prepared {
-        Ok(prepared) => prepared,
-        Err(fault) => return refused(verb, fault),
-    };
-    let base = ApiBase::of(&manifest.registration.url);
-    let patience = Duration::from_secs(request.patience.min(LONGEST_PATIENCE));
-    let client = Client::new(base, &https, surroundings, patience);
-    let session = Session::new(&manifest, &credential, credential::ledger(&manifest), &client);
-    let result = match request.verb {
-        Verb::Issue(Issue::Token) => issue::token(&session),
-        Verb::Issue(Issue::Jit { work_folder }) => issue::jit(&session, work_folder),
-        Verb::Retire { id, url } => retire::retire(&session, id, &url),
-        Verb::Observe(whom) => look::observe(&session, whom),
-        Verb::Preflight => look::preflight(&session),
-    };
-    (verb, client.credential_expires(), result)
+fn answer(session: &Session, verb: Verb) -> Result<Outcome, Failure> {
+    match verb {
+        Verb::Issue(Issue::Token) => issue::token(session),
+        Verb::Issue(Issue::Jit { work_folder }) => issue::jit(session, work_folder),
+        Verb::Retire { id, url } => retire::retire(session, id, &url),
+        Verb::Observe(whom) => look::observe(session, whom),
+        Verb::Preflight => look::preflight(session),
+    }
 }
 
 /// Reads a question.

@@ -2,7 +2,7 @@
 //!
 //! A runner is never made twice: after an answer that was lost the name is looked up first, and what is found is given
 //! back for the caller to judge. Nobody's runner is deleted for its name, unless `replace` says so and it had the name
-//! before.
+//! before. What was made for somebody who does not get to know of it is deleted again.
 
 use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made};
 use crate::model::{RunnerGroup, RunnerName, shown};
@@ -42,7 +42,7 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
     let mut conflicts = 0;
     for attempt in 0.. {
         let taken = match api.make(&request) {
-            Ok(Made::New(jit)) => return made(&api, jit),
+            Ok(Made::New(jit)) => return made(session, &api, jit),
             Ok(Made::NameTaken) => true,
             Err(Failure::Lost(why)) => {
                 lost = Some(why);
@@ -101,20 +101,46 @@ fn kept(
     }
 }
 
-fn made(api: &Api, jit: Jit) -> Result<Outcome, Failure> {
-    let why = match jit.files {
-        Ok(files) => return Ok(Outcome::Jit { id: jit.id, name: jit.name, files }),
-        Err(why) => why,
-    };
-    // It is ours beyond doubt, and of no use to anybody.
-    let then = match api.delete(jit.id) {
-        Ok(Deleted::Now | Deleted::Gone) => "the runner was deleted again",
-        Ok(Deleted::Busy) | Err(_) => "the runner could not be deleted again",
-    };
-    Err(Failure::Refused(format!(
-        "GitHub made runner {} with a configuration that cannot be used, because {why}; {then}. Set `registration.method` to \"configure\".",
-        called(&jit.name, jit.id)
-    )))
+/// What is said about a runner that was made, if there is anybody to say it to.
+fn made(session: &Session, api: &Api, jit: Jit) -> Result<Outcome, Failure> {
+    match jit.files {
+        Ok(files) if session.asker_is_there() => Ok(Outcome::Jit { id: jit.id, name: jit.name, files }),
+        Ok(_) => {
+            tell_undone(&jit.name, jit.id, &undo(session, Some(api), jit.id));
+            Err(Failure::AskerGone)
+        }
+        // The server just made it for us, and it is of no use to anybody.
+        Err(why) => Err(Failure::Refused(format!(
+            "GitHub made runner {} with a configuration that cannot be used, because {why}; {}. Set `registration.method` to \"configure\".",
+            called(&jit.name, jit.id),
+            undo(session, Some(api), jit.id)
+        ))),
+    }
+}
+
+/// Deletes what `outcome` tells of, because nobody heard it.
+pub fn unheard(session: &Session, outcome: &Outcome) {
+    if let Outcome::Jit { id, name, .. } = outcome {
+        session.undo();
+        tell_undone(name, *id, &undo(session, session.home().ok().as_ref(), *id));
+    }
+}
+
+fn tell_undone(name: &str, id: u64, then: &str) {
+    tracing::warn!("GitHub made runner {} for somebody who is gone; {then}", called(name, id));
+}
+
+/// Deletes a runner that was just made, if it can be asked for; the end of a sentence about it.
+fn undo(session: &Session, api: Option<&Api>, id: u64) -> String {
+    session.undo();
+    // No runner has the id 0.
+    match api.filter(|_| id > 0).map(|api| api.delete(id)) {
+        Some(Ok(Deleted::Now | Deleted::Gone)) => "the runner was deleted again".into(),
+        _ => format!(
+            "the runner could not be deleted again: remove it on {} by hand if it is there",
+            session.manifest.registration.url.settings_page()
+        ),
+    }
 }
 
 /// The name under which a runner is registered: the one that was configured, or the host's.

@@ -1,7 +1,8 @@
 //! Who asks, how, and whether they are still there.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use github_runners::protocol::{Issue, Outcome, Verb};
@@ -65,17 +66,22 @@ fn a_proxy_that_is_none_is_not_passed_by() {
     assert!(stand.seen().is_empty());
 }
 
-/// Starts a broker whose first request takes a while, leaves in the middle of it, and gives the journal.
+/// Starts a broker with a request that takes a while, leaves in the middle of it, and gives the journal.
 fn leave(stand: &Stand, verb: &Verb, slow: &str) -> String {
     stand.inject(Fault { path: slow.into(), delay_ms: 300, ..Fault::default() });
     let mut child = stand.start(verb, 20);
     let started = Instant::now();
-    while stand.seen().is_empty() {
+    while stand.count("", slow) == 0 {
         assert!(started.elapsed() < Duration::from_secs(20), "GitHub was never asked");
         // Between two looks; the limit is above.
         std::thread::sleep(Duration::from_millis(1));
     }
     drop(child.stdout.take());
+    failed(child)
+}
+
+/// The journal of a broker that could not answer.
+fn failed(mut child: Child) -> String {
     let mut journal = String::new();
     child.stderr.take().unwrap().read_to_string(&mut journal).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "{journal}");
@@ -91,9 +97,48 @@ fn nothing_is_made_or_deleted_for_somebody_who_is_gone() {
     let mut stand = Stand::new();
     stand.add_runner(7, NAME, ENTITY);
     stand.know(7, NAME, URL);
-    let journal = leave(&stand, &Verb::Retire { id: 7 }, "/actions/runners/7");
+    let journal = leave(&stand, &Verb::Retire { id: 7, url: URL.into() }, "/actions/runners/7");
     assert!(journal.contains("Deleting the runner of id 7"), "{journal}");
     assert_eq!((stand.count("DELETE", ""), stand.runners().len()), (0, 1));
+}
+
+#[test]
+fn what_was_made_for_somebody_who_left_meanwhile_is_deleted_again() {
+    let stand = Stand::new();
+    let verb = Verb::Issue(Issue::Jit { work_folder: "/work".into() });
+    // Also if GitHub needs to be asked twice for it.
+    stand.inject(Fault { method: Some("DELETE".into()), ..Fault::next("/actions/runners/21", 502) });
+    let journal = leave(&stand, &verb, "/generate-jitconfig");
+    assert!(
+        journal.contains("runner \"runner1\" (id 21) for somebody who is gone; the runner was deleted"),
+        "{journal}"
+    );
+    assert!(journal.contains("Stopped before Having") && journal.lines().count() == 2, "{journal}");
+    assert_eq!((stand.count("DELETE", "/actions/runners/21"), stand.runners().len()), (2, 0));
+}
+
+#[test]
+fn what_was_made_and_cannot_be_deleted_again_is_told() {
+    let stand = Stand::new();
+    stand.inject(Fault { method: Some("DELETE".into()), ..Fault::next("", 403) });
+    let journal = leave(&stand, &Verb::Issue(Issue::Jit { work_folder: "/work".into() }), "/generate-jitconfig");
+    let page = "could not be deleted again: remove it on https://github.com/organizations/octo-org/settings/";
+    assert!(journal.contains(page), "{journal}");
+    assert_eq!(stand.runners(), [NAME]);
+}
+
+#[test]
+fn what_was_made_is_deleted_again_if_the_answer_cannot_be_written() {
+    let stand = Stand::new();
+    let mut program = stand.program();
+    // There is somebody, but nothing can be said to them.
+    program.stdout(File::options().write(true).open("/dev/full").unwrap());
+    let verb = Verb::Issue(Issue::Jit { work_folder: "/work".into() });
+    let question = json!({ "version": 1, "instance": "runner1", "patience": 20, "verb": verb });
+    let journal = failed(start_with(&mut program, &format!("{question}\n")));
+    assert!(journal.contains("for somebody who is gone; the runner was deleted again"), "{journal}");
+    assert!(journal.contains("Failed to answer; Having GitHub make a runner: made \"runner1\""), "{journal}");
+    assert_eq!((stand.count("POST", "/generate-jitconfig"), stand.runners().len()), (1, 0));
 }
 
 #[test]

@@ -149,6 +149,25 @@ fn who_had_the_name_before_is_not_the_one_that_was_asked_for() {
 }
 
 #[test]
+fn a_runner_that_is_another_than_was_asked_for_is_deleted_again() {
+    for (changes, part, left) in [
+        (json!({ "name": "other" }), "runner \"other\" (id 21)", 0),
+        (json!({ "id": 0 }), "a runner with no id; the runner could not be deleted again: remove it on https://", 1),
+    ] {
+        let stand = Stand::new();
+        let runner = serde_json::from_value(changes).unwrap();
+        stand.github.change(|state| state.jit = JitChanges { runner, ..JitChanges::default() }).unwrap();
+        let text = jit(&stand).refusal();
+        assert!(text.contains(part), "{text}");
+        assert_eq!((stand.runners().len(), stand.count("DELETE", "")), (left, 1 - left));
+    }
+    let stand = Stand::new();
+    let runner = [("name".into(), json!("RUNNER1"))].into();
+    stand.github.change(|state| state.jit = JitChanges { runner, ..JitChanges::default() }).unwrap();
+    assert!(matches!(jit(&stand).answer.outcome, Outcome::Jit { .. }));
+}
+
+#[test]
 fn a_runner_that_was_not_made_is_asked_for_again_after_a_look() {
     let stand = Stand::new();
     stand.inject(Fault::next(JIT, 500));
