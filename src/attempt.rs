@@ -10,7 +10,7 @@ use anyhow::Result;
 use tracing::info;
 
 use crate::ask::Broker;
-use crate::ledger::{Attempt, Book, NameHolder, Runner};
+use crate::ledger::{Attempt, Book, NameHolder, Runner, is_reaped};
 use crate::model::{RegistrationUrl, shown};
 use crate::protocol::{Outcome, Seen, Verb, Whom};
 use crate::retire::{pay, reason};
@@ -31,14 +31,16 @@ pub enum Resolved {
 }
 
 /// Whether a runner is the one that an attempt made, if it has the attempt's name.
+///
+/// GitHub removes what nobody uses, so after that time it can only be another one.
 #[must_use]
-pub fn made(seen: &Seen, attempt: &Attempt) -> bool {
+pub fn made(seen: &Seen, attempt: &Attempt, ephemeral: bool, now: u64) -> bool {
     let is_new = match attempt.before {
         NameHolder::Unknown => false,
         NameHolder::Nobody => true,
         NameHolder::Runner(id) => id != seen.id,
     };
-    is_new && !seen.online && !seen.busy
+    is_new && !seen.online && !seen.busy && !is_reaped(attempt.since, ephemeral, now)
 }
 
 /// Looks for what an open attempt made, under the name and at the address of then, and takes it back, until `end`.
@@ -54,6 +56,7 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
     let Some(attempt) = book.entry.attempt.clone().filter(|_| book.entry.runner.is_none()) else {
         return Ok(Resolved::Nothing);
     };
+    let ephemeral = book.entry.registration.get("ephemeral") == Some(&true.into());
     if attempt.before == NameHolder::Unknown {
         return Ok(Resolved::Nothing);
     }
@@ -64,7 +67,7 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
     }
     thread::sleep(early);
     match broker.ask(Verb::Observe(Whom::Attempt), LOOK.min(end.saturating_duration_since(Instant::now()))).outcome {
-        Outcome::Seen(Some(seen)) if made(&seen, &attempt) => {
+        Outcome::Seen(Some(seen)) if made(&seen, &attempt, ephemeral, now()?) => {
             let (name, id) = (shown(&seen.name), seen.id);
             info!("The runner {name}, id {id}, was made by a start that was cut off");
             take_back(broker, book, seen, end)
@@ -110,7 +113,12 @@ mod tests {
     fn what_an_attempt_made_is_ours_until_a_listener_uses_it() {
         let seen = |id| Seen { id, name: "runner1".into(), online: false, busy: false };
         let attempt = |before| Attempt { since: 0, before };
+        let made = |seen: &Seen, attempt: &Attempt| made(seen, attempt, true, 1_000);
         assert!(made(&seen(99), &attempt(NameHolder::Nobody)));
+        assert!(
+            !super::made(&seen(99), &attempt(NameHolder::Nobody), true, 3 * 86_400),
+            "that one was removed long ago"
+        );
         assert!(!made(&Seen { online: true, ..seen(99) }, &attempt(NameHolder::Nobody)));
         assert!(!made(&Seen { busy: true, ..seen(99) }, &attempt(NameHolder::Nobody)));
         assert!(!made(&seen(99), &attempt(NameHolder::Unknown)), "it may have been there before");

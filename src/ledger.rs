@@ -167,13 +167,19 @@ impl LeftBehind {
         self.runner.id == runner.id && self.runner.url == runner.url
     }
 
-    /// Whether GitHub itself has removed the runner by now: it does so with ephemeral runners after one day
-    /// offline and with others after fourteen. One day is added for clocks and for slow clean-up.
+    /// Whether GitHub itself has removed the runner by now, if nobody used it.
     #[must_use]
     pub fn is_reaped(&self, now: u64) -> bool {
-        let days = if self.ephemeral { 2 } else { 15 };
-        now.saturating_sub(self.since) > days * DAY
+        is_reaped(self.since, self.ephemeral, now)
     }
+}
+
+/// Whether GitHub has removed by now what nobody used since then: it does so with ephemeral runners after one day offline
+/// and with others after fourteen. One day is added for clocks and for slow clean-up.
+#[must_use]
+pub fn is_reaped(since: u64, ephemeral: bool, now: u64) -> bool {
+    let days = if ephemeral { 2 } else { 15 };
+    now.saturating_sub(since) > days * DAY
 }
 
 impl Ledger {

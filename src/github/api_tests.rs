@@ -42,7 +42,7 @@ fn of_a_name_without_end_only_the_beginning_is_kept() {
 #[test]
 fn what_was_made_is_what_was_asked_for() {
     let made = |runner: &str| {
-        let config = r#"eyIucnVubmVyIjoiZTMwPSJ9"#;
+        let config = "eyIucnVubmVyIjoiZTMwPSJ9";
         let fake = Fake::new().answers(201, &[], &format!(r#"{{"runner":{runner},"encoded_jit_config":"{config}"}}"#));
         let client = fake.client(9);
         let (name, labels, work_folder) = ("runner1".into(), vec![], "/work".into());

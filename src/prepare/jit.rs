@@ -40,7 +40,7 @@ pub(super) fn run(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>, e
     let mut outcome = found.ask(broker, verb(), PATIENCE);
     let attempt = book.entry.attempt.clone();
     if let (Outcome::Uncertain(seen), Some(attempt)) = (&outcome, attempt)
-        && made(seen, &attempt)
+        && made(seen, &attempt, true, now()?)
     {
         // The server made it, but gives its files out only once.
         take_back(broker, book, seen.clone(), Instant::now() + PATIENCE)?;
@@ -53,17 +53,16 @@ pub(super) fn run(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>, e
     let (id, name, files) = match outcome {
         Outcome::Jit { id, name, files } => (id, name, files),
         Outcome::Uncertain(seen) => bail!("{}", taken(found, &seen)),
-        outcome => {
-            if !earlier && !matches!(outcome, Outcome::Unreachable(_)) {
-                // The server said that it made nothing, so whoever has the name now is not this host's.
+        Outcome::NameTaken(seen) => {
+            if !earlier {
+                // The server made nothing, so whoever has the name now is not this host's.
                 book.entry.attempt = None;
                 book.save()?;
             }
-            match outcome {
-                Outcome::NameTaken(seen) => bail!("{}", taken(found, &seen)),
-                outcome => bail!("Failed to register: {}", reason(&outcome)),
-            }
+            bail!("{}", taken(found, &seen))
         }
+        // An earlier try of the same request may have had its effect, so the attempt stays open.
+        outcome => bail!("Failed to register: {}", reason(&outcome)),
     };
     // Before the files: if they turn out bad or this step dies, somebody knows whom to take back.
     let name = name.chars().take(LONGEST_NAME).collect();

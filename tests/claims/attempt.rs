@@ -117,6 +117,27 @@ fn an_attempt_of_long_ago_that_made_nothing_is_over() {
 }
 
 #[test]
+fn an_attempt_that_github_has_cleaned_up_since_claims_nobody() {
+    let (host, server) = cut_off();
+    server.add(62, "runner1");
+    edit(&host, |ledger| ledger["attempt"]["since"] = json!(now() - 16 * 86_400));
+    host.settle("success", None).good();
+    assert!(host.prepare().bad().contains("id 62, offline, exists already"));
+    assert_eq!(server.ids(), [62]);
+}
+
+#[test]
+fn a_refusal_may_follow_a_try_that_had_its_effect() {
+    let (host, server) = ephemeral();
+    server.state().after_jit = Some(Outcome::Refused("No more of that.".into()));
+    assert!(host.prepare().bad().contains("Failed to register: No more of that"));
+    assert_eq!(server.ids(), [41]);
+    server.state().instead = None;
+    host.settle("exit-code", None).good();
+    assert_eq!(server.state().deleted, [41]);
+}
+
+#[test]
 fn an_answer_that_is_lost_costs_one_more_request_and_no_orphan() {
     let (host, server) = ephemeral();
     server.state().uncertain = true;

@@ -43,6 +43,8 @@ pub struct State {
     pub uncertain: bool,
     /// Somebody else's runners that come right after a look.
     pub after_look: Vec<Seen>,
+    /// Answers the next request for a JIT configuration, which has its effect all the same.
+    pub after_jit: Option<Outcome>,
     /// Answers everything from the next deletion on.
     pub after_retire: Option<Outcome>,
     /// Another address that never answers.
@@ -135,7 +137,10 @@ fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
     assert_eq!(request.instance.as_str(), "runner1");
     state.asked.push(request.verb.clone());
     let is_jit = matches!(request.verb, Verb::Issue(Issue::Jit { .. }));
-    let outcome = state.instead.clone().unwrap_or_else(|| state.outcome(request.verb, ledger));
+    let mut outcome = state.instead.clone().unwrap_or_else(|| state.outcome(request.verb, ledger));
+    if is_jit && let Some(instead) = state.after_jit.take() {
+        outcome = instead;
+    }
     if is_jit && std::mem::take(&mut state.mute_at_jit) {
         return true;
     }

@@ -65,6 +65,7 @@ pub fn missing_token(machine: &Machine) -> Result<()> {
 
 pub fn each_point(machine: &Machine) -> Result<()> {
     let mut runner = Runner::new(machine, "faulty")?;
+    runner.hurry()?;
     for (number, point) in POINTS.iter().enumerate() {
         // A new token makes every start a registration.
         runner.set_token(&format!("ghp_fakeFAULT{number:020}"))?;
@@ -92,7 +93,8 @@ pub fn each_point(machine: &Machine) -> Result<()> {
         runner.wait_for_line("Runner faulty: ")?;
         heal(machine, &mut runner).with_context(|| format!("after SIG{signal} at {point}"))?;
     }
-    runner.stop()
+    runner.stop()?;
+    runner.remove_drop_ins()
 }
 
 fn heal(machine: &Machine, runner: &mut Runner<'_>) -> Result<()> {

@@ -12,6 +12,7 @@ const DELAY: u64 = 800;
 
 pub fn everywhere(machine: &Machine) -> Result<()> {
     let mut runner = Runner::new(machine, "jit")?;
+    runner.hurry()?;
     let broker = "github-runner-broker-jit@*.service";
     // What the server is at when the kill comes; an ephemeral runner that was not used is deleted at each start.
     for path in ["/actions/runners/generate-jitconfig", "/actions/runners?", "/actions/runners/"] {
@@ -36,5 +37,5 @@ pub fn everywhere(machine: &Machine) -> Result<()> {
     runner.settles()?;
     runner.stop()?;
     ensure!(runner.listed()? == [0_u64; 0], "GitHub still lists {:?}", runner.listed()?);
-    Ok(())
+    runner.remove_drop_ins()
 }
