@@ -95,7 +95,8 @@ fn a_settle_after_a_lost_attempt_killed_anywhere_is_made_up_for_too() {
         // As a `prepare` leaves it that dies before the answer comes.
         let mut ledger = host.ledger();
         ledger["runner"] = Value::Null;
-        ledger["attempt"] = json!({ "since": 1, "before": "nobody" });
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        ledger["attempt"] = json!({ "since": now - 10, "before": "nobody" });
         fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
         host
     };

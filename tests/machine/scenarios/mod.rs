@@ -35,7 +35,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("an_app_registers_runners_with_narrow_tokens", broker::app),
     ("a_jit_cycle_of_five_jobs_leaves_nothing", broker::five_jobs),
     ("rotating_a_token_can_leave_the_registration_alone", broker::rotation),
-    ("a_jit_start_is_faster_than_a_configure", broker::figures),
+    ("an_ephemeral_start_is_measured_and_its_broker_is_closed_in", broker::figures),
     ("a_changed_configuration_takes_its_old_registration_back", retire::changed),
     ("a_stopped_ephemeral_runner_is_gone_from_the_server", retire::stopped),
     ("a_foreign_runner_of_the_same_name_is_never_touched", retire::foreign),
