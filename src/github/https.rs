@@ -116,6 +116,10 @@ fn explained(error: &Error) -> Broken {
         Error::Rustls(error) => insecure(error),
         Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(error) => insecure(error),
+            // The library's own words for it point to its manual.
+            None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                passing("the connection was closed without an answer".into())
+            }
             None => passing(format!("the connection failed: {error}")),
         },
         Error::Protocol(_) | Error::Http(_) => passing("the answer is not HTTP".into()),
