@@ -33,8 +33,7 @@ pub enum Resolved {
 /// Whether a runner is the one that an attempt made, if it has the attempt's name.
 ///
 /// GitHub removes what nobody uses, so after that time it can only be another one.
-#[must_use]
-pub fn made(seen: &Seen, attempt: &Attempt, ephemeral: bool, now: u64) -> bool {
+fn made(seen: &Seen, attempt: &Attempt, ephemeral: bool, now: u64) -> bool {
     let is_new = match attempt.before {
         NameHolder::Unknown => false,
         NameHolder::Nobody => true,
@@ -85,11 +84,7 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
 }
 
 /// Notes what an attempt made as a debt, closes the attempt, and pays.
-///
-/// # Errors
-///
-/// If the ledger cannot be written, or does not know what was asked for.
-pub fn take_back(broker: &Broker<'_>, book: &mut Book<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
+fn take_back(broker: &Broker<'_>, book: &mut Book<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
     let field = |name: &str| book.entry.registration.get(name);
     let url = field("url").and_then(|url| url.as_str()).unwrap_or_default().to_owned();
     let ephemeral = field("ephemeral") == Some(&true.into());

@@ -4,16 +4,14 @@
 //! them (actions/runner `Runner.cs:234`). Here nothing is written under a name that is not known.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
 use tracing::info;
 
 use super::Found;
-use super::register::{PATIENCE, taken};
+use super::register::{PATIENCE, described, taken};
 use crate::ask::Broker;
-use crate::attempt::{made, take_back};
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
 use crate::protocol::{Issue, Outcome, Secret, Verb};
@@ -36,23 +34,14 @@ pub(super) fn run(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>, e
             found.work_path.display()
         );
     };
-    let verb = || Verb::Issue(Issue::Jit { work_folder: work_folder.into() });
-    let mut outcome = found.ask(broker, verb(), PATIENCE);
-    let attempt = book.entry.attempt.clone();
-    if let (Outcome::Uncertain(seen), Some(attempt)) = (&outcome, attempt)
-        && made(seen, &attempt, true, now()?)
-    {
-        // The server made it, but gives its files out only once.
-        take_back(broker, book, seen.clone(), Instant::now() + PATIENCE)?;
-        book.entry.attempt = Some(attempt);
-        book.entry.registrations.total += 1;
-        book.entry.registrations.last = Some(now()?);
-        book.save()?;
-        outcome = found.ask(broker, verb(), PATIENCE);
-    }
-    let (id, name, files) = match outcome {
+    let verb = Verb::Issue(Issue::Jit { work_folder: work_folder.into() });
+    let (id, name, files) = match found.ask(broker, verb, PATIENCE) {
         Outcome::Jit { id, name, files } => (id, name, files),
-        Outcome::Uncertain(seen) => bail!("{}", taken(found, &seen)),
+        // If it is this host's, its files are lost all the same: the server gives them out only once. The attempt stays
+        // open, and the end of this start finds out.
+        Outcome::Uncertain(seen) => {
+            bail!("Failed to register: GitHub's answer got lost. {} is there now", described(&seen))
+        }
         Outcome::NameTaken(seen) => {
             if !earlier {
                 // The server made nothing, so whoever has the name now is not this host's.

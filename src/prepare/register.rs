@@ -136,7 +136,8 @@ pub(super) fn taken(found: &Found<'_>, seen: &Seen) -> String {
     )
 }
 
-fn described(seen: &Seen) -> String {
+/// A runner at the start of a sentence.
+pub(super) fn described(seen: &Seen) -> String {
     let status = match (seen.online, seen.busy) {
         (_, true) => "running a job",
         (true, false) => "online",

@@ -138,13 +138,17 @@ fn a_refusal_may_follow_a_try_that_had_its_effect() {
 }
 
 #[test]
-fn an_answer_that_is_lost_costs_one_more_request_and_no_orphan() {
+fn an_answer_that_is_lost_ends_the_start_and_its_end_takes_the_runner_back() {
     let (host, server) = ephemeral();
     server.state().uncertain = true;
-    host.prepare().good();
-    assert_eq!(server.asked(), "look, jit, retire 41, jit");
-    assert_eq!((server.ids(), server.state().deleted.clone()), (vec![42], vec![41]));
-    assert_eq!(host.ledger()["registrations"]["total"], 2, "both are counted");
+    let said = host.prepare().bad();
+    assert!(
+        said.contains("GitHub's answer got lost. A runner with the name \"runner1\", id 41, offline, is there"),
+        "{said}"
+    );
+    host.settle("exit-code", None).good();
+    assert_eq!(server.asked(), "look, jit, attempt, retire 41");
+    assert_eq!((server.ids(), host.ledger()["registrations"]["used"].clone()), (vec![], json!(false)));
 }
 
 #[test]
