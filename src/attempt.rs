@@ -7,14 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::ask::Broker;
 use crate::ledger::{Attempt, Book, NameHolder, Runner, is_reaped};
 use crate::model::{RegistrationUrl, shown};
 use crate::protocol::{Outcome, Seen, Verb, Whom};
 use crate::retire::{pay, reason};
-use crate::start::now;
+use crate::start::{host_name, now};
 
 /// How long one look may take; with the wait before it, a stop still ends in time.
 const LOOK: Duration = Duration::from_secs(4);
@@ -44,9 +44,9 @@ fn made(seen: &Seen, attempt: &Attempt, ephemeral: bool, now: u64) -> bool {
 
 /// Looks for what an open attempt made, under the name and at the address of then, and takes it back, until `end`.
 ///
-/// `interval` is the least time between two registrations in seconds. For a quarter of it after the attempt somebody
-/// else's listener of the same name may still be on its way, so nothing is judged before. For three times as long a
-/// broker may still be at work that was asked then, so nothing counts as never made.
+/// `interval` is the least time between two registrations in seconds. What is found is watched for a fifth of it, in which
+/// somebody else's listener of the same name would come online. For eight times as long the broker or the listener that
+/// were asked to register may still be at work, so nothing counts as never made.
 ///
 /// # Errors
 ///
@@ -59,19 +59,37 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
     if attempt.before == NameHolder::Unknown {
         return Ok(Resolved::Nothing);
     }
-    let early = (attempt.since + interval / 4).saturating_sub(now()?).min(interval / 4);
-    let early = Duration::from_secs(early);
-    if early > end.saturating_duration_since(Instant::now()).saturating_sub(LOOK) {
-        return Ok(Resolved::Open("it is too early to tell".into()));
+    let here = host_name()?;
+    let unnamed = book.entry.registration.get("name").is_none_or(serde_json::Value::is_null);
+    if let Some(host) = attempt.host.as_ref().filter(|host| unnamed && **host != here) {
+        warn!(
+            "A registration of {} was cut off; look for it on GitHub's page, as this host has another name now",
+            shown(host)
+        );
+        return Ok(Resolved::Nothing);
     }
-    thread::sleep(early);
-    match broker.ask(Verb::Observe(Whom::Attempt), LOOK.min(end.saturating_duration_since(Instant::now()))).outcome {
-        Outcome::Seen(Some(seen)) if made(&seen, &attempt, ephemeral, now()?) => {
+    let left = || end.saturating_duration_since(Instant::now());
+    let look = || broker.ask(Verb::Observe(Whom::Attempt), LOOK.min(left())).outcome;
+    let time = now()?;
+    let is_made = |seen: &Seen| made(seen, &attempt, ephemeral, time);
+    let mut outcome = look();
+    if matches!(&outcome, Outcome::Seen(Some(seen)) if is_made(seen)) {
+        let watch = Duration::from_secs(interval / 5);
+        if watch + Duration::from_secs(1) > left() {
+            return Ok(Resolved::Open("it is too early to tell".into()));
+        }
+        if !watch.is_zero() {
+            thread::sleep(watch);
+            outcome = look();
+        }
+    }
+    match outcome {
+        Outcome::Seen(Some(seen)) if is_made(&seen) => {
             let (name, id) = (shown(&seen.name), seen.id);
             info!("The runner {name}, id {id}, was made by a start that was cut off");
             take_back(broker, book, seen, end)
         }
-        Outcome::Seen(None) if now()?.saturating_sub(attempt.since) < 3 * interval => {
+        Outcome::Seen(None) if time.saturating_sub(attempt.since) < 8 * interval => {
             Ok(Resolved::Open("there is none so far".into()))
         }
         Outcome::Seen(_) => {
@@ -107,7 +125,7 @@ mod tests {
     #[test]
     fn what_an_attempt_made_is_ours_until_a_listener_uses_it() {
         let seen = |id| Seen { id, name: "runner1".into(), online: false, busy: false };
-        let attempt = |before| Attempt { since: 0, before };
+        let attempt = |before| Attempt { since: 0, before, host: None };
         let made = |seen: &Seen, attempt: &Attempt| made(seen, attempt, true, 1_000);
         assert!(made(&seen(99), &attempt(NameHolder::Nobody)));
         assert!(

@@ -88,6 +88,9 @@ pub struct Attempt {
     /// Who had the name just before. Another runner of that name that is there afterwards, idle and without a listener,
     /// is therefore the one that was asked for.
     pub before: NameHolder,
+    /// The name of this host then, by which a runner without a configured name goes.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 /// Who had a name when this host asked.
@@ -222,7 +225,7 @@ impl Ledger {
         let mut ledger = Self { version: VERSION, ..serde_json::from_slice(text)? };
         if header.version == 1 && ledger.runner.is_none() {
             // What version 1 meant by an entry without a runner.
-            ledger.attempt = Some(Attempt { since: 0, before: NameHolder::Unknown });
+            ledger.attempt = Some(Attempt { since: 0, before: NameHolder::Unknown, host: None });
         }
         if ledger.instance != instance.as_str() {
             bail!("it is about runner `{}`", ledger.instance.escape_debug());
@@ -255,7 +258,7 @@ mod tests {
         let mut unfinished: Value = serde_json::from_str(include_str!("../tests/fixtures/ledger-v1.json")).unwrap();
         unfinished["runner"] = Value::Null;
         let ledger = Ledger::parse(unfinished.to_string().as_bytes(), &instance()).unwrap();
-        assert_eq!(ledger.attempt, Some(Attempt { since: 0, before: NameHolder::Unknown }));
+        assert_eq!(ledger.attempt, Some(Attempt { since: 0, before: NameHolder::Unknown, host: None }));
     }
 
     #[test]

@@ -10,6 +10,9 @@ const FIRST: u64 = 5;
 /// The longest wait, in seconds.
 const LONGEST: u64 = 5 * 60;
 
+/// GitHub counts requests by the hour; some room for clocks is added, in seconds.
+const LONGEST_LIMIT: u64 = 70 * 60;
+
 /// Why a start waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wait {
@@ -34,13 +37,20 @@ pub fn wait(ledger: &Ledger, registers: bool, interval: u64, now: u64) -> Option
     let last = ledger.registrations.last.filter(|_| registers && !ledger.registrations.used);
     let registered = last.map(|last| (left(last, interval), Wait::Registered));
     // A longer limit than this ends the start, and the next one waits on.
-    let limit = ledger.not_before.map(|end| (end.saturating_sub(now).min(LONGEST), Wait::RateLimit));
+    let limit = limited(ledger.not_before, now).filter(|_| registers);
+    let limit = limit.map(|end| (end.saturating_sub(now).min(LONGEST), Wait::RateLimit));
     failed
         .into_iter()
         .chain(registered)
         .chain(limit)
         .filter(|(seconds, _)| *seconds > 0)
         .max_by_key(|(seconds, _)| *seconds)
+}
+
+/// The end of a rate limit that holds now. One that ends later than any of GitHub's is a clock's mistake, and none.
+#[must_use]
+pub fn limited(until: Option<u64>, now: u64) -> Option<u64> {
+    until.filter(|until| *until > now && *until - now < LONGEST_LIMIT)
 }
 
 fn after(failures: u32) -> u64 {
@@ -87,9 +97,11 @@ mod tests {
     #[test]
     fn a_limit_of_the_server_is_kept() {
         let limited = |end| Ledger { not_before: Some(end), ..ledger(0, 0, None, false) };
-        assert_eq!(wait(&limited(NOW + 90), false, 60, NOW), Some((90, Wait::RateLimit)));
-        assert_eq!(wait(&limited(u64::MAX), false, 60, NOW), Some((300, Wait::RateLimit)));
-        assert_eq!(wait(&limited(NOW), false, 60, NOW), None);
+        assert_eq!(wait(&limited(NOW + 90), true, 60, NOW), Some((90, Wait::RateLimit)));
+        assert_eq!(wait(&limited(NOW + 3_600), true, 60, NOW), Some((300, Wait::RateLimit)));
+        assert_eq!(wait(&limited(NOW), true, 60, NOW), None);
+        assert_eq!(wait(&limited(u64::MAX), true, 60, NOW), None, "no limit of GitHub's lasts so long");
+        assert_eq!(wait(&limited(NOW + 90), false, 60, NOW), None, "what is kept asks nothing that it needs");
     }
 
     #[test]

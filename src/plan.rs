@@ -314,7 +314,8 @@ fn never_recorded(inputs: &Inputs<'_>) -> Option<Runner> {
     let settings = inputs.state.identity()?;
     let asked = |field: &str| ledger.registration.get(field).and_then(Value::as_str);
     let url = settings.url.as_deref().filter(|url| asked("url") == Some(url))?;
-    let named = asked("name").unwrap_or(inputs.host).eq_ignore_ascii_case(&settings.name);
+    let host = ledger.attempt.as_ref().and_then(|attempt| attempt.host.as_deref()).unwrap_or(inputs.host);
+    let named = asked("name").unwrap_or(host).eq_ignore_ascii_case(&settings.name);
     named.then(|| Runner { id: settings.id, name: settings.name.clone(), url: url.into(), recorded_at: inputs.now })
 }
 

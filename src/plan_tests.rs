@@ -67,7 +67,7 @@ impl Case {
     /// Registered, but cut off before the runner came into the ledger.
     fn attempted(mut self) -> Self {
         self.ledger().runner = None;
-        self.ledger().attempt = Some(Attempt { since: NOW - 10, before: NameHolder::Nobody });
+        self.ledger().attempt = Some(Attempt { since: NOW - 10, before: NameHolder::Nobody, host: None });
         self
     }
 

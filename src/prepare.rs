@@ -24,7 +24,7 @@ use crate::credential::{Credential, salt};
 use crate::ledger::{Book, Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
 use crate::model::{Token, TokenDigest, TokenKind, date, shown};
-use crate::pace::{Wait, wait};
+use crate::pace::{Wait, limited, wait};
 use crate::plan::{Action, GivenUp, Inputs, Plan, plan};
 use crate::protocol::{Outcome, Verb, Whom};
 use crate::retire::{pay, reason};
@@ -137,11 +137,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     match action {
         Action::Register => {
             let registered = register::run(&found, &mut book, new);
-            if book.entry.not_before != found.limited.get() {
-                book.entry.not_before = found.limited.get();
-                book.save()?;
-            }
-            registered?;
+            book.entry.not_before = found.limited.get().max(book.entry.not_before);
+            registered.and(book.save())?;
         }
         Action::Keep | Action::Adopt => {
             if action == Action::Adopt {
@@ -187,8 +184,8 @@ impl Found<'_> {
 
     /// Asks the broker and remembers what it says about its credential.
     fn ask(&self, broker: &Broker<'_>, verb: Verb, limit: Duration) -> Outcome {
-        if let (Some(until), Ok(now)) = (self.limited.get(), now())
-            && now < until
+        if let Ok(now) = now()
+            && let Some(until) = limited(self.limited.get(), now)
         {
             return Outcome::RateLimited(until);
         }

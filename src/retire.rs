@@ -38,7 +38,11 @@ pub fn is_ours(seen: &Seen, entry: &Ledger, url: &RegistrationUrl) -> bool {
 /// written: what was paid is found to be gone then.
 pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end: Instant) -> Paid {
     let mut result = Paid::default();
-    for left in book.entry.left_behind.clone() {
+    // The youngest first, and those elsewhere last: what just ended matters most, and time is short.
+    let mut debts = book.entry.left_behind.clone();
+    debts.reverse();
+    debts.sort_by_key(|left| left.runner.url != url.as_str());
+    for left in debts {
         let time = end.saturating_duration_since(Instant::now()).min(ONE);
         if time < Duration::from_secs(1) {
             break;
@@ -61,6 +65,9 @@ pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end:
                     reason(&outcome),
                     page(&left)
                 );
+                if let Outcome::RateLimited(until) = outcome {
+                    book.entry.not_before = Some(until);
+                }
                 // What is wrong with a debt of another address says nothing about the next one.
                 let at_home = left.runner.url == url.as_str();
                 if at_home && matches!(outcome, Outcome::Unreachable(_) | Outcome::RateLimited(_)) {

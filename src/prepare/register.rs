@@ -17,9 +17,10 @@ use crate::attempt::{Resolved, resolve};
 use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations};
 use crate::manifest::Method;
 use crate::model::shown;
+use crate::pace::limited;
 use crate::protocol::{Issue, Outcome, Seen, Verb, Whom};
 use crate::retire::{is_ours, pay, reason, retry};
-use crate::start::now;
+use crate::start::{host_name, now};
 use crate::state::{REGISTRATION_FILES, STAGED_TOKEN};
 use crate::sys::{Dir, Entry, empty};
 
@@ -43,12 +44,20 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     let mut earlier = false;
     let mut secret = found.credential.token().map(|token| token.expose().to_owned());
     if let Some(broker) = &found.broker {
+        // Who may not register now shall not give anything up either.
+        if let Some(until) = limited(found.limited.get(), now()?) {
+            bail!("Failed to register: {}", reason(&Outcome::RateLimited(until)));
+        }
         if let Some(why) = pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS).silence {
             // Nor would it register anybody now.
             bail!("Failed to register: {why}");
         }
         match resolve(broker, book, manifest.registration_interval, Instant::now() + DEBTS)? {
             Resolved::Nothing | Resolved::TakenBack => {}
+            // The new attempt would take its place, and nobody would look under the former name again.
+            Resolved::Open(why) if is_elsewhere(&book.entry, &new) => bail!(
+                "Failed to register: it is not known yet what came of the last registration, of another name or address: {why}. It is tried again"
+            ),
             Resolved::Open(why) => {
                 earlier = true;
                 info!("It is not known yet what came of the last registration that was asked for: {why}");
@@ -74,7 +83,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     let time = now()?;
     let entry = Ledger {
         left_behind: book.entry.left_behind.clone(),
-        attempt: Some(Attempt { since: time, before }),
+        attempt: Some(Attempt { since: time, before, host: Some(host_name()?) }),
         registrations: Registrations { total: so_far + 1, last: Some(time), used: false },
         tried: book.entry.tried.clone(),
         not_before: book.entry.not_before,
@@ -93,6 +102,11 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
         (Some(broker), None) => jit::run(found, broker, book, earlier),
         (None, None) => bail!("There is nothing to register with"),
     }
+}
+
+/// Whether the attempt of `old` asked for another name or at another address.
+fn is_elsewhere(old: &Ledger, new: &Ledger) -> bool {
+    ["name", "url"].iter().any(|field| old.registration.get(*field) != new.registration.get(*field))
 }
 
 /// Who has the configured name, unless that stops the start. A former runner of this host is taken back first.

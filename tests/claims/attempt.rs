@@ -70,6 +70,47 @@ fn a_listener_of_another_host_has_time_to_come_online() {
 }
 
 #[test]
+fn a_name_that_is_taken_while_a_configure_runs_for_long_is_not_taken_away() {
+    let (mut host, server) = cut_off();
+    host.manifest["registrationInterval"] = json!(8);
+    edit(&host, |ledger| ledger["attempt"]["since"] = json!(now() - 20));
+    server.add(7, "runner1");
+    std::thread::scope(|scope| {
+        let end = scope.spawn(|| host.settle("exit-code", None).good());
+        std::thread::sleep(Duration::from_millis(700));
+        server.state().runners[0].online = true;
+        end.join().unwrap();
+    });
+    assert_eq!(server.ids(), [7]);
+}
+
+#[test]
+fn a_host_that_was_renamed_claims_nobody_of_its_new_name() {
+    let (mut host, server) = Host::with_server();
+    *host.registration("name") = Value::Null;
+    server.state().name = Some("nobody".into());
+    host.prepare().good();
+    edit(&host, |ledger| ledger["attempt"]["host"] = json!("former-host"));
+    server.add(7, "this-host");
+    let said = host.settle("exit-code", None).good();
+    assert!(said.contains("A registration of \"former-host\" was cut off"), "{said}");
+    assert_eq!(server.ids(), [7]);
+}
+
+#[test]
+fn a_new_name_waits_until_the_old_attempt_is_clear() {
+    let (mut host, server) = cut_off();
+    host.manifest["registrationInterval"] = json!(8);
+    *host.registration("name") = json!("fresh");
+    server.state().name = Some("fresh".into());
+    assert!(host.prepare().bad().contains("it is not known yet what came of the last registration"));
+    server.add(60, "runner1");
+    let said = host.prepare().good();
+    assert!(said.contains("id 60, was made by a start that was cut off"), "{said}");
+    assert_eq!(server.state().deleted, [60]);
+}
+
+#[test]
 fn a_lost_registration_is_found_under_its_own_name_after_a_change() {
     let (mut host, server) = cut_off();
     server.add(50, "runner1");

@@ -45,6 +45,17 @@ fn a_debt_of_another_address_keeps_nobody_from_registering() {
 }
 
 #[test]
+fn what_just_ended_is_paid_before_debts_elsewhere() {
+    let (host, server) = ephemeral();
+    host.prepare().good();
+    edit(&host, |ledger| ledger["leftBehind"] = json!([debt(1, ELSEWHERE, now()), debt(2, ELSEWHERE, now())]));
+    server.state().silent = Some(ELSEWHERE.into());
+    server.asked();
+    host.settle("success", Some(("killed", "INT"))).good();
+    assert_eq!(server.asked(), "retire 41, retire 2, retire 1");
+}
+
+#[test]
 fn an_id_means_nothing_at_another_address() {
     let (host, server) = ephemeral();
     host.prepare().good();

@@ -120,9 +120,23 @@ fn a_rate_limit_is_remembered_and_nothing_is_asked_meanwhile() {
     assert!(said.contains("because GitHub wants no requests for so long"), "{said}");
 
     let (host, server) = registered();
-    edit(&host, |ledger| ledger["notBefore"] = json!(now() + 1_000_000));
-    fs::remove_file(host.path("token")).unwrap();
+    edit(&host, |ledger| ledger["notBefore"] = json!(now() + 1_000));
+    let start = Instant::now();
+    assert!(host.prepare().good().contains("Keeping"), "what is kept asks nothing that it needs");
+    assert!(start.elapsed() < Duration::from_secs(3));
+    assert_eq!(server.asked(), "");
+
+    // Met while a debt is paid, it counts for the registration as well.
+    server.state().instead = Some(Outcome::RateLimited(now() + 1_000));
     fs::write(host.path("token"), "ghp_FAKEOTHER").unwrap();
+    edit(&host, |ledger| ledger["notBefore"] = Value::Null);
     assert!(host.prepare().bad().contains("GitHub's rate limit is used up"));
-    assert_eq!(server.asked(), "retire 21", "what is new does not wait, but asks once");
+    assert!(host.ledger()["notBefore"].as_u64().unwrap() > now());
+
+    // A clock that was wrong does not silence a runner forever.
+    let (host, server) = ephemeral();
+    server.state().instead = Some(Outcome::RateLimited(u64::MAX));
+    host.prepare().bad();
+    server.state().instead = None;
+    host.prepare().good();
 }
