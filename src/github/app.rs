@@ -1,12 +1,7 @@
 //! A GitHub App as the credential: it signs a short-lived proof with its key, and gets a token for one of its
 //! installations, narrowed to what runners need. The key itself is never sent.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use rustls::crypto::ring::sign::any_supported_type;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{SignatureAlgorithm, SignatureScheme};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -113,17 +108,13 @@ fn proof(id: &str, key: &Secret, now: u64) -> Result<Secret, String> {
             "The file of `githubApp.privateKeyFile` {what}: put the private key into it that the page of the App gave, from `-----BEGIN` on."
         )
     };
-    let der = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| no_key("holds no key in PEM form"))?;
-    let key = any_supported_type(&der).map_err(|_| no_key("holds a key that cannot be read"))?;
-    let signer = Some(&key)
-        .filter(|key| key.algorithm() == SignatureAlgorithm::RSA)
-        .and_then(|key| key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256]))
-        .ok_or_else(|| no_key("holds no RSA key"))?;
-    let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    if !key.expose().contains("-----BEGIN") {
+        return Err(no_key("holds no key in PEM form"));
+    }
+    let unusable = |_| no_key("holds no RSA key, or one that cannot be read");
+    let key = EncodingKey::from_rsa_pem(key.expose().as_bytes()).map_err(unusable)?;
     let claims = json!({ "iat": now.saturating_sub(BEFORE), "exp": now + AFTER, "iss": id });
-    let text = format!("{}.{}", part(json!({ "alg": "RS256", "typ": "JWT" })), part(claims));
-    let signature = signer.sign(text.as_bytes()).map_err(|_| no_key("holds a key that cannot sign"))?;
-    Ok(Secret::new(format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))))
+    encode(&Header::new(Algorithm::RS256), &claims, &key).map(Secret::new).map_err(unusable)
 }
 
 fn look_up_refused(response: &Response, app: &App, url: &RegistrationUrl, now: u64) -> String {

@@ -221,8 +221,7 @@ impl<'a> Runner<'a> {
         drop_in(&broker, "manifest", &format!("[Service]\nExecStart=\n{before} --manifest {path}\n"))
     }
 
-    /// Lets the steps judge a lost registration after a second instead of a quarter of a minute, for scenarios that lose
-    /// many.
+    /// Lets the steps judge a lost registration at once instead of after twelve seconds, for scenarios that lose many.
     pub fn hurry(&self) -> Result<()> {
         let mut manifest = self.manifest()?;
         manifest["registrationInterval"] = json!(4);
