@@ -24,10 +24,7 @@ let
   inherit (import ./unit-syntax.nix) argument entry literal;
   hardening = import ./hardening.nix;
 
-  # Interpolating a path would copy the secret into the store.
-  credential = toString (
-    if runner.githubApp != null then runner.githubApp.privateKeyFile else runner.tokenFile
-  );
+  credential = import ./secret.nix runner;
 
   # How to reach the server, and whom to believe there. The rest of what a job
   # gets is none of the broker's business.

@@ -1,9 +1,7 @@
 # What units are denied. Values only, by the names of systemd.exec(5).
-{
-  # A runner's unit. service.nix gives scalars the priority of a default and puts
-  # lists in front, so that `serviceOverrides` replaces the first and appends to
-  # the second.
-  standard = {
+let
+  # What neither a runner nor its broker gets.
+  common = {
     # An empty first entry drops what systemd would grant or had inherited.
     AmbientCapabilities = [ "" ];
     CapabilityBoundingSet = [ "" ];
@@ -14,11 +12,11 @@
     NoNewPrivileges = true;
     PrivateDevices = true;
     PrivateMounts = true;
-    PrivateTmp = true;
     PrivateUsers = true;
     ProtectClock = true;
     ProtectControlGroups = true;
     ProtectHome = true;
+    # The name of the host stays readable, which names a runner without a name.
     ProtectHostname = true;
     ProtectKernelLogs = true;
     ProtectKernelModules = true;
@@ -26,15 +24,23 @@
     ProtectProc = "invisible";
     ProtectSystem = "strict";
     RemoveIPC = true;
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+  };
+in
+{
+  # A runner's unit. service.nix gives scalars the priority of a default and puts
+  # lists in front, so that `serviceOverrides` replaces the first and appends to
+  # the second.
+  standard = common // {
+    PrivateTmp = true;
     RestrictAddressFamilies = [
       "AF_INET"
       "AF_INET6"
       "AF_UNIX"
       "AF_NETLINK"
     ];
-    RestrictNamespaces = true;
-    RestrictRealtime = true;
-    RestrictSUIDSGID = true;
     SystemCallFilter = [
       "~@clock"
       "~@cpu-emulation"
@@ -58,44 +64,22 @@
   };
   # The one unit that holds an API credential. All that it needs is a way to the
   # server, so it gets nothing else.
-  broker = {
-    AmbientCapabilities = [ "" ];
-    CapabilityBoundingSet = [ "" ];
-    DeviceAllow = [ "" ];
+  broker = common // {
     DevicePolicy = "closed";
 
-    DynamicUser = true;
     LockPersonality = true;
     MemoryDenyWriteExecute = true;
-    NoNewPrivileges = true;
-    PrivateDevices = true;
     PrivateIPC = true;
-    PrivateMounts = true;
     # Apart from the host's, which is out of use while the host shuts down. systemd
     # before 257 does not know the word and does as a dynamic user makes it.
     PrivateTmp = "disconnected";
-    PrivateUsers = true;
     ProcSubset = "pid";
-    ProtectClock = true;
-    ProtectControlGroups = true;
-    ProtectHome = true;
-    # The name of the host stays readable, which names a runner without a name.
-    ProtectHostname = true;
-    ProtectKernelLogs = true;
-    ProtectKernelModules = true;
-    ProtectKernelTunables = true;
-    ProtectProc = "invisible";
-    ProtectSystem = "strict";
-    RemoveIPC = true;
     # The last one for the name service.
     RestrictAddressFamilies = [
       "AF_INET"
       "AF_INET6"
       "AF_UNIX"
     ];
-    RestrictNamespaces = true;
-    RestrictRealtime = true;
-    RestrictSUIDSGID = true;
     SystemCallArchitectures = "native";
     SystemCallErrorNumber = "EPERM";
     SystemCallFilter = [

@@ -33,10 +33,8 @@ let
   logs = "%L/${subdirectory}";
   work = if runner.workDir == null then "%t/${subdirectory}" else runner.workDir;
 
-  # What no job may read. Interpolating a path would copy it into the store.
-  secret = toString (
-    if runner.githubApp != null then runner.githubApp.privateKeyFile else runner.tokenFile
-  );
+  # What no job may read.
+  secret = import ./secret.nix runner;
 
   step =
     prefix: verb: options:
