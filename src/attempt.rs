@@ -6,8 +6,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use tracing::{info, warn};
+use anyhow::{Context as _, Result};
+use tracing::info;
 
 use crate::ask::Broker;
 use crate::ledger::{Attempt, Book, NameHolder, Runner, is_reaped};
@@ -26,8 +26,12 @@ pub enum Resolved {
     Nothing,
     /// It had made a runner, which is gone now.
     TakenBack,
-    /// Not known yet, and why.
+    /// It had made a runner, which is a debt now.
+    Owed,
+    /// Not known yet, and why; another time may tell.
     Open(String),
+    /// Nobody here can tell; why, and where people can look.
+    Unclear(String),
 }
 
 /// Whether a runner is the one that an attempt made, if it has the attempt's name.
@@ -57,30 +61,31 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
     };
     let ephemeral = book.entry.registration.get("ephemeral") == Some(&true.into());
     if attempt.before == NameHolder::Unknown {
-        return Ok(Resolved::Nothing);
+        return Ok(unclear(book, "nobody could look who had its name before"));
     }
     let here = host_name()?;
     let unnamed = book.entry.registration.get("name").is_none_or(serde_json::Value::is_null);
     if let Some(host) = attempt.host.as_ref().filter(|host| unnamed && **host != here) {
-        warn!(
-            "A registration of {} was cut off; look for it on GitHub's page, as this host has another name now",
-            shown(host)
-        );
-        return Ok(Resolved::Nothing);
+        return Ok(unclear(book, &format!("it was for the name {}, which this host had then", shown(host))));
     }
     let left = || end.saturating_duration_since(Instant::now());
     let look = || broker.ask(Verb::Observe(Whom::Attempt), LOOK.min(left())).outcome;
     let time = now()?;
     let is_made = |seen: &Seen| made(seen, &attempt, ephemeral, time);
     let mut outcome = look();
-    if matches!(&outcome, Outcome::Seen(Some(seen)) if is_made(seen)) {
-        let watch = Duration::from_secs(interval / 5);
+    if let Outcome::Seen(Some(first)) = &outcome
+        && is_made(first)
+    {
+        let (id, watch) = (first.id, Duration::from_secs(interval / 5));
         if watch + Duration::from_secs(1) > left() {
             return Ok(Resolved::Open("it is too early to tell".into()));
         }
         if !watch.is_zero() {
             thread::sleep(watch);
             outcome = look();
+        }
+        if matches!(&outcome, Outcome::Seen(Some(seen)) if seen.id != id) {
+            return Ok(Resolved::Open("its name went from one runner to another just now".into()));
         }
     }
     match outcome {
@@ -97,25 +102,34 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
             book.save()?;
             Ok(Resolved::Nothing)
         }
+        // Of another server, say, or out of reach of another credential: waiting does not change that.
+        Outcome::Refused(_) => Ok(unclear(book, &reason(&outcome))),
         outcome => Ok(Resolved::Open(reason(&outcome))),
     }
 }
 
+fn unclear(book: &Book<'_>, why: &str) -> Resolved {
+    let page = address(book).map_or_else(|| "GitHub".into(), |url| url.settings_page());
+    Resolved::Unclear(format!("{why}; see {page}"))
+}
+
+/// The address that the attempt asked at.
+fn address(book: &Book<'_>) -> Option<RegistrationUrl> {
+    RegistrationUrl::parse(book.entry.registration.get("url")?.as_str()?).ok()
+}
+
 /// Notes what an attempt made as a debt, closes the attempt, and pays.
 fn take_back(broker: &Broker<'_>, book: &mut Book<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
-    let field = |name: &str| book.entry.registration.get(name);
-    let url = field("url").and_then(|url| url.as_str()).unwrap_or_default().to_owned();
-    let ephemeral = field("ephemeral") == Some(&true.into());
+    let url = address(book).context("The ledger has no good address for what an attempt made")?;
+    let ephemeral = book.entry.registration.get("ephemeral") == Some(&true.into());
     let time = now()?;
-    let runner = Runner { id: seen.id, name: seen.name, url: url.clone(), recorded_at: time };
+    let runner = Runner { id: seen.id, name: seen.name, url: url.as_str().into(), recorded_at: time };
     book.entry.leave_behind(runner.clone(), ephemeral, time);
     book.entry.attempt = None;
     book.save()?;
-    if let Ok(url) = RegistrationUrl::parse(&url) {
-        pay(broker, book, &url, end);
-    }
+    pay(broker, book, &url, end);
     let owed = book.entry.left_behind.iter().any(|left| left.is(&runner));
-    Ok(if owed { Resolved::Open("it could not be taken back".into()) } else { Resolved::TakenBack })
+    Ok(if owed { Resolved::Owed } else { Resolved::TakenBack })
 }
 
 #[cfg(test)]

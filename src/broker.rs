@@ -7,10 +7,10 @@
 
 mod credential;
 mod issue;
+mod labels;
 mod line;
 mod look;
 mod retire;
-mod runner;
 mod said;
 mod session;
 mod surroundings;

@@ -27,4 +27,3 @@ pub use client::{Client, Failure};
 pub use https::Https;
 pub use jit::{Jit, JitRequest, Made};
 pub use kind::CredentialKind;
-pub use time::readable;

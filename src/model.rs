@@ -11,7 +11,7 @@ mod token;
 mod url;
 
 pub use app::GithubApp;
-pub use date::date;
+pub use date::{date, date_and_time};
 pub(crate) use registration::system_directory_in;
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,

@@ -137,7 +137,9 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     match action {
         Action::Register => {
             let registered = register::run(&found, &mut book, new);
-            book.entry.not_before = found.limited.get().max(book.entry.not_before);
+            // Also one that was met while debts were paid; what is over or cannot be is dropped.
+            let limits = [found.limited.get(), book.entry.not_before];
+            book.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
             registered.and(book.save())?;
         }
         Action::Keep | Action::Adopt => {

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use crate::ask::Broker;
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
-use crate::model::{RegistrationUrl, date, shown};
+use crate::model::{RegistrationUrl, date_and_time, shown};
 use crate::protocol::{Outcome, Seen, Verb};
 
 /// The longest that the answer about one debt may take.
@@ -118,15 +118,10 @@ pub fn reason(outcome: &Outcome) -> String {
             why.strip_suffix('.').unwrap_or(why).into()
         }
         Outcome::RateLimited(until) => {
-            format!("GitHub's rate limit is used up; requests are allowed again on {} UTC", moment(*until))
+            format!("GitHub's rate limit is used up; requests are allowed again on {}", date_and_time(*until))
         }
         _ => "its broker answered something else than it was asked: take both programs from one release".into(),
     }
-}
-
-fn moment(seconds: u64) -> String {
-    let of_day = seconds % 86_400;
-    format!("{} {:02}:{:02}", date(seconds), of_day / 3_600, of_day / 60 % 60)
 }
 
 fn page(left: &LeftBehind) -> String {
@@ -155,6 +150,6 @@ mod tests {
     fn reasons_fit_into_a_sentence() {
         assert_eq!(reason(&Outcome::Refused("The token expired.".into())), "The token expired");
         let limited = reason(&Outcome::RateLimited(1_798_070_400 + 3_660));
-        assert!(limited.ends_with("on 2026-12-24 01:01 UTC"), "{limited}");
+        assert!(limited.ends_with("on 2026-12-24 01:01:00 UTC"), "{limited}");
     }
 }

@@ -137,6 +137,11 @@ fn settle_registration(
             Ok(Some("what was registered was taken back"))
         }
         Resolved::Nothing => Ok(Some("nothing had been registered")),
+        Resolved::Owed => Ok(Some("what was registered could not be taken back yet")),
+        Resolved::Unclear(why) => {
+            warn!("Nobody can tell whether anything was registered: {why}");
+            Ok(Some("whether anything was registered is not known"))
+        }
         Resolved::Open(why) => {
             info!("It is not known yet what was registered: {why}");
             Ok(Some("what was registered is found out at the next start"))

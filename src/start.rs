@@ -75,10 +75,14 @@ pub fn existing(what: &str, path: &Path) -> Result<(Place, Dir)> {
 ///
 /// # Errors
 ///
-/// If the system does not tell it.
+/// If it has none.
 pub fn host_name() -> Result<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").context("Failed to read the name of this host")?;
-    Ok(name.trim_end().split('.').next().unwrap_or_default().into())
+    let name = nix::unistd::gethostname().context("Failed to read the name of this host")?;
+    let name = name.to_string_lossy();
+    match name.split('.').next() {
+        Some(first) if !first.is_empty() => Ok(first.into()),
+        _ => bail!("This host has no name to call the runner by: set `name`"),
+    }
 }
 
 /// Seconds since 1970.

@@ -47,15 +47,22 @@ impl Credential {
     }
 }
 
-/// Reads the ledger entry; an empty one is none.
+/// Reads the ledger entry; a blank one, which its unit puts in the place of one that is missing, is none.
 ///
 /// # Errors
 ///
 /// One sentence. An entry that cannot be read is not an absent one.
 pub fn ledger(manifest: &Manifest) -> Result<Option<Ledger>, String> {
-    let content = read("ledger")?.filter(|content| !content.is_empty());
-    let parse = |content: Vec<u8>| Ledger::parse(&content, &manifest.instance);
-    content.map(parse).transpose().map_err(|error| format!("The ledger entry of the runner cannot be read: {error:#}."))
+    read("ledger")?.map_or(Ok(None), |content| parse_ledger(&content, manifest))
+}
+
+fn parse_ledger(content: &[u8], manifest: &Manifest) -> Result<Option<Ledger>, String> {
+    if content.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    Ledger::parse(content, &manifest.instance)
+        .map(Some)
+        .map_err(|error| format!("The ledger entry of the runner cannot be read: {error:#}."))
 }
 
 fn read(name: &str) -> Result<Option<Vec<u8>>, String> {
@@ -91,5 +98,16 @@ mod tests {
         ] {
             assert!(parse(content).unwrap_err().contains(part), "{part}");
         }
+    }
+
+    #[test]
+    fn a_blank_ledger_is_none_and_a_broken_one_a_fault() {
+        let manifest = Manifest::parse(include_bytes!("../../tests/fixtures/manifest-v2.json")).unwrap();
+        // The second one is what the unit puts in the place of a file that is missing.
+        for blank in ["", "\n"] {
+            assert_eq!(parse_ledger(blank.as_bytes(), &manifest).unwrap(), None);
+        }
+        assert!(parse_ledger(include_bytes!("../../tests/fixtures/ledger-v2.json"), &manifest).unwrap().is_some());
+        assert!(parse_ledger(b"{", &manifest).unwrap_err().contains("cannot be read"));
     }
 }

@@ -7,8 +7,9 @@
 use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made};
 use crate::model::{RunnerGroup, RunnerName, shown};
 use crate::protocol::{Outcome, Seen};
+use crate::start::host_name;
 
-use super::runner;
+use super::labels::labels;
 use super::session::{Session, called};
 
 /// So often another runner is deleted for the name, or GitHub may contradict itself about it.
@@ -32,7 +33,7 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
     let api = session.home()?;
     let request = JitRequest {
         runner_group_id: api.group(registration.runner_group.as_ref().map(RunnerGroup::as_str))?,
-        labels: runner::labels(registration, std::env::consts::ARCH),
+        labels: labels(registration, std::env::consts::ARCH),
         name: name.clone(),
         work_folder,
     };
@@ -145,10 +146,8 @@ fn undo(session: &Session, api: Option<&Api>, id: u64) -> String {
 
 /// The name under which a runner is registered: the one that was configured, or the host's.
 pub fn name(configured: Option<&RunnerName>) -> Result<String, Failure> {
-    let host = nix::unistd::gethostname().unwrap_or_default();
-    let name = runner::name(configured, &host.to_string_lossy());
-    if name.is_empty() {
-        return Err(Failure::Refused("The host has no name to call the runner by: set `name`.".into()));
+    if let Some(name) = configured {
+        return Ok(name.as_str().into());
     }
-    Ok(name)
+    host_name().map_err(|error| Failure::Refused(format!("{error:#}.")))
 }

@@ -1,11 +1,6 @@
-//! The name and the labels of a runner that the server makes, as the listener would choose them. Pure.
+//! The labels of a runner that the server makes, as the listener would choose them. Pure.
 
-use crate::model::{Label, Registration, RunnerName};
-
-/// The configured name, or that of the host up to its first dot.
-pub fn name(configured: Option<&RunnerName>, host: &str) -> String {
-    configured.map_or_else(|| host.split('.').next().unwrap_or_default(), RunnerName::as_str).into()
-}
+use crate::model::{Label, Registration};
 
 /// All labels, each once: GitHub compares them without regard to case.
 pub fn labels(registration: &Registration, architecture: &str) -> Vec<String> {
@@ -45,12 +40,5 @@ mod tests {
         assert_eq!(labels(&default, "aarch64")[2], "ARM64");
         assert_eq!(labels(&default, "riscv64"), ["self-hosted", "Linux", "nix"]);
         assert_eq!(labels(&registration("noDefaultLabels", json!(true)), "x86_64"), ["nix", "LINUX"]);
-    }
-
-    #[test]
-    fn the_name_is_the_configured_one_or_the_hosts() {
-        let one = RunnerName::try_from("one".to_owned()).unwrap();
-        assert_eq!(name(Some(&one), "host.example"), "one");
-        assert_eq!(name(None, "host.example"), "host");
     }
 }

@@ -1,7 +1,6 @@
 //! Questions and answers as sentences of the journal, which never hold a secret.
 
-use crate::github::readable;
-use crate::model::shown;
+use crate::model::{date_and_time, shown};
 use crate::protocol::{Issue, Outcome, Seen, Verb, Whom};
 
 use super::session::called;
@@ -40,7 +39,9 @@ pub fn outcome(outcome: &Outcome) -> (bool, String) {
             (true, format!("it is good; the newest runner has version {}", shown(version)))
         }
         Outcome::Unreachable(why) => (false, format!("no useful answer, because {why}")),
-        Outcome::RateLimited(until) => (false, format!("GitHub takes no more requests before {}", readable(*until))),
+        Outcome::RateLimited(until) => {
+            (false, format!("GitHub takes no more requests before {}", date_and_time(*until)))
+        }
     }
 }
 

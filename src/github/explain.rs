@@ -5,8 +5,7 @@
 
 use super::call::Response;
 use super::kind::{CredentialKind, classic_scope, needed, translated};
-use super::time;
-use crate::model::{RegistrationUrl, Scope, shown};
+use crate::model::{RegistrationUrl, Scope, date_and_time, shown};
 
 /// What an account is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,8 +63,8 @@ pub fn skew(response: &Response, now: u64) -> Option<String> {
     (server.abs_diff(now) > SKEW).then(|| {
         format!(
             "The clock of this host says {}, the one of GitHub {}: set the clock of this host.",
-            time::readable(now),
-            time::readable(server)
+            date_and_time(now),
+            date_and_time(server)
         )
     })
 }
@@ -79,7 +78,7 @@ fn unauthorized(question: &Question) -> String {
         );
     }
     let what = match question.expires.filter(|end| *end <= question.now) {
-        Some(end) => format!("it expired at {}", time::readable(end)),
+        Some(end) => format!("it expired at {}", date_and_time(end)),
         None => "it has expired, was revoked, or was not copied whole".into(),
     };
     format!("GitHub does not accept the credential: {what}. Repair: {remedy}")

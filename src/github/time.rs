@@ -64,24 +64,10 @@ fn offset(zone: &str) -> Option<i64> {
     (number % 100 < 60).then_some(sign * (number / 100 * 3600 + number % 100 * 60))
 }
 
-/// A time as people read it: `2026-12-24 10:00:00 UTC`.
-#[must_use]
-pub fn readable(time: u64) -> String {
-    let (day, second) = (time / DAY.unsigned_abs(), time % DAY.unsigned_abs());
-    let shifted = day + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::date_and_time;
 
     #[test]
     fn dates_of_the_server_are_read() {
@@ -114,8 +100,7 @@ mod tests {
     #[test]
     fn readable_times_are_read_back() {
         for time in [0, 784_111_777, 951_782_400, 1_709_164_800, 1_798_106_400, 4_107_542_399] {
-            assert_eq!(expiration(&readable(time)), Some(time), "{}", readable(time));
+            assert_eq!(expiration(&date_and_time(time)), Some(time), "{}", date_and_time(time));
         }
-        assert_eq!(readable(1_798_106_400), "2026-12-24 10:00:00 UTC");
     }
 }

@@ -1,4 +1,4 @@
-//! A date for people, from a number of seconds.
+//! Dates and times for people, from a number of seconds.
 
 /// The day of `seconds` since 1970 in universal time, as in `2026-12-24`.
 #[must_use]
@@ -13,6 +13,13 @@ pub fn date(seconds: u64) -> String {
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     format!("{year}-{month:02}-{day:02}")
+}
+
+/// A time in universal time, as in `2026-12-24 10:00:00 UTC`.
+#[must_use]
+pub fn date_and_time(seconds: u64) -> String {
+    let of_day = seconds % 86_400;
+    format!("{} {:02}:{:02}:{:02} UTC", date(seconds), of_day / 3_600, of_day / 60 % 60, of_day % 60)
 }
 
 #[cfg(test)]
@@ -33,5 +40,11 @@ mod tests {
         ] {
             assert_eq!(date(seconds), day);
         }
+    }
+
+    #[test]
+    fn times_are_told_to_the_second() {
+        assert_eq!(date_and_time(1_798_106_400), "2026-12-24 10:00:00 UTC");
+        assert!(date_and_time(u64::MAX).ends_with("07:00:15 UTC"), "no number is too large");
     }
 }

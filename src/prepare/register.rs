@@ -53,7 +53,10 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
             bail!("Failed to register: {why}");
         }
         match resolve(broker, book, manifest.registration_interval, Instant::now() + DEBTS)? {
-            Resolved::Nothing | Resolved::TakenBack => {}
+            Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
+            Resolved::Unclear(why) => {
+                warn!("Nobody can tell what came of the last registration that was asked for: {why}");
+            }
             // The new attempt would take its place, and nobody would look under the former name again.
             Resolved::Open(why) if is_elsewhere(&book.entry, &new) => bail!(
                 "Failed to register: it is not known yet what came of the last registration, of another name or address: {why}. It is tried again"

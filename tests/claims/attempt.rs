@@ -93,8 +93,35 @@ fn a_host_that_was_renamed_claims_nobody_of_its_new_name() {
     edit(&host, |ledger| ledger["attempt"]["host"] = json!("former-host"));
     server.add(7, "this-host");
     let said = host.settle("exit-code", None).good();
-    assert!(said.contains("A registration of \"former-host\" was cut off"), "{said}");
+    assert!(said.contains("it was for the name \"former-host\", which this host had then; see https://"), "{said}");
     assert_eq!(server.ids(), [7]);
+}
+
+#[test]
+fn what_an_attempt_made_must_be_the_same_runner_in_both_looks() {
+    let (mut host, server) = cut_off();
+    host.manifest["registrationInterval"] = json!(8);
+    server.add(60, "runner1");
+    std::thread::scope(|scope| {
+        let end = scope.spawn(|| host.settle("exit-code", None).good());
+        std::thread::sleep(Duration::from_millis(700));
+        // Ours is gone by itself, and another host took the name a moment ago.
+        server.state().runners[0].id = 7;
+        assert!(end.join().unwrap().contains("went from one runner to another"));
+    });
+    assert_eq!(server.ids(), [7]);
+}
+
+#[test]
+fn an_attempt_that_no_credential_can_look_for_keeps_nobody_down() {
+    let (mut host, server) = cut_off();
+    // It was at an address that the new credential cannot see, or on another server.
+    *host.registration("name") = json!("fresh");
+    server.state().name = Some("fresh".into());
+    server.state().no_attempts = Some("The credential is for another host.".into());
+    let said = host.prepare().good();
+    assert!(said.contains("Nobody can tell what came of the last registration"), "{said}");
+    assert!(said.contains("see https://github.com/octo-org/example/settings/actions/runners"), "{said}");
 }
 
 #[test]

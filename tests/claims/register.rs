@@ -198,7 +198,7 @@ fn what_the_server_refuses_is_said_and_nothing_is_purged() {
     assert!(said.contains("error: Failed to register: The access token expired on 2026-11-01\n"), "{said}");
     assert_eq!(host.tree("state").len(), 3);
     server.state().instead = Some(Outcome::RateLimited(1_798_070_400));
-    assert!(host.prepare().bad().contains("requests are allowed again on 2026-12-24 00:00 UTC"));
+    assert!(host.prepare().bad().contains("requests are allowed again on 2026-12-24 00:00:00 UTC"));
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct State {
     pub after_jit: Option<Outcome>,
     /// Answers everything from the next deletion on.
     pub after_retire: Option<Outcome>,
+    /// Refuses to look for what an attempt made.
+    pub no_attempts: Option<String>,
     /// Another address that never answers.
     pub silent: Option<String>,
     /// The configured name, by which a look goes; `runner1` unless told otherwise.
@@ -154,6 +156,9 @@ fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
 impl State {
     fn outcome(&mut self, verb: Verb, ledger: &Path) -> Outcome {
         match verb {
+            Verb::Observe(Whom::Attempt) if self.no_attempts.is_some() => {
+                Outcome::Refused(self.no_attempts.clone().unwrap_or_default())
+            }
             Verb::Observe(whom) => {
                 let seen = self.seen(&whom, ledger);
                 if whom == Whom::Name {
