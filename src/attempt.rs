@@ -59,7 +59,7 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
     let Some(attempt) = book.entry.attempt.clone().filter(|_| book.entry.runner.is_none()) else {
         return Ok(Resolved::Nothing);
     };
-    let ephemeral = book.entry.registration.get("ephemeral") == Some(&true.into());
+    let ephemeral = book.entry.is_ephemeral();
     if attempt.before == NameHolder::Unknown {
         return Ok(unclear(book, "nobody could look who had its name before"));
     }
@@ -121,7 +121,7 @@ fn address(book: &Book<'_>) -> Option<RegistrationUrl> {
 /// Notes what an attempt made as a debt, closes the attempt, and pays.
 fn take_back(broker: &Broker<'_>, book: &mut Book<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
     let url = address(book).context("The ledger has no good address for what an attempt made")?;
-    let ephemeral = book.entry.registration.get("ephemeral") == Some(&true.into());
+    let ephemeral = book.entry.is_ephemeral();
     let time = now()?;
     let runner = Runner { id: seen.id, name: seen.name, url: url.as_str().into(), recorded_at: time };
     book.entry.leave_behind(runner.clone(), ephemeral, time);

@@ -205,6 +205,12 @@ impl Ledger {
         }
     }
 
+    /// Whether the registration that the entry is about ends with its first job.
+    #[must_use]
+    pub fn is_ephemeral(&self) -> bool {
+        self.registration.get("ephemeral") == Some(&Value::Bool(true))
+    }
+
     /// Notes that `runner` was given up, once.
     pub fn leave_behind(&mut self, runner: Runner, ephemeral: bool, since: u64) {
         self.left_behind.retain(|left| !left.is(&runner));

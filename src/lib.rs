@@ -11,6 +11,7 @@
 //! | `sys` | | knowledge of runners, JSON |
 //! | `ledger` | `model`, `sys` | processes, network |
 //! | `state` | `model`, `sys` | processes, network, writing |
+//! | `purge` | `sys`, `state` | processes, network |
 //! | `plan` | `model`, `manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
 //! | `start` | `manifest`, `sys` | processes, network |
 //! | `pace` | `ledger` | the same as `plan` |
@@ -18,8 +19,8 @@
 //! | `ask` | `model`, `protocol` | processes, network |
 //! | `retire` | `model`, `protocol`, `ledger`, `ask` | processes, network |
 //! | `attempt` | `model`, `protocol`, `ledger`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt` | processes, network |
-//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt` | processes, network |
+//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge` | processes, network |
+//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge` | processes, network |
 //! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start` | processes, network |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
 //! | `journal` | | everything but standard error |
@@ -48,6 +49,7 @@ pub mod pace;
 pub mod plan;
 pub mod prepare;
 pub mod protocol;
+pub mod purge;
 pub mod record;
 pub mod retire;
 pub mod runner;

@@ -264,8 +264,7 @@ fn incomplete(state: &Snapshot) -> Vec<Reason> {
 fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
     let Inputs { manifest, ledger, state, now, .. } = *inputs;
     let asked = &manifest.registration;
-    let former_ephemeral =
-        ledger.is_some_and(|ledger| ledger.registration.get("ephemeral") == Some(&Value::Bool(true)));
+    let former_ephemeral = ledger.is_some_and(Ledger::is_ephemeral);
     // An ephemeral listener removes its settings when its job is done, and the server its registration. So does a job
     // that wants to keep the registration for itself; hence, if the server can be asked, it is.
     let used_up =

@@ -4,16 +4,17 @@
 //! a network connection, or follow a link below such a directory; and it deletes nothing before everything that
 //! the next state needs was read and found good.
 
+mod explain;
 mod jit;
 mod register;
 mod work;
 
 use std::cell::Cell;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
 use serde_json::{Map, Value};
@@ -23,14 +24,16 @@ use crate::ask::Broker;
 use crate::credential::{Credential, salt};
 use crate::ledger::{Book, Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
-use crate::model::{Token, TokenDigest, TokenKind, date, shown};
-use crate::pace::{Wait, limited, wait};
-use crate::plan::{Action, GivenUp, Inputs, Plan, plan};
+use crate::model::{Token, TokenDigest, date};
+use crate::pace::limited;
+use crate::plan::{Action, Inputs, Plan, plan};
 use crate::protocol::{Outcome, Verb, Whom};
 use crate::retire::{pay, reason};
 use crate::start::{Start, existing, host_name, now, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 use crate::sys::{Dir, Entry, Place, empty};
+
+use explain::{explain, hold_back};
 
 /// Whom the kernel names as owner where an id has no counterpart.
 const NOBODY: u32 = 65534;
@@ -176,10 +179,13 @@ impl Found<'_> {
     /// state directory if it is to be purged anyway, because the old entry tells all that they do.
     fn save(&self, book: &mut Book<'_>, registers: bool) -> Result<()> {
         let Err(error) = book.save() else { return Ok(()) };
+        if !is_full(&error) {
+            return Err(error);
+        }
         warn!("{error:#}; making room first");
         empty_work(&self.work)?;
         if registers {
-            register::purge(self.state).context("Failed to purge the state directory")?;
+            register::purge(self.state)?;
         }
         book.save()
     }
@@ -236,26 +242,6 @@ fn told(start: &Start, registration: &Map<String, Value>, credential: &Credentia
     format!("{}\n{registration}\n{token}", start.manifest.display())
 }
 
-/// Waits as long as the ledger demands.
-fn hold_back(entry: &Ledger, decision: &Plan, manifest: &Manifest) -> Result<()> {
-    let registers = decision.action == Action::Register;
-    let Some((seconds, why)) = wait(entry, registers, manifest.registration_interval, now()?) else {
-        return Ok(());
-    };
-    match why {
-        Wait::Failures(times) => {
-            let said = entry.last_exit.as_ref().map(|exit| exit.said.as_str()).unwrap_or_default();
-            info!("Waiting {seconds} s before the next try, because {times} in a row failed: {said}");
-        }
-        Wait::RateLimit => info!("Waiting {seconds} s, because GitHub wants no requests for so long"),
-        Wait::Registered => {
-            info!("Waiting {seconds} s before registering again, because the last registration was not used");
-        }
-    }
-    thread::sleep(Duration::from_secs(seconds));
-    Ok(())
-}
-
 /// The numeric owner of the state directory, which systemd gave to the service user.
 fn service_user(state: &Dir) -> Result<(Uid, Gid)> {
     let owner = state.owner()?;
@@ -291,6 +277,15 @@ fn forget_nixpkgs(state: &Dir) -> Result<()> {
     Ok(())
 }
 
+/// Whether there is no room on a disk, as opposed to a disk that cannot be written at all.
+fn is_full(error: &anyhow::Error) -> bool {
+    let number = |cause: &(dyn std::error::Error + 'static)| {
+        let error = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error).map(Errno::from_raw);
+        error.or_else(|| cause.downcast_ref::<Errno>().copied())
+    };
+    error.chain().filter_map(number).any(|error| matches!(error, Errno::ENOSPC | Errno::EDQUOT))
+}
+
 fn report(what: &str, files: u64, directories: u64) {
     if files + directories > 0 {
         let plural = |count, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
@@ -302,41 +297,6 @@ fn empty_work(work: &Dir) -> Result<()> {
     let purged = empty(work).context("Failed to empty the work directory")?;
     report("Emptied the work directory", purged.files, purged.directories);
     Ok(())
-}
-
-fn explain(plan: &Plan, found: &Found<'_>) {
-    let name = found.manifest.instance.as_str();
-    for reason in &plan.reasons {
-        match plan.action {
-            Action::Keep => info!("Keeping the registration of {name}: {reason}"),
-            Action::Adopt => info!("Adopting the registration of {name}: {reason}"),
-            Action::Register => info!("Registering {name} anew: {reason}"),
-        }
-    }
-    for left in &plan.forgotten {
-        let (name, id, url) = (shown(&left.runner.name), left.runner.id, shown(&left.runner.url));
-        warn!("The ledger has no room for the former registration {name}, id {id}, of {url} any more");
-    }
-    if let (Action::Register, Credential::Token(_, TokenKind::Registration)) = (plan.action, found.credential) {
-        warn!(
-            "The token is a registration token, which GitHub accepts for one hour; whenever this runner has to register later than that, it needs a new one. An access token or a GitHub App needs no such care"
-        );
-    }
-    // With a broker it is not left to people to remove it, or they are told when that fails.
-    let Some(GivenUp { id, name, page, taken_over }) = plan
-        .gives_up
-        .as_ref()
-        .filter(|old| found.broker.is_none() || !plan.left_behind.iter().any(|left| left.runner.id == old.id))
-    else {
-        return;
-    };
-    let name = shown(name);
-    if *taken_over {
-        info!("The old registration {name}, id {id}, will be replaced, because `replace` is set");
-    } else {
-        let place = page.as_deref().map_or_else(|| "in its settings".into(), |page| format!("at {page}"));
-        warn!("GitHub still knows the old registration {name}, id {id}; it can be removed {place}");
-    }
 }
 
 fn open_ledgers(place: &Place) -> Result<LedgerDirectory> {

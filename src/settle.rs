@@ -18,10 +18,11 @@ use crate::credential::Credential;
 use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
 use crate::protocol::{Outcome, Verb};
+use crate::purge::registration;
 use crate::retire::pay;
 use crate::start::{Start, existing, now};
-use crate::state::{REGISTRATION_FILES, Snapshot};
-use crate::sys::{Dir, Entry};
+use crate::state::Snapshot;
+use crate::sys::Dir;
 
 use ending::{Ending, Files, failures};
 
@@ -106,16 +107,16 @@ fn settle_registration(
     state: &Dir,
     end: Instant,
 ) -> Result<Option<&'static str>> {
-    let registration = &manifest.registration;
+    let url = &manifest.registration.url;
     // What the ledger says and not the present configuration: a switch may have come in between.
-    let ephemeral = book.entry.registration.get("ephemeral") == Some(&true.into());
+    let ephemeral = book.entry.is_ephemeral();
     let runner = book.entry.runner.clone();
     if let Some(runner) = runner.filter(|_| ephemeral) {
         let id = runner.id;
         book.entry.leave_behind(runner, true, now()?);
         // On a full disk the entry still names it as the present one, which is enough for the broker.
         remark(book.save());
-        let deleted = pay(broker, book, &registration.url, end).deleted;
+        let deleted = pay(broker, book, url, end).deleted;
         if book.entry.left_behind.iter().any(|left| left.runner.id == id) {
             return Ok(Some("its registration could not be taken back yet"));
         }
@@ -151,12 +152,7 @@ fn settle_registration(
 
 /// After the server, this host: the files of a registration that is gone open nothing any more.
 fn forget(book: &mut Book<'_>, state: &Dir) -> Result<()> {
-    for name in REGISTRATION_FILES {
-        if state.entry(name)? == Entry::File {
-            state.unlink(name)?;
-        }
-    }
-    state.sync()?;
+    registration(state)?;
     book.entry = Ledger { runner: None, attempt: None, ..book.entry.clone() };
     book.save()
 }

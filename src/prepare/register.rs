@@ -19,10 +19,11 @@ use crate::manifest::Method;
 use crate::model::shown;
 use crate::pace::limited;
 use crate::protocol::{Issue, Outcome, Seen, Verb, Whom};
+use crate::purge;
 use crate::retire::{is_ours, pay, reason, retry};
 use crate::start::{host_name, now};
-use crate::state::{REGISTRATION_FILES, STAGED_TOKEN};
-use crate::sys::{Dir, Entry, empty};
+use crate::state::STAGED_TOKEN;
+use crate::sys::Dir;
 
 /// How long a registration may take, with all repetitions.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -97,7 +98,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     // directory first, because whatever cannot be removed there must not cost the registration.
     let staged = book.stage(&entry)?;
     empty_work(&found.work)?;
-    purge(found.state).context("Failed to purge the state directory")?;
+    purge(found.state)?;
     staged.commit()?;
     book.committed(entry);
     match (&found.broker, secret) {
@@ -177,17 +178,9 @@ fn stage(found: &Found<'_>, secret: &str) -> Result<()> {
         .context("Failed to stage the token for the service user")
 }
 
-/// Empties the state directory. The mark of completeness goes first: half-purged state must never look like a
-/// registration.
+/// Empties the state directory.
 pub(super) fn purge(state: &Dir) -> Result<()> {
-    let mut removed = 0;
-    for name in REGISTRATION_FILES {
-        if state.entry(name)? == Entry::File {
-            removed += u64::from(state.unlink(name)?);
-        }
-    }
-    let purged = empty(state)?;
-    state.sync()?;
-    report("Purged the state directory", removed + purged.files, purged.directories);
+    let purged = purge::state(state).context("Failed to purge the state directory")?;
+    report("Purged the state directory", purged.files, purged.directories);
     Ok(())
 }

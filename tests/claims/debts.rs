@@ -1,8 +1,8 @@
 //! What the ledger owes: for how long, to whom, and what must not stand in the way of paying.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use github_runners::protocol::{Outcome, Seen};
@@ -207,24 +207,69 @@ fn nothing_that_a_job_makes_of_a_name_stops_an_end_or_a_start() {
     }
 }
 
+/// File systems that are gone when the test is over, however it ends.
+struct Mounts(Vec<PathBuf>);
+
+impl Mounts {
+    fn add(&mut self, arguments: &[&str], place: PathBuf) {
+        fs::create_dir_all(&place).unwrap();
+        assert!(Command::new("mount").args(arguments).arg(&place).status().unwrap().success());
+        self.0.push(place);
+    }
+}
+
+impl Drop for Mounts {
+    fn drop(&mut self) {
+        for place in self.0.iter().rev() {
+            _ = Command::new("umount").arg("--lazy").arg(place).status();
+        }
+    }
+}
+
 #[test]
-fn a_full_disk_keeps_no_registration_alive() {
+fn a_disk_that_a_job_filled_keeps_no_registration_alive_and_no_start_away() {
     if !is_root("mount a small file system") {
         return;
     }
     let (host, server) = ephemeral();
-    let ledger = host.path("ledger");
-    fs::create_dir(&ledger).unwrap();
-    let mount = |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).arg(&ledger).status().unwrap();
-    assert!(mount(&["mount", "-t", "tmpfs", "-o", "size=16k,mode=700", "tmpfs"]).success());
+    let mut mounts = Mounts(vec![]);
+    let disk = host.path("disk");
+    mounts.add(&["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs"], disk.clone());
+    for name in ["work", "ledger"] {
+        fs::create_dir(disk.join(name)).unwrap();
+        mounts.add(&["--bind", disk.join(name).to_str().unwrap()], host.path(name));
+    }
+    fs::set_permissions(host.path("ledger"), fs::Permissions::from_mode(0o700)).unwrap();
     host.prepare().good();
     let mut count = 0;
-    while fs::write(ledger.join(format!("fill{count}")), [0; 4096]).is_ok() {
+    while fs::write(host.path("work").join(format!("fill{count}")), [0; 4096]).is_ok() {
         count += 1;
     }
+    assert!(count > 4);
+
     let said = host.settle("success", Some(("exited", "0")));
-    let (ids, deleted) = (server.ids(), server.state().deleted.clone());
-    assert!(mount(&["umount"]).success());
     assert!(said.text.contains("Failed to write ledger entry"), "{}", said.text);
-    assert_eq!((ids, deleted), (vec![], vec![41]), "{}", said.text);
+    assert_eq!((server.ids(), server.state().deleted.clone()), (vec![], vec![41]), "{}", said.text);
+
+    let said = host.prepare().good();
+    assert_eq!((server.ids(), host.ledger()["runner"]["id"].clone()), (vec![42], json!(42)), "{said}");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_costs_nothing() {
+    if !is_root("mount a file system") {
+        return;
+    }
+    let (mut host, server) = Host::with_server();
+    let mut mounts = Mounts(vec![]);
+    mounts.add(&["-t", "tmpfs", "-o", "mode=700", "tmpfs"], host.path("ledger"));
+    host.prepare().good();
+    host.configured(21);
+    server.add(21, "runner1");
+    host.step("record").good();
+    let before = (host.tree("state"), host.ledger());
+    mounts.add(&["-o", "remount,ro"], host.path("ledger"));
+    *host.registration("extraLabels") = json!(["other"]);
+    assert!(host.prepare().bad().contains("Failed to write ledger entry"));
+    assert_eq!((host.tree("state"), host.ledger(), server.ids()), (before.0, before.1, vec![21]));
 }

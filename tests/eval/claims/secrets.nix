@@ -37,6 +37,14 @@ let
       ++ lib.concatMap lib.toList (builtins.attrValues (brokerOf result))
       ++ result.services.github-runner-one.serviceConfig.InaccessiblePaths
     );
+
+  # Everywhere that the place of a secret stands, and whether nothing of it was copied.
+  shown = result: place: [
+    (place (builtins.fromJSON result.manifests.one.text))
+    (builtins.head result.services.github-runner-one.serviceConfig.InaccessiblePaths)
+    (builtins.head (brokerOf result).LoadCredential)
+    (withoutCopies result)
+  ];
 in
 {
   "a token that is a Nix path is refused" = {
@@ -57,12 +65,7 @@ in
         "credential:${place}"
         true
       ];
-      actual = [
-        (builtins.fromJSON result.manifests.one.text).registration.tokenFile
-        (builtins.head result.services.github-runner-one.serviceConfig.InaccessiblePaths)
-        (builtins.head (brokerOf result).LoadCredential)
-        (withoutCopies result)
-      ];
+      actual = shown result (manifest: manifest.registration.tokenFile);
     };
 
   "the key of an App that is a Nix path is refused and not copied to the store" =
@@ -78,11 +81,7 @@ in
         true
         true
       ];
-      actual = [
-        (builtins.fromJSON result.manifests.one.text).githubApp.privateKeyFile
-        (builtins.head result.services.github-runner-one.serviceConfig.InaccessiblePaths)
-        (builtins.head (brokerOf result).LoadCredential)
-        (withoutCopies result)
+      actual = shown result (manifest: manifest.githubApp.privateKeyFile) ++ [
         (lib.hasInfix "`githubApp.privateKeyFile` is a Nix path" (said result))
       ];
     };

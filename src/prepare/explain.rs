@@ -1,0 +1,72 @@
+//! Saying what a start decided and why, and waiting where the ledger demands it.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use tracing::{info, warn};
+
+use super::Found;
+use crate::credential::Credential;
+use crate::ledger::Ledger;
+use crate::manifest::Manifest;
+use crate::model::{TokenKind, shown};
+use crate::pace::{Wait, wait};
+use crate::plan::{Action, GivenUp, Plan};
+use crate::start::now;
+
+/// Waits as long as the ledger demands.
+pub(super) fn hold_back(entry: &Ledger, decision: &Plan, manifest: &Manifest) -> Result<()> {
+    let registers = decision.action == Action::Register;
+    let Some((seconds, why)) = wait(entry, registers, manifest.registration_interval, now()?) else {
+        return Ok(());
+    };
+    match why {
+        Wait::Failures(times) => {
+            let said = entry.last_exit.as_ref().map(|exit| exit.said.as_str()).unwrap_or_default();
+            info!("Waiting {seconds} s before the next try, because {times} in a row failed: {said}");
+        }
+        Wait::RateLimit => info!("Waiting {seconds} s, because GitHub wants no requests for so long"),
+        Wait::Registered => {
+            info!("Waiting {seconds} s before registering again, because the last registration was not used");
+        }
+    }
+    thread::sleep(Duration::from_secs(seconds));
+    Ok(())
+}
+
+/// One line for each reason, and what people should know besides.
+pub(super) fn explain(plan: &Plan, found: &Found<'_>) {
+    let name = found.manifest.instance.as_str();
+    for reason in &plan.reasons {
+        match plan.action {
+            Action::Keep => info!("Keeping the registration of {name}: {reason}"),
+            Action::Adopt => info!("Adopting the registration of {name}: {reason}"),
+            Action::Register => info!("Registering {name} anew: {reason}"),
+        }
+    }
+    for left in &plan.forgotten {
+        let (name, id, url) = (shown(&left.runner.name), left.runner.id, shown(&left.runner.url));
+        warn!("The ledger has no room for the former registration {name}, id {id}, of {url} any more");
+    }
+    if let (Action::Register, Credential::Token(_, TokenKind::Registration)) = (plan.action, found.credential) {
+        warn!(
+            "The token is a registration token, which GitHub accepts for one hour; whenever this runner has to register later than that, it needs a new one. An access token or a GitHub App needs no such care"
+        );
+    }
+    // With a broker it is not left to people to remove it, or they are told when that fails.
+    let Some(GivenUp { id, name, page, taken_over }) = plan
+        .gives_up
+        .as_ref()
+        .filter(|old| found.broker.is_none() || !plan.left_behind.iter().any(|left| left.runner.id == old.id))
+    else {
+        return;
+    };
+    let name = shown(name);
+    if *taken_over {
+        info!("The old registration {name}, id {id}, will be replaced, because `replace` is set");
+    } else {
+        let place = page.as_deref().map_or_else(|| "in its settings".into(), |page| format!("at {page}"));
+        warn!("GitHub still knows the old registration {name}, id {id}; it can be removed {place}");
+    }
+}
