@@ -71,7 +71,7 @@ impl<'a> Runner<'a> {
     /// Moves what the ledger counted into the past, by more than any wait.
     pub fn let_time_pass(&self) -> Result<()> {
         let Ok(mut ledger) = self.ledger() else { return Ok(()) };
-        for path in ["/lastExit/at", "/registrations/last"] {
+        for path in ["/lastExit/at", "/registrations/last", "/runner/recordedAt"] {
             if let Some(time) = ledger.pointer_mut(path)
                 && let Some(seconds) = time.as_u64()
             {

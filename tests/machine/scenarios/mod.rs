@@ -44,6 +44,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("a_server_that_is_down_for_a_whole_start_is_waited_for", recovery::down_and_back),
     ("a_deleted_registration_heals_by_itself", recovery::deleted),
     ("every_exit_code_has_its_consequence", recovery::exit_codes),
+    ("a_session_conflict_that_stays_gets_a_fresh_identity", recovery::conflict),
     ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
     ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
     ("a_hostile_state_directory_harms_nobody", hostile::state),

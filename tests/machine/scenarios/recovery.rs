@@ -107,3 +107,28 @@ pub fn exit_codes(machine: &Machine) -> Result<()> {
     ensure!(runner.settles()? == id);
     runner.stop()
 }
+
+pub fn conflict(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "recovering")?;
+    runner.restart()?;
+    let old = runner.settles()?;
+    runner.stop()?;
+    machine.github.script(&json!({ "run": [{ "end": "session-conflict" }] }))?;
+    runner.begin()?;
+    for failures in 1..=3 {
+        wait_for("the end in the ledger", || {
+            let exit = &runner.ledger()?["lastExit"];
+            Ok((exit["kind"] == "sessionConflict" && exit["failures"] == failures).then_some(()))
+        })?;
+        if failures == 3 {
+            machine.github.script(&json!({}))?;
+        }
+        // Nobody starts it: only the waits are made shorter.
+        runner.let_time_pass()?;
+    }
+    runner.wait_for_line("GitHub saw another session of this runner 3 times in a row")?;
+    runner.wait_for_line(&format!("Took back the former registration \"recovering\", id {old}"))?;
+    runner.wait_for_line("Listening for Jobs")?;
+    ensure!(runner.settles()? != old, "a fresh identity");
+    runner.stop()
+}

@@ -78,10 +78,14 @@ pub fn foreign(machine: &Machine) -> Result<()> {
         ensure!(said.contains(part), "expected {part:?}: {said}");
     }
     ensure!(runner.listed()? == [4711]);
-    machine.github.remove(4711)?;
+    let mut manifest = runner.manifest()?;
+    manifest["replace"] = json!(true);
+    runner.reconfigure(&manifest)?;
     runner.restart()?;
-    runner.settles()?;
-    runner.stop()
+    runner.expect("id 4711, online, will be replaced, because `replace` is set")?;
+    ensure!(runner.settles()? == 4711, "the listener takes a runner over under its id");
+    runner.stop()?;
+    runner.remove_drop_ins()
 }
 
 pub fn debt(machine: &Machine) -> Result<()> {
