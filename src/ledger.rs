@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::manifest::CredentialPlace;
 use crate::model::{InstanceName, TokenDigest};
 
 pub use book::{Book, LedgerDirectory};
@@ -58,6 +59,12 @@ pub struct Ledger {
     /// How the unit ended last, and what was made of it.
     #[serde(default)]
     pub last_exit: Option<Exit>,
+    /// With what the registrations above can be taken back when the runner is not configured any more.
+    #[serde(default)]
+    pub credential: Option<CredentialPlace>,
+    /// The unit that was started last, as the digest of its texts: another one means that a restart is due.
+    #[serde(default)]
+    pub started: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -202,6 +209,8 @@ impl Ledger {
             tried: None,
             not_before: None,
             last_exit: None,
+            credential: None,
+            started: None,
         }
     }
 

@@ -9,7 +9,8 @@
 //! | `manifest` | `model` | the same |
 //! | `protocol` | `model` | the same |
 //! | `sys` | | knowledge of runners, JSON |
-//! | `ledger` | `model`, `sys` | processes, network |
+//! | `ledger` | `model`, `manifest`, `sys` | processes, network |
+//! | `unit` | `model` | processes, network, writing |
 //! | `state` | `model`, `sys` | processes, network, writing |
 //! | `purge` | `sys`, `state` | processes, network |
 //! | `plan` | `model`, `manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
@@ -19,7 +20,7 @@
 //! | `ask` | `model`, `protocol` | processes, network |
 //! | `retire` | `model`, `protocol`, `ledger`, `ask` | processes, network |
 //! | `attempt` | `model`, `protocol`, `ledger`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge` | processes, network |
+//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `unit` | processes, network |
 //! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge` | processes, network |
 //! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start` | processes, network |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
@@ -57,3 +58,4 @@ pub mod settle;
 pub mod start;
 pub mod state;
 pub mod sys;
+pub mod unit;

@@ -6,9 +6,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::model::{GithubApp, InstanceName, Registration, Scope, TokenType};
+use crate::model::{GithubApp, InstanceName, Registration, Scope, TokenPath, TokenType};
 
 /// The version of the format that this helper reads.
 pub const VERSION: u64 = 2;
@@ -37,6 +37,27 @@ pub struct Manifest {
     pub registration_interval: u64,
     /// The absolute path of `Runner.Listener`.
     pub listener: PathBuf,
+}
+
+/// Where the credential of a runner is and how to understand it: paths only, never a secret.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CredentialPlace {
+    /// The file of a token.
+    pub token_file: Option<TokenPath>,
+    /// How to understand that token.
+    pub token_type: TokenType,
+    /// An App, in place of a token.
+    pub github_app: Option<GithubApp>,
+}
+
+impl CredentialPlace {
+    /// The file that holds the secret.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        let app = self.github_app.as_ref().map(|app| &app.private_key_file);
+        app.or(self.token_file.as_ref()).map(TokenPath::as_str)
+    }
 }
 
 /// How a runner registers.
@@ -77,6 +98,16 @@ impl Manifest {
             bail!("field `listener` is not an absolute path: {}", manifest.listener.display());
         }
         Ok(manifest)
+    }
+
+    /// Where its credential is.
+    #[must_use]
+    pub fn credential_place(&self) -> CredentialPlace {
+        CredentialPlace {
+            token_file: self.registration.token_file.clone(),
+            token_type: self.token_type,
+            github_app: self.github_app.clone(),
+        }
     }
 
     fn check(&self) -> Result<()> {

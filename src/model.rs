@@ -17,5 +17,5 @@ pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,
 };
 pub use shown::shown;
-pub use token::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind};
+pub use token::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind, hex};
 pub use url::{RegistrationUrl, Scope};

@@ -38,6 +38,8 @@ impl Case {
             last_exit: None,
             runner: Some(runner),
             left_behind: vec![],
+            credential: None,
+            started: None,
         };
         let url = Some("https://github.com/o/r".into());
         let settings = Settings { id: 21, name: "runner1".into(), url, ephemeral: false };

@@ -32,6 +32,7 @@ use crate::retire::{pay, reason};
 use crate::start::{Start, existing, host_name, now, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 use crate::sys::{Dir, Entry, Place, empty};
+use crate::unit;
 
 use explain::{explain, hold_back};
 
@@ -40,6 +41,9 @@ const NOBODY: u32 = 65534;
 
 /// How long a start looks after a registration that it would keep. Whatever is not known by then counts as good.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// How long a start waits for another process that works on the same registration; none of these takes so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long before its end an access token is complained about, in seconds.
 const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
@@ -78,6 +82,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     work::check(&work_place, &[("state", &state_place), ("logs", &logs_place), ("ledger", &ledger_place)])?;
     let owner = service_user(&state)?;
     let ledgers = open_ledgers(&ledger_place)?;
+    let _lock = ledgers.must_lock(&manifest.instance, PATIENCE)?;
     let stored = ledgers.load(&manifest.instance)?;
     let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
     let snapshot = Snapshot::read(&state)?;
@@ -106,6 +111,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     if news {
         book.entry.tried = Some(TokenDigest::of(&told, salt()?));
     }
+    book.entry.credential = Some(manifest.credential_place());
+    book.entry.started = unit::digest(&manifest.instance)?;
     let found = Found {
         broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
         work: work::open(&work_place, owner)?,
@@ -147,8 +154,9 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         }
         Action::Keep | Action::Adopt => {
             if action == Action::Adopt {
-                let Ledger { left_behind, registrations, tried, not_before, last_exit, .. } = book.entry.clone();
-                book.entry = Ledger { runner, left_behind, registrations, tried, not_before, last_exit, ..new };
+                let Ledger { registration, token, helper, .. } = new;
+                let attempt = None;
+                book.entry = Ledger { registration, token, helper, runner, attempt, ..book.entry.clone() };
             } else if new_credential {
                 (book.entry.registration, book.entry.token) = (registration, digest);
             }

@@ -4,6 +4,7 @@
 //! writes nothing when the ledger already says it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tracing::info;
@@ -12,6 +13,9 @@ use crate::ledger::{LedgerDirectory, Runner};
 use crate::model::shown;
 use crate::start::{Start, existing, host_name, now};
 use crate::state::{SETTINGS, Snapshot};
+
+/// How long to wait for another process that works on the same registration.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Records the present registration.
 ///
@@ -24,6 +28,7 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     let (_, dir) = existing("ledger", ledger_directory)?;
     let ledgers = LedgerDirectory::new(dir)
         .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
+    let _lock = ledgers.must_lock(&manifest.instance, PATIENCE)?;
     let Some(mut entry) = ledgers.load(&manifest.instance)? else {
         bail!("The ledger has no entry of runner {}: `prepare` has to run first", manifest.instance.as_str());
     };

@@ -43,6 +43,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let (_, dir) = existing("ledger", ledger_directory)?;
     let ledgers = LedgerDirectory::new(dir)
         .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
+    let _lock = ledgers.must_lock(&manifest.instance, LIMIT)?;
     let Some(stored) = ledgers.load(&manifest.instance)? else {
         info!("Runner {} ended before it had a ledger entry", manifest.instance.as_str());
         return Ok(());

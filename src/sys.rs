@@ -6,12 +6,14 @@
 
 mod dir;
 mod file;
+mod lock;
 mod purge;
 mod staged;
 mod walk;
 
 pub use dir::{Dir, Entry};
 pub use file::{FileFault, LastLink, read_regular_file};
+pub use lock::Lock;
 pub use purge::{Purged, empty};
 pub use staged::Staged;
 pub use walk::Place;

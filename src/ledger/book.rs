@@ -1,12 +1,14 @@
 //! The files of the ledger: one entry for each runner, in a directory that only root can enter.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::sys::stat::Mode;
 use nix::unistd::Uid;
 
 use super::Ledger;
 use crate::model::InstanceName;
-use crate::sys::{Dir, Staged};
+use crate::sys::{Dir, Lock, Staged};
 
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -31,6 +33,48 @@ impl LedgerDirectory {
             bail!("others than its owner have access to it: set its mode to 0700");
         }
         Ok(Self { dir })
+    }
+
+    /// Takes the entry of a runner for this process alone; waits for it until `limit` is over. `None` means that another
+    /// step or pass still works on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dir::lock`].
+    pub fn lock(&self, instance: &InstanceName, limit: Duration) -> Result<Option<Lock<'_>>> {
+        self.dir.lock(&format!("{}.lock", instance.as_str()), limit)
+    }
+
+    /// The same for steps that cannot go on without it.
+    ///
+    /// # Errors
+    ///
+    /// Also if the limit is over.
+    pub fn must_lock(&self, instance: &InstanceName, limit: Duration) -> Result<Lock<'_>> {
+        self.lock(instance, limit)?.with_context(|| {
+            format!("Another process works on the registration of {}; it is tried again", instance.as_str())
+        })
+    }
+
+    /// The runners that have an entry, sorted.
+    ///
+    /// # Errors
+    ///
+    /// As `readdir(3)`.
+    pub fn instances(&self) -> Result<Vec<InstanceName>> {
+        let names = self.dir.names().context("Failed to list the ledger")?;
+        let entries = names.iter().filter_map(|name| name.strip_suffix(".json"));
+        Ok(entries.filter_map(|name| name.to_owned().try_into().ok()).collect())
+    }
+
+    /// Removes the entry of a runner of which nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// As `unlinkat(2)` and `fsync(2)`.
+    pub fn remove(&self, instance: &InstanceName) -> Result<()> {
+        self.dir.unlink(&file_name(instance))?;
+        self.dir.sync()
     }
 
     /// Reads the entry of a runner. `None` means that there is none.

@@ -1,11 +1,11 @@
 //! A GitHub App as a credential: who it is, where it is installed, and where its key lies.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::TokenPath;
 
 /// What names an App and its key. The key itself is only ever read by the broker.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct GithubApp {
     /// Its client id, or its number as a text.

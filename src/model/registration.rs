@@ -98,7 +98,7 @@ impl Registration {
 }
 
 /// How the content of the token file is to be understood.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenType {
     /// By its prefix.

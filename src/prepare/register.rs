@@ -86,13 +86,13 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     let so_far = book.entry.registrations.total;
     let time = now()?;
     let entry = Ledger {
-        left_behind: book.entry.left_behind.clone(),
+        registration: new.registration,
+        token: new.token,
+        helper: new.helper,
+        runner: None,
         attempt: Some(Attempt { since: time, before, host: Some(host_name()?) }),
         registrations: Registrations { total: so_far + 1, last: Some(time), used: false },
-        tried: book.entry.tried.clone(),
-        not_before: book.entry.not_before,
-        last_exit: book.entry.last_exit.clone(),
-        ..new
+        ..book.entry.clone()
     };
     // Written beside the old entry before anything is deleted, so that a full disk deletes nothing; and the work
     // directory first, because whatever cannot be removed there must not cost the registration.

@@ -140,6 +140,24 @@ impl Dir {
         Ok(true)
     }
 
+    /// The names of all entries that are UTF-8, sorted.
+    ///
+    /// # Errors
+    ///
+    /// As `readdir(3)`.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in self.list()?.iter() {
+            let entry = entry.context("Failed to list a directory")?;
+            match entry.file_name().to_str() {
+                Ok(name) if !is_dot(name.as_bytes()) => names.push(name.to_owned()),
+                _ => {}
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// Where the link `name` points to; `None` if `name` is no link.
     ///
     /// # Errors
