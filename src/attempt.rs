@@ -10,14 +10,20 @@ use anyhow::{Context as _, Result};
 use tracing::info;
 
 use crate::ask::Broker;
-use crate::ledger::{Attempt, Book, NameHolder, Runner, is_reaped};
+use crate::ledger::{Attempt, Book, NameHolder, Runner};
 use crate::model::{RegistrationUrl, shown};
 use crate::protocol::{Outcome, Seen, Verb, Whom};
 use crate::retire::{pay, reason};
 use crate::start::{host_name, now};
+use crate::state::NAME_TAKEN;
+use crate::sys::{Dir, Entry};
 
 /// How long one look may take; with the wait before it, a stop still ends in time.
 const LOOK: Duration = Duration::from_secs(4);
+
+/// How old an attempt may be for what is found under its name to be its own, in seconds. Longer than a machine takes to
+/// come back after a power cut.
+const BELIEVED: u64 = 6 * 60 * 60;
 
 /// What became of an attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,14 +42,14 @@ pub enum Resolved {
 
 /// Whether a runner is the one that an attempt made, if it has the attempt's name.
 ///
-/// GitHub removes what nobody uses, so after that time it can only be another one.
-fn made(seen: &Seen, attempt: &Attempt, ephemeral: bool, now: u64) -> bool {
+/// Long afterwards somebody else may have taken the name in the meantime, for example for a host in the place of this one.
+fn made(seen: &Seen, attempt: &Attempt, now: u64) -> bool {
     let is_new = match attempt.before {
         NameHolder::Unknown => false,
         NameHolder::Nobody => true,
         NameHolder::Runner(id) => id != seen.id,
     };
-    is_new && !seen.online && !seen.busy && !is_reaped(attempt.since, ephemeral, now)
+    is_new && !seen.online && !seen.busy && now.abs_diff(attempt.since) < BELIEVED
 }
 
 /// Looks for what an open attempt made, under the name and at the address of then, and takes it back, until `end`.
@@ -59,7 +65,6 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
     let Some(attempt) = book.entry.attempt.clone().filter(|_| book.entry.runner.is_none()) else {
         return Ok(Resolved::Nothing);
     };
-    let ephemeral = book.entry.is_ephemeral();
     if attempt.before == NameHolder::Unknown {
         return Ok(unclear(book, "nobody could look who had its name before"));
     }
@@ -71,7 +76,7 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
     let left = || end.saturating_duration_since(Instant::now());
     let look = || broker.ask(Verb::Observe(Whom::Attempt), LOOK.min(left())).outcome;
     let time = now()?;
-    let is_made = |seen: &Seen| made(seen, &attempt, ephemeral, time);
+    let is_made = |seen: &Seen| made(seen, &attempt, time);
     let mut outcome = look();
     if let Outcome::Seen(Some(first)) = &outcome
         && is_made(first)
@@ -94,7 +99,7 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
             info!("The runner {name}, id {id}, was made by a start that was cut off");
             take_back(broker, book, seen, end)
         }
-        Outcome::Seen(None) if time.saturating_sub(attempt.since) < 8 * interval => {
+        Outcome::Seen(None) if time.abs_diff(attempt.since) < 8 * interval => {
             Ok(Resolved::Open("there is none so far".into()))
         }
         Outcome::Seen(_) => {
@@ -106,6 +111,20 @@ pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Ins
         Outcome::Refused(_) => Ok(unclear(book, &reason(&outcome))),
         outcome => Ok(Resolved::Open(reason(&outcome))),
     }
+}
+
+/// Closes an attempt whose listener found the name taken before it asked for anything; tells whether it was one.
+///
+/// # Errors
+///
+/// If the state directory cannot be read or the ledger not be written.
+pub fn gave_way(book: &mut Book<'_>, state: &Dir) -> Result<bool> {
+    if book.entry.attempt.is_none() || state.entry(NAME_TAKEN)? != Entry::File {
+        return Ok(false);
+    }
+    book.entry.attempt = None;
+    book.save()?;
+    Ok(true)
 }
 
 fn unclear(book: &Book<'_>, why: &str) -> Resolved {
@@ -140,11 +159,11 @@ mod tests {
     fn what_an_attempt_made_is_ours_until_a_listener_uses_it() {
         let seen = |id| Seen { id, name: "runner1".into(), online: false, busy: false };
         let attempt = |before| Attempt { since: 0, before, host: None };
-        let made = |seen: &Seen, attempt: &Attempt| made(seen, attempt, true, 1_000);
+        let made = |seen: &Seen, attempt: &Attempt| made(seen, attempt, 1_000);
         assert!(made(&seen(99), &attempt(NameHolder::Nobody)));
         assert!(
-            !super::made(&seen(99), &attempt(NameHolder::Nobody), true, 3 * 86_400),
-            "that one was removed long ago"
+            !super::made(&seen(99), &attempt(NameHolder::Nobody), 7 * 60 * 60),
+            "somebody else may have come since"
         );
         assert!(!made(&Seen { online: true, ..seen(99) }, &attempt(NameHolder::Nobody)));
         assert!(!made(&Seen { busy: true, ..seen(99) }, &attempt(NameHolder::Nobody)));

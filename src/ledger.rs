@@ -134,8 +134,11 @@ pub struct Exit {
     pub kind: ExitKind,
     /// The same as one sentence.
     pub said: String,
-    /// How many times in a row it ended in this kind of failure; 0 after a good end.
+    /// How many times in a row it ended in a failure; 0 after a good end.
     pub failures: u32,
+    /// How many of these, the last ones, were of this kind.
+    #[serde(default)]
+    pub alike: u32,
 }
 
 /// What the end of a unit means; see `settle`.
@@ -180,16 +183,11 @@ impl LeftBehind {
     /// Whether GitHub itself has removed the runner by now, if nobody used it.
     #[must_use]
     pub fn is_reaped(&self, now: u64) -> bool {
-        is_reaped(self.since, self.ephemeral, now)
+        // It does so with ephemeral runners after one day offline and with others after fourteen. One day is added for
+        // clocks and for slow clean-up.
+        let days = if self.ephemeral { 2 } else { 15 };
+        now.saturating_sub(self.since) > days * DAY
     }
-}
-
-/// Whether GitHub has removed by now what nobody used since then: it does so with ephemeral runners after one day offline
-/// and with others after fourteen. One day is added for clocks and for slow clean-up.
-#[must_use]
-pub fn is_reaped(since: u64, ephemeral: bool, now: u64) -> bool {
-    let days = if ephemeral { 2 } else { 15 };
-    now.saturating_sub(since) > days * DAY
 }
 
 impl Ledger {

@@ -162,7 +162,10 @@ fn failing(inputs: &Inputs<'_>, ledger: &Ledger) -> Option<Reason> {
         return None;
     }
     let about_identity = matches!(exit.kind, ExitKind::Terminated | ExitKind::SessionConflict);
-    (about_identity && exit.failures >= PATIENCE).then_some(Reason::KeepsFailing(exit.kind, exit.failures))
+    // After 3, 6, 12, 24, …: if one more identity did not help, the next one may not either.
+    let rounds = exit.alike / PATIENCE;
+    let is_turn = exit.alike % PATIENCE == 0 && rounds.is_power_of_two();
+    (about_identity && is_turn).then_some(Reason::KeepsFailing(exit.kind, exit.alike))
 }
 
 /// Why the state is not the one that the ledger remembers.

@@ -284,25 +284,32 @@ fn settings_that_a_job_changed_are_not_kept() {
 
 #[test]
 fn a_listener_that_keeps_failing_gets_a_fresh_identity_if_the_old_one_can_be_taken_back() {
-    let failing = |kind, failures, api| {
+    let failing = |kind, alike, api| {
         edited(Case::unchanged(), |case| {
             case.api = api;
-            case.ledger().last_exit = Some(Exit { at: NOW, kind, said: String::new(), failures });
+            case.ledger().last_exit = Some(Exit { at: NOW, kind, said: String::new(), failures: 100, alike });
         })
     };
     insta::assert_snapshot!(failing(ExitKind::SessionConflict, 3, true),
         @"Register: GitHub saw another session of this runner 3 times in a row [gives up 21]");
-    insta::assert_snapshot!(failing(ExitKind::Terminated, 4, true),
-        @"Register: the listener gave up 4 times in a row [gives up 21]");
-    for (kind, failures, api) in [
+    insta::assert_snapshot!(failing(ExitKind::Terminated, 6, true),
+        @"Register: the listener gave up 6 times in a row [gives up 21]");
+    assert!(failing(ExitKind::Terminated, 12, true).starts_with("Register: "));
+    for (kind, alike, api) in [
+        (ExitKind::SessionConflict, 0, true),
         (ExitKind::SessionConflict, 2, true),
         (ExitKind::SessionConflict, 3, false),
         (ExitKind::Terminated, 2, true),
-        (ExitKind::Terminated, 9, false),
+        (ExitKind::Terminated, 6, false),
+        // A fresh identity did not help, so the next one takes its time.
+        (ExitKind::Terminated, 4, true),
+        (ExitKind::Terminated, 5, true),
+        (ExitKind::Terminated, 9, true),
+        (ExitKind::SessionConflict, 13, true),
         (ExitKind::Crashed, 9, true),
         (ExitKind::NotStarted, 9, true),
     ] {
-        assert!(failing(kind, failures, api).starts_with("Keep: "), "{kind:?} {failures} {api}");
+        assert!(failing(kind, alike, api).starts_with("Keep: "), "{kind:?} {alike} {api}");
     }
 }
 

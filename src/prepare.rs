@@ -75,16 +75,22 @@ struct Found<'a> {
 pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> {
     let manifest = start.manifest()?;
     let credential = Credential::read(&manifest)?;
-    let (state_place, state) = existing("state", &start.state_directory)?;
-    let (logs_place, _) = existing("logs", &start.logs_directory)?;
     let ledger_place = walk("ledger", ledger_directory)?;
-    let work_place = walk("work", &start.work_directory)?;
-    work::check(&work_place, &[("state", &state_place), ("logs", &logs_place), ("ledger", &ledger_place)])?;
-    let owner = service_user(&state)?;
     let ledgers = open_ledgers(&ledger_place)?;
     let _lock = ledgers.must_lock(&manifest.instance, PATIENCE)?;
     let stored = ledgers.load(&manifest.instance)?;
     let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
+    let told = told(start, &registration, &credential);
+    let news = !stored.as_ref().and_then(|entry| entry.tried.as_ref()).is_some_and(|tried| tried.is_of(&told));
+    if let Some(entry) = &stored {
+        // Before anything else can fail again.
+        hold_back(entry, false, news, &manifest)?;
+    }
+    let (state_place, state) = existing("state", &start.state_directory)?;
+    let (logs_place, _) = existing("logs", &start.logs_directory)?;
+    let work_place = walk("work", &start.work_directory)?;
+    work::check(&work_place, &[("state", &state_place), ("logs", &logs_place), ("ledger", &ledger_place)])?;
+    let owner = service_user(&state)?;
     let snapshot = Snapshot::read(&state)?;
     let host = host_name()?;
     let time = now()?;
@@ -106,8 +112,6 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let digest = credential.digest()?;
     let new = Ledger::new(&manifest.instance, registration.clone(), digest.clone());
     let mut book = Book::new(&ledgers, &manifest.instance, stored.clone(), new.clone());
-    let told = told(start, &registration, &credential);
-    let news = !book.entry.tried.as_ref().is_some_and(|tried| tried.is_of(&told));
     if news {
         book.entry.tried = Some(TokenDigest::of(&told, salt()?));
     }
@@ -126,9 +130,9 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     };
     // From the first start on there is an entry in which failures are counted.
     found.save(&mut book, decision.action == Action::Register)?;
-    if !news {
-        hold_back(&book.entry, &decision, &manifest)?;
-    }
+    let hold_back =
+        |entry: &Ledger, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, &manifest);
+    hold_back(&book.entry, &decision)?;
     let mut reached = found.broker.is_some();
     if decision.action != Action::Register {
         match found.look(&decision, &snapshot) {
@@ -136,9 +140,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             Looked::Silence => reached = false,
             Looked::Gone(id) => decision = decide(Some(id)),
         }
-        if decision.action == Action::Register && !news {
-            hold_back(&book.entry, &decision, &manifest)?;
-        }
+        hold_back(&book.entry, &decision)?;
     }
     explain(&decision, &found);
 
@@ -156,13 +158,15 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             if action == Action::Adopt {
                 let Ledger { registration, token, helper, .. } = new;
                 let attempt = None;
-                book.entry = Ledger { registration, token, helper, runner, attempt, ..book.entry.clone() };
+                book.entry = Ledger { helper, registration, token, runner, attempt, ..book.entry.clone() };
             } else if new_credential {
                 (book.entry.registration, book.entry.token) = (registration, digest);
             }
             book.save()?;
             if let Some(broker) = found.broker.filter(|_| reached) {
                 pay(&broker, &mut book, &manifest.registration.url, Instant::now() + LOOK);
+                // A rate limit that was met holds for the next start, too.
+                book.save()?;
             }
             empty_work(&found.work)?;
             remove_environment(&state)?;

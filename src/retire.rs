@@ -14,7 +14,7 @@ use crate::model::{RegistrationUrl, date_and_time, shown};
 use crate::protocol::{Outcome, Seen, Verb};
 
 /// The longest that the answer about one debt may take.
-const ONE: Duration = Duration::from_secs(8);
+const ONE: Duration = Duration::from_secs(15);
 
 /// What came of paying debts.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use tracing::{info, warn};
 
 use crate::ask::Broker;
-use crate::attempt::{Resolved, resolve};
+use crate::attempt::{Resolved, gave_way, resolve};
 use crate::credential::Credential;
 use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
@@ -69,10 +69,11 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let (kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
     let at = now()?;
     // Whoever puts a missing secret in place shall not have to wait.
-    let failures = if credential.is_some() { failures(book.entry.last_exit.as_ref(), kind, at) } else { 0 };
+    let (failures, alike) =
+        if credential.is_some() { failures(book.entry.last_exit.as_ref(), kind, at) } else { (0, 0) };
     let at = ending.counts_from(book.entry.last_exit.as_ref(), at);
     // Before the server is asked: what comes then may take until systemd loses its patience.
-    book.entry.last_exit = Some(Exit { at, kind, said: said.clone(), failures });
+    book.entry.last_exit = Some(Exit { at, kind, said: said.clone(), failures, alike });
     if kind == ExitKind::JobDone {
         // Of use, unless the server says below that nobody took it.
         book.entry.registrations.used = true;
@@ -95,7 +96,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         ExitKind::JobDone | ExitKind::Clean => info!("{line}"),
         _ => warn!("{line}{}", advice(kind, &manifest, api)),
     }
-    book.entry.last_exit = Some(Exit { at, kind, said, failures });
+    book.entry.last_exit = Some(Exit { at, kind, said, failures, alike });
     book.save()
 }
 
@@ -119,6 +120,8 @@ fn settle_registration(
         remark(book.save());
         let deleted = pay(broker, book, url, end).deleted;
         if book.entry.left_behind.iter().any(|left| left.runner.id == id) {
+            // Whether it was of use is the server's to say.
+            book.entry.registrations.used = false;
             return Ok(Some("its registration could not be taken back yet"));
         }
         if deleted.contains(&id) {
@@ -132,6 +135,9 @@ fn settle_registration(
     let complete = snapshot.is_some_and(|snapshot| snapshot.faults().is_empty());
     if book.entry.attempt.is_none() || (!ephemeral && complete) {
         return Ok(None);
+    }
+    if gave_way(book, state)? {
+        return Ok(Some("somebody else has its name, so nothing had been registered"));
     }
     match resolve(broker, book, manifest.registration_interval, end)? {
         Resolved::TakenBack => {

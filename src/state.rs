@@ -31,6 +31,9 @@ pub const DIAGNOSTICS: &str = "_diag";
 pub const ENVIRONMENT: &str = ".env";
 /// The secret on its way from `prepare` to `configure`.
 pub const STAGED_TOKEN: &str = ".staged-token";
+/// Says that the listener found the name taken before it asked for a registration. Whoever forges it only keeps us from
+/// deleting something.
+pub const NAME_TAKEN: &str = ".name-taken";
 /// nixpkgs' copy of the configuration: a link into the store.
 pub const NIXPKGS_CONFIG: &str = ".nixos-current-config.json";
 /// nixpkgs' copy of the token.

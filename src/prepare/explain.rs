@@ -16,9 +16,8 @@ use crate::plan::{Action, GivenUp, Plan};
 use crate::start::now;
 
 /// Waits as long as the ledger demands.
-pub(super) fn hold_back(entry: &Ledger, decision: &Plan, manifest: &Manifest) -> Result<()> {
-    let registers = decision.action == Action::Register;
-    let Some((seconds, why)) = wait(entry, registers, manifest.registration_interval, now()?) else {
+pub(super) fn hold_back(entry: &Ledger, registers: bool, news: bool, manifest: &Manifest) -> Result<()> {
+    let Some((seconds, why)) = wait(entry, registers, news, manifest.registration_interval, now()?) else {
         return Ok(());
     };
     match why {

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{Found, empty_work, jit, report};
 use crate::ask::Broker;
-use crate::attempt::{Resolved, resolve};
+use crate::attempt::{Resolved, gave_way, resolve};
 use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations};
 use crate::manifest::Method;
 use crate::model::shown;
@@ -49,10 +49,9 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
         if let Some(until) = limited(found.limited.get(), now()?) {
             bail!("Failed to register: {}", reason(&Outcome::RateLimited(until)));
         }
-        if let Some(why) = pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS).silence {
-            // Nor would it register anybody now.
-            bail!("Failed to register: {why}");
-        }
+        // A server that is slow to delete may still register; one that is down is found out below.
+        pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS);
+        gave_way(book, found.state)?;
         match resolve(broker, book, manifest.registration_interval, Instant::now() + DEBTS)? {
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
             Resolved::Unclear(why) => {

@@ -12,15 +12,16 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use nix::sys::stat::Mode;
 use nix::unistd::Uid;
 use tracing::{info, warn};
 
-use super::output::advice;
+use super::output::{advice, found_name_taken};
 use super::process::{Listener, Patience, run_listener};
 use crate::manifest::Manifest;
 use crate::model::{RunnerName, Token};
 use crate::start::{Start, existing, host_name};
-use crate::state::{DIAGNOSTICS, ENVIRONMENT, STAGED_TOKEN, Snapshot};
+use crate::state::{DIAGNOSTICS, ENVIRONMENT, NAME_TAKEN, STAGED_TOKEN, Snapshot};
 use crate::sys::Dir;
 
 /// Variables of the unit that the listener needs to work at all: programs, certificates, proxies, languages.
@@ -73,7 +74,12 @@ pub fn run(start: &Start) -> Result<()> {
         patience: PATIENCE,
     })?;
     let kept = keep_diagnostics(&start.state_directory, &start.logs_directory);
-    verify(&state, &manifest, outcome.status).map_err(|error| {
+    let verified = verify(&state, &manifest, outcome.status);
+    if verified.is_err() && !manifest.replace && found_name_taken(&outcome.last_lines) {
+        // Or the holder of the name would look like what this attempt made.
+        state.replace_file(NAME_TAKEN, b"", Mode::S_IRUSR, None)?;
+    }
+    verified.map_err(|error| {
         let mut text = format!("{error:#}.");
         if !outcome.last_lines.is_empty() {
             text = format!("{text} The listener said last:\n{}\n", outcome.last_lines.join("\n"));

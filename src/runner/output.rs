@@ -75,13 +75,18 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     (!wanted.is_empty()).then(|| text.windows(wanted.len()).position(|window| window == wanted))?
 }
 
+/// Whether the listener found a runner of its name before it asked for a registration (`ConfigurationManager.cs:332`).
+pub(super) fn found_name_taken(lines: &[String]) -> bool {
+    lines.iter().any(|line| line.contains("A runner exists with the same name"))
+}
+
 /// What to do about a failed registration, from the listener's last lines.
 pub(super) fn advice(lines: &[String], manifest: &Manifest) -> String {
     let said = |part: &str| lines.iter().any(|line| line.contains(part));
     let registration = &manifest.registration;
     let page = registration.url.settings_page();
     let name = super::configure::shown_name(registration.name.as_ref());
-    if said("A runner exists with the same name") {
+    if found_name_taken(lines) {
         return format!(
             "What to do: a runner {name} is already registered; remove it at {page}, give this one another name, or set `replace = true` if it may be taken over."
         );

@@ -71,14 +71,17 @@ impl Ending {
     }
 }
 
-/// How many failures in a row this end makes.
-pub(super) fn failures(last: Option<&Exit>, kind: ExitKind, at: u64) -> u32 {
+/// How many failures in a row this end makes, and how many of these are of its kind.
+pub(super) fn failures(last: Option<&Exit>, kind: ExitKind, at: u64) -> (u32, u32) {
     if matches!(kind, ExitKind::Clean | ExitKind::JobDone) {
-        return 0;
+        return (0, 0);
     }
     match last {
-        Some(last) if last.kind == kind && at.saturating_sub(last.at) < FORGIVEN => last.failures.saturating_add(1),
-        _ => 1,
+        Some(last) if last.failures > 0 && at.saturating_sub(last.at) < FORGIVEN => {
+            let alike = if last.kind == kind { last.alike } else { 0 };
+            (last.failures.saturating_add(1), alike.saturating_add(1))
+        }
+        _ => (1, 1),
     }
 }
 
@@ -134,7 +137,8 @@ mod tests {
             code: code.map(str::to_owned),
             status: None,
         };
-        let last = |failures| Exit { at: 10_000, kind: ExitKind::NotStarted, said: String::new(), failures };
+        let last =
+            |failures| Exit { at: 10_000, kind: ExitKind::NotStarted, said: String::new(), failures, alike: failures };
         assert_eq!(ending("timeout", None).counts_from(Some(&last(6)), 10_090), 10_000);
         assert_eq!(ending("timeout", None).counts_from(Some(&last(0)), 10_090), 10_090);
         assert_eq!(ending("timeout", Some("killed")).counts_from(Some(&last(6)), 10_090), 10_090);
@@ -143,15 +147,17 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_counted_by_kind_and_forgiven_with_time() {
-        let last = |kind, failures| Exit { at: 10_000, kind, said: String::new(), failures };
-        let crashed = last(ExitKind::Crashed, 3);
-        assert_eq!(failures(Some(&crashed), ExitKind::Crashed, 10_100), 4);
-        assert_eq!(failures(Some(&crashed), ExitKind::Terminated, 10_100), 1);
-        assert_eq!(failures(Some(&crashed), ExitKind::Crashed, 10_000 + FORGIVEN), 1);
-        assert_eq!(failures(Some(&crashed), ExitKind::Clean, 10_100), 0);
-        assert_eq!(failures(Some(&crashed), ExitKind::JobDone, 10_100), 0);
-        assert_eq!(failures(None, ExitKind::Crashed, 10_100), 1);
-        assert_eq!(failures(Some(&last(ExitKind::Crashed, u32::MAX)), ExitKind::Crashed, 10_001), u32::MAX);
+    fn failures_are_counted_altogether_and_by_kind_and_forgiven_with_time() {
+        let last = |kind, failures, alike| Exit { at: 10_000, kind, said: String::new(), failures, alike };
+        let crashed = last(ExitKind::Crashed, 5, 3);
+        assert_eq!(failures(Some(&crashed), ExitKind::Crashed, 10_100), (6, 4));
+        assert_eq!(failures(Some(&crashed), ExitKind::Terminated, 10_100), (6, 1), "taking turns is no recovery");
+        assert_eq!(failures(Some(&crashed), ExitKind::Crashed, 10_000 + FORGIVEN), (1, 1));
+        assert_eq!(failures(Some(&crashed), ExitKind::Clean, 10_100), (0, 0));
+        assert_eq!(failures(Some(&crashed), ExitKind::JobDone, 10_100), (0, 0));
+        assert_eq!(failures(Some(&last(ExitKind::Clean, 0, 0)), ExitKind::Crashed, 10_001), (1, 1));
+        assert_eq!(failures(None, ExitKind::Crashed, 10_100), (1, 1));
+        let many = last(ExitKind::Crashed, u32::MAX, u32::MAX);
+        assert_eq!(failures(Some(&many), ExitKind::Crashed, 10_001), (u32::MAX, u32::MAX));
     }
 }

@@ -254,3 +254,30 @@ fn a_replaced_runner_that_cannot_go_is_no_reason_to_advise_what_is_set() {
     let said = host.prepare().bad();
     assert!(said.contains("id 7, running a job, cannot be replaced now"), "{said}");
 }
+
+#[test]
+fn a_name_that_somebody_else_took_meanwhile_is_left_to_them() {
+    let (mut host, server) = Host::with_server();
+    host.manifest["registrationInterval"] = json!(0);
+    // Offline for as long as anybody looks, unlike those whose listener comes online.
+    server.state().after_look = vec![offline(7, "runner1")];
+    host.prepare().good();
+    fs::remove_file(host.state(".staged-token")).unwrap();
+    fs::write(host.state(".name-taken"), "").unwrap();
+    let said = host.settle("exit-code", None).good();
+    assert!(said.contains("somebody else has its name"), "{said}");
+    assert_eq!((server.ids(), host.ledger()["attempt"].clone()), (vec![7], Value::Null), "{said}");
+    let said = host.prepare().bad();
+    assert!(said.contains("id 7, offline, exists already"), "{said}");
+}
+
+#[test]
+fn what_has_the_name_long_after_an_attempt_is_not_taken_for_its_own() {
+    let (host, server) = Host::with_server();
+    host.prepare().good();
+    fs::remove_file(host.state(".staged-token")).unwrap();
+    edit(&host, |ledger| ledger["attempt"]["since"] = json!(now() - 7 * 60 * 60));
+    server.add(8, "runner1");
+    assert!(host.prepare().bad().contains("id 8, offline, exists already"));
+    assert_eq!(server.ids(), [8]);
+}

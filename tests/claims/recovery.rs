@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use github_runners::protocol::Outcome;
+use github_runners::protocol::{Outcome, Seen};
 use serde_json::{Value, json};
 
 use crate::host::Host;
@@ -142,4 +142,31 @@ fn a_rate_limit_is_remembered_and_nothing_is_asked_meanwhile() {
     server.state().instead = None;
     let said = host.prepare().good();
     assert!(said.contains("because GitHub wants no requests"), "the second one is a real limit: {said}");
+}
+
+#[test]
+fn a_token_that_is_new_at_each_start_is_no_way_around_the_interval() {
+    let (mut host, server) = Host::with_server();
+    host.manifest["registrationInterval"] = json!(2);
+    let start = std::time::Instant::now();
+    for id in 100..103 {
+        fs::write(host.path("token"), format!("ghp_FAKE{id}")).unwrap();
+        host.prepare().good();
+        host.configured(id);
+        server.state().runners = vec![Seen { id, name: "runner1".into(), online: false, busy: false }];
+        host.step("record").good();
+        host.settle("signal", Some(("killed", "KILL"))).good();
+    }
+    assert_eq!(host.ledger()["registrations"]["total"], 3);
+    assert!(start.elapsed() >= std::time::Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_fault_before_the_plan_is_waited_for_like_any_other() {
+    let (host, _server) = registered();
+    host.settle("exit-code", None).good();
+    fs::remove_dir_all(host.path("work")).unwrap();
+    fs::write(host.path("work"), "").unwrap();
+    let said = host.prepare().bad();
+    assert!(said.contains("Waiting "), "{said}");
 }

@@ -62,8 +62,12 @@ fn a_listener_that_dies_is_a_failure() {
 }
 
 #[test]
-fn a_taken_name_is_advised_about_with_replace_and_the_page() {
-    let said = refused(json!({ "offline": { "taken": ["runner1"] } }), |_| ());
+fn a_taken_name_is_advised_about_with_replace_and_the_page_and_leaves_a_mark() {
+    let taken = json!({ "offline": { "taken": ["runner1"] } });
+    let desk = Desk::with(taken.clone(), |_| ());
+    desk.configure().bad();
+    assert!(desk.0.state(".name-taken").is_file());
+    let said = refused(taken, |_| ());
     assert_says(&said, &["A runner exists with the same name runner1", "`replace = true`", PAGE]);
 }
 

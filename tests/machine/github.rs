@@ -96,8 +96,10 @@ impl Github {
     }
 
     /// How many requests had this piece in their path, also those whose answers still wait.
-    pub fn asked(&self, path: &str) -> Result<usize> {
-        let fits = |record: &&Value| record["path"].as_str().is_some_and(|found| found.contains(path));
+    pub fn asked(&self, method: &str, path: &str) -> Result<usize> {
+        let fits = |record: &&Value| {
+            record["method"] == method && record["path"].as_str().is_some_and(|found| found.contains(path))
+        };
         Ok(self.records()?.iter().filter(fits).count())
     }
 
@@ -129,8 +131,8 @@ impl Github {
     }
 
     /// Makes the next request whose path has this piece do what it should `delay` milliseconds late.
-    pub fn delay(&self, path: &str, delay: u64) -> Result<()> {
-        self.tell("faults", &json!({ "path": path, "status": null, "delay-ms": delay }))
+    pub fn delay(&self, method: &str, path: &str, delay: u64) -> Result<()> {
+        self.tell("faults", &json!({ "method": method, "path": path, "status": null, "delay-ms": delay }))
     }
 
     /// A registration token for an entity such as `repos/octo-org/example`, good for an hour.

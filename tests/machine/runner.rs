@@ -78,7 +78,11 @@ impl<'a> Runner<'a> {
                 *time = json!(seconds - 1_000);
             }
         }
-        fs::write(self.ledger_path(), ledger.to_string()).context("Failed to change the ledger")
+        // In one piece: a step may read it just now.
+        let new = self.ledger_path().with_extension("changed");
+        fs::write(&new, ledger.to_string())?;
+        set_mode(&new, 0o600)?;
+        fs::rename(&new, self.ledger_path()).context("Failed to change the ledger")
     }
 
     /// Starts the unit, which has to fail, and returns what it wrote. It does not try again.

@@ -15,15 +15,21 @@ pub fn everywhere(machine: &Machine) -> Result<()> {
     runner.hurry()?;
     let broker = "github-runner-broker-jit@*.service";
     // What the server is at when the kill comes; an ephemeral runner that was not used is deleted at each start.
-    for path in ["/actions/runners/generate-jitconfig", "/actions/runners?", "/actions/runners/"] {
+    let steps = [
+        ("POST", "/actions/runners/generate-jitconfig"),
+        ("GET", "/actions/runners?"),
+        ("GET", "/actions/runners/"),
+        ("DELETE", "/actions/runners/"),
+    ];
+    for (method, path) in steps {
         for victim in [broker, &runner.unit.clone()] {
-            let context = || format!("after a kill of {victim} at {path}");
+            let context = || format!("after a kill of {victim} at {method} {path}");
             runner.restart().with_context(context)?;
             runner.settles().with_context(context)?;
-            machine.github.delay(path, DELAY)?;
-            let before = machine.github.asked(path)?;
+            machine.github.delay(method, path, DELAY)?;
+            let before = machine.github.asked(method, path)?;
             runner.begin()?;
-            let asked = || Ok((machine.github.asked(path)? > before).then_some(()));
+            let asked = || Ok((machine.github.asked(method, path)? > before).then_some(()));
             wait_for("a request that takes its time", asked).with_context(context)?;
             run("systemctl", &["kill", "--kill-whom=all", "--signal=KILL", victim]).with_context(context)?;
             runner.restart().with_context(context)?;

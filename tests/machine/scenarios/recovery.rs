@@ -74,6 +74,7 @@ pub fn exit_codes(machine: &Machine) -> Result<()> {
         (json!({ "end": "session-conflict" }), "sessionConflict", "another session"),
         (json!({ "end": "polling-failed" }), "crashed", "exit code 2"),
         (json!({ "exit": 134 }), "crashed", "signal ABRT"),
+        (json!({ "exit": 1 }), "terminated", "ended for good (exit code 1)"),
     ] {
         machine.github.script(&json!({}))?;
         runner.restart()?;

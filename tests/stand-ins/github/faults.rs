@@ -12,7 +12,7 @@ use super::answer::Answer;
 pub struct Fault {
     /// Method to match; absent means any.
     pub method: Option<String>,
-    /// A piece of the path to match, such as `/actions/runners/register`; empty means any.
+    /// A piece of the path with its query to match, such as `/actions/runners/register`; empty means any.
     pub path: String,
     /// The status to answer with; absent means what the request deserves.
     pub status: Option<u16>,
@@ -93,15 +93,15 @@ impl Fault {
         answer
     }
 
-    fn matches(&self, method: &str, path: &str) -> bool {
+    fn matches(&self, method: &str, target: &str) -> bool {
         let method_fits = self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method));
-        self.times > 0 && method_fits && path.contains(&self.path)
+        self.times > 0 && method_fits && target.contains(&self.path)
     }
 }
 
 /// Uses up one turn of the first fault that matches, and returns that fault.
-pub fn take(faults: &mut Vec<Fault>, method: &str, path: &str) -> Option<Fault> {
-    let fault = faults.iter_mut().find(|fault| fault.matches(method, path))?;
+pub fn take(faults: &mut Vec<Fault>, method: &str, target: &str) -> Option<Fault> {
+    let fault = faults.iter_mut().find(|fault| fault.matches(method, target))?;
     fault.times -= 1;
     let taken = fault.clone();
     faults.retain(|fault| fault.times > 0);

@@ -113,10 +113,11 @@ impl Inner {
         let user_agent = text(&parts.headers, header::USER_AGENT.as_str()).map(str::to_owned);
         // Before the effect, so that a token is still known when it is used up.
         let mut secrets = [self.state.secrets(), self.jwts.clone()].concat();
+        let target = parts.uri.path_and_query().map_or(path, |target| target.as_str());
         let fault = if self.state.is_down() {
             Some(Fault::badly("", Delivery::Closed))
         } else {
-            faults::take(&mut self.faults, method, path)
+            faults::take(&mut self.faults, method, target)
         };
         let answer = match &fault {
             Some(fault) => {
@@ -127,7 +128,6 @@ impl Inner {
         };
         let answer = self.with_common_headers(answer, &seen);
         secrets.extend(self.state.secrets());
-        let target = parts.uri.path_and_query().map_or(path, |target| target.as_str());
         let redacted = redact(target, &secrets);
         let mut headers: Vec<String> = parts.headers.keys().map(ToString::to_string).collect();
         headers.sort();
