@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::model::InstanceName;
-use crate::protocol::{Answer, MAX_BYTES, Outcome, Request, VERSION, Verb};
+use crate::protocol::{Answer, MAX_ANSWER_BYTES, Outcome, Request, VERSION, Verb};
 
 /// By how much the broker gives up sooner than whoever asked it, so that its reasons are heard.
 const HEAD_START: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ impl Broker<'_> {
                 "its broker did not answer ({why}); see `journalctl --unit 'github-runner-broker-{}@*'`",
                 self.instance.as_str()
             );
-            Answer { version: VERSION, credential_expires: None, outcome: Outcome::Unreachable(why) }
+            Answer::unasked(Outcome::Unreachable(why))
         })
     }
 
@@ -81,7 +81,7 @@ fn read_line(stream: &mut UnixStream, end: Instant) -> Result<Vec<u8>, String> {
         if text.last() == Some(&b'\n') {
             return Ok(text);
         }
-        if text.len() as u64 > MAX_BYTES {
+        if text.len() as u64 > MAX_ANSWER_BYTES {
             return Err("its answer is too long".into());
         }
     }

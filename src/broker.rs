@@ -53,7 +53,7 @@ pub fn run(manifest: &Path) -> Result<()> {
     let Prepared { verb, patience, manifest, credential, https } =
         match question.and_then(|request| prepare(manifest, request)) {
             Ok(prepared) => prepared,
-            Err(fault) => return tell(&asked, None, Outcome::Refused(fault)),
+            Err(fault) => return tell(&asked, &Answer::unasked(Outcome::Refused(fault))),
         };
     let client = Client::new(ApiBase::of(&manifest.registration.url), &https, &surroundings, patience);
     let session = Session::new(&manifest, &credential, credential::ledger(&manifest), &client);
@@ -64,14 +64,20 @@ pub fn run(manifest: &Path) -> Result<()> {
         Err(Failure::RateLimited(until)) => Outcome::RateLimited(until),
         Err(Failure::AskerGone) => bail!("Stopped before {asked} was done: whoever asked is gone"),
     };
-    tell(&asked, client.credential_expires(), outcome.clone()).inspect_err(|_| issue::unheard(&session, &outcome))
+    let answer = Answer {
+        version: VERSION,
+        credential_expires: client.credential_expires(),
+        requests: client.requests(),
+        rate_limit_remaining: client.rate_limit_remaining(),
+        outcome,
+    };
+    tell(&asked, &answer).inspect_err(|_| issue::unheard(&session, &answer.outcome))
 }
 
 /// Writes the answer, and a line about it.
-fn tell(asked: &str, credential_expires: Option<u64>, outcome: Outcome) -> Result<()> {
-    let (good, words) = said::outcome(&outcome);
-    line::write(&Answer { version: VERSION, credential_expires, outcome })
-        .with_context(|| format!("Failed to answer; {asked}: {words}"))?;
+fn tell(asked: &str, answer: &Answer) -> Result<()> {
+    let (good, words) = said::outcome(&answer.outcome);
+    line::write(answer).with_context(|| format!("Failed to answer; {asked}: {words}"))?;
     if good {
         tracing::info!("{asked}: {words}");
     } else {
@@ -99,6 +105,7 @@ fn answer(session: &Session, verb: Verb) -> Result<Outcome, Failure> {
         Verb::Issue(Issue::Jit { work_folder }) => issue::jit(session, work_folder),
         Verb::Retire { id, url } => retire::retire(session, id, &url),
         Verb::Observe(whom) => look::observe(session, whom),
+        Verb::List => look::list(session),
         Verb::Preflight => look::preflight(session),
     }
 }

@@ -13,6 +13,7 @@ mod explain;
 mod https;
 mod jit;
 mod kind;
+mod list;
 mod time;
 mod wait;
 

@@ -14,8 +14,11 @@ use crate::model::InstanceName;
 /// The version of the protocol. Both sides come from one release; this finds out when they do not.
 pub const VERSION: u64 = 1;
 
-/// The longest line that either side reads.
+/// The longest question that a broker reads.
 pub const MAX_BYTES: u64 = 256 * 1024;
+
+/// The longest answer that whoever asks reads: the list of ten thousand runners has a third of it.
+pub const MAX_ANSWER_BYTES: u64 = 4 << 20;
 
 /// One question.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -47,6 +50,8 @@ pub enum Verb {
     },
     /// Look a runner up.
     Observe(Whom),
+    /// Get all runners of the configured address, whoever registered them.
+    List,
     /// Find out whether the credential can administer runners of the configured address.
     Preflight,
 }
@@ -92,8 +97,22 @@ pub struct Answer {
     pub version: u64,
     /// When the credential itself expires, in seconds since 1970, if the server said so.
     pub credential_expires: Option<u64>,
+    /// How many requests the server was sent for it, repeated ones included.
+    #[serde(default)]
+    pub requests: u64,
+    /// How many more the server takes from this credential before its limit, if it said so.
+    #[serde(default)]
+    pub rate_limit_remaining: Option<u64>,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+impl Answer {
+    /// One for which the server was not asked.
+    #[must_use]
+    pub fn unasked(outcome: Outcome) -> Self {
+        Self { version: VERSION, credential_expires: None, requests: 0, rate_limit_remaining: None, outcome }
+    }
 }
 
 /// What came of a request.
@@ -126,6 +145,9 @@ pub enum Outcome {
     NotOurs(String),
     /// `observe`: the runner, if there is one.
     Seen(Option<Seen>),
+    /// `list`: the runners by ascending id. The server shows them in pages, so one that came or went meanwhile may be
+    /// there or not: that one is missing here does not prove that it is gone.
+    Listed(Vec<Seen>),
     /// `preflight`: the credential is good.
     #[serde(rename_all = "camelCase")]
     Ready {
@@ -200,6 +222,7 @@ mod tests {
         insta::assert_snapshot!(request(Verb::Observe(Whom::Name)), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":"name"}}"#);
         insta::assert_snapshot!(request(Verb::Observe(Whom::Attempt)), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":"attempt"}}"#);
         insta::assert_snapshot!(request(Verb::Observe(Whom::Id { id: 21, url: "u".into() })), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":{"id":{"id":21,"url":"u"}}}}"#);
+        insta::assert_snapshot!(request(Verb::List), @r#"{"version":1,"instance":"runner1","patience":5,"verb":"list"}"#);
         insta::assert_snapshot!(request(Verb::Preflight), @r#"{"version":1,"instance":"runner1","patience":5,"verb":"preflight"}"#);
     }
 
@@ -209,11 +232,21 @@ mod tests {
         let answer = Answer {
             version: VERSION,
             credential_expires: Some(1_800_000_000),
+            requests: 2,
+            rate_limit_remaining: Some(4_998),
             outcome: Outcome::Jit { id: 21, name: "runner1".into(), files },
         };
-        insta::assert_snapshot!(line(&answer), @r#"{"version":1,"credentialExpires":1800000000,"outcome":{"jit":{"id":21,"name":"runner1","files":{".runner":"{}"}}}}"#);
+        insta::assert_snapshot!(line(&answer), @r#"{"version":1,"credentialExpires":1800000000,"requests":2,"rateLimitRemaining":4998,"outcome":{"jit":{"id":21,"name":"runner1","files":{".runner":"{}"}}}}"#);
         assert_eq!(serde_json::from_str::<Answer>(&line(&answer)).unwrap(), answer);
         assert_eq!(format!("{:?}", Secret::new("ghs_fake".into())), "Secret(redacted)");
+    }
+
+    #[test]
+    fn lists_keep_their_form_and_answers_of_before_are_still_read() {
+        let seen = Seen { id: 21, name: "runner1".into(), online: true, busy: false };
+        insta::assert_snapshot!(line(&Outcome::Listed(vec![seen])), @r#"{"listed":[{"id":21,"name":"runner1","online":true,"busy":false}]}"#);
+        let before = r#"{"version":1,"credentialExpires":null,"outcome":"gone"}"#;
+        assert_eq!(serde_json::from_str::<Answer>(before).unwrap(), Answer::unasked(Outcome::Gone));
     }
 
     #[test]

@@ -23,6 +23,8 @@ mod harness;
 mod issue;
 #[path = "broker/limits.rs"]
 mod limits;
+#[path = "broker/list.rs"]
+mod list;
 #[path = "broker/look.rs"]
 mod look;
 #[path = "broker/refusals.rs"]

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
 
-use crate::protocol::{Answer, MAX_BYTES, Outcome};
+use crate::protocol::{Answer, MAX_ANSWER_BYTES, MAX_BYTES, Outcome};
 
 /// Who asks has the question ready.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -69,16 +69,24 @@ pub fn write(answer: &Answer) -> Result<()> {
 fn line(answer: &Answer) -> Result<Vec<u8>> {
     let mut line = serde_json::to_vec(answer).context("Failed to write the answer as JSON")?;
     line.push(b'\n');
-    if line.len() as u64 <= MAX_BYTES {
+    if line.len() as u64 <= MAX_ANSWER_BYTES {
         return Ok(line);
     }
-    let outcome = Outcome::Refused("GitHub's answer is too large to be passed on.".into());
-    self::line(&Answer { outcome, ..answer.clone() })
+    let why = match &answer.outcome {
+        Outcome::Listed(runners) => format!(
+            "The list of {} runners has {} bytes, and an answer at most {MAX_ANSWER_BYTES}: remove runners that nobody needs from the page of the address.",
+            runners.len(),
+            line.len()
+        ),
+        _ => "GitHub's answer is too large to be passed on.".into(),
+    };
+    self::line(&Answer { outcome: Outcome::Refused(why), ..*answer })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Seen;
     use std::io::pipe;
 
     #[test]
@@ -108,11 +116,18 @@ mod tests {
 
     #[test]
     fn an_answer_that_nobody_would_read_is_replaced() {
-        let outcome = Outcome::Refused("x".repeat(300_000));
-        let line = line(&Answer { version: 1, credential_expires: Some(7), outcome }).unwrap();
+        let written = |outcome| {
+            let answer = Answer { credential_expires: Some(7), requests: 3, ..Answer::unasked(outcome) };
+            String::from_utf8(line(&answer).unwrap()).unwrap()
+        };
         assert_eq!(
-            String::from_utf8(line).unwrap(),
-            "{\"version\":1,\"credentialExpires\":7,\"outcome\":{\"refused\":\"GitHub's answer is too large to be passed on.\"}}\n"
+            written(Outcome::Refused("x".repeat(5_000_000))),
+            "{\"version\":1,\"credentialExpires\":7,\"requests\":3,\"rateLimitRemaining\":null,\"outcome\":{\"refused\":\"GitHub's answer is too large to be passed on.\"}}\n"
         );
+        let runner = |id| Seen { id, name: "x".repeat(256), online: false, busy: false };
+        let list = written(Outcome::Listed((0..20_000).map(runner).collect()));
+        assert!(list.contains("The list of 20000 runners has") && list.contains("at most 4194304"), "{list}");
+        let fits = written(Outcome::Listed((0..10_000).map(runner).collect()));
+        assert_eq!(fits.matches("\"id\":").count(), 10_000);
     }
 }

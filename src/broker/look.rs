@@ -35,6 +35,11 @@ pub fn observe(session: &Session, whom: Whom) -> Result<Outcome, Failure> {
     Ok(Outcome::Seen(seen))
 }
 
+/// All runners of the configured address.
+pub fn list(session: &Session) -> Result<Outcome, Failure> {
+    session.home()?.list().map(Outcome::Listed)
+}
+
 /// Finds out whether the credential is good.
 pub fn preflight(session: &Session) -> Result<Outcome, Failure> {
     let api = session.home()?;

@@ -15,6 +15,7 @@ pub fn verb(verb: Option<&Verb>) -> String {
         Some(Verb::Observe(Whom::Id { id, .. })) => format!("Looking up the runner of id {id}"),
         Some(Verb::Observe(Whom::Name)) => "Looking up the runner by its name".into(),
         Some(Verb::Observe(Whom::Attempt)) => "Looking up the runner that an attempt asked for".into(),
+        Some(Verb::List) => "Listing the runners".into(),
         Some(Verb::Preflight) => "Checking the credential".into(),
     }
 }
@@ -34,6 +35,7 @@ pub fn outcome(outcome: &Outcome) -> (bool, String) {
         Outcome::NotOurs(text) | Outcome::Refused(text) => (false, text.clone()),
         Outcome::Seen(None) => (true, "there is none".into()),
         Outcome::Seen(Some(seen)) => (true, format!("found {}", state(seen))),
+        Outcome::Listed(runners) => (true, format!("there are {}", runners.len())),
         Outcome::Ready { newest_runner: None } => (true, "it is good".into()),
         Outcome::Ready { newest_runner: Some(version) } => {
             (true, format!("it is good; the newest runner has version {}", shown(version)))

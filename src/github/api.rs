@@ -7,28 +7,22 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::app::account;
-use super::base::{encoded, entity};
+use super::base::entity;
 use super::call::{Call, Effect, Response};
 use super::client::{Client, Failure};
-use super::explain::{Account, Question, explain, named};
+use super::explain::{Account, Question, explain};
 use super::jit::{self, JitRequest, Made};
 use super::kind::CredentialKind;
-use crate::model::{RegistrationUrl, Scope, shown};
+use crate::model::{RegistrationUrl, Scope};
 use crate::protocol::{Secret, Seen};
 
-const PER_PAGE: usize = 100;
-/// More pages than this many runners or groups are no help to anybody.
-const MOST_PAGES: usize = 100;
 /// Names have 64 characters at most; nothing longer is kept.
 const LONGEST_NAME: usize = 256;
-/// The group that every runner of a repository is in.
-const DEFAULT_GROUP: u64 = 1;
-
 /// The runners of one address, asked for with one credential.
 pub struct Api<'a> {
     client: &'a Client<'a>,
     bearer: Secret,
-    url: RegistrationUrl,
+    pub(super) url: RegistrationUrl,
 }
 
 /// What came of a deletion.
@@ -43,9 +37,9 @@ pub enum Deleted {
 }
 
 #[derive(Deserialize)]
-struct Runner {
-    id: u64,
-    name: String,
+pub(super) struct Runner {
+    pub(super) id: u64,
+    pub(super) name: String,
     status: String,
     busy: bool,
 }
@@ -92,21 +86,6 @@ impl<'a> Api<'a> {
         jit::read(self.expect(201, &response)?, &request.name).map(Made::New).map_err(Failure::Lost)
     }
 
-    /// The runner of a name, which the server compares without regard to case.
-    ///
-    /// # Errors
-    ///
-    /// As all of these.
-    pub fn find(&self, name: &str) -> Result<Option<Seen>, Failure> {
-        #[derive(Deserialize)]
-        struct Answer {
-            runners: Vec<Runner>,
-        }
-        self.search(&format!("{}?name={}&", self.path(""), encoded(name)), |answer: Answer| {
-            answer.runners.into_iter().find(|runner| same_name(&runner.name, name)).map(Seen::from)
-        })
-    }
-
     /// Makes sure that the credential sees the runners of the address at all.
     ///
     /// # Errors
@@ -147,54 +126,6 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// The id of a runner group; without a name, of the default one.
-    ///
-    /// # Errors
-    ///
-    /// As all of these; also if there is no such group, with the names of those that there are.
-    pub fn group(&self, name: Option<&str>) -> Result<u64, Failure> {
-        #[derive(Deserialize)]
-        struct Group {
-            id: u64,
-            name: String,
-            #[serde(default)]
-            default: bool,
-            #[serde(default)]
-            is_hosted: bool,
-        }
-        #[derive(Deserialize)]
-        struct Answer {
-            runner_groups: Vec<Group>,
-        }
-        if matches!(self.url.scope(), Scope::Repository(..)) {
-            return Ok(DEFAULT_GROUP);
-        }
-        let mut names = Vec::new();
-        let path = format!("{}/actions/runner-groups?", entity(self.url.scope()));
-        let found = self.search(&path, |answer: Answer| {
-            for group in answer.runner_groups.into_iter().filter(|group| !group.is_hosted) {
-                if name.map_or(group.default, |name| same_name(&group.name, name)) {
-                    return Some(group.id);
-                }
-                names.push(shown(&group.name));
-            }
-            None
-        })?;
-        match (found, name) {
-            (Some(id), _) => Ok(id),
-            (None, None) => Ok(DEFAULT_GROUP),
-            (None, Some(name)) => {
-                names.truncate(20);
-                Err(Failure::Refused(format!(
-                    "There is no runner group {} for self-hosted runners in {}: set `runnerGroup` to one of {}.",
-                    shown(name),
-                    named(self.url.scope()),
-                    names.join(", ")
-                )))
-            }
-        }
-    }
-
     /// The newest version of the runner that the server offers.
     ///
     /// # Errors
@@ -214,33 +145,15 @@ impl<'a> Api<'a> {
             .map(|(a, b, c)| format!("{a}.{b}.{c}")))
     }
 
-    /// Goes through the pages of a list until `look` finds something. `path` ends in `?` or `&`.
-    fn search<T: serde::de::DeserializeOwned, F>(
-        &self,
-        path: &str,
-        mut look: impl FnMut(T) -> Option<F>,
-    ) -> Result<Option<F>, Failure> {
-        for page in 1..=MOST_PAGES {
-            let response = self.send(&Call::get(format!("{path}per_page={PER_PAGE}&page={page}")))?;
-            let found = look(self.expect(200, &response)?.json().map_err(Failure::Unreachable)?);
-            // The address that the server gives for the next page is not used: it could be anywhere.
-            let more = response.header("link").is_some_and(|link| link.contains("rel=\"next\""));
-            if found.is_some() || !more {
-                return Ok(found);
-            }
-        }
-        Err(Failure::Unreachable(format!("GitHub's list does not end after {MOST_PAGES} pages")))
-    }
-
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         format!("{}/actions/runners{rest}", entity(self.url.scope()))
     }
 
-    fn send(&self, call: &Call) -> Result<Response, Failure> {
+    pub(super) fn send(&self, call: &Call) -> Result<Response, Failure> {
         self.client.send(call, &self.bearer)
     }
 
-    fn expect<'r>(&self, status: u16, response: &'r Response) -> Result<&'r Response, Failure> {
+    pub(super) fn expect<'r>(&self, status: u16, response: &'r Response) -> Result<&'r Response, Failure> {
         if response.status == status { Ok(response) } else { Err(self.refused(response)) }
     }
 

@@ -17,21 +17,6 @@ fn refusal<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
 }
 
 #[test]
-fn runners_are_found_on_the_last_page_without_regard_to_case() {
-    let link = [("link", "<https://evil.example/?page=2>; rel=\"next\", <https://evil.example/?page=9>; rel=\"last\"")];
-    let other = RUNNER.replace("Runner1", "runner10");
-    let page = |runner: &str| format!(r#"{{"total_count":2,"runners":[{runner}]}}"#);
-    let fake = Fake::new().answers(200, &link, &page(&other)).answers(200, &[], &page(RUNNER));
-    let client = fake.client(9);
-    let seen = api(&client, "https://github.com/o").find("runner1").unwrap().unwrap();
-    assert_eq!(seen, Seen { id: 21, name: "Runner1".into(), online: true, busy: true });
-    assert_eq!(
-        fake.asked(),
-        [1, 2].map(|page| format!("GET /orgs/o/actions/runners?name=runner1&per_page=100&page={page}"))
-    );
-}
-
-#[test]
 fn of_a_name_without_end_only_the_beginning_is_kept() {
     let fake = Fake::new().answers(200, &[], &RUNNER.replace("Runner1", &"ü".repeat(100_000)));
     let client = fake.client(9);
@@ -60,16 +45,6 @@ fn what_was_made_is_what_was_asked_for() {
 }
 
 #[test]
-fn a_list_without_end_is_given_up() {
-    let link = [("link", "<https://api.github.com/>; rel=\"next\"")];
-    let fake = (0..200).fold(Fake::new(), |fake, _| fake.answers(200, &link, r#"{"runners":[]}"#));
-    let client = fake.client(9);
-    let failure = api(&client, "https://github.com/o").find("x").unwrap_err();
-    assert!(matches!(failure, Failure::Unreachable(_)));
-    assert_eq!(fake.asked().len(), MOST_PAGES);
-}
-
-#[test]
 fn gone_is_said_only_by_a_credential_that_would_see_it() {
     let fake = Fake::new().answers(404, &[], "{}").answers(200, &[], r#"{"runners":[]}"#);
     let client = fake.client(9);
@@ -86,21 +61,6 @@ fn the_account_behind_an_organisation_is_looked_up() {
     let client = fake.client(9);
     assert!(refusal(api(&client, "https://github.com/o").check()).contains("account of a user"));
     assert_eq!(fake.asked()[1], "GET /users/o");
-}
-
-#[test]
-fn groups_are_found_by_name_or_by_default() {
-    let groups = r#"{"runner_groups":[{"id":1,"name":"Default","default":true},{"id":2,"name":"Hosted","is_hosted":true},{"id":3,"name":"Trusted"}]}"#;
-    let ask = |url: &str, name| {
-        let fake = Fake::new().answers(200, &[], groups);
-        let client = fake.client(9);
-        (api(&client, url).group(name), fake.asked().len())
-    };
-    assert_eq!(ask("https://github.com/o", None), (Ok(1), 1));
-    assert_eq!(ask("https://github.com/enterprises/e", Some("trusted")), (Ok(3), 1));
-    assert_eq!(ask("https://github.com/o/r", None), (Ok(1), 0));
-    let text = refusal(ask("https://github.com/o", Some("hosted")).0);
-    assert!(text.contains("one of \"Default\", \"Trusted\""), "{text}");
 }
 
 #[test]

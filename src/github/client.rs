@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::call::{Broken, Call, Effect, Response, Surroundings, Transport};
-use super::wait::{Spare, Verdict, is_limited, verdict};
+use super::wait::{REMAINING, Spare, Verdict, is_limited, number, verdict};
 use super::{ApiBase, time};
 use crate::protocol::Secret;
 
@@ -36,6 +36,8 @@ pub struct Client<'a> {
     surroundings: &'a dyn Surroundings,
     patience: Duration,
     expires: Cell<Option<u64>>,
+    requests: Cell<u64>,
+    remaining: Cell<Option<u64>>,
     undoing: Cell<bool>,
 }
 
@@ -48,13 +50,34 @@ impl<'a> Client<'a> {
         surroundings: &'a dyn Surroundings,
         patience: Duration,
     ) -> Self {
-        Self { base, transport, surroundings, patience, expires: Cell::new(None), undoing: Cell::new(false) }
+        Self {
+            base,
+            transport,
+            surroundings,
+            patience,
+            expires: Cell::default(),
+            requests: Cell::default(),
+            remaining: Cell::default(),
+            undoing: Cell::default(),
+        }
     }
 
     /// When the credential expires, in seconds since 1970, if an answer said so.
     #[must_use]
     pub fn credential_expires(&self) -> Option<u64> {
         self.expires.get()
+    }
+
+    /// How many requests were sent so far, repeated ones included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
+    /// How many more GitHub takes before its limit, if an answer said so: by the last one that did.
+    #[must_use]
+    pub fn rate_limit_remaining(&self) -> Option<u64> {
+        self.remaining.get()
     }
 
     /// Seconds since 1970.
@@ -96,9 +119,7 @@ impl<'a> Client<'a> {
             }
             let sent = self.transport.send(&address, call, bearer, left.min(LONGEST_ATTEMPT));
             let sent = sent.and_then(|response| sound(response, bearer));
-            if let Some(expires) = sent.as_ref().ok().and_then(|response| response.header(EXPIRATION)) {
-                self.expires.set(time::expiration(expires));
-            }
+            self.note(&sent);
             let did_nothing = sent.as_ref().map_or_else(|broken| broken.lasting, is_limited);
             let judged = verdict(&sent, attempt, &self.spare());
             if call.effect == Effect::Once && !did_nothing && judged != Verdict::Take {
@@ -125,6 +146,18 @@ impl<'a> Client<'a> {
             Verdict::Again(wait) if self.stays(wait) => Ok(()),
             Verdict::Unreachable(why) => Err(Failure::Unreachable(why)),
             _ => Err(Failure::AskerGone),
+        }
+    }
+
+    /// Keeps what an attempt tells besides.
+    fn note(&self, sent: &Result<Response, Broken>) {
+        self.requests.set(self.requests.get() + 1);
+        let Ok(response) = sent else { return };
+        if let Some(expires) = response.header(EXPIRATION) {
+            self.expires.set(time::expiration(expires));
+        }
+        if let Some(remaining) = number(response, REMAINING) {
+            self.remaining.set(Some(remaining));
         }
     }
 
@@ -175,97 +208,5 @@ fn sound(response: Response, bearer: &Secret) -> Result<Response, Broken> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fake::{Fake, NOW};
-    use super::*;
-    use serde_json::json;
-
-    fn bearer() -> Secret {
-        Secret::new("ghp_fake".into())
-    }
-
-    fn call(effect: Effect) -> Call {
-        match effect {
-            Effect::None => Call::get("/x".into()),
-            _ => Call::post("/x".into(), json!({}), effect),
-        }
-    }
-
-    fn down() -> Broken {
-        Broken { why: "it is down".into(), lasting: false }
-    }
-
-    #[test]
-    fn failures_are_repeated_until_an_answer_comes() {
-        for effect in [Effect::None, Effect::Repeatable] {
-            let fake = Fake::new().fails(down()).answers(502, &[], "").answers(200, &[], "{}");
-            assert_eq!(fake.client(60).send(&call(effect), &bearer()).unwrap().status, 200);
-            assert_eq!(fake.asked().len(), 3);
-        }
-    }
-
-    #[test]
-    fn what_must_not_happen_twice_is_not_repeated() {
-        for fake in [Fake::new().fails(down()), Fake::new().answers(500, &[], "")] {
-            let lost = fake.client(60).send(&call(Effect::Once), &bearer()).unwrap_err();
-            assert!(matches!(lost, Failure::Lost(_)), "{lost:?}");
-            assert_eq!(fake.asked().len(), 1);
-        }
-        let fake = Fake::new().answers(429, &[("retry-after", "3")], "{}").answers(201, &[], "{}");
-        assert_eq!(fake.client(60).send(&call(Effect::Once), &bearer()).unwrap().status, 201);
-        assert_eq!(fake.waited(), [Duration::from_secs(3)]);
-    }
-
-    #[test]
-    fn patience_ends() {
-        let mut fake = Fake::new();
-        for _ in 0..100 {
-            fake = fake.fails(down());
-        }
-        let failure = fake.client(20).send(&call(Effect::None), &bearer()).unwrap_err();
-        assert_eq!(failure, Failure::Unreachable("it is down".into()));
-        assert!(fake.waited().iter().sum::<Duration>() < Duration::from_secs(20));
-        let fake = Fake::new().answers(403, &[("retry-after", "600")], "{}");
-        let failure = fake.client(20).send(&call(Effect::None), &bearer()).unwrap_err();
-        assert_eq!(failure, Failure::RateLimited(NOW + 600));
-        assert!(fake.waited().is_empty());
-    }
-
-    #[test]
-    fn nothing_is_changed_for_somebody_who_is_gone() {
-        let fake = Fake::new().answers(200, &[], "{}").asker_leaves();
-        assert_eq!(fake.client(20).send(&call(Effect::Once), &bearer()).unwrap_err(), Failure::AskerGone);
-        assert_eq!(fake.client(20).send(&call(Effect::Repeatable), &bearer()).unwrap_err(), Failure::AskerGone);
-        assert!(fake.asked().is_empty());
-        assert_eq!(fake.client(20).send(&call(Effect::None), &bearer()).unwrap().status, 200);
-    }
-
-    #[test]
-    fn what_was_done_for_somebody_who_is_gone_is_undone() {
-        let fake = Fake::new().fails(down()).answers(502, &[], "").answers(204, &[], "").asker_leaves();
-        let client = fake.client(20);
-        assert!(!client.asker_is_there());
-        client.undo();
-        assert_eq!(client.send(&call(Effect::Repeatable), &bearer()).unwrap().status, 204);
-        assert_eq!((fake.asked().len(), fake.waited().len()), (3, 2));
-    }
-
-    #[test]
-    fn answers_that_are_not_of_github_are_not_believed() {
-        for body in ["{\"message\":\"Bearer ghp_fake\"}", "<html>"] {
-            let fake = Fake::new().answers(200, &[("content-type", "text/html")], body);
-            let failure = fake.client(0).send(&call(Effect::None), &bearer());
-            assert!(failure.is_err());
-            let failure = format!("{:?}", fake.client(1).send(&call(Effect::None), &bearer()).unwrap_err());
-            assert!(failure.starts_with("Unreachable") && !failure.contains("ghp_fake"), "{failure}");
-        }
-    }
-
-    #[test]
-    fn the_expiry_of_the_credential_is_kept() {
-        let fake = Fake::new().answers(200, &[(EXPIRATION, "2026-12-24 10:00:00 UTC")], "{}");
-        let client = fake.client(5);
-        client.send(&call(Effect::None), &bearer()).unwrap();
-        assert_eq!(client.credential_expires(), Some(1_798_106_400));
-    }
-}
+#[path = "client_tests.rs"]
+mod tests;

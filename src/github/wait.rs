@@ -14,6 +14,9 @@ const LONGEST: Duration = Duration::from_secs(15);
 /// The first wait for a limit whose end is not told.
 const MINUTE: u64 = 60;
 
+/// The header that tells how many more requests are taken before the limit.
+pub const REMAINING: &str = "x-ratelimit-remaining";
+
 /// What the moment allows.
 pub struct Spare {
     /// Seconds since 1970.
@@ -44,7 +47,7 @@ pub fn is_limited(response: &Response) -> bool {
         let message = response.message().unwrap_or_default().to_ascii_lowercase();
         message.contains("rate limit") || message.contains("abuse detection")
     };
-    let told = response.header("retry-after").is_some() || response.header("x-ratelimit-remaining") == Some("0");
+    let told = response.header("retry-after").is_some() || response.header(REMAINING) == Some("0");
     response.status == 429 || (response.status == 403 && (told || says_so()))
 }
 
@@ -78,7 +81,7 @@ fn limit(response: &Response, attempt: u32, now: u64) -> u64 {
     if let Some(told) = number(response, "retry-after") {
         return told.max(1);
     }
-    if response.header("x-ratelimit-remaining") == Some("0")
+    if response.header(REMAINING) == Some("0")
         && let Some(reset) = number(response, "x-ratelimit-reset")
     {
         // By the server's own clock, if it shows it. One second more, because it counts whole ones.
@@ -88,7 +91,8 @@ fn limit(response: &Response, attempt: u32, now: u64) -> u64 {
 }
 
 /// The number in a header; one that is too large for the type is as good as the largest.
-fn number(response: &Response, header: &str) -> Option<u64> {
+#[must_use]
+pub fn number(response: &Response, header: &str) -> Option<u64> {
     let text = response.header(header)?.trim();
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use github_runners::protocol::{Answer, Issue, Outcome, Request, Secret, Seen, VERSION, Verb, Whom};
+use github_runners::protocol::{Answer, Issue, Outcome, Request, Secret, Seen, Verb, Whom};
 use serde_json::{Value, json};
 
 /// What the server gives out to be staged.
@@ -104,6 +104,7 @@ impl Server {
                 Verb::Observe(Whom::Id { id, .. }) => format!("observe {id}"),
                 Verb::Observe(Whom::Name) => "look".into(),
                 Verb::Observe(Whom::Attempt) => "attempt".into(),
+                Verb::List => "list".into(),
                 Verb::Preflight => "preflight".into(),
             })
             .collect();
@@ -146,7 +147,7 @@ fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
     if is_jit && std::mem::take(&mut state.mute_at_jit) {
         return true;
     }
-    let answer = Answer { version: VERSION, credential_expires: state.expires, outcome };
+    let answer = Answer { credential_expires: state.expires, ..Answer::unasked(outcome) };
     let text = serde_json::to_string(&answer).expect("an answer") + "\n";
     // Whoever asked may be dead by now.
     _ = (&*stream).write_all(text.as_bytes());
@@ -186,6 +187,7 @@ impl State {
             }
             Verb::Issue(Issue::Token) => Outcome::Token(Secret::new(MINTED.into())),
             Verb::Issue(Issue::Jit { work_folder }) => self.jit(&work_folder),
+            Verb::List => Outcome::Listed(self.runners.clone()),
             Verb::Preflight => Outcome::Ready { newest_runner: Some("2.400.0".into()) },
         }
     }

@@ -1,0 +1,161 @@
+//! Lists of GitHub, which come in pages: looking for one of them, or reading all.
+//!
+//! Where the next page is follows from the number of the last one. The address that the server gives for it is never
+//! used: it could be anywhere.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::api::{Api, Runner, same_name};
+use super::base::{encoded, entity};
+use super::call::Call;
+use super::client::Failure;
+use super::explain::named;
+use crate::model::{Scope, shown};
+use crate::protocol::Seen;
+
+const PER_PAGE: usize = 100;
+/// More pages than this many runners or groups are no help to anybody.
+const MOST_PAGES: usize = 100;
+/// The group that every runner of a repository is in.
+const DEFAULT_GROUP: u64 = 1;
+
+/// How going through the pages of a list ended.
+enum Pages<F> {
+    /// With what was looked for.
+    Found(F),
+    /// Without it, at the end of the list.
+    All,
+    /// Before the end of the list.
+    Endless,
+}
+
+impl Api<'_> {
+    /// The runner of a name, which the server compares without regard to case.
+    ///
+    /// # Errors
+    ///
+    /// As all of these.
+    pub fn find(&self, name: &str) -> Result<Option<Seen>, Failure> {
+        #[derive(Deserialize)]
+        struct Answer {
+            runners: Vec<Runner>,
+        }
+        self.search(&format!("{}?name={}&", self.path(""), encoded(name)), |answer: Answer| {
+            answer.runners.into_iter().find(|runner| same_name(&runner.name, name)).map(Seen::from)
+        })
+    }
+
+    /// All runners by ascending id, each once. One that comes or goes meanwhile may be missing.
+    ///
+    /// # Errors
+    ///
+    /// As all of these; also if there are more than [`MOST_PAGES`] can show.
+    pub fn list(&self) -> Result<Vec<Seen>, Failure> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            total_count: usize,
+            runners: Vec<Runner>,
+        }
+        let mut listed = BTreeMap::new();
+        let ended = self.pages(&format!("{}?", self.path("")), |answer: Answer| {
+            listed.extend(answer.runners.into_iter().map(|runner| (runner.id, runner.into())));
+            (answer.total_count > MOST_PAGES * PER_PAGE).then_some(())
+        })?;
+        match ended {
+            Pages::All => Ok(listed.into_values().collect()),
+            Pages::Found(()) | Pages::Endless => Err(Failure::Refused(format!(
+                "GitHub's list of the runners of {} does not end after {MOST_PAGES} pages of {PER_PAGE}, and a longer one is not read: remove runners that nobody needs on {}.",
+                named(self.url.scope()),
+                self.url.settings_page()
+            ))),
+        }
+    }
+
+    /// The id of a runner group; without a name, of the default one.
+    ///
+    /// # Errors
+    ///
+    /// As all of these; also if there is no such group, with the names of those that there are.
+    pub fn group(&self, name: Option<&str>) -> Result<u64, Failure> {
+        #[derive(Deserialize)]
+        struct Group {
+            id: u64,
+            name: String,
+            #[serde(default)]
+            default: bool,
+            #[serde(default)]
+            is_hosted: bool,
+        }
+        #[derive(Deserialize)]
+        struct Answer {
+            runner_groups: Vec<Group>,
+        }
+        if matches!(self.url.scope(), Scope::Repository(..)) {
+            return Ok(DEFAULT_GROUP);
+        }
+        let mut names = Vec::new();
+        let path = format!("{}/actions/runner-groups?", entity(self.url.scope()));
+        let found = self.search(&path, |answer: Answer| {
+            for group in answer.runner_groups.into_iter().filter(|group| !group.is_hosted) {
+                if name.map_or(group.default, |name| same_name(&group.name, name)) {
+                    return Some(group.id);
+                }
+                names.push(shown(&group.name));
+            }
+            None
+        })?;
+        match (found, name) {
+            (Some(id), _) => Ok(id),
+            (None, None) => Ok(DEFAULT_GROUP),
+            (None, Some(name)) => {
+                names.truncate(20);
+                Err(Failure::Refused(format!(
+                    "There is no runner group {} for self-hosted runners in {}: set `runnerGroup` to one of {}.",
+                    shown(name),
+                    named(self.url.scope()),
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// Goes through the pages of a list until `look` finds something. `path` ends in `?` or `&`.
+    fn search<T: DeserializeOwned, F>(
+        &self,
+        path: &str,
+        look: impl FnMut(T) -> Option<F>,
+    ) -> Result<Option<F>, Failure> {
+        match self.pages(path, look)? {
+            Pages::Found(found) => Ok(Some(found)),
+            Pages::All => Ok(None),
+            Pages::Endless => Err(Failure::Unreachable(format!("GitHub's list does not end after {MOST_PAGES} pages"))),
+        }
+    }
+
+    /// The same, where it makes a difference how it ended.
+    fn pages<T: DeserializeOwned, F>(
+        &self,
+        path: &str,
+        mut look: impl FnMut(T) -> Option<F>,
+    ) -> Result<Pages<F>, Failure> {
+        for page in 1..=MOST_PAGES {
+            let response = self.send(&Call::get(format!("{path}per_page={PER_PAGE}&page={page}")))?;
+            let found = look(self.expect(200, &response)?.json().map_err(Failure::Unreachable)?);
+            let more = response.header("link").is_some_and(|link| link.contains("rel=\"next\""));
+            match found {
+                Some(found) => return Ok(Pages::Found(found)),
+                None if !more => return Ok(Pages::All),
+                None => {}
+            }
+        }
+        Ok(Pages::Endless)
+    }
+}
+
+#[cfg(test)]
+#[path = "list_tests.rs"]
+mod tests;
