@@ -9,6 +9,7 @@ let
   runnerModule.imports = [
     ./options/registration.nix
     (import ./options/unit.nix pkgs)
+    ./options/fleet.nix
   ];
 in
 {
@@ -24,7 +25,8 @@ in
     };
     description = ''
       Self-hosted GitHub Actions runners. Each one becomes the unit `github-runner-‹name›.service`, with the broker that
-      speaks to GitHub for it behind `github-runner-broker-‹name›.socket`.
+      speaks to GitHub for it behind `github-runner-broker-‹name›.socket`. With {option}`count` or {option}`orgs` an entry
+      makes several of them, in `github-runners-‹name›.slice` together.
     '';
   };
 

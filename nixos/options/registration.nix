@@ -17,6 +17,9 @@ in
         It must fit the token: with the token of an organization, give the organization's page
         (`https://github.com/nixos`) and not that of one of its repositories, or GitHub answers "not found".
 
+        With {option}`orgs`, page of the server, to which each account is added: `https://github.com` unless you say
+        otherwise.
+
         ${registersAnew}
       '';
     };
@@ -117,7 +120,8 @@ in
       defaultText = literalExpression "‹name›";
       example = "nixos";
       description = ''
-        Name under which GitHub lists the runner. `null` stands for the host name.
+        Name under which GitHub lists the runner. `null` stands for the host name. If the entry makes several runners,
+        each has in addition what its instance has after the attribute's name, for example `-2` or `-octo-org-1`.
 
         ${registersAnew}
       '';
@@ -194,7 +198,8 @@ in
 
         `null` stands for the runtime directory of the unit, which is in memory: choose a directory on disk if jobs fail
         for lack of space. The value is a path as systemd reads it: `%S` and its like are expanded, and `%%` is
-        a percent sign.
+        a percent sign. If the entry makes several runners, each has a directory of its own in here, for example `2` or
+        `octo-org-1`.
 
         ${registersAnew}
       '';

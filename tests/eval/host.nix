@@ -77,6 +77,10 @@ let
       default = pkgs.nix;
     };
     environment.systemPackages = listOption types.package;
+    networking.hostName = mkOption {
+      type = types.str;
+      default = "host";
+    };
     networking.proxy.envVars = mkOption {
       type = types.attrsOf types.str;
       default = { };
@@ -105,6 +109,13 @@ let
     config
     ;
 
+  instances = lib.zipAttrsWith (_: builtins.head) (
+    lib.mapAttrsToList (
+      entry: runner:
+      import ../../nixos/instances.nix { inherit lib; } entry runner config.networking.hostName
+    ) (lib.filterAttrs (_: runner: runner.enable) config.services.github-runners)
+  );
+
   unitText = import ./unit-text.nix { inherit lib pkgs; };
 in
 {
@@ -125,14 +136,11 @@ in
       name: value: lib.nameValuePair "${name}.socket" (unitText.socket value)
     ) config.systemd.sockets;
 
-  # What the manifest of every enabled runner is built from, by runner.
-  manifests =
-    let
-      enabled = lib.filterAttrs (_: runner: runner.enable) config.services.github-runners;
-      manifestOf = import ../../nixos/manifest.nix {
-        inherit pkgs;
-        helper = config.services.github-runner-helper.package;
-      };
-    in
-    builtins.mapAttrs manifestOf enabled;
+  inherit instances;
+
+  # What the manifest of every instance is built from.
+  manifests = builtins.mapAttrs (import ../../nixos/manifest.nix {
+    inherit pkgs;
+    helper = config.services.github-runner-helper.package;
+  }) instances;
 }
