@@ -48,6 +48,7 @@ let
       ;
     proxy = config.networking.proxy.envVars;
   };
+  slice = import ./slice.nix { inherit lib; };
   assertionsOf = import ./assertions.nix {
     inherit ledger lib;
     inherit (config.networking) hostName;
@@ -88,6 +89,10 @@ in
   systemd.sockets = lib.mapAttrs' (
     instance: broker: lib.nameValuePair "github-runner-broker-${instance}" broker.socket
   ) brokers;
+
+  systemd.slices = lib.mapAttrs' (
+    entry: runner: lib.nameValuePair (slice.name entry) (slice.unit entry runner)
+  ) entries;
 
   # For whoever looks after the host.
   environment.systemPackages = lib.optional (entries != { }) runnerctl;

@@ -12,6 +12,14 @@
   packages,
 }:
 
+let
+  inherit (import ./unit-syntax.nix) argument entry literal;
+  slice = import ./slice.nix { inherit lib; };
+
+  sandbox = builtins.mapAttrs (
+    _: value: if builtins.isList value then lib.mkBefore value else lib.mkDefault value
+  ) (import ./hardening.nix).standard;
+in
 {
   instance,
   runner,
@@ -22,9 +30,6 @@
 }:
 
 let
-  inherit (import ./unit-syntax.nix) argument entry literal;
-  hardening = import ./hardening.nix;
-
   # Below the directories that systemd makes for the unit. Not taken from
   # `$STATE_DIRECTORY` and its kin: `serviceOverrides` may add directories, and
   # these variables then hold several paths.
@@ -99,9 +104,10 @@ in
   path = packages ++ runner.extraPackages;
 
   serviceConfig = lib.mkMerge [
-    (builtins.mapAttrs (
-      _: value: if builtins.isList value then lib.mkBefore value else lib.mkDefault value
-    ) hardening.standard)
+    sandbox
+
+    { Slice = lib.mkDefault "${slice.name runner.pool}.slice"; }
+    (builtins.mapAttrs (_: lib.mkDefault) (slice.directives runner.resources))
 
     {
       ExecStartPre = [
@@ -169,4 +175,10 @@ in
 
     runner.serviceOverrides
   ];
+}
+# A switch leaves these alone, also when it removes them: what is due happens
+# between two jobs, or when somebody says so.
+// lib.optionalAttrs (runner.restartPolicy != "immediate") {
+  restartIfChanged = lib.mkDefault false;
+  unitConfig.X-StopOnRemoval = lib.mkDefault false;
 }

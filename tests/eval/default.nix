@@ -24,6 +24,7 @@ let
     // import ./claims/options.nix context
     // import ./claims/assertions.nix context
     // import ./claims/fleet.nix context
+    // import ./claims/pool.nix context
     // import ./claims/fleet-assertions.nix context
     // import ./claims/work-dir.nix context
     // import ./claims/secrets.nix context

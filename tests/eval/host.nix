@@ -70,6 +70,10 @@ let
     socketConfig = section;
   };
 
+  slice.options = unit // {
+    sliceConfig = section;
+  };
+
   nixos.options = {
     assertions = listOption types.attrs;
     nix.package = mkOption {
@@ -91,6 +95,10 @@ let
     };
     systemd.sockets = mkOption {
       type = types.attrsOf (types.submodule socket);
+      default = { };
+    };
+    systemd.slices = mkOption {
+      type = types.attrsOf (types.submodule slice);
       default = { };
     };
     systemd.tmpfiles.rules = listOption types.str;
@@ -120,7 +128,7 @@ let
 in
 {
   inherit config;
-  inherit (config.systemd) services sockets;
+  inherit (config.systemd) services slices sockets;
   tmpfilesRules = config.systemd.tmpfiles.rules;
   runners = config.services.github-runners;
 
@@ -129,12 +137,13 @@ in
 
   # By the full name of the unit.
   unitTexts =
-    lib.mapAttrs' (
-      name: value: lib.nameValuePair "${name}.service" (unitText.service value)
-    ) config.systemd.services
-    // lib.mapAttrs' (
-      name: value: lib.nameValuePair "${name}.socket" (unitText.socket value)
-    ) config.systemd.sockets;
+    let
+      textsOf =
+        kind: lib.mapAttrs' (name: value: lib.nameValuePair "${name}.${kind}" (unitText.${kind} value));
+    in
+    textsOf "service" config.systemd.services
+    // textsOf "slice" config.systemd.slices
+    // textsOf "socket" config.systemd.sockets;
 
   inherit instances;
 

@@ -37,7 +37,10 @@ in
 
   "a registration token needs no broker" = {
     expected = {
-      units = [ "github-runner-one.service" ];
+      units = [
+        "github-runner-one.service"
+        "github-runners-one.slice"
+      ];
       after = [
         "network.target"
         "network-online.target"

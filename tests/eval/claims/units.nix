@@ -37,7 +37,10 @@ let
     "After=network.target network-online.target github-runner-broker-${instance}.socket"
     "StartLimitIntervalSec=0"
     "Wants=network-online.target github-runner-broker-${instance}.socket"
+    # A switch interrupts no job.
+    "X-StopOnRemoval=false"
     "Environment=\"ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=true\""
+    "X-RestartIfChanged=false"
   ];
 
   # PATH and its like belong to NixOS; ExecStart is the same but for its hash.
@@ -89,6 +92,8 @@ goldenClaims
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=5s"
+          # With the other runners of its entry.
+          "Slice=github-runners-persistent.slice"
           "TimeoutStartSec=15min"
         ];
     };
@@ -118,6 +123,7 @@ goldenClaims
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=1s"
+          "Slice=github-runners-ephemeral.slice"
           "TimeoutStartSec=15min"
           "WorkingDirectory=-/var/lib/gh-work"
         ];
@@ -157,7 +163,7 @@ goldenClaims
           }).services.github-runner-one.path;
     };
 
-  "two runners make two units with a broker each" = {
+  "two runners make two units with a broker and a slice each" = {
     expected = [
       "github-runner-broker-ephemeral.socket"
       "github-runner-broker-ephemeral@.service"
@@ -165,6 +171,8 @@ goldenClaims
       "github-runner-broker-persistent@.service"
       "github-runner-ephemeral.service"
       "github-runner-persistent.service"
+      "github-runners-ephemeral.slice"
+      "github-runners-persistent.slice"
     ];
     actual = builtins.attrNames rendered.unitTexts;
   };
