@@ -25,6 +25,7 @@ let
   unitOf = import ./service.nix {
     inherit
       helper
+      kept
       ledger
       lib
       sockets
@@ -41,6 +42,7 @@ let
   };
   brokerOf = import ./broker.nix {
     inherit
+      kept
       ledger
       lib
       runnerctl
@@ -65,6 +67,7 @@ let
 
   ledger = "/var/lib/github-runner-registrations";
   sockets = "/run/github-runner-broker";
+  kept = "/run/github-runner-broker-kept";
 in
 {
   assertions =

@@ -6,8 +6,10 @@
   helper,
   # Where the helper remembers registrations; closed to every service user.
   ledger,
-  # Directory of the brokers' sockets; closed as well.
+  # Directory of the brokers' sockets, and the one where brokers keep what they
+  # learned; closed as well.
   sockets,
+  kept,
   # What is on a job's PATH before the runner's `extraPackages`.
   packages,
 }:
@@ -144,6 +146,9 @@ in
         (entry "-${literal secret}")
         "-${ledger}"
         "-${sockets}"
+        "-${kept}"
+        # Where systemd puts it, for it belongs to dynamic users.
+        "-${builtins.dirOf kept}/private/${baseNameOf kept}"
       ];
     }
 

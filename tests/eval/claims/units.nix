@@ -89,6 +89,9 @@ goldenClaims
         ++ [
           "InaccessiblePaths=-/var/lib/github-runner-registrations"
           "InaccessiblePaths=-/run/github-runner-broker"
+          # Tokens that brokers keep.
+          "InaccessiblePaths=-/run/github-runner-broker-kept"
+          "InaccessiblePaths=-/run/private/github-runner-broker-kept"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=5s"
@@ -120,6 +123,9 @@ goldenClaims
         ++ [
           "InaccessiblePaths=-/var/lib/github-runner-registrations"
           "InaccessiblePaths=-/run/github-runner-broker"
+          # Tokens that brokers keep.
+          "InaccessiblePaths=-/run/github-runner-broker-kept"
+          "InaccessiblePaths=-/run/private/github-runner-broker-kept"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=1s"
