@@ -50,4 +50,47 @@ in
       version.
     '';
   };
+
+  options.services.github-runnerctl.reconcile = {
+    interval = mkOption {
+      type = types.str;
+      default = "1min";
+      example = "5min";
+      description = ''
+        Time between two passes of `github-runner-reconcile.service`, as {manpage}`systemd.time(7)` writes it. A pass restarts
+        and stops idle runners whose configuration changed, takes registrations back that nobody needs any more, and cleans
+        up after runners that are gone. With a longer time all this waits longer; a switch starts a pass in any case.
+      '';
+    };
+
+    jitter = mkOption {
+      type = types.str;
+      default = "10s";
+      example = "1min";
+      description = ''
+        By how much a pass may be late, at random, so that the hosts of a fleet do not ask GitHub all at once.
+      '';
+    };
+
+    deleteUnknownOffline = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether a pass deletes runners on GitHub that are offline, have the name of one of this host's runners and are not
+        in its ledger. **If another host has runners of the same names, it loses the ones that are offline.** When this is
+        off, a pass only says that they are there.
+      '';
+    };
+  };
+
+  options.services.github-runnerctl.metrics.textfileDirectory = mkOption {
+    type = types.nullOr types.path;
+    default = null;
+    example = "/var/lib/node-exporter-textfiles";
+    description = ''
+      Directory into which each pass writes figures about the runners, for the textfile collector of Prometheus' node
+      exporter. It has to exist: this module does not create it, because the exporter's configuration owns it. `null` writes
+      none.
+    '';
+  };
 }

@@ -50,6 +50,16 @@ let
       ;
     proxy = config.networking.proxy.envVars;
   };
+  reconcile = import ./reconcile.nix {
+    inherit
+      ledger
+      lib
+      pkgs
+      runnerctl
+      ;
+    inherit (config.services.github-runnerctl) metrics reconcile;
+    systemd = config.systemd.package;
+  } instances manifests;
   slice = import ./slice.nix { inherit lib; };
   assertionsOf = import ./assertions.nix {
     inherit ledger lib;
@@ -64,6 +74,8 @@ let
       manifest = manifests.${instance};
     }
   ) brokered;
+
+  whenAny = lib.optionalAttrs (entries != { });
 
   ledger = "/var/lib/github-runner-registrations";
   sockets = "/run/github-runner-broker";
@@ -87,7 +99,10 @@ in
     ) instances
     // lib.mapAttrs' (
       instance: broker: lib.nameValuePair "github-runner-broker-${instance}@" broker.service
-    ) brokers;
+    ) brokers
+    // whenAny { github-runner-reconcile = reconcile.service; };
+
+  systemd.timers = whenAny { github-runner-reconcile = reconcile.timer; };
 
   systemd.sockets = lib.mapAttrs' (
     instance: broker: lib.nameValuePair "github-runner-broker-${instance}" broker.socket
@@ -97,8 +112,9 @@ in
     entry: runner: lib.nameValuePair (slice.name entry) (slice.unit entry runner)
   ) entries;
 
-  # For whoever looks after the host.
+  # For whoever looks after the host: the program, and where it finds the runners.
   environment.systemPackages = lib.optional (entries != { }) runnerctl;
+  environment.etc = whenAny { "github-runners/fleet.json".source = reconcile.fleet; };
 
   # Names every registration that somebody may have to take back, so it outlives
   # the runners and no service user can look inside.

@@ -74,11 +74,20 @@ let
     sliceConfig = section;
   };
 
+  timer.options = unit // {
+    timerConfig = section;
+  };
+  file.options.source = mkOption { type = types.package; };
+
   nixos.options = {
     assertions = listOption types.attrs;
     nix.package = mkOption {
       type = types.package;
       default = pkgs.nix;
+    };
+    environment.etc = mkOption {
+      type = types.attrsOf (types.submodule file);
+      default = { };
     };
     environment.systemPackages = listOption types.package;
     networking.hostName = mkOption {
@@ -88,6 +97,10 @@ let
     networking.proxy.envVars = mkOption {
       type = types.attrsOf types.str;
       default = { };
+    };
+    systemd.package = mkOption {
+      type = types.package;
+      default = pkgs.systemd;
     };
     systemd.services = mkOption {
       type = types.attrsOf (types.submodule service);
@@ -99,6 +112,10 @@ let
     };
     systemd.slices = mkOption {
       type = types.attrsOf (types.submodule slice);
+      default = { };
+    };
+    systemd.timers = mkOption {
+      type = types.attrsOf (types.submodule timer);
       default = { };
     };
     systemd.tmpfiles.rules = listOption types.str;
@@ -128,7 +145,13 @@ let
 in
 {
   inherit config;
-  inherit (config.systemd) services slices sockets;
+  inherit (config.systemd)
+    services
+    slices
+    sockets
+    timers
+    ;
+  inherit (config.environment) etc;
   tmpfilesRules = config.systemd.tmpfiles.rules;
   runners = config.services.github-runners;
 
@@ -143,7 +166,8 @@ in
     in
     textsOf "service" config.systemd.services
     // textsOf "slice" config.systemd.slices
-    // textsOf "socket" config.systemd.sockets;
+    // textsOf "socket" config.systemd.sockets
+    // textsOf "timer" config.systemd.timers;
 
   inherit instances;
 

@@ -1,4 +1,4 @@
-# A service, a slice or a socket as the text of its unit, in the format of NixOS: sorted
+# A service or another unit as the text of its unit, in the format of NixOS: sorted
 # directives, a list as one line for each entry, and what NixOS adds to every unit.
 { lib, pkgs }:
 
@@ -73,6 +73,8 @@ in
     );
 
   slice = slice: text (unit slice { } ++ [ "[Slice]" ] ++ section slice.sliceConfig ++ install slice);
+
+  timer = timer: text (unit timer { } ++ [ "[Timer]" ] ++ section timer.timerConfig ++ install timer);
 
   socket =
     socket:

@@ -39,6 +39,8 @@ in
     expected = {
       units = [
         "github-runner-one.service"
+        "github-runner-reconcile.service"
+        "github-runner-reconcile.timer"
         "github-runners-one.slice"
       ];
       after = [

@@ -169,7 +169,7 @@ goldenClaims
           }).services.github-runner-one.path;
     };
 
-  "two runners make two units with a broker and a slice each" = {
+  "two runners make two units with a broker and a slice each, and share the pass" = {
     expected = [
       "github-runner-broker-ephemeral.socket"
       "github-runner-broker-ephemeral@.service"
@@ -177,18 +177,21 @@ goldenClaims
       "github-runner-broker-persistent@.service"
       "github-runner-ephemeral.service"
       "github-runner-persistent.service"
+      "github-runner-reconcile.service"
+      "github-runner-reconcile.timer"
       "github-runners-ephemeral.slice"
       "github-runners-persistent.slice"
     ];
     actual = builtins.attrNames rendered.unitTexts;
   };
 
-  "a disabled runner makes no unit, no ledger directory, no program and no objection" = {
+  "a disabled runner makes no unit, no directory, no file, no program and no objection" = {
     expected = {
       unitTexts = { };
       tmpfilesRules = [ ];
       failures = [ ];
       systemPackages = [ ];
+      etc = { };
     };
     actual =
       let
@@ -200,7 +203,12 @@ goldenClaims
         };
       in
       {
-        inherit (disabled) unitTexts tmpfilesRules failures;
+        inherit (disabled)
+          unitTexts
+          tmpfilesRules
+          failures
+          etc
+          ;
         inherit (disabled.config.environment) systemPackages;
       };
   };
