@@ -18,7 +18,7 @@ in
       example = "octo-org";
       description = ''
         Account that installed the App. `null` stands for the owner of {option}`url`, and nothing else is accepted: an
-        App can administer runners only where it is installed.
+        App can administer runners only where it is installed. With several accounts in {option}`orgs` leave it `null`.
       '';
     };
 
@@ -36,7 +36,7 @@ in
       type = types.nullOr types.ints.positive;
       default = null;
       example = 12345678;
-      description = "Number of the installation. `null` has it looked up by {option}`url`.";
+      description = "Number of the installation. `null` has it looked up by {option}`url`, for each account of {option}`orgs` its own.";
     };
   };
 }
