@@ -1,22 +1,41 @@
-# What is wrong with one runner's configuration, as a list of NixOS assertions.
+# What is wrong with one entry's configuration, as a list of NixOS assertions.
 # A pure function over values. The first two are nixpkgs' own; the others refuse
-# what would lose data, publish a secret, or what the runner silently drops.
+# what would lose data, publish a secret, or what the runner silently drops. What
+# instances share is looked at once, however many there are.
 {
   lib,
   ledger,
+  # What the host is called, or "" if it learns that at run time.
+  hostName,
 }:
-
-instance: runner:
 
 let
   inherit (builtins) match stringLength;
-  address = import ./url.nix { inherit lib; } runner.url;
+  addressOf = import ./url.nix { inherit lib; };
   workDirFaults = import ./work-dir.nix { inherit ledger lib; };
+in
+# The entry's attribute name, its value, and the runners that it makes.
+entry: runner: instances:
 
+let
   refuse = fault: message: {
     assertion = !fault;
-    message = "`services.github-runners.${instance}`: ${message}";
+    message = "`services.github-runners.${entry}`: ${message}";
   };
+
+  isPlain = instances ? ${entry};
+  longest = builtins.foldl' (
+    longest: text: if stringLength text > stringLength longest then text else longest
+  ) "";
+
+  # A page for each account, as its first runner has it.
+  pages =
+    if runner.orgs == { } then
+      [ runner.url ]
+    else
+      lib.mapAttrsToList (org: _: instances."${entry}-${org}-1".url) runner.orgs;
+  addresses = map addressOf pages;
+  owners = map (address: lib.toLower address.owner) addresses;
 
   # One fault often brings others along; the first one says what to do.
   refuseFirst =
@@ -51,6 +70,24 @@ let
       }
     ];
 
+  longestInstance = longest (builtins.attrNames instances);
+
+  # The name as it is configured, then the longest that becomes of it.
+  refuseNames =
+    if runner.name == null && isPlain then
+      [ ]
+    else if runner.name == null && hostName == "" then
+      [
+        (refuse true "`name = null` names its runners after the host, but `networking.hostName` is empty. Set one of them.")
+      ]
+    else
+      lib.take 1 (
+        lib.concatMap (refuseArgument "`name`" 64) (
+          lib.optional (runner.name != null) runner.name
+          ++ lib.optional (!isPlain) (longest (lib.mapAttrsToList (_: { name, ... }: name) instances))
+        )
+      );
+
   # A file whose content nobody but root may see.
   refuseSecret =
     what: content: file:
@@ -81,17 +118,45 @@ let
     ]
     ++ refuseFirst "`githubApp`" (
       # Of a page that is wrong, the owner is, too.
-      lib.optionals (!lib.any ({ fault, ... }: fault) address.faults) [
-        {
-          fault = address.isEnterprise;
-          message = "cannot register a runner of an enterprise, because GitHub lets no App administer these. Use `tokenFile` with a classic personal access token that has the scope `manage_runners:enterprise`.";
-        }
-        {
-          fault = app.login != null && lib.toLower app.login != lib.toLower address.owner;
-          message = "is installed by ${builtins.toJSON app.login}, its `login` says, but `url` belongs to ${builtins.toJSON address.owner}. Correct one of them, or remove `login`.";
-        }
-      ]
+      lib.optionals (pageFaults == [ ]) (
+        lib.concatMap (address: [
+          {
+            fault = address.isEnterprise;
+            message = "cannot register a runner of an enterprise, because GitHub lets no App administer these. Use `tokenFile` with a classic personal access token that has the scope `manage_runners:enterprise`.";
+          }
+          {
+            fault = app.login != null && lib.toLower app.login != lib.toLower address.owner;
+            message = "is installed by ${builtins.toJSON app.login}, its `login` says, but ${
+              if runner.orgs == { } then "`url`" else "a page of `orgs`"
+            } belongs to ${builtins.toJSON address.owner}. Correct one of them, or remove `login`.";
+          }
+        ]) addresses
+        ++ [
+          {
+            fault = app.installationId != null && lib.any (owner: owner != builtins.head owners) owners;
+            message = "has an `installationId`, which belongs to one account, but `orgs` has several. Remove it, and each is looked up.";
+          }
+        ]
+      )
     );
+
+  # With accounts the address is the server's, and each page has it from there.
+  pageFaults =
+    if runner.orgs == { } then
+      refuseFirst "`url`" (builtins.head addresses).faults
+    else if matches "[^:/?#]*://[^/?#]*/+[^/].*" runner.url then
+      [
+        (refuse true "`url` (${runner.url}) has a path, but with `orgs` it is the page of the server, to which each `login` is added. Write `https://HOST`, or leave it out for github.com; or remove `orgs`.")
+      ]
+    else
+      lib.take 1 (
+        lib.concatLists (
+          lib.zipListsWith (
+            page: address:
+            refuseFirst "The page ${page}, which `url` and a `login` of `orgs` make," address.faults
+          ) pages addresses
+        )
+      );
 
   refuseJit = refuseFirst "`registration.method = \"jit\"`" [
     {
@@ -103,7 +168,7 @@ let
       message = "needs an access token or an App, but `tokenType` says that there is a registration token. Remove one of them.";
     }
     {
-      fault = runner.runnerGroup != null && address.isRepository;
+      fault = runner.runnerGroup != null && lib.any (address: address.isRepository) addresses;
       message = "does not go together with `runnerGroup` for a repository, because GitHub offers no way to look up the groups there. Remove one of them, or register the runner for the organization.";
     }
   ];
@@ -116,11 +181,16 @@ in
     "`group` without `user` would run the jobs as root. Set `user` too; if you mean root, say `user = \"root\"`."
   )
 
-  (refuse (!matches "[A-Za-z0-9_-][A-Za-z0-9_.-]*" instance)
+  (refuse (!matches "[A-Za-z0-9_-][A-Za-z0-9_.-]*" entry)
     "this name cannot be part of a unit's and a directory's name. Use letters, digits, `_`, `-` and, not as the first character, `.`; the name that GitHub shows is a separate option, `name`."
   )
-  (refuse (stringLength instance > 64)
-    "this name is longer than 64 characters. Shorten it; the name that GitHub shows is a separate option, `name`."
+  (refuse (stringLength longestInstance > 64)
+    "${
+      if isPlain then "this name is" else "with it, the name of the instance `${longestInstance}` is"
+    } longer than 64 characters. Shorten it; the name that GitHub shows is a separate option, `name`."
+  )
+  (refuse (instances ? reconcile)
+    "`github-runner-reconcile.service` is the unit that looks after all runners. Choose another name; the name that GitHub shows is a separate option, `name`."
   )
 
   (refuse (
@@ -134,7 +204,14 @@ in
     "`extraEnvironment.RUNNER_ROOT` would make the runner look for its registration where it is not. Remove it; to move the work to another disk, set `workDir`."
   )
 ]
-++ lib.optionals (runner.name != null) (refuseArgument "`name`" 64 runner.name)
+++ lib.concatLists (
+  lib.mapAttrsToList (org: _: [
+    (refuse (!matches "[A-Za-z0-9_.-]+" org)
+      "the name of `orgs.${builtins.toJSON org}` cannot be part of a unit's and a directory's name. Use letters, digits, `_`, `-` and `.`, and put the account into its `login`."
+    )
+  ]) runner.orgs
+)
+++ refuseNames
 ++ lib.optionals (runner.runnerGroup != null) (
   refuseArgument "`runnerGroup`" 256 runner.runnerGroup
 )
@@ -145,10 +222,12 @@ in
     (refuse (lib.hasInfix "," label) "The label ${builtins.toJSON label} has a comma, which separates labels. Make it two entries of `extraLabels`.")
   ]
 ) runner.extraLabels
-++ refuseFirst "`url`" address.faults
+++ pageFaults
 ++ lib.optionals (runner.tokenFile != null) (refuseSecret "`tokenFile`" "token" runner.tokenFile)
 ++ lib.optionals (runner.githubApp != null) (refuseApp runner.githubApp)
 ++ lib.optionals (runner.registration.method == "jit") refuseJit
 ++ lib.optionals (runner.workDir != null) (
-  refuseFirst "`workDir` (${runner.workDir})" (workDirFaults instance runner.workDir)
+  refuseFirst "`workDir` (${runner.workDir})" (
+    workDirFaults entry (if isPlain then "github-runner/${entry}" else "github-runner") runner.workDir
+  )
 )

@@ -9,6 +9,8 @@
   ledger,
   # Directory of the sockets.
   sockets,
+  # Below it brokers keep what they learned.
+  kept,
   # Variables by which programs of this host find their proxy.
   proxy,
 }:
@@ -25,6 +27,8 @@ let
   hardening = import ./hardening.nix;
 
   credential = import ./secret.nix runner;
+  # Names a credential by its file.
+  hash = builtins.substring 0 12 (builtins.hashString "sha256" credential);
 
   # How to reach the server, and whom to believe there. The rest of what a job
   # gets is none of the broker's business.
@@ -117,6 +121,15 @@ in
         "credential:\\n"
         "ledger:\\n"
       ];
+
+      # Brokers with the same credential share a user and a directory, in which they
+      # keep the token of an installation and the ids of groups, so that many runners
+      # cost one look-up. Never with another credential: whoever can read what is kept
+      # holds the file that opens as much. In memory only, until the host shuts down.
+      User = "gh-broker-${hash}";
+      RuntimeDirectory = "${baseNameOf kept}/${hash}";
+      RuntimeDirectoryMode = "0700";
+      RuntimeDirectoryPreserve = true;
 
       InaccessiblePaths = closed;
 

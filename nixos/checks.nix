@@ -22,34 +22,52 @@ let
 
   # The runners that the containers of tests/machine have, too.
   runners = lib.importJSON ../tests/machine/runners.json;
-  scenarioMachine = {
-    imports = [ ./. ];
-    services.github-runners = builtins.mapAttrs (
-      _: runner:
-      runner
-      // {
-        package = pkgs.callPackage ./stand-in-listener.nix {
-          inherit standIns;
-          # Written by the scenarios, as is the certificate of their GitHub.
-          script = "/run/stand-in/listener.json";
-        };
-        extraEnvironment = {
-          SSL_CERT_FILE = "/run/stand-in/ca.pem";
+  scenarioMachine =
+    { config, ... }:
+    {
+      imports = [ ./. ];
+      services.github-runners = builtins.mapAttrs (
+        _: runner:
+        runner
+        // {
+          package = pkgs.callPackage ./stand-in-listener.nix {
+            inherit standIns;
+            # Written by the scenarios, as is the certificate of their GitHub.
+            script = "/run/stand-in/listener.json";
+          };
+          extraEnvironment = {
+            SSL_CERT_FILE = "/run/stand-in/ca.pem";
+          }
+          // runner.extraEnvironment or { };
         }
-        // runner.extraEnvironment or { };
-      }
-    ) runners;
-    networking.hosts."127.0.0.1" = [ "api.github.com" ];
-    # The scenarios start them, when the tokens are there.
-    systemd.services = lib.mapAttrs' (
-      instance: _: lib.nameValuePair "github-runner-${instance}" { wantedBy = lib.mkForce [ ]; }
-    ) runners;
-    users.users.gh-runner = {
-      isSystemUser = true;
-      group = "gh-runner";
+      ) runners;
+      networking.hosts."127.0.0.1" = [ "api.github.com" ];
+      # The scenarios start them, when the tokens are there.
+      systemd.services =
+        lib.genAttrs
+          (
+            [ "github-runner-reconcile" ]
+            ++ lib.concatMap (
+              entry:
+              map (instance: "github-runner-${instance}") (
+                builtins.attrNames (
+                  import ./instances.nix {
+                    inherit lib;
+                  } entry config.services.github-runners.${entry} config.networking.hostName
+                )
+              )
+            ) (builtins.attrNames runners)
+          )
+          (_: {
+            wantedBy = lib.mkForce [ ];
+          });
+      systemd.timers.github-runner-reconcile.wantedBy = lib.mkForce [ ];
+      users.users.gh-runner = {
+        isSystemUser = true;
+        group = "gh-runner";
+      };
+      users.groups.gh-runner = { };
     };
-    users.groups.gh-runner = { };
-  };
 
   evaluation = import ../tests/eval { inherit lib; };
 in

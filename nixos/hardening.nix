@@ -1,6 +1,6 @@
 # What units are denied. Values only, by the names of systemd.exec(5).
 let
-  # What neither a runner nor its broker gets.
+  # What neither a runner nor its broker gets; the reconcile pass has exceptions.
   common = {
     # An empty first entry drops what systemd would grant or had inherited.
     AmbientCapabilities = [ "" ];
@@ -96,4 +96,36 @@ in
     MemoryMax = "64M";
     TasksMax = 16;
   };
+
+  # The pass over all runners. It is root's, because it stops units and removes what
+  # they leave behind, but it speaks to systemd and to brokers only. reconcile.nix
+  # says where it may write.
+  reconcile =
+    removeAttrs common [
+      "DynamicUser"
+      # Would take root's power over the files of others.
+      "PrivateUsers"
+      # It looks for the processes of jobs.
+      "ProtectProc"
+      "RemoveIPC"
+    ]
+    // {
+      CapabilityBoundingSet = [
+        "CAP_CHOWN"
+        "CAP_DAC_OVERRIDE"
+        "CAP_DAC_READ_SEARCH"
+        "CAP_FOWNER"
+        "CAP_KILL"
+        "CAP_SYS_PTRACE"
+      ];
+      DevicePolicy = "closed";
+      LockPersonality = true;
+      MemoryDenyWriteExecute = true;
+      PrivateNetwork = true;
+      PrivateTmp = true;
+      RestrictAddressFamilies = [ "AF_UNIX" ];
+      SystemCallArchitectures = "native";
+      SystemCallErrorNumber = "EPERM";
+      SystemCallFilter = [ "@system-service" ];
+    };
 }

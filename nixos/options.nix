@@ -6,330 +6,11 @@
 let
   inherit (lib) literalExpression mkOption types;
 
-  # Ends the description of every field of the registration.
-  registersAnew = "Changing this registers the runner anew.";
-
-  appModule.options = {
-    id = mkOption {
-      type = types.coercedTo types.int toString types.str;
-      example = "Iv23liExampleExample";
-      description = "Client id or number of the App, from its page at GitHub.";
-    };
-
-    login = mkOption {
-      type = types.nullOr types.str;
-      default = null;
-      example = "octo-org";
-      description = ''
-        Account that installed the App. `null` stands for the owner of {option}`url`, and nothing else is accepted: an
-        App can administer runners only where it is installed.
-      '';
-    };
-
-    privateKeyFile = mkOption {
-      type = types.path;
-      example = "/run/secrets/github-runner/app.pem";
-      description = ''
-        File on the target machine that holds the private key of the App, as GitHub offers it for download (PEM). Write
-        the path as a string: a Nix path or a file in the store is refused, because everybody on the machine can read the
-        store. Only root needs to be able to read the file.
-      '';
-    };
-
-    installationId = mkOption {
-      type = types.nullOr types.ints.positive;
-      default = null;
-      example = 12345678;
-      description = "Number of the installation. `null` has it looked up by {option}`url`.";
-    };
-  };
-
-  runnerModule =
-    { name, config, ... }:
-    {
-      options = {
-        enable = mkOption {
-          type = types.bool;
-          default = false;
-          example = true;
-          description = ''
-            Whether to run this GitHub Actions runner.
-
-            A runner executes what workflows tell it to. Anybody who can open a pull request against a public repository
-            can change its workflows, so GitHub advises to use self-hosted runners with private repositories only; see
-            [Self-hosted runners](https://docs.github.com/en/actions/concepts/runners/self-hosted-runners).
-          '';
-        };
-
-        url = mkOption {
-          type = types.str;
-          example = "https://github.com/nixos/nixpkgs";
-          description = ''
-            Page of the repository, organization or enterprise that the runner works for, as the browser shows it.
-            It must fit the token: with the token of an organization, give the organization's page
-            (`https://github.com/nixos`) and not that of one of its repositories, or GitHub answers "not found".
-
-            ${registersAnew}
-          '';
-        };
-
-        tokenFile = mkOption {
-          type = types.nullOr types.path;
-          default = null;
-          example = "/run/secrets/github-runner/nixos.token";
-          description = ''
-            File on the target machine that holds the token on a single line. Write the path as a string: a Nix path or
-            a file in the store is refused, because everybody on the machine can read the store. Either this or
-            {option}`githubApp` must be set.
-
-            An access token never reaches the runner or its jobs. A broker, a service of its own that only root can ask,
-            trades it at GitHub for what registers this one runner, and uses it to remove registrations that are not
-            wanted any more.
-
-            The token is one of these:
-
-            - a fine-grained personal access token that may read and write "Self-hosted runners" of the organization, or
-              "Administration" of the repository;
-            - a classic personal access token with the scope `admin:org` for an organization or `repo` for a repository;
-            - a registration token. GitHub accepts it for one hour only. A runner that has to register later than that,
-              for example because its configuration changed, stays down until the file holds a new one. It cannot
-              remove registrations either, so the ones that are given up stay listed at GitHub.
-
-            Only root needs to be able to read the file.
-
-            ${registersAnew} So does other content of the file, unless {option}`reRegisterOnTokenChange` is off.
-          '';
-        };
-
-        githubApp = mkOption {
-          type = types.nullOr (types.submodule appModule);
-          default = null;
-          example = {
-            id = "Iv23liExampleExample";
-            privateKeyFile = "/run/secrets/github-runner/app.pem";
-          };
-          description = ''
-            GitHub App that registers the runner, in place of {option}`tokenFile`. It must be installed where the runner
-            works, with permission to read and write "Self-hosted runners" of the organization, or "Administration" of
-            the repository. GitHub lets no App administer the runners of an enterprise.
-
-            The key never reaches the runner or its jobs: only the broker reads it, see {option}`tokenFile`.
-          '';
-        };
-
-        reRegisterOnTokenChange = mkOption {
-          type = types.bool;
-          default = true;
-          description = ''
-            Whether another access token in {option}`tokenFile` registers the runner anew. When this is off, rotating the
-            token leaves the registration alone, and the new token is used from the next request to GitHub on.
-
-            Rotating the key of a {option}`githubApp` never registers anew.
-          '';
-        };
-
-        registration.method = mkOption {
-          type = types.nullOr (
-            types.enum [
-              "jit"
-              "configure"
-            ]
-          );
-          default = null;
-          example = "configure";
-          description = ''
-            How the runner gets its registration: GitHub makes it and hands out its files (`jit`), or the runner makes it
-            with a registration token (`configure`). `jit` is for ephemeral runners with an access token or
-            a {option}`githubApp`. There it saves a run of the runner's configuration before each job, and no secret that
-            could register another runner is ever near the runner.
-
-            `null` stands for `jit` wherever that is possible, and for `configure` elsewhere.
-          '';
-        };
-
-        tokenType = mkOption {
-          type = types.enum [
-            "auto"
-            "access"
-            "registration"
-          ];
-          default = "auto";
-          example = "access";
-          description = ''
-            What {option}`tokenFile` holds: a personal or installation access token (`access`) or a registration token
-            (`registration`, which needs no broker). With `auto`, the prefix decides: `ghp_`, `gho_`, `github_pat_` and their like mark an
-            access token, and a token without such a prefix is a registration token. Older GitHub Enterprise Servers issue
-            access tokens without a prefix; say `access` there.
-          '';
-        };
-
-        name = mkOption {
-          type = types.nullOr types.str;
-          default = name;
-          defaultText = literalExpression "‹name›";
-          example = "nixos";
-          description = ''
-            Name under which GitHub lists the runner. `null` stands for the host name.
-
-            ${registersAnew}
-          '';
-        };
-
-        runnerGroup = mkOption {
-          type = types.nullOr types.str;
-          default = null;
-          example = "trusted";
-          description = ''
-            Runner group that the runner joins. The group must exist. `null` stands for the default group.
-
-            ${registersAnew}
-          '';
-        };
-
-        extraLabels = mkOption {
-          type = types.listOf types.str;
-          default = [ ];
-          example = [ "nixos" ];
-          description = ''
-            Labels by which workflows can ask for this runner (`runs-on`), besides the ones that every runner has
-            (see {option}`noDefaultLabels`).
-
-            ${registersAnew}
-          '';
-        };
-
-        noDefaultLabels = mkOption {
-          type = types.bool;
-          default = false;
-          description = ''
-            Whether to leave out the labels `self-hosted`, operating system and architecture. The runner then
-            takes only jobs that ask for nothing but {option}`extraLabels`, of which there must be at least one.
-
-            ${registersAnew}
-          '';
-        };
-
-        replace = mkOption {
-          type = types.bool;
-          default = false;
-          description = ''
-            Whether a registration may take the place of another runner with the same name. When this is off and such
-            a runner exists, the registration fails and the unit does not start.
-
-            This is about runners of others. What this runner registered before is removed first, unless
-            {option}`tokenFile` holds a registration token, which cannot do that.
-          '';
-        };
-
-        extraPackages = mkOption {
-          type = types.listOf types.package;
-          default = [ ];
-          example = literalExpression "[ pkgs.jq ]";
-          description = "Packages whose programs jobs find in `PATH`, after the ones that every runner has.";
-        };
-
-        extraEnvironment = mkOption {
-          type = types.attrs;
-          default = { };
-          example = {
-            GIT_CONFIG = "/path/to/git/config";
-          };
-          description = ''
-            Environment variables of the runner and of its jobs. They win over the ones that this module sets, except
-            for `RUNNER_ROOT`, which cannot be changed. The values end up in the store, so put no secret here.
-          '';
-        };
-
-        serviceOverrides = mkOption {
-          type = types.attrs;
-          default = { };
-          example = {
-            ProtectHome = false;
-            RestrictAddressFamilies = [ "AF_PACKET" ];
-          };
-          description = ''
-            Directives for the `[Service]` section of the unit; see {manpage}`systemd.exec(5)`. A value takes the place of
-            the sandbox setting that this module chose, and a list is appended to it. Use `lib.mkForce` for anything else.
-          '';
-        };
-
-        package = lib.mkPackageOption pkgs "github-runner" { } // {
-          # The argument is younger than the package and missing from many
-          # replacements of it; those run what they were built with.
-          apply =
-            package:
-            if (lib.functionArgs (package.override or (_: package))) ? nodeRuntimes then
-              package.override { inherit (config) nodeRuntimes; }
-            else
-              package;
-        };
-
-        nodeRuntimes = mkOption {
-          type = types.nonEmptyListOf (
-            types.enum [
-              "node20"
-              "node24"
-            ]
-          );
-          default = [ "node24" ];
-          description = ''
-            Versions of Node.js with which {option}`package` can run JavaScript actions. Without effect on a package that
-            does not let one choose.
-          '';
-        };
-
-        ephemeral = mkOption {
-          type = types.bool;
-          default = false;
-          description = ''
-            Whether the runner takes one job only. GitHub forgets the runner after the job; the unit then starts again,
-            with an empty state directory and a new registration. A runner that is stopped before it got a job takes its
-            registration back.
-
-            Every job needs a registration, so use a {option}`githubApp` or let {option}`tokenFile` hold an access token:
-            with a registration token the first start after its hour fails.
-
-            ${registersAnew}
-          '';
-        };
-
-        user = mkOption {
-          type = types.nullOr types.str;
-          default = null;
-          example = "github-runner";
-          description = ''
-            Existing user that runs the unit and its jobs. `null` stands for a user that systemd allocates for the time
-            that the unit runs (`DynamicUser=`).
-          '';
-        };
-
-        group = mkOption {
-          type = types.nullOr types.str;
-          default = null;
-          example = "github-runner";
-          description = ''
-            Existing group that runs the unit and its jobs. `null` stands for the primary group of {option}`user`. A group
-            without a user is refused, because the unit would then run as root.
-          '';
-        };
-
-        workDir = mkOption {
-          type = types.nullOr types.str;
-          default = null;
-          example = "/var/lib/github-runner-work/nixos";
-          description = ''
-            Directory in which jobs find their checkouts (`$GITHUB_WORKSPACE`), and their home. **Every start of the unit
-            empties it.** A missing one is created and given to the user of the unit.
-
-            `null` stands for the runtime directory of the unit, which is in memory: choose a directory on disk if jobs fail
-            for lack of space. The value is a path as systemd reads it: `%S` and its like are expanded, and `%%` is
-            a percent sign.
-
-            ${registersAnew}
-          '';
-        };
-      };
-    };
+  runnerModule.imports = [
+    ./options/registration.nix
+    (import ./options/unit.nix pkgs)
+    ./options/fleet.nix
+  ];
 in
 {
   options.services.github-runners = mkOption {
@@ -344,7 +25,8 @@ in
     };
     description = ''
       Self-hosted GitHub Actions runners. Each one becomes the unit `github-runner-‹name›.service`, with the broker that
-      speaks to GitHub for it behind `github-runner-broker-‹name›.socket`.
+      speaks to GitHub for it behind `github-runner-broker-‹name›.socket`. With {option}`count` or {option}`orgs` an entry
+      makes several of them, in `github-runners-‹name›.slice` together.
     '';
   };
 
@@ -366,6 +48,49 @@ in
       Package of the program that speaks to GitHub: the brokers run it, and it is in `PATH` for operators of the host.
       It must come from the same release as {option}`services.github-runner-helper.package`. Replace it to try a patched
       version.
+    '';
+  };
+
+  options.services.github-runnerctl.reconcile = {
+    interval = mkOption {
+      type = types.str;
+      default = "1min";
+      example = "5min";
+      description = ''
+        Time between two passes of `github-runner-reconcile.service`, as {manpage}`systemd.time(7)` writes it. A pass restarts
+        and stops idle runners whose configuration changed, takes registrations back that nobody needs any more, and cleans
+        up after runners that are gone. With a longer time all this waits longer; a switch starts a pass in any case.
+      '';
+    };
+
+    jitter = mkOption {
+      type = types.str;
+      default = "10s";
+      example = "1min";
+      description = ''
+        By how much a pass may be late, at random, so that the hosts of a fleet do not ask GitHub all at once.
+      '';
+    };
+
+    deleteUnknownOffline = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether a pass deletes runners on GitHub that are offline, have the name of one of this host's runners and are not
+        in its ledger. **If another host has runners of the same names, it loses the ones that are offline.** When this is
+        off, a pass only says that they are there.
+      '';
+    };
+  };
+
+  options.services.github-runnerctl.metrics.textfileDirectory = mkOption {
+    type = types.nullOr types.path;
+    default = null;
+    example = "/var/lib/node-exporter-textfiles";
+    description = ''
+      Directory into which each pass writes figures about the runners, for the textfile collector of Prometheus' node
+      exporter. It has to exist: this module does not create it, because the exporter's configuration owns it. `null` writes
+      none.
     '';
   };
 }

@@ -1,6 +1,6 @@
-# Turns every enabled runner of `services.github-runners` into its units, its
-# assertions and the directories it needs. Decides nothing about one runner:
-# that is what the pure functions imported here are for.
+# Turns every enabled entry of `services.github-runners` into its assertions, and
+# every runner that it makes into its units and the directories it needs. Decides
+# nothing about one runner: that is what the pure functions imported here are for.
 {
   config,
   lib,
@@ -9,9 +9,14 @@
 }:
 
 let
-  runners = lib.filterAttrs (_: runner: runner.enable) config.services.github-runners;
+  entries = lib.filterAttrs (_: runner: runner.enable) config.services.github-runners;
+  expand = import ./instances.nix { inherit lib; };
+  instancesOf = builtins.mapAttrs (
+    entry: runner: expand entry runner config.networking.hostName
+  ) entries;
+  instances = lib.zipAttrsWith (_: builtins.head) (builtins.attrValues instancesOf);
   # A registration token is no API credential, so there is nothing to guard.
-  brokered = lib.filterAttrs (_: runner: runner.tokenType != "registration") runners;
+  brokered = lib.filterAttrs (_: runner: runner.tokenType != "registration") instances;
 
   helper = config.services.github-runner-helper.package;
   runnerctl = config.services.github-runnerctl.package;
@@ -20,6 +25,7 @@ let
   unitOf = import ./service.nix {
     inherit
       helper
+      kept
       ledger
       lib
       sockets
@@ -36,6 +42,7 @@ let
   };
   brokerOf = import ./broker.nix {
     inherit
+      kept
       ledger
       lib
       runnerctl
@@ -43,43 +50,73 @@ let
       ;
     proxy = config.networking.proxy.envVars;
   };
-  assertionsOf = import ./assertions.nix { inherit ledger lib; };
+  reconcile = import ./reconcile.nix {
+    inherit
+      ledger
+      lib
+      pkgs
+      runnerctl
+      ;
+    inherit (config.services.github-runnerctl) metrics reconcile;
+    systemd = config.systemd.package;
+  } instances manifests;
+  slice = import ./slice.nix { inherit lib; };
+  assertionsOf = import ./assertions.nix {
+    inherit ledger lib;
+    inherit (config.networking) hostName;
+  };
 
+  manifests = builtins.mapAttrs manifestOf instances;
   brokers = builtins.mapAttrs (
     instance: runner:
     brokerOf {
       inherit instance runner;
-      manifest = manifestOf instance runner;
+      manifest = manifests.${instance};
     }
   ) brokered;
 
+  whenAny = lib.optionalAttrs (entries != { });
+
   ledger = "/var/lib/github-runner-registrations";
   sockets = "/run/github-runner-broker";
+  kept = "/run/github-runner-broker-kept";
 in
 {
-  assertions = lib.concatLists (lib.mapAttrsToList assertionsOf runners);
+  assertions =
+    lib.concatLists (
+      lib.mapAttrsToList (entry: runner: assertionsOf entry runner instancesOf.${entry}) entries
+    )
+    ++ import ./collisions.nix { inherit lib; } instancesOf;
 
   systemd.services =
     lib.mapAttrs' (
       instance: runner:
       lib.nameValuePair "github-runner-${instance}" (unitOf {
         inherit instance runner;
-        manifest = manifestOf instance runner;
+        manifest = manifests.${instance};
         broker = lib.optional (brokers ? ${instance}) "github-runner-broker-${instance}.socket";
       })
-    ) runners
+    ) instances
     // lib.mapAttrs' (
       instance: broker: lib.nameValuePair "github-runner-broker-${instance}@" broker.service
-    ) brokers;
+    ) brokers
+    // whenAny { github-runner-reconcile = reconcile.service; };
+
+  systemd.timers = whenAny { github-runner-reconcile = reconcile.timer; };
 
   systemd.sockets = lib.mapAttrs' (
     instance: broker: lib.nameValuePair "github-runner-broker-${instance}" broker.socket
   ) brokers;
 
-  # For whoever looks after the host.
-  environment.systemPackages = lib.optional (runners != { }) runnerctl;
+  systemd.slices = lib.mapAttrs' (
+    entry: runner: lib.nameValuePair (slice.name entry) (slice.unit entry runner)
+  ) entries;
+
+  # For whoever looks after the host: the program, and where it finds the runners.
+  environment.systemPackages = lib.optional (entries != { }) runnerctl;
+  environment.etc = whenAny { "github-runners/fleet.json".source = reconcile.fleet; };
 
   # Names every registration that somebody may have to take back, so it outlives
   # the runners and no service user can look inside.
-  systemd.tmpfiles.rules = lib.optional (runners != { }) "d ${ledger} 0700 root root - -";
+  systemd.tmpfiles.rules = lib.optional (entries != { }) "d ${ledger} 0700 root root - -";
 }

@@ -6,12 +6,22 @@
   helper,
   # Where the helper remembers registrations; closed to every service user.
   ledger,
-  # Directory of the brokers' sockets; closed as well.
+  # Directory of the brokers' sockets, and the one where brokers keep what they
+  # learned; closed as well.
   sockets,
+  kept,
   # What is on a job's PATH before the runner's `extraPackages`.
   packages,
 }:
 
+let
+  inherit (import ./unit-syntax.nix) argument entry literal;
+  slice = import ./slice.nix { inherit lib; };
+
+  sandbox = builtins.mapAttrs (
+    _: value: if builtins.isList value then lib.mkBefore value else lib.mkDefault value
+  ) (import ./hardening.nix).standard;
+in
 {
   instance,
   runner,
@@ -22,9 +32,6 @@
 }:
 
 let
-  inherit (import ./unit-syntax.nix) argument entry literal;
-  hardening = import ./hardening.nix;
-
   # Below the directories that systemd makes for the unit. Not taken from
   # `$STATE_DIRECTORY` and its kin: `serviceOverrides` may add directories, and
   # these variables then hold several paths.
@@ -99,9 +106,10 @@ in
   path = packages ++ runner.extraPackages;
 
   serviceConfig = lib.mkMerge [
-    (builtins.mapAttrs (
-      _: value: if builtins.isList value then lib.mkBefore value else lib.mkDefault value
-    ) hardening.standard)
+    sandbox
+
+    { Slice = lib.mkDefault "${slice.name runner.pool}.slice"; }
+    (builtins.mapAttrs (_: lib.mkDefault) (slice.directives runner.resources))
 
     {
       ExecStartPre = [
@@ -138,6 +146,9 @@ in
         (entry "-${literal secret}")
         "-${ledger}"
         "-${sockets}"
+        "-${kept}"
+        # Where systemd puts it, for it belongs to dynamic users.
+        "-${builtins.dirOf kept}/private/${baseNameOf kept}"
       ];
     }
 
@@ -169,4 +180,10 @@ in
 
     runner.serviceOverrides
   ];
+}
+# A switch leaves these alone, also when it removes them: what is due happens
+# between two jobs, or when somebody says so.
+// lib.optionalAttrs (runner.restartPolicy != "immediate") {
+  restartIfChanged = lib.mkDefault false;
+  unitConfig.X-StopOnRemoval = lib.mkDefault false;
 }

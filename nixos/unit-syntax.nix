@@ -11,6 +11,10 @@ in
   # quotes.
   argument = text: entry (builtins.replaceStrings [ "$" ] [ "$$" ] text);
 
+  # A text as one part of a unit's name, where a dash separates parts; what else is
+  # special there cannot be in an instance's name.
+  namePart = builtins.replaceStrings [ "-" ] [ "\\x2d" ];
+
   # A text without meaning where systemd expands specifiers such as `%S`.
   literal = builtins.replaceStrings [ "%" ] [ "%%" ];
 }

@@ -7,8 +7,6 @@
   ledger,
 }:
 
-instance: workDir:
-
 let
   # As the system manager expands them; see systemd.unit(5).
   specifiers = {
@@ -56,12 +54,18 @@ let
     "/var/tmp"
   ];
 
+in
+# The entry's attribute name, the directory below which systemd keeps what is its
+# own, and its work directory, in which those of several instances lie.
+entry: subdirectory: workDir:
+
+let
   # systemd keeps the directories of a dynamic user behind `private`.
   own = [
-    "/var/lib/github-runner/${instance}"
-    "/var/lib/private/github-runner/${instance}"
-    "/var/log/github-runner/${instance}"
-    "/var/log/private/github-runner/${instance}"
+    "/var/lib/${subdirectory}"
+    "/var/lib/private/${subdirectory}"
+    "/var/log/${subdirectory}"
+    "/var/log/private/${subdirectory}"
     ledger
   ];
 
@@ -84,10 +88,10 @@ in
   }
   {
     fault = lib.any contains system;
-    message = "is or contains a directory of the system, and every start empties the work directory. Choose a directory that holds nothing else, for example `/var/lib/github-runner-work/${instance}`.";
+    message = "is or contains a directory of the system, and every start empties the work directory. Choose a directory that holds nothing else, for example `/var/lib/github-runner-work/${entry}`.";
   }
   {
     fault = lib.any overlaps own;
-    message = "overlaps a directory in which the registration or the logs are kept, and every start empties the work directory. Choose a directory apart from them, for example `/var/lib/github-runner-work/${instance}`.";
+    message = "overlaps a directory in which the registration or the logs are kept, and every start empties the work directory. Choose a directory apart from them, for example `/var/lib/github-runner-work/${entry}`.";
   }
 ]

@@ -23,6 +23,10 @@ let
     // import ./claims/overrides.nix context
     // import ./claims/options.nix context
     // import ./claims/assertions.nix context
+    // import ./claims/reconcile.nix context
+    // import ./claims/fleet.nix context
+    // import ./claims/pool.nix context
+    // import ./claims/fleet-assertions.nix context
     // import ./claims/work-dir.nix context
     // import ./claims/secrets.nix context
     // import ./claims/render.nix context;

@@ -70,16 +70,37 @@ let
     socketConfig = section;
   };
 
+  slice.options = unit // {
+    sliceConfig = section;
+  };
+
+  timer.options = unit // {
+    timerConfig = section;
+  };
+  file.options.source = mkOption { type = types.package; };
+
   nixos.options = {
     assertions = listOption types.attrs;
     nix.package = mkOption {
       type = types.package;
       default = pkgs.nix;
     };
+    environment.etc = mkOption {
+      type = types.attrsOf (types.submodule file);
+      default = { };
+    };
     environment.systemPackages = listOption types.package;
+    networking.hostName = mkOption {
+      type = types.str;
+      default = "host";
+    };
     networking.proxy.envVars = mkOption {
       type = types.attrsOf types.str;
       default = { };
+    };
+    systemd.package = mkOption {
+      type = types.package;
+      default = pkgs.systemd;
     };
     systemd.services = mkOption {
       type = types.attrsOf (types.submodule service);
@@ -87,6 +108,14 @@ let
     };
     systemd.sockets = mkOption {
       type = types.attrsOf (types.submodule socket);
+      default = { };
+    };
+    systemd.slices = mkOption {
+      type = types.attrsOf (types.submodule slice);
+      default = { };
+    };
+    systemd.timers = mkOption {
+      type = types.attrsOf (types.submodule timer);
       default = { };
     };
     systemd.tmpfiles.rules = listOption types.str;
@@ -105,11 +134,24 @@ let
     config
     ;
 
+  instances = lib.zipAttrsWith (_: builtins.head) (
+    lib.mapAttrsToList (
+      entry: runner:
+      import ../../nixos/instances.nix { inherit lib; } entry runner config.networking.hostName
+    ) (lib.filterAttrs (_: runner: runner.enable) config.services.github-runners)
+  );
+
   unitText = import ./unit-text.nix { inherit lib pkgs; };
 in
 {
   inherit config;
-  inherit (config.systemd) services sockets;
+  inherit (config.systemd)
+    services
+    slices
+    sockets
+    timers
+    ;
+  inherit (config.environment) etc;
   tmpfilesRules = config.systemd.tmpfiles.rules;
   runners = config.services.github-runners;
 
@@ -118,21 +160,20 @@ in
 
   # By the full name of the unit.
   unitTexts =
-    lib.mapAttrs' (
-      name: value: lib.nameValuePair "${name}.service" (unitText.service value)
-    ) config.systemd.services
-    // lib.mapAttrs' (
-      name: value: lib.nameValuePair "${name}.socket" (unitText.socket value)
-    ) config.systemd.sockets;
-
-  # What the manifest of every enabled runner is built from, by runner.
-  manifests =
     let
-      enabled = lib.filterAttrs (_: runner: runner.enable) config.services.github-runners;
-      manifestOf = import ../../nixos/manifest.nix {
-        inherit pkgs;
-        helper = config.services.github-runner-helper.package;
-      };
+      textsOf =
+        kind: lib.mapAttrs' (name: value: lib.nameValuePair "${name}.${kind}" (unitText.${kind} value));
     in
-    builtins.mapAttrs manifestOf enabled;
+    textsOf "service" config.systemd.services
+    // textsOf "slice" config.systemd.slices
+    // textsOf "socket" config.systemd.sockets
+    // textsOf "timer" config.systemd.timers;
+
+  inherit instances;
+
+  # What the manifest of every instance is built from.
+  manifests = builtins.mapAttrs (import ../../nixos/manifest.nix {
+    inherit pkgs;
+    helper = config.services.github-runner-helper.package;
+  }) instances;
 }

@@ -72,6 +72,15 @@ builtins.listToAttrs (
     hostPlatform = { };
   };
 
+  # The one text is the file about all runners, which has a place in /etc, too.
+  writeText =
+    name: text:
+    package name
+    // {
+      inherit text;
+    }
+    // (if manifestDirectory == null then { } else { outPath = "/etc/github-runners/fleet.json"; });
+
   writeTextFile =
     arguments:
     package arguments.name

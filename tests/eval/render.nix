@@ -8,7 +8,7 @@
 #     --argstr manifestDirectory /etc/github-runner
 #
 # The file holds the value of `services.github-runners`; packages in it are paths.
-# Fails with every message if the module would refuse one of the runners.
+# Something has to be enabled. Fails with every message if the module would refuse one of the runners.
 {
   lib ? import ./stand-in,
   runnersFile,
@@ -45,6 +45,27 @@ let
     };
   packageAt = path: pkgs.package "package" // { outPath = path; };
 
+  unitOf = unitName: {
+    inherit unitName;
+    unitText = rendered.unitTexts.${unitName};
+  };
+  units = lib.mapAttrsToList (
+    instance: manifest:
+    unitOf "github-runner-${instance}.service"
+    // {
+      inherit instance;
+      # The socket, which sockets.target wants, and the service behind it.
+      brokerUnits = map unitOf (
+        lib.filter (unitName: rendered.unitTexts ? ${unitName}) [
+          "github-runner-broker-${instance}.socket"
+          "github-runner-broker-${instance}@.service"
+        ]
+      );
+      manifestPath = toString manifest;
+      manifest = builtins.fromJSON manifest.text;
+    }
+  ) rendered.manifests;
+
   rendered = import ./host.nix { inherit lib; } {
     inherit pkgs;
     runners = builtins.mapAttrs (_: runnerOf) (builtins.fromJSON (builtins.readFile runnersFile));
@@ -55,24 +76,27 @@ if rendered.failures != [ ] then
 else
   {
     inherit (rendered) tmpfilesRules;
-    units = lib.mapAttrsToList (instance: manifest: {
-      inherit instance;
-      unitName = "github-runner-${instance}.service";
-      unitText = rendered.unitTexts."github-runner-${instance}.service";
-      # The socket, which sockets.target wants, and the service behind it.
-      brokerUnits =
-        map
-          (unitName: {
-            inherit unitName;
-            unitText = rendered.unitTexts.${unitName};
-          })
-          (
-            lib.filter (unitName: rendered.unitTexts ? ${unitName}) [
-              "github-runner-broker-${instance}.socket"
-              "github-runner-broker-${instance}@.service"
-            ]
-          );
-      manifestPath = toString manifest;
-      manifest = builtins.fromJSON manifest.text;
-    }) rendered.manifests;
+    inherit units;
+
+    # What looks after all of them, and their slices. Of these, multi-user.target
+    # wants the service, and timers.target the timer.
+    otherUnits = map unitOf (
+      builtins.attrNames (
+        removeAttrs rendered.unitTexts (
+          lib.concatMap (
+            unit: [ unit.unitName ] ++ map (brokerUnit: brokerUnit.unitName) unit.brokerUnits
+          ) units
+        )
+      )
+    );
+
+    # Read by the pass, and by operators' commands.
+    fleet =
+      let
+        file = rendered.etc."github-runners/fleet.json".source;
+      in
+      {
+        path = toString file;
+        inherit (file) text;
+      };
   }

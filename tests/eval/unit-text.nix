@@ -1,4 +1,4 @@
-# A service or a socket as the text of its unit, in the format of NixOS: sorted
+# A service or another unit as the text of its unit, in the format of NixOS: sorted
 # directives, a list as one line for each entry, and what NixOS adds to every unit.
 { lib, pkgs }:
 
@@ -71,6 +71,10 @@ in
       ++ section service.serviceConfig
       ++ install service
     );
+
+  slice = slice: text (unit slice { } ++ [ "[Slice]" ] ++ section slice.sliceConfig ++ install slice);
+
+  timer = timer: text (unit timer { } ++ [ "[Timer]" ] ++ section timer.timerConfig ++ install timer);
 
   socket =
     socket:

@@ -37,7 +37,12 @@ in
 
   "a registration token needs no broker" = {
     expected = {
-      units = [ "github-runner-one.service" ];
+      units = [
+        "github-runner-one.service"
+        "github-runner-reconcile.service"
+        "github-runner-reconcile.timer"
+        "github-runners-one.slice"
+      ];
       after = [
         "network.target"
         "network-online.target"
@@ -107,6 +112,80 @@ in
       "\"-/srv/my work/50%%\""
     ];
     actual = (of { workDir = "/srv/my work/50%%"; }).service.serviceConfig.InaccessiblePaths;
+  };
+
+  "runners with the same credential file share what their brokers keep, and no others" =
+    let
+      app = privateKeyFile: {
+        tokenFile = null;
+        githubApp = {
+          id = 1;
+          inherit privateKeyFile;
+        };
+      };
+      result = host {
+        runners.a = runner // {
+          count = 2;
+        };
+        runners.b = runner // {
+          url = "https://github.com/octo-org";
+        };
+        runners.c = runner // app "/run/secrets/token";
+        runners.d = runner // app "/run/secrets/app.pem";
+        runners.e = runner // {
+          tokenFile = "/run/secrets/other";
+        };
+      };
+      of =
+        instance:
+        let
+          inherit (result.services."github-runner-broker-${instance}@") serviceConfig;
+        in
+        [
+          serviceConfig.User
+          serviceConfig.RuntimeDirectory
+        ];
+      pairOf =
+        path:
+        let
+          hash = builtins.substring 0 12 (builtins.hashString "sha256" path);
+        in
+        [
+          "gh-broker-${hash}"
+          "github-runner-broker-kept/${hash}"
+        ];
+    in
+    {
+      expected = {
+        a-1 = pairOf "/run/secrets/token";
+        a-2 = pairOf "/run/secrets/token";
+        b = pairOf "/run/secrets/token";
+        c = pairOf "/run/secrets/token";
+        d = pairOf "/run/secrets/app.pem";
+        e = pairOf "/run/secrets/other";
+      };
+      actual = builtins.mapAttrs (instance: _: of instance) result.instances;
+    };
+
+  "what brokers keep is theirs alone, in memory, and not hidden from them" = {
+    expected = {
+      DynamicUser = true;
+      RuntimeDirectoryMode = "0700";
+      RuntimeDirectoryPreserve = true;
+      hidden = [ ];
+    };
+    actual = {
+      inherit (sandbox) DynamicUser RuntimeDirectoryMode RuntimeDirectoryPreserve;
+      hidden = lib.filter (
+        path:
+        lib.any (directory: lib.hasPrefix "${lib.removePrefix "-" path}/" directory) [
+          "/run/${sandbox.RuntimeDirectory}"
+          "/run/private/${sandbox.RuntimeDirectory}"
+          "%t/${sandbox.RuntimeDirectory}"
+          "%t/private/${sandbox.RuntimeDirectory}"
+        ]
+      ) sandbox.InaccessiblePaths;
+    };
   };
 
   "what jobs may do does not loosen the broker" = {

@@ -16,6 +16,8 @@ in
 {
   "defaults are nixpkgs', and leave the rest to the program" = {
     expected = {
+      count = 1;
+      drainTimeout = null;
       enable = true;
       ephemeral = false;
       extraEnvironment = { };
@@ -26,9 +28,21 @@ in
       name = "one";
       noDefaultLabels = false;
       nodeRuntimes = [ "node24" ];
+      orgs = { };
       reRegisterOnTokenChange = true;
       registration.method = null;
       replace = false;
+      resources = {
+        cpuWeight = null;
+        memoryMax = null;
+        tasksMax = null;
+        pool = {
+          cpuWeight = null;
+          memoryMax = null;
+          tasksMax = null;
+        };
+      };
+      restartPolicy = null;
       runnerGroup = null;
       serviceOverrides = { };
       tokenFile = "/run/secrets/token";
@@ -89,6 +103,13 @@ in
           installationId = 0;
         };
       }
+      { count = 0; }
+      { orgs.octo-org.count = 0; }
+      { restartPolicy = "later"; }
+      { drainTimeout = 0; }
+      { resources.memoryMax = 0; }
+      { resources.cpuWeight = 10001; }
+      { resources.pool.tasksMax = "many"; }
       { unknownOption = true; }
     ];
   };
@@ -107,6 +128,9 @@ in
         ];
       }
       { extraPackages = [ pkgs.jq ]; }
+      { resources.memoryMax = 1073741824; }
+      { resources.pool.memoryMax = "50%"; }
+      { drainTimeout = 60; }
     ];
   };
 

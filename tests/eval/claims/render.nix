@@ -12,7 +12,7 @@ let
     manifestDirectory = "/etc/manifests";
   };
   brokerUnits = lib.concatMap (unit: unit.brokerUnits) rendered.units;
-  texts = map (unit: unit.unitText) (rendered.units ++ brokerUnits);
+  texts = map (unit: unit.unitText) (rendered.units ++ brokerUnits ++ rendered.otherUnits);
 in
 {
   "machines without Nix get every enabled runner" = {
@@ -50,9 +50,36 @@ in
     .unitText;
   };
 
+  "machines without Nix get the pass over all runners, and their slices" = {
+    expected = [
+      "github-runner-reconcile.service"
+      "github-runner-reconcile.timer"
+      "github-runners-first.slice"
+      "github-runners-second.slice"
+    ];
+    actual = map (unit: unit.unitName) rendered.otherUnits;
+  };
+
+  "the pass on machines without Nix reads what was passed" = {
+    expected = {
+      path = "/etc/github-runners/fleet.json";
+      manifests = [
+        "/etc/manifests/first.json"
+        "/etc/manifests/second.json"
+      ];
+      command = true;
+    };
+    actual = {
+      inherit (rendered.fleet) path;
+      manifests = map (instance: instance.manifest) (builtins.fromJSON rendered.fleet.text).instances;
+      command = lib.hasInfix "\nExecStart=/opt/runnerctl/bin/github-runnerctl reconcile --fleet /etc/github-runners/fleet.json\n" (builtins.head rendered.otherUnits)
+      .unitText;
+    };
+  };
+
   "machines without Nix get units without a store path" = {
     expected = [ ];
-    actual = lib.filter (lib.hasInfix builtins.storeDir) texts;
+    actual = lib.filter (lib.hasInfix builtins.storeDir) (texts ++ [ rendered.fleet.text ]);
   };
 
   "units on machines without Nix name what was passed" = {

@@ -111,11 +111,13 @@ in
       .services.github-runner-one.serviceConfig.InaccessiblePaths;
   };
 
-  "jobs can reach neither the token nor the ledger nor the broker" = {
+  "jobs can reach neither the token nor the ledger nor the broker nor what it keeps" = {
     expected = [
       "-/run/secrets/token"
       "-/var/lib/github-runner-registrations"
       "-/run/github-runner-broker"
+      "-/run/github-runner-broker-kept"
+      "-/run/private/github-runner-broker-kept"
     ];
     actual = (rendered "/run/secrets/token").services.github-runner-one.serviceConfig.InaccessiblePaths;
   };

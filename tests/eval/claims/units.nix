@@ -37,7 +37,10 @@ let
     "After=network.target network-online.target github-runner-broker-${instance}.socket"
     "StartLimitIntervalSec=0"
     "Wants=network-online.target github-runner-broker-${instance}.socket"
+    # A switch interrupts no job.
+    "X-StopOnRemoval=false"
     "Environment=\"ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=true\""
+    "X-RestartIfChanged=false"
   ];
 
   # PATH and its like belong to NixOS; ExecStart is the same but for its hash.
@@ -86,9 +89,14 @@ goldenClaims
         ++ [
           "InaccessiblePaths=-/var/lib/github-runner-registrations"
           "InaccessiblePaths=-/run/github-runner-broker"
+          # Tokens that brokers keep.
+          "InaccessiblePaths=-/run/github-runner-broker-kept"
+          "InaccessiblePaths=-/run/private/github-runner-broker-kept"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=5s"
+          # With the other runners of its entry.
+          "Slice=github-runners-persistent.slice"
           "TimeoutStartSec=15min"
         ];
     };
@@ -115,9 +123,13 @@ goldenClaims
         ++ [
           "InaccessiblePaths=-/var/lib/github-runner-registrations"
           "InaccessiblePaths=-/run/github-runner-broker"
+          # Tokens that brokers keep.
+          "InaccessiblePaths=-/run/github-runner-broker-kept"
+          "InaccessiblePaths=-/run/private/github-runner-broker-kept"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=1s"
+          "Slice=github-runners-ephemeral.slice"
           "TimeoutStartSec=15min"
           "WorkingDirectory=-/var/lib/gh-work"
         ];
@@ -157,7 +169,7 @@ goldenClaims
           }).services.github-runner-one.path;
     };
 
-  "two runners make two units with a broker each" = {
+  "two runners make two units with a broker and a slice each, and share the pass" = {
     expected = [
       "github-runner-broker-ephemeral.socket"
       "github-runner-broker-ephemeral@.service"
@@ -165,16 +177,21 @@ goldenClaims
       "github-runner-broker-persistent@.service"
       "github-runner-ephemeral.service"
       "github-runner-persistent.service"
+      "github-runner-reconcile.service"
+      "github-runner-reconcile.timer"
+      "github-runners-ephemeral.slice"
+      "github-runners-persistent.slice"
     ];
     actual = builtins.attrNames rendered.unitTexts;
   };
 
-  "a disabled runner makes no unit, no ledger directory, no program and no objection" = {
+  "a disabled runner makes no unit, no directory, no file, no program and no objection" = {
     expected = {
       unitTexts = { };
       tmpfilesRules = [ ];
       failures = [ ];
       systemPackages = [ ];
+      etc = { };
     };
     actual =
       let
@@ -186,7 +203,12 @@ goldenClaims
         };
       in
       {
-        inherit (disabled) unitTexts tmpfilesRules failures;
+        inherit (disabled)
+          unitTexts
+          tmpfilesRules
+          failures
+          etc
+          ;
         inherit (disabled.config.environment) systemPackages;
       };
   };

@@ -31,10 +31,16 @@ let
     subtractLists = unwanted: filter (entry: !builtins.elem entry unwanted);
     take = count: list: genList (elemAt list) (if count < length list then count else length list);
     toList = value: if builtins.isList value then value else [ value ];
+    zipListsWith =
+      f: first: second:
+      genList (index: f (elemAt first index) (elemAt second index)) (
+        if length first < length second then length first else length second
+      );
     unique = builtins.foldl' (seen: entry: seen ++ optional (!builtins.elem entry seen) entry) [ ];
   };
 
   attributes = rec {
+    inherit (builtins) zipAttrsWith;
     nameValuePair = name: value: { inherit name value; };
     optionalAttrs = condition: set: if condition then set else { };
     filterAttrs = keep: set: removeAttrs set (filter (name: !keep name set.${name}) (attrNames set));

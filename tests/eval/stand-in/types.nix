@@ -3,9 +3,7 @@
 
 let
   inherit (builtins)
-    attrNames
     concatMap
-    filter
     isAttrs
     isBool
     isList
@@ -39,7 +37,14 @@ rec {
   bool = simple "boolean" isBool;
   str = simple "string" isString;
   int = simple "signed integer" builtins.isInt;
-  ints.positive = simple "positive integer" (value: builtins.isInt value && value > 0);
+  ints = {
+    positive = simple "positive integer" (value: builtins.isInt value && value > 0);
+    between =
+      lowest: highest:
+      simple "integer between ${toString lowest} and ${toString highest}" (
+        value: builtins.isInt value && value >= lowest && value <= highest
+      );
+  };
   path = simple "path" (value: isStringLike value && builtins.substring 0 1 (toString value) == "/");
   package = simple "package" (
     value: lib.isDerivation value || isStringLike value && lib.isStorePath value
@@ -63,6 +68,18 @@ rec {
           null
         else
           inner.merge location definitions;
+    };
+
+  # Of the first that fits the first definition: enough for types without overlap.
+  either =
+    first: second:
+    lib.mkOptionType {
+      name = "${first.name} or ${second.name}";
+      check = value: first.check value || second.check value;
+      merge =
+        location: definitions:
+        (if first.check (builtins.head definitions).value then first else second).merge location
+          definitions;
     };
 
   coercedTo =
@@ -120,18 +137,15 @@ rec {
       merge =
         location: definitions:
         let
-          merged = builtins.listToAttrs (
+          # Each name once, however many there are.
+          merged = builtins.zipAttrsWith (name: lib.mergeDefinitions (location ++ [ name ]) inner) (
             map (
-              name:
-              lib.nameValuePair name (
-                lib.mergeDefinitions (location ++ [ name ]) inner (
-                  map (definition: {
-                    inherit (definition) file;
-                    value = definition.value.${name};
-                  }) (filter (definition: definition.value ? ${name}) definitions)
-                )
-              )
-            ) (lib.unique (concatMap (definition: attrNames definition.value) definitions))
+              definition:
+              builtins.mapAttrs (_: value: {
+                inherit (definition) file;
+                inherit value;
+              }) definition.value
+            ) definitions
           );
         in
         builtins.mapAttrs (_: entry: entry.value) (lib.filterAttrs (_: entry: entry.isDefined) merged);

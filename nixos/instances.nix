@@ -1,0 +1,57 @@
+# The runners that one entry of `services.github-runners` makes, by instance. Each
+# is the entry's value with what is its own put in place, so that whatever takes
+# a runner takes an instance. A pure function over values.
+{ lib }:
+
+# The entry's attribute name, its value, and what the host is called.
+entry: runner: hostName:
+
+let
+  # By what follows the attribute's name. A single runner is named like its entry;
+  # of an account's runners even a single one has a number, so that another one
+  # renames nothing.
+  instance =
+    suffix: url:
+    lib.nameValuePair "${entry}${suffix}" (
+      runner
+      // {
+        inherit restartPolicy url;
+        pool = entry;
+        name = "${baseName}${suffix}";
+        workDir = if baseDir == null then null else "${baseDir}/${lib.removePrefix "-" suffix}";
+      }
+    );
+  numbered =
+    infix: count: url:
+    map (number: instance "${infix}-${toString number}" url) (lib.range 1 count);
+
+  # What every instance shares is computed once.
+  baseName = if runner.name == null then hostName else runner.name;
+  baseDir = if runner.workDir == null then null else lib.removeSuffix "/" runner.workDir;
+  server = lib.removeSuffix "/" runner.url;
+  restartPolicy =
+    if runner.restartPolicy != null then
+      runner.restartPolicy
+    # Nobody can ask whether such a runner is idle.
+    else if runner.tokenType == "registration" then
+      "immediate"
+    else
+      "when-idle";
+in
+if runner.orgs != { } then
+  builtins.listToAttrs (
+    lib.concatLists (
+      lib.mapAttrsToList (
+        org: { login, count, ... }: numbered "-${org}" count "${server}/${login}"
+      ) runner.orgs
+    )
+  )
+else if runner.count > 1 then
+  builtins.listToAttrs (numbered "" runner.count runner.url)
+else
+  {
+    ${entry} = runner // {
+      inherit restartPolicy;
+      pool = entry;
+    };
+  }

@@ -1,0 +1,115 @@
+# How many runners an entry makes, what they may use of the machine, and how
+# they meet a change of the configuration.
+{ lib, config, ... }:
+
+let
+  inherit (lib) literalExpression mkOption types;
+
+  # `whose` follows "of".
+  limits = whose: {
+    memoryMax = mkOption {
+      type = types.nullOr (types.either types.ints.positive types.str);
+      default = null;
+      example = "8G";
+      description = ''
+        Memory of ${whose}, in bytes or with a suffix as in {manpage}`systemd.resource-control(5)` (`MemoryMax=`). Above
+        it the kernel kills processes, so a job fails and not the host. `null` sets no limit.
+      '';
+    };
+
+    cpuWeight = mkOption {
+      type = types.nullOr (types.ints.between 1 10000);
+      default = null;
+      example = 20;
+      description = ''
+        Share in the processors of ${whose}, compared with its neighbours, as long as there is not enough for all
+        (`CPUWeight=`). `null` leaves it at systemd's 100.
+      '';
+    };
+
+    tasksMax = mkOption {
+      type = types.nullOr types.ints.positive;
+      default = null;
+      example = 4096;
+      description = ''
+        Processes and threads of ${whose} (`TasksMax=`). Above it jobs cannot start another one. `null` leaves it at
+        systemd's default.
+      '';
+    };
+  };
+in
+{
+  options = {
+    count = mkOption {
+      type = types.ints.positive;
+      default = 1;
+      example = 4;
+      description = ''
+        How many runners this entry makes. With more than one their instances are `‹name›-1`, `‹name›-2` and so on, and
+        there is none without a number. Each has its own unit, registration and directories. The number is also added to
+        {option}`name` and, as a directory, to {option}`workDir`.
+
+        From 1 to more and back gives all of them other names, so they register anew. Any other change leaves the ones
+        alone that stay.
+      '';
+    };
+
+    orgs = mkOption {
+      type = types.attrsOf (types.submodule (import ./org.nix { inherit (config) count; }));
+      default = { };
+      example = literalExpression ''
+        {
+          octo-org = { };
+          example = {
+            login = "octo-org/example";
+            count = 2;
+          };
+        }
+      '';
+      description = ''
+        Accounts that this entry has runners for, with one credential: an App that all of them installed, or a token with
+        access to all. The instances are `‹name›-‹org›-1` and so on, also where there is only one. {option}`url` then is
+        the page of the server, and can be left out for github.com.
+      '';
+    };
+
+    restartPolicy = mkOption {
+      type = types.nullOr (
+        types.enum [
+          "when-idle"
+          "immediate"
+          "never"
+        ]
+      );
+      default = null;
+      example = "immediate";
+      description = ''
+        What becomes of a running runner when a switch changes or removes it:
+
+        - `when-idle`: the switch leaves it alone. `github-runner-reconcile.service` restarts or stops it between two jobs.
+        - `immediate`: the switch restarts or stops it, and a running job fails.
+        - `never`: it keeps running as it is until somebody restarts or stops it, or the host boots.
+
+        `null` stands for `when-idle`, and for `immediate` with `tokenType = "registration"`: with such a token nobody can
+        ask GitHub whether the runner is idle.
+      '';
+    };
+
+    drainTimeout = mkOption {
+      type = types.nullOr types.ints.positive;
+      default = null;
+      example = 7200;
+      description = ''
+        Seconds after which a restart or a stop that is due waits no longer for the job of the runner. **It then ends
+        the job**, which fails. `null` waits for as long as the job takes.
+      '';
+    };
+
+    resources = limits "each runner" // {
+      pool = limits "all runners of this entry together";
+    };
+  };
+
+  # What the accounts are added to. Without accounts there is no page to guess.
+  config.url = lib.mkIf (config.orgs != { }) (lib.mkDefault "https://github.com");
+}

@@ -1,0 +1,104 @@
+# The pass that brings what runs in line with what is configured: which runners
+# there should be, as a file, and the service and the timer that look after them.
+# A pure function, like service.nix.
+{
+  lib,
+  pkgs,
+  # The package of the program that does it.
+  runnerctl,
+  # The package whose programs it calls.
+  systemd,
+  # Where root remembers registrations.
+  ledger,
+  # Values of the options `services.github-runnerctl.{metrics,reconcile}`.
+  metrics,
+  reconcile,
+}:
+
+# Instance → runner, and instance → its manifest.
+instances: manifests:
+
+let
+  inherit (import ./unit-syntax.nix) argument entry literal;
+  hardening = import ./hardening.nix;
+
+  textfileDirectory =
+    if metrics.textfileDirectory == null then null else toString metrics.textfileDirectory;
+
+  # Version 1. Sorted, so that the same runners make the same file.
+  fleet = pkgs.writeText "github-runners-fleet.json" (
+    builtins.toJSON {
+      version = 1;
+      instances = lib.mapAttrsToList (instance: runner: {
+        inherit instance;
+        inherit (runner) drainTimeout pool restartPolicy;
+        manifest = "${manifests.${instance}}";
+        unit = "github-runner-${instance}.service";
+        workDirectory = if runner.workDir == null then "/run/github-runner/${instance}" else runner.workDir;
+      }) instances;
+      inherit (reconcile) deleteUnknownOffline;
+      inherit textfileDirectory;
+    }
+  );
+in
+{
+  inherit fleet;
+
+  service = {
+    description = "Reconcile pass over the GitHub Actions runners";
+    # At boot, and at every switch: with other runners it is another unit, and an
+    # unchanged one that has ended is started again by its target.
+    wantedBy = [ "multi-user.target" ];
+    # Not for itself, but for the brokers that it asks.
+    wants = [ "network-online.target" ];
+    after = [ "network-online.target" ];
+    path = [ systemd ];
+
+    serviceConfig = hardening.reconcile // {
+      # A switch starts it again and must not wait for what it does.
+      Type = "simple";
+      ExecStart = lib.concatMapStringsSep " " argument [
+        "${runnerctl}/bin/github-runnerctl"
+        "reconcile"
+        "--fleet"
+        "${fleet}"
+      ];
+      # The next one is never far away.
+      RuntimeMaxSec = "10min";
+
+      StateDirectory = "github-runner-reconcile";
+      StateDirectoryMode = "0700";
+
+      # What is left of runners that are gone, and what is told about the others.
+      ReadWritePaths = [
+        ledger
+      ]
+      ++
+        lib.concatMap
+          (directory: [
+            "-${directory}/github-runner"
+            "-${directory}/private/github-runner"
+          ])
+          [
+            "/var/lib"
+            "/var/log"
+            "/run"
+          ]
+      # Whoever collects the figures owns it, and a missing one keeps no runner waiting.
+      ++ lib.optional (textfileDirectory != null) (entry "-${literal textfileDirectory}");
+    };
+  };
+
+  timer = {
+    description = "Regular reconcile pass over the GitHub Actions runners";
+    wantedBy = [ "timers.target" ];
+    timerConfig = {
+      OnBootSec = reconcile.interval;
+      OnUnitInactiveSec = reconcile.interval;
+      # Not all hosts at the same moment.
+      RandomizedDelaySec = reconcile.jitter;
+      # The default would make a minute of it.
+      AccuracySec = "1s";
+    };
+  };
+}
