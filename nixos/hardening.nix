@@ -108,6 +108,8 @@ in
       # It looks for the processes of jobs.
       "ProtectProc"
       "RemoveIPC"
+      # Would hide openat2(2), without which no hostile directory is emptied.
+      "RestrictSUIDSGID"
     ]
     // {
       CapabilityBoundingSet = [

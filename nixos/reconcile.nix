@@ -10,6 +10,8 @@
   systemd,
   # Where root remembers registrations.
   ledger,
+  # Variables by which programs of this host find their proxy.
+  proxy,
   # Values of the options `services.github-runnerctl.{metrics,reconcile}`.
   metrics,
   reconcile,
@@ -38,8 +40,25 @@ let
       }) instances;
       inherit (reconcile) deleteUnknownOffline;
       inherit textfileDirectory;
+      inherit brokerProperties;
     }
   );
+
+  # The sandbox of the broker for a runner that is not configured any more, and so
+  # has no broker unit: what `systemd-run` is told.
+  brokerProperties =
+    lib.concatLists (
+      lib.mapAttrsToList (name: value: map (one: "${name}=${text one}") (lib.toList value)) (
+        # A dynamic user brings its own, and systemd before 257 refuses the other word.
+        removeAttrs hardening.broker [ "PrivateTmp" ]
+        // {
+          RuntimeMaxSec = "180s";
+          Slice = "system.slice";
+        }
+      )
+    )
+    ++ lib.mapAttrsToList (name: value: "Environment=${builtins.toJSON "${name}=${value}"}") proxy;
+  text = value: if builtins.isBool value then builtins.toJSON value else toString value;
 in
 {
   inherit fleet;
@@ -53,6 +72,9 @@ in
     wants = [ "network-online.target" ];
     after = [ "network-online.target" ];
     path = [ systemd ];
+    # Also where no runner is configured any more: the last ones may have left
+    # registrations. Where there never was any there is nothing to do.
+    unitConfig.ConditionDirectoryNotEmpty = ledger;
 
     serviceConfig = hardening.reconcile // {
       # A switch starts it again and must not wait for what it does.
@@ -66,12 +88,14 @@ in
       # The next one is never far away.
       RuntimeMaxSec = "10min";
 
+      # For the doors to brokers of runners that are not configured any more.
+      RuntimeDirectory = "github-runner-reconcile";
       StateDirectory = "github-runner-reconcile";
       StateDirectoryMode = "0700";
 
       # What is left of runners that are gone, and what is told about the others.
       ReadWritePaths = [
-        ledger
+        "-${ledger}"
       ]
       ++
         lib.concatMap

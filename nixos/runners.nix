@@ -58,6 +58,7 @@ let
       runnerctl
       ;
     inherit (config.services.github-runnerctl) metrics reconcile;
+    proxy = config.networking.proxy.envVars;
     systemd = config.systemd.package;
   } instances manifests;
   slice = import ./slice.nix { inherit lib; };
@@ -74,8 +75,6 @@ let
       manifest = manifests.${instance};
     }
   ) brokered;
-
-  whenAny = lib.optionalAttrs (entries != { });
 
   ledger = "/var/lib/github-runner-registrations";
   sockets = "/run/github-runner-broker";
@@ -100,9 +99,11 @@ in
     // lib.mapAttrs' (
       instance: broker: lib.nameValuePair "github-runner-broker-${instance}@" broker.service
     ) brokers
-    // whenAny { github-runner-reconcile = reconcile.service; };
+    // {
+      github-runner-reconcile = reconcile.service;
+    };
 
-  systemd.timers = whenAny { github-runner-reconcile = reconcile.timer; };
+  systemd.timers.github-runner-reconcile = reconcile.timer;
 
   systemd.sockets = lib.mapAttrs' (
     instance: broker: lib.nameValuePair "github-runner-broker-${instance}" broker.socket
@@ -113,8 +114,8 @@ in
   ) entries;
 
   # For whoever looks after the host: the program, and where it finds the runners.
-  environment.systemPackages = lib.optional (entries != { }) runnerctl;
-  environment.etc = whenAny { "github-runners/fleet.json".source = reconcile.fleet; };
+  environment.systemPackages = [ runnerctl ];
+  environment.etc."github-runners/fleet.json".source = reconcile.fleet;
 
   # Names every registration that somebody may have to take back, so it outlives
   # the runners and no service user can look inside.

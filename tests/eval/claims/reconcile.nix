@@ -61,7 +61,7 @@ in
         }
       ];
     };
-    actual = fleetOf (host {
+    actual = removeAttrs (fleetOf (host {
       runners.b = runner // {
         tokenType = "registration";
         workDir = "/srv/work";
@@ -73,7 +73,21 @@ in
       runners.off = runner // {
         enable = false;
       };
-    });
+    })) [ "brokerProperties" ];
+  };
+
+  "a broker without a unit of its own is closed in like any other" = {
+    expected = [ ];
+    actual =
+      let
+        told = (fleetOf (host { runners.one = runner; })).brokerProperties;
+        unit = lib.splitString "\n" (builtins.readFile (../golden + "/broker@.service"));
+        isSandbox = line: lib.any (name: lib.hasPrefix "${name}=" line) sandbox;
+        sandbox = builtins.attrNames (
+          removeAttrs (import ../../../nixos/hardening.nix).broker [ "PrivateTmp" ]
+        );
+      in
+      lib.subtractLists told (lib.filter isSandbox unit);
   };
 
   "the pass reads the file that operators find" = {

@@ -185,13 +185,15 @@ goldenClaims
     actual = builtins.attrNames rendered.unitTexts;
   };
 
-  "a disabled runner makes no unit, no directory, no file, no program and no objection" = {
+  "a disabled runner makes nothing, but the pass stays for what former runners left" = {
     expected = {
-      unitTexts = { };
+      units = [
+        "github-runner-reconcile.service"
+        "github-runner-reconcile.timer"
+      ];
+      instances = [ ];
       tmpfilesRules = [ ];
       failures = [ ];
-      systemPackages = [ ];
-      etc = { };
     };
     actual =
       let
@@ -203,13 +205,9 @@ goldenClaims
         };
       in
       {
-        inherit (disabled)
-          unitTexts
-          tmpfilesRules
-          failures
-          etc
-          ;
-        inherit (disabled.config.environment) systemPackages;
+        units = builtins.attrNames disabled.unitTexts;
+        inherit (builtins.fromJSON disabled.etc."github-runners/fleet.json".source.text) instances;
+        inherit (disabled) tmpfilesRules failures;
       };
   };
 
