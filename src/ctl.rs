@@ -5,7 +5,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{broker, journal};
+use crate::backend::Systemd;
+use crate::reconcile::Places;
+use crate::{broker, journal, reconcile};
+
+/// Where the module puts the fleet file.
+const FLEET: &str = "/etc/github-runners/fleet.json";
 
 /// Speaks to GitHub for the runners of this host.
 #[derive(Parser)]
@@ -23,6 +28,12 @@ enum Command {
         #[arg(long)]
         manifest: PathBuf,
     },
+    /// Bring what runs in line with what is configured, once
+    Reconcile {
+        /// Which runners this host should have, as JSON
+        #[arg(long, default_value = FLEET)]
+        fleet: PathBuf,
+    },
 }
 
 /// Runs the program with the arguments of the process.
@@ -32,6 +43,8 @@ pub fn main() -> ExitCode {
     journal::start();
     let result = match arguments.command {
         Command::Broker { manifest } => broker::run(&manifest),
+        Command::Reconcile { fleet } => reconcile::read_fleet(&fleet)
+            .and_then(|fleet| reconcile::run(&fleet, &Systemd::default(), &Places::default())),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -28,18 +28,25 @@
 //! | `cli` | all | |
 //! | `github` | `model`, `protocol` | file system (but for the system's certificates), processes |
 //! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github` | state, work and logs directories, processes |
+//! | `fleet` | `model` | file system, processes, network, clock, environment |
+//! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
+//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `retire`, `attempt`, `fleet`, `backend` | processes (but by `backend`), network |
 //! | `ctl` | all | |
 //!
-//! The last three exist with the feature `ctl` only, and nothing above them may use them.
+//! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
 
 pub mod ask;
 pub mod attempt;
+#[cfg(feature = "ctl")]
+pub mod backend;
 #[cfg(feature = "ctl")]
 pub mod broker;
 pub mod cli;
 pub mod credential;
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "ctl")]
+pub mod fleet;
 #[cfg(feature = "ctl")]
 pub mod github;
 pub mod journal;
@@ -51,6 +58,8 @@ pub mod plan;
 pub mod prepare;
 pub mod protocol;
 pub mod purge;
+#[cfg(feature = "ctl")]
+pub mod reconcile;
 pub mod record;
 pub mod retire;
 pub mod runner;

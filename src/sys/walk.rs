@@ -13,10 +13,10 @@ use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
-use nix::unistd::Uid;
+use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 
-use super::Dir;
 use super::dir::kind;
+use super::{Dir, empty};
 
 const MAX_LINKS: u32 = 40;
 
@@ -228,6 +228,30 @@ impl Place {
     pub fn overlaps(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.resolved(), other.resolved());
         mine.starts_with(&theirs) || theirs.starts_with(&mine) || self.is_within(other) || other.is_within(self)
+    }
+
+    /// Removes the directory with everything in it, and the link that the path itself is, if it is one. One that is not
+    /// there is fine.
+    ///
+    /// # Errors
+    ///
+    /// As [`empty`] and `unlinkat(2)`.
+    pub fn remove(self) -> Result<()> {
+        let fault = || format!("Failed to remove {}", self.path.display());
+        if let Some(dir) = self.open()? {
+            empty(&dir).with_context(fault)?;
+            let [.., parent, last] = self.steps.as_slice() else { bail!("The root directory is not to be removed") };
+            unlinkat(&parent.fd, last.name.as_os_str(), UnlinkatFlags::RemoveDir).with_context(fault)?;
+        }
+        let (Some(above), Some(name)) = (self.path.parent(), self.path.file_name().and_then(OsStr::to_str)) else {
+            return Ok(());
+        };
+        if let Some(above) = Self::walk(above)?.open()?
+            && above.link_target(name)?.is_some()
+        {
+            above.unlink(name)?;
+        }
+        Ok(())
     }
 
     fn is_within(&self, other: &Self) -> bool {

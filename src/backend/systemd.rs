@@ -1,0 +1,178 @@
+//! Units of the systemd that runs this host, by `systemctl`, whose properties are made to be read by programs.
+//!
+//! Must not be told names that a job chose: they come from the configuration and from root's ledger.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{Activity, Unit, Units};
+
+/// What is asked about each unit.
+const PROPERTIES: &str = "--property=Id,Names,LoadState,ActiveState,SubState,Result,ControlGroup,StateChangeTimestamp";
+
+/// The program of a runner that runs one job, as the kernel names its process (runner contract, 3.5).
+const WORKER: &str = "Runner.Worker";
+
+/// Numbers of errno(3) that a control group gives that is gone, or whose processes are all in threaded groups.
+const ENOENT: i32 = nix::errno::Errno::ENOENT as i32;
+const ENODEV: i32 = nix::errno::Errno::ENODEV as i32;
+const EOPNOTSUPP: i32 = nix::errno::Errno::EOPNOTSUPP as i32;
+
+/// More processes than this are not looked through.
+const MOST_PROCESSES: usize = 100_000;
+
+/// The systemd of this host.
+#[derive(Clone, Debug)]
+pub struct Systemd {
+    control_groups: PathBuf,
+}
+
+impl Default for Systemd {
+    fn default() -> Self {
+        Self { control_groups: "/sys/fs/cgroup".into() }
+    }
+}
+
+impl Units for Systemd {
+    fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>> {
+        if units.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut arguments = vec!["show", PROPERTIES, "--timestamp=unix", "--"];
+        arguments.extend(units);
+        let text = systemctl(&arguments)?;
+        let mut found = BTreeMap::new();
+        for block in text.split("\n\n") {
+            let properties: BTreeMap<&str, &str> = block.lines().filter_map(|line| line.split_once('=')).collect();
+            let Some(id) = properties.get("Id") else { continue };
+            let mut unit = unit(&properties);
+            let group = properties.get("ControlGroup").copied().unwrap_or_default();
+            if unit.activity == Activity::Active && !group.is_empty() {
+                unit.has_job = has_worker(&self.control_groups.join(group.trim_start_matches('/')))?;
+            }
+            found.insert((*id).to_owned(), unit);
+        }
+        if let Some(missing) = units.iter().find(|unit| !found.contains_key(**unit)) {
+            bail!("systemctl says nothing about {missing}");
+        }
+        Ok(found)
+    }
+
+    fn restart(&self, unit: &str) -> Result<()> {
+        systemctl(&["restart", "--no-block", "--", unit]).map(drop)
+    }
+
+    fn stop(&self, unit: &str) -> Result<()> {
+        systemctl(&["stop", "--", unit]).map(drop)
+    }
+}
+
+fn unit(properties: &BTreeMap<&str, &str>) -> Unit {
+    let value = |name: &str| properties.get(name).copied().unwrap_or_default();
+    let activity = match (value("ActiveState"), value("SubState")) {
+        ("active" | "reloading" | "refreshing", _) => Activity::Active,
+        ("activating", _) => Activity::Starting,
+        ("deactivating", _) => Activity::Stopping,
+        ("failed", _) => Activity::Failed,
+        _ => Activity::Inactive,
+    };
+    Unit {
+        activity,
+        since: value("StateChangeTimestamp").strip_prefix('@').and_then(|seconds| seconds.parse().ok()),
+        result: value("Result").into(),
+        has_job: false,
+        is_defined: value("LoadState") == "loaded",
+    }
+}
+
+/// Whether a control group or one below it has a process of that name.
+fn has_worker(group: &Path) -> Result<bool> {
+    let mut groups = vec![group.to_owned()];
+    let mut seen = 0;
+    while let Some(group) = groups.pop() {
+        let processes = match fs::read_to_string(group.join("cgroup.procs")) {
+            // It ended meanwhile, or it is threaded and has none of its own.
+            Err(error) if matches!(error.raw_os_error(), Some(ENOENT | ENODEV | EOPNOTSUPP)) => String::new(),
+            processes => processes.with_context(|| format!("Failed to list the processes of {}", group.display()))?,
+        };
+        for process in processes.lines() {
+            seen += 1;
+            if seen > MOST_PROCESSES {
+                return Ok(true);
+            }
+            // One that ended meanwhile is no worker any more.
+            let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+            if name.trim_end() == WORKER {
+                return Ok(true);
+            }
+        }
+        let Ok(below) = fs::read_dir(&group) else { continue };
+        groups.extend(
+            below.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()),
+        );
+    }
+    Ok(false)
+}
+
+fn systemctl(arguments: &[&str]) -> Result<String> {
+    let output = Command::new("systemctl")
+        .arg("--no-pager")
+        .args(arguments)
+        .env("SYSTEMD_COLORS", "0")
+        .stdin(Stdio::null())
+        .output()
+        .context("Failed to run systemctl")?;
+    if !output.status.success() {
+        bail!("systemctl {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_of_systemd_have_their_meaning() {
+        for (active, sub, activity) in [
+            ("active", "running", Activity::Active),
+            ("activating", "start-pre", Activity::Starting),
+            ("activating", "auto-restart", Activity::Starting),
+            ("deactivating", "stop-sigint", Activity::Stopping),
+            ("inactive", "dead", Activity::Inactive),
+            ("failed", "failed", Activity::Failed),
+            ("", "", Activity::Inactive),
+        ] {
+            let properties = BTreeMap::from([
+                ("ActiveState", active),
+                ("SubState", sub),
+                ("LoadState", "loaded"),
+                ("StateChangeTimestamp", "@1790000000"),
+            ]);
+            let unit = unit(&properties);
+            assert_eq!((unit.activity, unit.since, unit.is_defined), (activity, Some(1_790_000_000), true), "{active}");
+        }
+        assert_eq!(unit(&BTreeMap::new()), Unit::default());
+    }
+
+    #[test]
+    fn a_worker_is_found_in_a_group_below_by_the_name_of_its_process() {
+        let temporary = tempfile::tempdir().unwrap();
+        let below = temporary.path().join("below");
+        fs::create_dir(&below).unwrap();
+        let program = temporary.path().join(WORKER);
+        std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
+        let mut child = Command::new(&program).arg("60").spawn().unwrap();
+        fs::write(temporary.path().join("cgroup.procs"), format!("{}\n", std::process::id())).unwrap();
+        assert!(!has_worker(temporary.path()).unwrap());
+        fs::write(below.join("cgroup.procs"), format!("{}\n", child.id())).unwrap();
+        let found = has_worker(temporary.path()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found && !has_worker(temporary.path()).unwrap());
+    }
+}

@@ -1,0 +1,129 @@
+//! One pass over all runners of this host: what is declared, what runs, what the ledger remembers, and what the server
+//! lists, brought in line.
+//!
+//! As root and without a network: it asks brokers. It must not decide anything itself (that is `plan`), and a pass that dies
+//! leaves nothing that the next one does not find.
+
+mod act;
+mod former;
+mod gather;
+mod memory;
+mod plan;
+mod situation;
+mod unknown;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use tracing::{info, warn};
+
+use crate::backend::Units;
+use crate::fleet::Fleet;
+use crate::ledger::LedgerDirectory;
+use crate::start::{host_name, now};
+use crate::sys::{Dir, Place};
+use act::Hands;
+
+pub use gather::{Configured, Found, Host, Places, gather};
+pub use memory::{Memory, Recall, Standing};
+pub use plan::{Cause, Decision, Why, plan};
+pub use situation::{Known, Server, Situation, Wanted};
+
+/// The lock of passes, beside what they remember.
+const LOCK: &str = "pass.lock";
+
+/// How long a pass waits for another one.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Reads the fleet file.
+///
+/// # Errors
+///
+/// Names the file and what is wrong with it.
+pub fn read_fleet(path: &Path) -> Result<Fleet> {
+    let read = || Fleet::parse(&std::fs::read(path)?);
+    read().with_context(|| format!("Failed to read the fleet file {}", path.display()))
+}
+
+/// Opens the ledger; `None` if no runner ever started here.
+///
+/// # Errors
+///
+/// As [`LedgerDirectory::new`].
+pub fn open_ledger(places: &Places) -> Result<Option<LedgerDirectory>> {
+    let dir = Place::walk(&places.ledger)?.open()?;
+    let open = |dir| {
+        LedgerDirectory::new(dir).with_context(|| format!("Failed to use ledger directory {}", places.ledger.display()))
+    };
+    dir.map(open).transpose()
+}
+
+/// Makes one pass.
+///
+/// # Errors
+///
+/// What keeps the whole pass from being made. What keeps one runner from being looked after is a warning, and the next pass
+/// tries again.
+pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
+    let start = Instant::now();
+    let dir = memory_directory(places)?;
+    let Some(_lock) = dir.lock(LOCK, PATIENCE)? else {
+        info!("Another pass is under way");
+        return Ok(());
+    };
+    let Some(ledgers) = open_ledger(places)? else {
+        info!("No runner of this host ever started");
+        return Ok(());
+    };
+    let mut memory = Memory::load(&dir);
+    let time = now()?;
+    let host = gather(fleet, Some(&ledgers), units, &places.sockets, &mut memory, time)?;
+    // What was found is worth more than what is done about it.
+    memory.runners.retain(|name, _| host.runners.iter().any(|found| found.instance.as_str() == name));
+    let mut hands = Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, now: time };
+    for found in &host.runners {
+        let name = found.instance.as_str();
+        let recall = hands.memory.runners.get(name).cloned().unwrap_or_default();
+        let (decision, next) = plan(&found.situation, &recall, time);
+        hands.memory.runners.insert(name.to_owned(), next);
+        let done = match decision {
+            Decision::Dissolve => former::dissolve(&mut hands, found, fleet, places),
+            decision => act::act(&mut hands, found, &decision),
+        };
+        let said = done.unwrap_or_else(|error| format!("could not be looked after: {error:#}"));
+        say(hands.memory, name, recall.said.as_deref(), said);
+    }
+    let unknown = unknown::find(&host, &host_name()?);
+    unknown::look_after(&mut hands, &host, &unknown, fleet.delete_unknown_offline);
+    memory.last_pass = Some(time);
+    memory.took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    memory.save(&dir)
+}
+
+/// Opens the directory in which passes remember, which is made if it is missing.
+///
+/// # Errors
+///
+/// As [`Place::create`].
+pub fn memory_directory(places: &Places) -> Result<Dir> {
+    let place = Place::walk(&places.memory)?;
+    match place.open()? {
+        Some(dir) => Ok(dir),
+        None => place.create(nix::sys::stat::Mode::S_IRWXU),
+    }
+}
+
+/// Says what came of a runner, unless that was said by the pass before.
+fn say(memory: &mut Memory, name: &str, before: Option<&str>, said: String) {
+    if before != Some(said.as_str()) {
+        if said.contains("could not be") {
+            warn!("Runner {name} {said}");
+        } else {
+            info!("Runner {name} {said}");
+        }
+    }
+    if let Some(recall) = memory.runners.get_mut(name) {
+        recall.said = Some(said);
+    }
+}

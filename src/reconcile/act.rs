@@ -1,0 +1,195 @@
+//! Carrying out what was decided about one runner, under the lock of its ledger entry and only if the entry is still the one
+//! that was decided about.
+//!
+//! The server first, then the ledger, then systemd: a crash in between leaves a registration that is gone and a unit that
+//! still runs, which the next pass finds missing.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use super::gather::{Configured, Found, note};
+use super::memory::Memory;
+use super::plan::{Cause, Decision, Why};
+use crate::ask::Broker;
+use crate::attempt::{Resolved, resolve};
+use crate::backend::{Activity, Units};
+use crate::ledger::{Book, Ledger, LedgerDirectory, Runner};
+use crate::model::date_and_time;
+use crate::protocol::{Outcome, Verb, Whom};
+use crate::retire::{pay, reason};
+
+/// How long one question may take, and taking back what one runner owes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a pass acts with.
+pub struct Hands<'a> {
+    /// The ledger.
+    pub ledgers: &'a LedgerDirectory,
+    /// What runs the units.
+    pub units: &'a dyn Units,
+    /// The sockets of brokers.
+    pub sockets: &'a Path,
+    /// What is remembered.
+    pub memory: &'a mut Memory,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// Carries a decision out; what came of it, as a sentence about the runner.
+///
+/// # Errors
+///
+/// Anything that keeps it from being done now; the next pass decides again.
+pub fn act(hands: &mut Hands<'_>, found: &Found, decision: &Decision) -> Result<String> {
+    let Some(configured) = &found.configured else { return Ok("is not configured any more".into()) };
+    match decision {
+        Decision::Leave(why) => Ok(told(why, hands, found)),
+        Decision::Restart(cause) => restart(hands, found, configured, *cause),
+        Decision::RetireThenRestart(runner) => retire_then_restart(hands, found, configured, runner),
+        Decision::CutShort => {
+            hands.units.restart(&found.unit)?;
+            hands.memory.count("deadline");
+            Ok("restarts although it may run a job, because its `drainTimeout` is over".into())
+        }
+        Decision::Pay => settle_debts(hands, found, configured),
+        Decision::Dissolve => Ok("is configured".into()),
+    }
+}
+
+fn told(why: &Why, hands: &Hands<'_>, found: &Found) -> String {
+    let since = hands.memory.runners.get(found.instance.as_str()).and_then(|recall| recall.pending_since);
+    let due = since.map_or_else(String::new, |since| format!("is to be restarted since {}", date_and_time(since)));
+    match why {
+        Why::Fine => "runs as configured".into(),
+        Why::Stopped => "does not run".into(),
+        Why::Moving => "is being started or stopped".into(),
+        Why::Busy => format!("{due} and runs a job, which is waited for"),
+        Why::Silent(why) => format!("{due}; it is not known whether it is idle: {why}"),
+        Why::NotOurs(policy) => {
+            let word = if *policy == crate::fleet::RestartPolicy::Never { "never" } else { "immediate" };
+            format!("{due}; its `restartPolicy` is \"{word}\", so it is left alone")
+        }
+        Why::Watched(Cause::Missing) => "runs, but GitHub does not list it; that is watched".into(),
+        Why::Watched(_) => "runs, but GitHub lists it as offline; that is watched".into(),
+    }
+}
+
+/// Restarts a unit if it is still what was decided about and idle.
+fn restart(hands: &mut Hands<'_>, found: &Found, configured: &Configured, cause: Cause) -> Result<String> {
+    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
+    let recorded = found.ledger.as_ref().and_then(|ledger| ledger.runner.as_ref());
+    // The list is some seconds old by now; a job that came since is seen here.
+    if let (Some(runner), true, Cause::Changed) = (recorded, configured.can_ask(), cause) {
+        let whom = Whom::Id { id: runner.id, url: runner.url.clone() };
+        match ask(hands, found, configured, Verb::Observe(whom)) {
+            Outcome::Seen(Some(seen)) if seen.busy => return Ok(told(&Why::Busy, hands, found)),
+            Outcome::Seen(_) => {}
+            outcome => return Ok(told(&Why::Silent(reason(&outcome)), hands, found)),
+        }
+    }
+    if !is_idle(hands, found)? {
+        return Ok(told(&Why::Busy, hands, found));
+    }
+    hands.units.restart(&found.unit)?;
+    hands.memory.count(cause.word());
+    Ok(match cause {
+        Cause::Changed => "restarts with its new configuration".into(),
+        Cause::Missing => "restarts, because GitHub does not list it any more".into(),
+        Cause::Offline => "restarts, because GitHub has listed it as offline for ten minutes".into(),
+    })
+}
+
+/// Deletes the registration, after which the runner can be given no job, and restarts the unit.
+fn retire_then_restart(
+    hands: &mut Hands<'_>,
+    found: &Found,
+    configured: &Configured,
+    runner: &Runner,
+) -> Result<String> {
+    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
+    let Some(entry) = hands.ledgers.load(&found.instance)?.filter(|entry| entry.runner.as_ref() == Some(runner)) else {
+        return Ok(is_moving());
+    };
+    if !is_idle(hands, found)? {
+        return Ok(told(&Why::Busy, hands, found));
+    }
+    let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
+    match ask(hands, found, configured, verb) {
+        Outcome::Retired | Outcome::Gone => {}
+        Outcome::Busy => return Ok(told(&Why::Busy, hands, found)),
+        outcome => return Ok(told(&Why::Silent(reason(&outcome)), hands, found)),
+    }
+    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    book.entry.runner = None;
+    book.save()?;
+    hands.units.restart(&found.unit)?;
+    hands.memory.count(Cause::Changed.word());
+    Ok(format!("was idle: took id {} back, and restarts with its new configuration", runner.id))
+}
+
+/// Takes back what the ledger owes for a runner that is configured.
+fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configured) -> Result<String> {
+    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
+    let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(is_moving()) };
+    let socket = hands.sockets.join(found.instance.as_str());
+    let broker = Broker { socket: &socket, instance: &found.instance };
+    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let running = hands.units.show(&[&found.unit])?.get(&found.unit).map(|unit| unit.activity);
+    let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
+    owed(&broker, &mut book, configured, at_rest)
+}
+
+fn owed(broker: &Broker<'_>, book: &mut Book<'_>, configured: &Configured, at_rest: bool) -> Result<String> {
+    let end = Instant::now() + PATIENCE;
+    let url = &configured.manifest.registration.url;
+    // While it runs, whoever registered it just now may be about to record it.
+    if at_rest && book.entry.runner.is_none() && book.entry.attempt.is_some() {
+        match resolve(broker, book, configured.manifest.registration_interval, end)? {
+            Resolved::Open(why) | Resolved::Unclear(why) => {
+                return Ok(format!("asked for a registration of which it is not known what came: {why}"));
+            }
+            Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
+        }
+    }
+    let silence = pay(broker, book, url, end).silence;
+    book.save()?;
+    let left = book.entry.left_behind.len();
+    Ok(match (left, silence) {
+        (0, _) => "owes nothing any more".into(),
+        (_, Some(why)) => format!("still owes {left} former registrations: {why}"),
+        (_, None) => format!("still owes {left} former registrations, of which GitHub does not let go yet"),
+    })
+}
+
+fn ask(hands: &mut Hands<'_>, found: &Found, configured: &Configured, verb: Verb) -> Outcome {
+    let file = configured.credential_file();
+    // A limit that was met in this pass holds for the rest of it.
+    if let Some(until) = hands.memory.credentials.get(&file).and_then(|standing| standing.limited)
+        && until > hands.now
+    {
+        return Outcome::RateLimited(until);
+    }
+    let socket = hands.sockets.join(found.instance.as_str());
+    let answer = Broker { socket: &socket, instance: &found.instance }.ask(verb, PATIENCE);
+    note(hands.memory, &file, &answer);
+    answer.outcome
+}
+
+/// Whether the unit still runs and has no job, as of now.
+fn is_idle(hands: &Hands<'_>, found: &Found) -> Result<bool> {
+    let shown = hands.units.show(&[&found.unit])?;
+    let unit = shown.get(&found.unit).context("systemd does not know the unit any more")?;
+    Ok(unit.activity == Activity::Active && !unit.has_job)
+}
+
+fn is_moving() -> String {
+    "is being started or stopped".into()
+}
+
+/// Whether an entry names anything that the server may still have.
+#[must_use]
+pub fn is_clear(entry: &Ledger) -> bool {
+    entry.runner.is_none() && entry.left_behind.is_empty() && entry.attempt.is_none()
+}

@@ -1,0 +1,213 @@
+//! Runners that are not configured any more: everything of theirs is taken back, on the server first, then on this host,
+//! and the ledger entry goes last, because it alone names them.
+//!
+//! Nothing is known about them but the ledger, which holds the path of their credential. Without that, the entry stays.
+
+use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use super::act::{Hands, is_clear};
+use super::gather::{Found, Places, note};
+use crate::ask::Broker;
+use crate::attempt::{Resolved, resolve};
+use crate::backend::{Activity, Door};
+use crate::credential::Credential;
+use crate::fleet::Fleet;
+use crate::ledger::{Book, Ledger, LeftBehind, Runner};
+use crate::manifest::{CredentialPlace, Manifest};
+use crate::model::{InstanceName, shown};
+use crate::protocol::{Outcome, Verb};
+use crate::retire::{pay, reason};
+use crate::start::host_name;
+use crate::sys::Place;
+
+/// How long taking back may take for one runner.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The least time between two registrations, in seconds, as the module has it: how long a lost one is watched depends on it.
+const INTERVAL: u64 = 60;
+
+/// Takes everything of a former runner back; what came of it, as a sentence about it.
+///
+/// # Errors
+///
+/// Anything that keeps it from being done now.
+pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places) -> Result<String> {
+    let instance = &found.instance;
+    let Some(lock) = hands.ledgers.lock(instance, Duration::ZERO)? else {
+        return Ok("is not configured any more, and just being started or stopped".into());
+    };
+    let Some(entry) = hands.ledgers.load(instance)? else { return Ok("is gone".into()) };
+    if !is_clear(&entry) {
+        let said = take_back(hands, found, fleet, places, entry)?;
+        if let Some(said) = said {
+            return Ok(said);
+        }
+    }
+    if found.situation.unit.activity == Activity::Active {
+        hands.units.stop(&found.unit)?;
+    }
+    for root in &places.roots {
+        Place::walk(&root.join(instance.as_str()))?.remove()?;
+    }
+    hands.ledgers.remove(instance)?;
+    lock.remove()?;
+    hands.memory.count("removed");
+    Ok("is not configured any more: took its registrations back and removed its directories".into())
+}
+
+/// Has the server delete what the entry names. `None` means that nothing is left there.
+fn take_back(
+    hands: &mut Hands<'_>,
+    found: &Found,
+    fleet: &Fleet,
+    places: &Places,
+    entry: Ledger,
+) -> Result<Option<String>> {
+    let instance = &found.instance;
+    let text = match manifest_text(&entry, instance) {
+        Ok(text) => text,
+        Err(why) => return Ok(unable(&entry, hands.now, &why)),
+    };
+    let manifest = match Manifest::parse(text.as_bytes()) {
+        Ok(manifest) => manifest,
+        Err(error) => return Ok(unable(&entry, hands.now, &format!("its entry cannot be used: {error:#}"))),
+    };
+    let place = manifest.credential_place();
+    match Credential::read(&manifest) {
+        Ok(credential) if credential.is_of_api() => {}
+        Ok(_) => return Ok(unable(&entry, hands.now, "its token is a registration token, which cannot do that")),
+        Err(error) => return Ok(unable(&entry, hands.now, &format!("{error:#}"))),
+    }
+    let door = open(fleet, places, instance, &place, &text)?;
+    let broker = Broker { socket: door.socket(), instance };
+    let end = Instant::now() + PATIENCE;
+    let mut book = Book::new(hands.ledgers, instance, Some(entry.clone()), entry);
+    let url = &manifest.registration.url;
+    let file = place.file().unwrap_or_default();
+    if let Some(runner) = book.entry.runner.clone() {
+        let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
+        let answer = broker.ask(verb, end.saturating_duration_since(Instant::now()));
+        note(hands.memory, file, &answer);
+        match answer.outcome {
+            Outcome::Retired | Outcome::Gone => {}
+            Outcome::Busy => return Ok(Some("is not configured any more, and runs a job, which is waited for".into())),
+            outcome => return Ok(Some(owes(&runner, &reason(&outcome)))),
+        }
+        book.entry.runner = None;
+        book.entry.attempt = None;
+        book.save()?;
+    }
+    if book.entry.attempt.is_some() {
+        match resolve(&broker, &mut book, INTERVAL, end)? {
+            Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
+            Resolved::Open(why) | Resolved::Unclear(why) => return Ok(unable(&book.entry, hands.now, &why)),
+        }
+    }
+    pay(&broker, &mut book, url, end);
+    book.save()?;
+    match book.entry.left_behind.first() {
+        None => Ok(None),
+        Some(_) => Ok(unable(&book.entry, hands.now, "GitHub did not take it back yet")),
+    }
+}
+
+/// What is said when the server cannot be asked; `None` once GitHub has cleaned up by itself.
+fn unable(entry: &Ledger, now: u64, why: &str) -> Option<String> {
+    let ephemeral = entry.is_ephemeral();
+    let old = |since| LeftBehind { runner: nobody(), ephemeral, since }.is_reaped(now);
+    let present = entry.runner.as_ref().filter(|runner| !old(runner.recorded_at.max(last_seen(entry))));
+    let former = entry.left_behind.iter().filter(|left| !left.is_reaped(now)).map(|left| &left.runner);
+    let attempt = entry.attempt.as_ref().filter(|attempt| !old(attempt.since));
+    match (present.into_iter().chain(former).next(), attempt) {
+        (Some(runner), _) => Some(owes(runner, why)),
+        (None, Some(_)) => Some(format!("is not configured any more, and it is not known what it registered: {why}")),
+        (None, None) => None,
+    }
+}
+
+fn nobody() -> Runner {
+    Runner { id: 0, name: String::new(), url: String::new(), recorded_at: 0 }
+}
+
+/// When it ran last, as far as the ledger knows.
+fn last_seen(entry: &Ledger) -> u64 {
+    entry.last_exit.as_ref().map_or(u64::MAX, |exit| exit.at)
+}
+
+fn owes(runner: &Runner, why: &str) -> String {
+    let page = crate::model::RegistrationUrl::parse(&runner.url).map(|url| url.settings_page());
+    format!(
+        "is not configured any more, and id {} of name {} could not be taken back: {why}. Its ledger entry stays; it can be removed at {}",
+        runner.id,
+        shown(&runner.name),
+        page.as_deref().unwrap_or("GitHub")
+    )
+}
+
+/// A manifest for what a former runner still needs: asking the server about what its entry names.
+fn manifest_text(entry: &Ledger, instance: &InstanceName) -> Result<String, String> {
+    let Some(CredentialPlace { token_file, token_type, github_app }) = entry.credential.clone() else {
+        return Err("its entry is of an older release, which did not note the credential".into());
+    };
+    let mut registration = entry.registration.clone();
+    // Where the credential is now; the entry's own field says where it was when it registered.
+    registration.insert("tokenFile".into(), json!(token_file));
+    if registration.get("name").is_none_or(serde_json::Value::is_null) {
+        let host = entry.attempt.as_ref().and_then(|attempt| attempt.host.clone());
+        let name = host.map_or_else(host_name, Ok).map_err(|error| format!("{error:#}"))?;
+        registration.insert("name".into(), json!(name));
+    }
+    let manifest = json!({
+        "version": crate::manifest::VERSION,
+        "instance": instance,
+        "registration": registration,
+        "replace": false,
+        "tokenType": token_type,
+        "githubApp": github_app,
+        "method": null,
+        "reRegisterOnTokenChange": true,
+        "registrationInterval": INTERVAL,
+        "listener": "/nonexistent",
+    });
+    Ok(manifest.to_string())
+}
+
+/// Opens a door to a broker with the credential that the entry refers to.
+fn open(
+    fleet: &Fleet,
+    places: &Places,
+    instance: &InstanceName,
+    place: &CredentialPlace,
+    manifest: &str,
+) -> Result<Door> {
+    let manifest = manifest_file(&places.runtime, instance, manifest)?;
+    let secret = place.file().unwrap_or_default();
+    let ledger = places.ledger.join(format!("{}.json", instance.as_str()));
+    let mut properties = fleet.broker_properties.clone();
+    properties.push(format!("LoadCredential=credential:{secret}"));
+    properties.push(format!("LoadCredential=ledger:{}", ledger.display()));
+    let program = std::env::current_exe().context("Failed to find this program")?;
+    let program: [OsString; 4] = [program.into(), "broker".into(), "--manifest".into(), manifest.into()];
+    let doors = places.runtime.join("doors");
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&doors);
+    made.with_context(|| format!("Failed to make {}", doors.display()))?;
+    Door::open(doors.join(instance.as_str()), &properties, &program)
+}
+
+/// Writes the manifest where the broker's own user can read it. It holds no secret.
+fn manifest_file(runtime: &Path, instance: &InstanceName, text: &str) -> Result<PathBuf> {
+    let path = runtime.join(format!("{}.json", instance.as_str()));
+    let write = || -> Result<()> {
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
+        Ok(())
+    };
+    write().with_context(|| format!("Failed to write {}", path.display()))?;
+    Ok(path)
+}

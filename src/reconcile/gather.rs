@@ -1,0 +1,257 @@
+//! Reading everything that a pass decides by: configuration, ledger, units, and one list of the server for each address.
+//!
+//! Changes nothing. What cannot be read about one runner does not keep the others waiting.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use tracing::warn;
+
+use super::memory::{Memory, Standing};
+use super::situation::{Known, Server, Situation, Wanted};
+use crate::ask::Broker;
+use crate::backend::{Unit, Units};
+use crate::credential::Credential;
+use crate::fleet::{Declared, Fleet};
+use crate::ledger::{Ledger, LedgerDirectory};
+use crate::manifest::Manifest;
+use crate::model::{InstanceName, changes};
+use crate::pace::limited;
+use crate::protocol::{Answer, Outcome, Seen, Verb};
+use crate::retire::reason;
+use crate::start::read_manifest;
+use crate::unit;
+
+/// How long the list of one address may take, of however many pages.
+const LIST: Duration = Duration::from_secs(60);
+
+/// One runner and everything known about it.
+pub struct Found {
+    /// Its name on this host.
+    pub instance: InstanceName,
+    /// The name of its unit.
+    pub unit: String,
+    /// What is configured; `None` if it is not any more.
+    pub configured: Option<Configured>,
+    /// What the ledger has.
+    pub ledger: Option<Ledger>,
+    /// What a decision depends on.
+    pub situation: Situation,
+}
+
+/// What is configured about a runner.
+pub struct Configured {
+    /// Its line in the fleet file.
+    pub declared: Declared,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its credential, or what is wrong with it.
+    pub credential: Result<Credential, String>,
+}
+
+impl Configured {
+    /// The path of the file that holds its secret.
+    #[must_use]
+    pub fn credential_file(&self) -> String {
+        self.manifest.credential_place().file().unwrap_or_default().to_owned()
+    }
+
+    /// Whether the server can be asked about it.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        self.credential.as_ref().is_ok_and(Credential::is_of_api)
+    }
+}
+
+/// Everything that a pass found.
+pub struct Host {
+    /// The declared runners, then those that left an entry, each by name.
+    pub runners: Vec<Found>,
+    /// The runners that the server lists, by address.
+    pub lists: BTreeMap<String, Vec<Seen>>,
+}
+
+/// Reads the host.
+///
+/// # Errors
+///
+/// If systemd cannot be asked or the ledger not be listed.
+pub fn gather(
+    fleet: &Fleet,
+    ledgers: Option<&LedgerDirectory>,
+    units: &dyn Units,
+    sockets: &Path,
+    memory: &mut Memory,
+    now: u64,
+) -> Result<Host> {
+    let mut names: Vec<InstanceName> = fleet.instances.iter().map(|declared| declared.instance.clone()).collect();
+    let declared: BTreeSet<String> = names.iter().map(|name| name.as_str().to_owned()).collect();
+    if let Some(ledgers) = ledgers {
+        names.extend(ledgers.instances()?.into_iter().filter(|name| !declared.contains(name.as_str())));
+    }
+    let unit_names: Vec<String> = names.iter().map(unit::name).collect();
+    let shown = units.show(&unit_names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let mut runners = Vec::new();
+    for (instance, name) in names.into_iter().zip(unit_names) {
+        match read(fleet, ledgers, instance, name, &shown) {
+            Ok(found) => runners.push(found),
+            Err(error) => warn!("{error:#}"),
+        }
+    }
+    let lists = lists(&runners, sockets, memory, now);
+    for found in &mut runners {
+        found.situation.server = server(found, &lists);
+    }
+    let lists = lists.into_iter().filter_map(|(url, list)| Some((url, list.ok()?))).collect();
+    Ok(Host { runners, lists })
+}
+
+fn read(
+    fleet: &Fleet,
+    ledgers: Option<&LedgerDirectory>,
+    instance: InstanceName,
+    unit: String,
+    shown: &BTreeMap<String, Unit>,
+) -> Result<Found> {
+    let ledger = ledgers.map(|ledgers| ledgers.load(&instance)).transpose()?.flatten();
+    let configured = match fleet.get(&instance) {
+        None => None,
+        Some(declared) => {
+            let manifest = read_manifest(&declared.manifest)?;
+            let credential = Credential::read(&manifest).map_err(|error| format!("{error:#}"));
+            Some(Configured { declared: declared.clone(), manifest, credential })
+        }
+    };
+    let wanted = configured.as_ref().map(|configured| wanted(configured, ledger.as_ref())).transpose()?;
+    let situation = Situation {
+        wanted,
+        unit: shown.get(&unit).cloned().unwrap_or_default(),
+        known: ledger.as_ref().map(Known::of),
+        server: Server::NoCredential,
+    };
+    Ok(Found { instance, unit, configured, ledger, situation })
+}
+
+fn wanted(configured: &Configured, ledger: Option<&Ledger>) -> Result<Wanted> {
+    let Configured { declared, manifest, .. } = configured;
+    let present = unit::digest(&declared.instance)?;
+    // An entry without it is of an older helper, so of another unit.
+    let outdated = ledger.is_some_and(|ledger| present.is_some() && ledger.started != present);
+    let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
+    let credential_matters = manifest.re_register_on_token_change || !configured.can_ask();
+    let differs = ledger.is_some_and(|ledger| {
+        let changes = changes(&ledger.registration, &registration);
+        changes.iter().any(|change| credential_matters || change.field != "tokenFile")
+    });
+    Ok(Wanted {
+        policy: declared.restart_policy,
+        drain_timeout: declared.drain_timeout,
+        outdated,
+        registers_anew: differs || manifest.registration.ephemeral,
+    })
+}
+
+/// One list for each address, asked for with the first credential that gets one.
+fn lists(
+    runners: &[Found],
+    sockets: &Path,
+    memory: &mut Memory,
+    now: u64,
+) -> BTreeMap<String, Result<Vec<Seen>, String>> {
+    // By address, each credential with the first runner that has it.
+    let mut askers: BTreeMap<&str, BTreeMap<String, &InstanceName>> = BTreeMap::new();
+    for found in runners {
+        let Some(configured) = found.configured.as_ref().filter(|configured| configured.can_ask()) else { continue };
+        let url = configured.manifest.registration.url.as_str();
+        askers.entry(url).or_default().entry(configured.credential_file()).or_insert(&found.instance);
+    }
+    let mut lists = BTreeMap::new();
+    for (url, credentials) in askers {
+        let mut result = Err("nobody asked".to_owned());
+        for (file, instance) in credentials {
+            if let Some(until) = memory.credentials.get(&file).and_then(|standing| limited(standing.limited, now)) {
+                result = Err(reason(&Outcome::RateLimited(until)));
+                continue;
+            }
+            let socket = sockets.join(instance.as_str());
+            let answer = Broker { socket: &socket, instance }.ask(Verb::List, LIST);
+            note(memory, &file, &answer);
+            match answer.outcome {
+                Outcome::Listed(list) => {
+                    result = Ok(list);
+                    break;
+                }
+                outcome => result = Err(reason(&outcome)),
+            }
+        }
+        lists.insert(url.to_owned(), result);
+    }
+    lists
+}
+
+/// Remembers what an answer says about its credential.
+pub fn note(memory: &mut Memory, file: &str, answer: &Answer) {
+    memory.requests += answer.requests;
+    let before = memory.credentials.remove(file).unwrap_or_default();
+    let limited = if let Outcome::RateLimited(until) = answer.outcome { Some(until) } else { None };
+    let standing = Standing {
+        limited,
+        remaining: answer.rate_limit_remaining.or(before.remaining),
+        expires: answer.credential_expires.or(before.expires),
+    };
+    memory.credentials.insert(file.to_owned(), standing);
+}
+
+fn server(found: &Found, lists: &BTreeMap<String, Result<Vec<Seen>, String>>) -> Server {
+    let Some(configured) = &found.configured else { return Server::NoCredential };
+    match &configured.credential {
+        Err(why) => return Server::Silent(why.clone()),
+        Ok(credential) if !credential.is_of_api() => return Server::NoCredential,
+        Ok(_) => {}
+    }
+    let runner = found.ledger.as_ref().and_then(|ledger| ledger.runner.as_ref());
+    let home = configured.manifest.registration.url.as_str();
+    match (lists.get(home), runner) {
+        (Some(Err(why)), _) => Server::Silent(why.clone()),
+        (None, _) => Server::Silent("nobody asked".into()),
+        (Some(Ok(_)), None) => Server::Lists(None),
+        (Some(Ok(list)), Some(runner)) if runner.url == home => {
+            // By ascending id.
+            let at = list.binary_search_by_key(&runner.id, |seen| seen.id);
+            Server::Lists(at.ok().map(|at| list[at].clone()))
+        }
+        // It is registered at the address that was configured before: what is listed here says nothing about it.
+        (Some(Ok(_)), Some(runner)) => {
+            Server::Lists(Some(Seen { id: runner.id, name: runner.name.clone(), online: true, busy: false }))
+        }
+    }
+}
+
+/// The directories of this host in which runners are.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The ledger.
+    pub ledger: PathBuf,
+    /// The sockets of brokers.
+    pub sockets: PathBuf,
+    /// Below these, each runner has a directory of its own: state, logs, runtime.
+    pub roots: [PathBuf; 3],
+    /// What passes remember.
+    pub memory: PathBuf,
+    /// Where a pass may put sockets and manifests.
+    pub runtime: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            ledger: "/var/lib/github-runner-registrations".into(),
+            sockets: "/run/github-runner-broker".into(),
+            roots: ["/var/lib/github-runner", "/var/log/github-runner", "/run/github-runner"].map(PathBuf::from),
+            memory: "/var/lib/github-runner-reconcile".into(),
+            runtime: "/run/github-runner-reconcile".into(),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What a pass does about one runner, as a pure function of what was found and of what earlier passes saw.
+//!
+//! Nothing here reads, asks or acts. The one rule above all others: under `when-idle` nothing is decided that could end a
+//! job, but for `drainTimeout`, which says so.
+
+use super::memory::{Lost, Recall};
+use super::situation::{Server, Situation, Wanted};
+use crate::backend::Activity;
+use crate::fleet::RestartPolicy;
+use crate::ledger::Runner;
+
+/// How long a running unit may be missing from the server's list, in seconds: one that registers just now is not there yet.
+const MISSING: u64 = 60;
+/// How long it may be listed as offline: right after a start that is normal.
+const OFFLINE: u64 = 10 * 60;
+/// The least time between two restarts for that, in seconds; it doubles with each one that did not help.
+const FIRST_PAUSE: u64 = 10 * 60;
+const LONGEST_PAUSE: u64 = 6 * 60 * 60;
+
+/// What is done about a runner.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Decision {
+    /// Nothing, and why.
+    Leave(Why),
+    /// Have the server delete this registration, and if it does, restart the unit: it can be given no job meanwhile.
+    RetireThenRestart(Runner),
+    /// Restart the unit, which runs no job.
+    Restart(Cause),
+    /// Restart the unit although it runs a job: its time is over.
+    CutShort,
+    /// Take back what the ledger owes.
+    Pay,
+    /// Take back everything of a runner that is not configured any more, and forget it.
+    Dissolve,
+}
+
+/// Why a runner is restarted.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Cause {
+    /// Its configuration changed.
+    Changed,
+    /// The server does not list it.
+    Missing,
+    /// The server lists it as offline.
+    Offline,
+}
+
+impl Cause {
+    /// One word, for metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Missing => "missing",
+            Self::Offline => "offline",
+        }
+    }
+}
+
+/// Why nothing is done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// It runs as configured.
+    Fine,
+    /// It does not run, and nothing is owed.
+    Stopped,
+    /// It is being started or stopped.
+    Moving,
+    /// A restart is due and waits for the end of a job.
+    Busy,
+    /// A restart is due and waits for a word of the server; why there is none.
+    Silent(String),
+    /// A restart is due, and the policy leaves it to somebody else.
+    NotOurs(RestartPolicy),
+    /// The server does not see it as running, and that is watched or waited for.
+    Watched(Cause),
+}
+
+/// Decides, and says what to remember for the next pass.
+#[must_use]
+pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) {
+    let Some(wanted) = &found.wanted else {
+        return (former(found), Recall { said: recall.said.clone(), ..Recall::default() });
+    };
+    let mut next = recall.clone();
+    if found.unit.activity != Activity::Active {
+        next = Recall { said: next.said, cures: next.cures, cured_at: next.cured_at, ..Recall::default() };
+        return (at_rest(found), next);
+    }
+    if !wanted.outdated {
+        next.pending_since = None;
+        let decision = watched(found, wanted, &mut next, now);
+        let owes = found.known.as_ref().is_some_and(|known| known.owes);
+        let can_ask = matches!(found.server, Server::Lists(_));
+        return match decision {
+            Decision::Leave(Why::Fine) if owes && can_ask => (Decision::Pay, next),
+            decision => (decision, next),
+        };
+    }
+    let since = *next.pending_since.get_or_insert(now);
+    (due(found, wanted, since, now), next)
+}
+
+/// A runner that is not configured any more.
+fn former(found: &Situation) -> Decision {
+    match found.unit.activity {
+        Activity::Starting | Activity::Stopping => Decision::Leave(Why::Moving),
+        Activity::Active if found.unit.has_job => Decision::Leave(Why::Busy),
+        _ => Decision::Dissolve,
+    }
+}
+
+/// A declared runner that does not run.
+fn at_rest(found: &Situation) -> Decision {
+    let owes = found.known.as_ref().is_some_and(|known| known.owes);
+    match (found.unit.activity, &found.server) {
+        (Activity::Starting | Activity::Stopping, _) => Decision::Leave(Why::Moving),
+        (_, Server::Lists(_)) if owes => Decision::Pay,
+        _ => Decision::Leave(Why::Stopped),
+    }
+}
+
+/// A restart that is due since then.
+fn due(found: &Situation, wanted: &Wanted, since: u64, now: u64) -> Decision {
+    if wanted.policy != RestartPolicy::WhenIdle {
+        return Decision::Leave(Why::NotOurs(wanted.policy));
+    }
+    if wanted.drain_timeout.is_some_and(|limit| now.saturating_sub(since) >= limit) {
+        return Decision::CutShort;
+    }
+    if found.unit.has_job {
+        return Decision::Leave(Why::Busy);
+    }
+    match &found.server {
+        Server::NoCredential => Decision::Restart(Cause::Changed),
+        Server::Silent(why) => Decision::Leave(Why::Silent(why.clone())),
+        Server::Lists(Some(seen)) if seen.busy => Decision::Leave(Why::Busy),
+        Server::Lists(_) => match found.known.as_ref().and_then(|known| known.runner.as_ref()) {
+            Some(runner) if wanted.registers_anew => Decision::RetireThenRestart(runner.clone()),
+            Some(_) => Decision::Restart(Cause::Changed),
+            // Between `configure` and `record` a unit is not active, so this one lost its entry.
+            None => Decision::Restart(Cause::Changed),
+        },
+    }
+}
+
+/// A runner that is configured as it runs: does the server see it?
+fn watched(found: &Situation, wanted: &Wanted, recall: &mut Recall, now: u64) -> Decision {
+    let runner = found.known.as_ref().and_then(|known| known.runner.as_ref());
+    let (Server::Lists(seen), Some(runner)) = (&found.server, runner) else { return Decision::Leave(Why::Fine) };
+    let cause = match seen {
+        Some(seen) if seen.online => {
+            *recall = Recall { said: recall.said.clone(), ..Recall::default() };
+            return Decision::Leave(Why::Fine);
+        }
+        Some(_) => Cause::Offline,
+        None => Cause::Missing,
+    };
+    let lost = match recall.lost {
+        Some(lost) if (lost.id, lost.missing) == (runner.id, cause == Cause::Missing) => lost,
+        _ => Lost { id: runner.id, missing: cause == Cause::Missing, since: now },
+    };
+    recall.lost = Some(lost);
+    let patience = if cause == Cause::Missing { MISSING } else { OFFLINE };
+    let seen_from = lost.since.max(found.unit.since.unwrap_or_default());
+    let is_over = now.saturating_sub(seen_from) >= patience;
+    let pause = FIRST_PAUSE.checked_shl(recall.cures.saturating_sub(1)).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+    let rests = recall.cured_at.is_some_and(|at| now.saturating_sub(at) < pause && now >= at);
+    // The server may be wrong about it, so a job is a job.
+    if !is_over || rests || found.unit.has_job || wanted.policy == RestartPolicy::Never {
+        return Decision::Leave(Why::Watched(cause));
+    }
+    recall.cures = recall.cures.saturating_add(1);
+    recall.cured_at = Some(now);
+    recall.lost = None;
+    Decision::Restart(cause)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,144 @@
+//! Runners that the server lists under one of our names, that are offline, and that no ledger knows: left by a host or
+//! a disk that is gone, or somebody else's.
+//!
+//! They are reported. Only `deleteUnknownOffline` has them deleted, and then they are first written down as a debt of the
+//! runner whose name they have, because a broker deletes nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tracing::warn;
+
+use super::act::Hands;
+use super::gather::{Configured, Found, Host};
+use crate::ask::Broker;
+use crate::ledger::{Book, Runner};
+use crate::model::shown;
+use crate::protocol::Seen;
+use crate::retire::pay;
+
+/// How long one is watched before it is deleted, in seconds: a listener that comes back does so in that time.
+const WATCHED: u64 = 10 * 60;
+/// How long deleting one may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One such runner.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unknown {
+    /// Where the server lists it.
+    pub url: String,
+    /// What the server says.
+    pub seen: Seen,
+    /// At which place among the found runners the one is whose name it has.
+    pub like: usize,
+}
+
+/// Finds them. Pure.
+#[must_use]
+pub fn find(host: &Host, host_name: &str) -> Vec<Unknown> {
+    let known: BTreeSet<(&str, u64)> = host
+        .runners
+        .iter()
+        .filter_map(|found| found.ledger.as_ref())
+        .flat_map(|entry| entry.runner.iter().chain(entry.left_behind.iter().map(|left| &left.runner)))
+        .map(|runner| (runner.url.as_str(), runner.id))
+        .collect();
+    // By address, the first names of our runners.
+    let mut names: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
+    let mut attempts: BTreeSet<String> = BTreeSet::new();
+    for (at, found) in host.runners.iter().enumerate() {
+        let Some(configured) = &found.configured else { continue };
+        let name = configured.manifest.registration.name_on(host_name).to_lowercase();
+        let url = configured.manifest.registration.url.as_str();
+        names.entry(url).or_default().entry(base(configured, &name).to_owned()).or_insert(at);
+        // What was asked for just now is found out elsewhere.
+        if found.ledger.as_ref().is_none_or(|entry| entry.attempt.is_some()) {
+            attempts.insert(name);
+        }
+    }
+    let mut unknown = Vec::new();
+    for (url, list) in &host.lists {
+        let Some(names) = names.get(url.as_str()) else { continue };
+        for seen in list.iter().filter(|seen| !seen.online && !seen.busy && !known.contains(&(url, seen.id))) {
+            let name = seen.name.to_lowercase();
+            let like = names.iter().find(|(base, _)| is_like(&name, base)).map(|(_, at)| *at);
+            if let Some(like) = like.filter(|_| !attempts.contains(&name)) {
+                unknown.push(Unknown { url: url.clone(), seen: seen.clone(), like });
+            }
+        }
+    }
+    unknown
+}
+
+/// A runner's name without what tells it apart from the others of its entry.
+fn base<'a>(configured: &Configured, name: &'a str) -> &'a str {
+    let declared = &configured.declared;
+    let suffix = declared.instance.as_str().strip_prefix(declared.pool.as_str()).unwrap_or_default().to_lowercase();
+    name.strip_suffix(suffix.as_str()).filter(|base| !base.is_empty()).unwrap_or(name)
+}
+
+fn is_like(name: &str, base: &str) -> bool {
+    name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// Reports them, and deletes what may be.
+pub fn look_after(hands: &mut Hands<'_>, host: &Host, unknown: &[Unknown], delete: bool) {
+    let key = |unknown: &Unknown| format!("{}#{}", unknown.url, unknown.seen.id);
+    let mut since = BTreeMap::new();
+    for one in unknown {
+        let key = key(one);
+        let first = hands.memory.unknown.get(&key).copied();
+        since.insert(key, first.unwrap_or(hands.now));
+        let (name, id, url) = (shown(&one.seen.name), one.seen.id, &one.url);
+        if first.is_none() {
+            let end = if delete { "it is deleted unless it comes online" } else { "see `deleteUnknownOffline`" };
+            warn!("GitHub lists the offline runner {name}, id {id}, of {url}, which no runner of this host is; {end}");
+        }
+        if delete && first.is_some_and(|first| hands.now.saturating_sub(first) >= WATCHED) {
+            match remove(hands, &host.runners[one.like], one) {
+                Ok(true) => hands.memory.count("unknown"),
+                Ok(false) => {}
+                Err(error) => warn!("Failed to delete the offline runner {name}, id {id}: {error:#}"),
+            }
+        }
+    }
+    hands.memory.unknown = since;
+}
+
+fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<bool> {
+    let Some(configured) = &found.configured else { return Ok(false) };
+    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(false) };
+    let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(false) };
+    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let runner = Runner {
+        id: unknown.seen.id,
+        name: unknown.seen.name.clone(),
+        url: unknown.url.clone(),
+        recorded_at: hands.now,
+    };
+    book.entry.leave_behind(runner, configured.manifest.registration.ephemeral, hands.now);
+    book.save()?;
+    let socket = hands.sockets.join(found.instance.as_str());
+    let broker = Broker { socket: &socket, instance: &found.instance };
+    let paid = pay(&broker, &mut book, &configured.manifest.registration.url, Instant::now() + PATIENCE);
+    Ok(paid.deleted.contains(&unknown.seen.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_like_ours_if_only_what_follows_a_dash_differs() {
+        for (name, base, like) in [
+            ("builder", "builder", true),
+            ("builder-9", "builder", true),
+            ("builder-octo-org-1", "builder", true),
+            ("builders", "builder", false),
+            ("my-builder", "builder", false),
+        ] {
+            assert_eq!(is_like(name, base), like, "{name} {base}");
+        }
+    }
+}
