@@ -2,14 +2,18 @@
 //!
 //! One process for one question, started by its socket. It knows one runner: address, name, labels and group come from
 //! the manifest, and what may be deleted from the ledger, so a question cannot turn the credential against anything
-//! else. It reads these, its credential and nothing more: no state, no logs, no work directory. It writes nothing but
-//! its answer and one line in the journal, neither of them with the credential.
+//! else. It reads these, its credential and nothing more: no state, no logs, no work directory. It writes its answer and
+//! one line in the journal, neither of them with the credential; and, if systemd gives it a directory for that, what
+//! other brokers of the same credential need not ask for once more.
 
 mod credential;
+mod installation;
 mod issue;
+mod kept;
 mod labels;
 mod line;
 mod look;
+mod memory;
 mod retire;
 mod said;
 mod session;
@@ -26,6 +30,8 @@ use crate::manifest::Manifest;
 use crate::protocol::{Answer, Issue, Outcome, Request, VERSION, Verb};
 use crate::start::read_manifest;
 use credential::Credential;
+use kept::Kept;
+use memory::Memory;
 use session::Session;
 use surroundings::Real;
 
@@ -56,7 +62,8 @@ pub fn run(manifest: &Path) -> Result<()> {
             Err(fault) => return tell(&asked, &Answer::unasked(Outcome::Refused(fault))),
         };
     let client = Client::new(ApiBase::of(&manifest.registration.url), &https, &surroundings, patience);
-    let session = Session::new(&manifest, &credential, credential::ledger(&manifest), &client);
+    let memory = Memory::new(Kept::open(), &credential, &client);
+    let session = Session::new(&manifest, &credential, credential::ledger(&manifest), &client, &memory);
     let outcome = match answer(&session, verb) {
         Ok(outcome) => outcome,
         Err(Failure::Refused(text)) => Outcome::Refused(text),

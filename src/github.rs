@@ -20,8 +20,8 @@ mod wait;
 #[cfg(test)]
 mod fake;
 
-pub use api::{Api, Deleted, same_name};
-pub use app::{App, installation_token};
+pub use api::{Api, Deleted, Source, same_name};
+pub use app::{App, InstallationToken, installation_token};
 pub use base::ApiBase;
 pub use call::{Broken, Call, Effect, Method, Response, Surroundings, Transport};
 pub use client::{Client, Failure};

@@ -31,3 +31,7 @@ mod look;
 mod refusals;
 #[path = "broker/retire.rs"]
 mod retire;
+#[path = "broker/sharing.rs"]
+mod sharing;
+#[path = "broker/sharing_faults.rs"]
+mod sharing_faults;

@@ -5,11 +5,12 @@
 //! before. What was made for somebody who does not get to know of it is deleted again.
 
 use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made};
-use crate::model::{RunnerGroup, RunnerName, shown};
+use crate::model::{RunnerName, shown};
 use crate::protocol::{Outcome, Seen};
 use crate::start::host_name;
 
 use super::labels::labels;
+use super::memory::Known;
 use super::session::{Session, called};
 
 /// So often another runner is deleted for the name, or GitHub may contradict itself about it.
@@ -17,7 +18,9 @@ const MOST_REPLACED: u32 = 2;
 
 /// A registration token.
 pub fn token(session: &Session) -> Result<Outcome, Failure> {
-    session.home()?.registration_token().map(Outcome::Token)
+    let api = session.home()?;
+    let _turn = session.turn()?;
+    api.registration_token().map(Outcome::Token)
 }
 
 /// A runner that the server makes.
@@ -31,8 +34,9 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
     }
     let name = name(registration.name.as_ref())?;
     let api = session.home()?;
-    let request = JitRequest {
-        runner_group_id: api.group(registration.runner_group.as_ref().map(RunnerGroup::as_str))?,
+    let mut group = session.group(&api, None)?;
+    let mut request = JitRequest {
+        runner_group_id: group.value,
         labels: labels(registration, std::env::consts::ARCH),
         name: name.clone(),
         work_folder,
@@ -42,9 +46,18 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
     let mut lost: Option<String> = None;
     let mut conflicts = 0;
     for attempt in 0.. {
-        let taken = match api.make(&request) {
+        let turn = session.turn()?;
+        let answer = api.make(&request);
+        drop(turn);
+        let taken = match answer {
             Ok(Made::New(jit)) => return made(session, &api, jit),
             Ok(Made::NameTaken) => true,
+            // Nothing was made. A group can have been deleted since another broker looked it up.
+            Ok(Made::Refused(refusal)) => {
+                group = other_group(session, &api, &group)?.ok_or_else(|| api.refused(&refusal))?;
+                request.runner_group_id = group.value;
+                continue;
+            }
             Err(Failure::Lost(why)) => {
                 lost = Some(why);
                 false
@@ -74,6 +87,15 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
         }
     }
     Err(Failure::Unreachable("it was tried too often".into()))
+}
+
+/// The group by a look of our own, if that makes a difference.
+fn other_group(session: &Session, api: &Api, group: &Known<u64>) -> Result<Option<Known<u64>>, Failure> {
+    if !group.kept {
+        return Ok(None);
+    }
+    let other = session.group(api, Some(group.value))?;
+    Ok((other.value != group.value).then_some(Known { kept: false, ..other }))
 }
 
 /// The outcome if the name stays with its holder; otherwise it is free now.

@@ -1,18 +1,21 @@
-//! One question's view: the manifest, the credential, the ledger, and GitHub.
+//! One question's view: the manifest, the credential, the ledger, what other brokers know, and GitHub.
 //!
 //! The only place that makes something to ask GitHub with, so that the credential goes nowhere but to the host of the
 //! manifest's address.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::github::{Api, App, Client, Failure, installation_token};
+use crate::github::{Api, App, Client, Failure};
 use crate::ledger::{Ledger, NameHolder, Runner};
 use crate::manifest::Manifest;
-use crate::model::{RegistrationUrl, RunnerName, Scope, shown};
+use crate::model::{Registration, RegistrationUrl, RunnerGroup, RunnerName, Scope, shown};
 use crate::protocol::Secret;
 
 use super::credential::Credential;
+use super::installation::Installation;
+use super::kept::Held;
+use super::memory::{Known, Memory};
 
 /// What the attempt in the ledger asked for, as far as it is needed to find it.
 #[derive(Deserialize)]
@@ -30,6 +33,7 @@ pub struct Session<'a> {
     credential: &'a Credential,
     ledger: Result<Option<Ledger>, String>,
     client: &'a Client<'a>,
+    memory: &'a Memory<'a>,
 }
 
 impl<'a> Session<'a> {
@@ -39,8 +43,9 @@ impl<'a> Session<'a> {
         credential: &'a Credential,
         ledger: Result<Option<Ledger>, String>,
         client: &'a Client<'a>,
+        memory: &'a Memory<'a>,
     ) -> Self {
-        Self { manifest, credential, ledger, client }
+        Self { manifest, credential, ledger, client, memory }
     }
 
     /// The runners of the configured address.
@@ -59,21 +64,38 @@ impl<'a> Session<'a> {
                 url.settings_page()
             )));
         }
-        let bearer = match self.credential {
-            Credential::Token(token) => Secret::new(token.expose().into()),
+        match self.credential {
+            Credential::Token(token) => Ok(Api::new(self.client, Secret::new(token.expose().into()), url.clone())),
             Credential::App(app, key) => {
                 let at_home = owner(url).eq_ignore_ascii_case(owner(home));
                 let app = App {
                     id: &app.id,
                     key,
                     // What is configured is about the owner of the configured address.
-                    login: app.login.as_deref().filter(|_| at_home).unwrap_or(owner(url)),
+                    login: app.login.clone().filter(|_| at_home).unwrap_or_else(|| owner(url).into()).into(),
                     installation: app.installation_id.filter(|_| at_home),
                 };
-                installation_token(self.client, &app, url)?
+                let source = Installation::new(self.client, self.memory, app, url.clone());
+                Ok(Api::new(self.client, source.token()?, url.clone()).renewed_by(Box::new(source)))
             }
-        };
-        Ok(Api::new(self.client, bearer, url.clone()))
+        }
+    }
+
+    /// The id of the configured runner group, but not `refused`, which GitHub does not know any more.
+    pub fn group(&self, api: &Api, refused: Option<u64>) -> Result<Known<u64>, Failure> {
+        let Registration { url, runner_group, .. } = &self.manifest.registration;
+        let name = runner_group.as_ref().map(RunnerGroup::as_str);
+        if matches!(url.scope(), Scope::Repository(..)) {
+            // Known without asking.
+            return api.group(name).map(|value| Known { value, kept: false });
+        }
+        let place = json!([url.as_str().to_lowercase(), name.map(str::to_lowercase)]);
+        self.memory.group(&place, refused, || api.group(name))
+    }
+
+    /// The turn to register something: GitHub wants such requests one after another.
+    pub fn turn(&self) -> Result<Option<Held>, Failure> {
+        self.memory.turn()
     }
 
     /// The runners of this id and this address in the ledger, and the address. `None` if there are none: ids are unique

@@ -3,6 +3,8 @@
 //! Fields that GitHub adds are ignored; a missing one is an error. Every refusal is explained here, because only here
 //! it is known what was asked for.
 
+use std::cell::{Cell, RefCell};
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,10 +20,25 @@ use crate::protocol::{Secret, Seen};
 
 /// Names have 64 characters at most; nothing longer is kept.
 const LONGEST_NAME: usize = 256;
+/// Where a credential comes from that GitHub may stop accepting, or that does not reach as far as it should any more.
+pub trait Source {
+    /// Another one, because GitHub does not accept `refused`. `None` if there is no sense in trying another.
+    ///
+    /// # Errors
+    ///
+    /// There should be one, but it could not be had.
+    fn instead_of(&self, refused: &Secret) -> Result<Option<Secret>, Failure>;
+
+    /// GitHub refused something that `bearer` should be good for: nobody should rely on it any more.
+    fn doubt(&self, bearer: &Secret);
+}
+
 /// The runners of one address, asked for with one credential.
 pub struct Api<'a> {
     client: &'a Client<'a>,
-    bearer: Secret,
+    bearer: RefCell<Secret>,
+    source: Option<Box<dyn Source + 'a>>,
+    renewed: Cell<bool>,
     pub(super) url: RegistrationUrl,
 }
 
@@ -54,7 +71,13 @@ impl<'a> Api<'a> {
     /// Asks about `url` with `bearer`.
     #[must_use]
     pub fn new(client: &'a Client<'a>, bearer: Secret, url: RegistrationUrl) -> Self {
-        Self { client, bearer, url }
+        Self { client, bearer: RefCell::new(bearer), source: None, renewed: Cell::new(false), url }
+    }
+
+    /// The same, with another credential from `source` if GitHub does not accept this one; but only once.
+    #[must_use]
+    pub fn renewed_by(self, source: Box<dyn Source + 'a>) -> Self {
+        Self { source: Some(source), ..self }
     }
 
     /// A token with which runners can register for an hour.
@@ -80,8 +103,10 @@ impl<'a> Api<'a> {
     pub fn make(&self, request: &JitRequest) -> Result<Made, Failure> {
         let body = serde_json::to_value(request).map_err(|error| Failure::Unreachable(error.to_string()))?;
         let response = self.send(&Call::post(self.path("/generate-jitconfig"), body, Effect::Once))?;
-        if response.status == 409 {
-            return Ok(Made::NameTaken);
+        match response.status {
+            409 => return Ok(Made::NameTaken),
+            404 | 422 => return Ok(Made::Refused(response)),
+            _ => {}
         }
         jit::read(self.expect(201, &response)?, &request.name).map(Made::New).map_err(Failure::Lost)
     }
@@ -150,18 +175,32 @@ impl<'a> Api<'a> {
     }
 
     pub(super) fn send(&self, call: &Call) -> Result<Response, Failure> {
-        self.client.send(call, &self.bearer)
+        let bearer = self.bearer.borrow().clone();
+        let response = self.client.send(call, &bearer)?;
+        if response.status != 401 || self.renewed.replace(true) {
+            return Ok(response);
+        }
+        let source = self.source.as_ref();
+        let Some(other) = source.map_or(Ok(None), |source| source.instead_of(&bearer))? else { return Ok(response) };
+        self.bearer.replace(other.clone());
+        // GitHub did nothing for somebody whom it does not know, so this is no repetition whatever the call does.
+        self.client.send(call, &other)
     }
 
     pub(super) fn expect<'r>(&self, status: u16, response: &'r Response) -> Result<&'r Response, Failure> {
         if response.status == status { Ok(response) } else { Err(self.refused(response)) }
     }
 
-    fn refused(&self, response: &Response) -> Failure {
+    /// What a refusal means.
+    pub fn refused(&self, response: &Response) -> Failure {
+        let bearer = self.bearer.borrow().clone();
+        if let Some(source) = self.source.as_ref().filter(|_| matches!(response.status, 401 | 403 | 404)) {
+            source.doubt(&bearer);
+        }
         let account = match self.url.scope() {
             // The explanation is worth one more question, but its failure must not hide the refusal.
             Scope::Organization(name) if response.status == 404 => {
-                account(self.client, &self.bearer, name).unwrap_or(Account::Unknown)
+                account(self.client, &bearer, name).unwrap_or(Account::Unknown)
             }
             _ => Account::Unknown,
         };
@@ -169,7 +208,7 @@ impl<'a> Api<'a> {
             response,
             &Question {
                 url: &self.url,
-                kind: CredentialKind::of(self.bearer.expose()),
+                kind: CredentialKind::of(bearer.expose()),
                 account,
                 now: self.client.now(),
                 expires: self.client.credential_expires(),

@@ -1,6 +1,8 @@
 //! A GitHub App as the credential: it signs a short-lived proof with its key, and gets a token for one of its
 //! installations, narrowed to what runners need. The key itself is never sent.
 
+use std::borrow::Cow;
+
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,6 +12,7 @@ use super::call::{Call, Effect, Response};
 use super::client::{Client, Failure};
 use super::explain::{Account, Question, explain, owner, skew, suspended};
 use super::kind::{CredentialKind, needed};
+use super::time;
 use crate::model::{RegistrationUrl, Scope, shown};
 use crate::protocol::Secret;
 
@@ -25,9 +28,18 @@ pub struct App<'a> {
     /// Its private key, as PEM.
     pub key: &'a Secret,
     /// The account that must have installed it.
-    pub login: &'a str,
+    pub login: Cow<'a, str>,
     /// The installation; `None` has it looked up.
     pub installation: Option<u64>,
+}
+
+/// What an App asks with.
+#[derive(Debug)]
+pub struct InstallationToken {
+    /// The token itself.
+    pub token: Secret,
+    /// When it ends, in seconds since 1970, if GitHub said so.
+    pub expires: Option<u64>,
 }
 
 /// Gets a token that can administer the runners of `url` and nothing else.
@@ -35,10 +47,11 @@ pub struct App<'a> {
 /// # Errors
 ///
 /// No final answer, or the step that GitHub refuses, in words.
-pub fn installation_token(client: &Client, app: &App, url: &RegistrationUrl) -> Result<Secret, Failure> {
+pub fn installation_token(client: &Client, app: &App, url: &RegistrationUrl) -> Result<InstallationToken, Failure> {
     #[derive(Deserialize)]
     struct Made {
-        token: String,
+        token: Secret,
+        expires_at: Option<String>,
     }
     let narrowed = narrowed(url.scope()).ok_or_else(|| {
         Failure::Refused("GitHub lets no App administer the runners of an enterprise: use `tokenFile`.".into())
@@ -51,7 +64,7 @@ pub fn installation_token(client: &Client, app: &App, url: &RegistrationUrl) -> 
         return Err(Failure::Refused(token_refused(&response, app, url, client.now())));
     }
     let made: Made = response.json().map_err(Failure::Unreachable)?;
-    Ok(Secret::new(made.token))
+    Ok(InstallationToken { token: made.token, expires: made.expires_at.as_deref().and_then(time::instant) })
 }
 
 /// What the token is to be limited to.
@@ -86,13 +99,13 @@ fn installation(client: &Client, app: &App, url: &RegistrationUrl, proof: &Secre
         return Err(Failure::Refused(look_up_refused(&response, app, url, client.now())));
     }
     let found: Installation = response.json().map_err(Failure::Unreachable)?;
-    if !found.account.login.eq_ignore_ascii_case(app.login) {
+    if !found.account.login.eq_ignore_ascii_case(&app.login) {
         return Err(Failure::Refused(format!(
             "Installation {} of App {} belongs to the account {}, not to {}: correct `githubApp.installationId` or `githubApp.login`.",
             found.id,
             shown(app.id),
             shown(&found.account.login),
-            shown(app.login)
+            shown(&app.login)
         )));
     }
     if found.suspended_at.is_some() {

@@ -12,10 +12,13 @@ const MADE: &str = r#"{"token":"ghs_fake","expires_at":"2026-12-24T10:00:00Z"}"#
 
 fn ask(fake: &Fake, key: &str, url: &str, installation: Option<u64>) -> Result<String, String> {
     let key = Secret::new(key.into());
-    let app = App { id: "Iv1.0000", key: &key, login: "octo-org", installation };
+    let app = App { id: "Iv1.0000", key: &key, login: "octo-org".into(), installation };
     let url = RegistrationUrl::parse(url).unwrap();
     match installation_token(&fake.client(9), &app, &url) {
-        Ok(token) => Ok(token.expose().into()),
+        Ok(made) => {
+            assert_eq!(made.expires, Some(1_798_106_400));
+            Ok(made.token.expose().into())
+        }
         Err(Failure::Refused(text)) => Err(text),
         Err(other) => panic!("{other:?}"),
     }

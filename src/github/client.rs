@@ -86,6 +86,21 @@ impl<'a> Client<'a> {
         self.surroundings.now()
     }
 
+    /// How long everything together may take.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Waits for something else than GitHub.
+    ///
+    /// # Errors
+    ///
+    /// Nobody waits for the answer any more.
+    pub fn wait(&self, time: Duration) -> Result<(), Failure> {
+        if self.stays(time) { Ok(()) } else { Err(Failure::AskerGone) }
+    }
+
     /// Whether whoever asked is still there.
     #[must_use]
     pub fn asker_is_there(&self) -> bool {

@@ -46,6 +46,9 @@ pub enum Made {
     New(Jit),
     /// There is one of that name already.
     NameTaken,
+    /// It was not made, and that may be because there is no such group; [`super::Api::refused`] tells what it means
+    /// otherwise.
+    Refused(Response),
 }
 
 /// Reads a good answer about the runner that was to be called `wanted`.

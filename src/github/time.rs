@@ -48,6 +48,13 @@ pub fn expiration(text: &str) -> Option<u64> {
     seconds(date, clock, offset(zone)?)
 }
 
+/// A time in a body, such as `2026-12-24T10:00:00Z`, in seconds since 1970.
+#[must_use]
+pub fn instant(text: &str) -> Option<u64> {
+    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    expiration(&format!("{date} {clock} UTC"))
+}
+
 /// How many seconds a zone is ahead.
 fn offset(zone: &str) -> Option<i64> {
     if matches!(zone, "UTC" | "GMT" | "Z") {
@@ -94,6 +101,14 @@ mod tests {
             ("2026-12-24 10:00:00 ü", None),
         ] {
             assert_eq!(expiration(text), time, "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_are_read() {
+        assert_eq!(instant("2026-12-24T10:00:00Z"), Some(1_798_106_400));
+        for text in ["2026-12-24T10:00:00", "2026-12-24 10:00:00Z", "2026-12-24T10:00Z", "Z", "TZ", ""] {
+            assert_eq!(instant(text), None, "{text}");
         }
     }
 

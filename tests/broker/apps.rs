@@ -9,7 +9,8 @@ use crate::harness::{NAME, Stand};
 const REPOSITORY: &str = "https://github.com/octo-org/example";
 const ORGANIZATION: &str = "https://github.com/octo-org";
 
-fn app() -> App {
+/// An App with an installation.
+pub fn app() -> App {
     let permissions = ["administration", "organization_self_hosted_runners"].map(|name| (name.into(), "write".into()));
     App {
         id: 5,
@@ -26,7 +27,8 @@ fn app() -> App {
     }
 }
 
-fn stand(url: &str, app: App) -> Stand {
+/// A runner that this App registers.
+pub fn stand(url: &str, app: App) -> Stand {
     let mut stand = Stand::at(url);
     stand.github.change(|state| (state.pats.clear(), state.apps.push(app))).unwrap();
     stand.manifest["registration"]["tokenFile"] = Value::Null;

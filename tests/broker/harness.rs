@@ -1,7 +1,9 @@
 //! A GitHub, a manifest, a credential and a ledger entry, and a broker that is asked with them.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,8 @@ pub struct Stand {
     pub manifest: Value,
     pub ledger: Value,
     pub credential: String,
+    /// The directory that brokers of the credential share, if there is one.
+    pub runtime: Option<PathBuf>,
     directory: TempDir,
 }
 
@@ -47,7 +51,20 @@ impl Stand {
         manifest["registration"]["ephemeral"] = json!(true);
         manifest["registration"]["url"] = json!(URL);
         let directory = tempfile::tempdir().unwrap();
-        Self { github, manifest, ledger: Value::Null, credential: PAT.into(), directory }
+        Self { github, manifest, ledger: Value::Null, credential: PAT.into(), runtime: None, directory }
+    }
+
+    /// The same with a directory to share, as systemd makes it.
+    pub fn sharing(self) -> Self {
+        let runtime = self.directory.path().join("runtime");
+        DirBuilder::new().mode(0o700).create(&runtime).unwrap();
+        Self { runtime: Some(runtime), ..self }
+    }
+
+    /// The files that brokers share whose names begin so.
+    pub fn shared(&self, prefix: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.runtime.as_ref().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix)).collect()
     }
 
     /// The same for another address.
@@ -81,17 +98,22 @@ impl Stand {
 
     /// The program with everything that systemd would give it.
     pub fn program(&self) -> Command {
-        let (manifest, credentials) =
-            (self.directory.path().join("manifest"), self.directory.path().join("credentials"));
+        let name = self.manifest["registration"]["name"].as_str().unwrap_or_default();
+        // One for each runner, so that several can be asked at once.
+        let manifest = self.directory.path().join(format!("manifest-{name}"));
+        let credentials = self.directory.path().join("credentials");
         fs::create_dir_all(&credentials).unwrap();
-        fs::write(&manifest, self.manifest.to_string()).unwrap();
-        fs::write(credentials.join("credential"), &self.credential).unwrap();
+        write(&manifest, &self.manifest.to_string());
+        write(&credentials.join("credential"), &self.credential);
         let ledger = if self.ledger.is_null() { String::new() } else { self.ledger.to_string() };
-        fs::write(credentials.join("ledger"), ledger).unwrap();
+        write(&credentials.join("ledger"), &ledger);
         let mut command = Command::new(env!("CARGO_BIN_EXE_github-runnerctl"));
         command.arg("broker").arg("--manifest").arg(manifest).env_clear();
         command.env("CREDENTIALS_DIRECTORY", credentials).env("https_proxy", self.github.proxy_url().unwrap());
         command.env("SSL_CERT_FILE", self.github.ca_file().unwrap());
+        if let Some(runtime) = &self.runtime {
+            command.env("RUNTIME_DIRECTORY", runtime);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -122,6 +144,7 @@ impl Stand {
             assert!(!text.contains(self.credential.trim()) && !text.contains("PRIVATE KEY"), "{text}");
         }
         assert!(!told.journal.contains("ghs_") && !told.journal.contains("AFAKE"), "{}", told.journal);
+        assert!(!answer.contains("ghs_"), "{answer}");
         for record in self.github.records() {
             assert!(!record.secret_in_path, "{}", record.path);
             assert_eq!(record.authorization.as_ref().unwrap().scheme, "Bearer");
@@ -173,6 +196,14 @@ impl Told {
             other => panic!("{other:?}\n{}", self.journal),
         }
     }
+}
+
+/// Writes a file, but never one that is right already: a broker could be reading it.
+fn write(path: &Path, content: &str) {
+    if fs::read_to_string(path).is_ok_and(|present| present == content) {
+        return;
+    }
+    fs::write(path, content).unwrap();
 }
 
 /// Starts `program` and gives it `question`.
