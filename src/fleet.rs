@@ -23,7 +23,7 @@ pub struct Fleet {
     pub instances: Vec<Declared>,
     /// Whether a runner that is offline, has one of our names and is in no ledger may be deleted.
     pub delete_unknown_offline: bool,
-    /// Where metrics are written for node_exporter.
+    /// Where metrics are written for `node_exporter`.
     pub textfile_directory: Option<PathBuf>,
     /// The sandbox of a broker, as properties of systemd, for a runner that has none any more.
     pub broker_properties: Vec<String>,

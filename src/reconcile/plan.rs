@@ -137,9 +137,8 @@ fn due(found: &Situation, wanted: &Wanted, since: u64, now: u64) -> Decision {
         Server::Lists(Some(seen)) if seen.busy => Decision::Leave(Why::Busy),
         Server::Lists(_) => match found.known.as_ref().and_then(|known| known.runner.as_ref()) {
             Some(runner) if wanted.registers_anew => Decision::RetireThenRestart(runner.clone()),
-            Some(_) => Decision::Restart(Cause::Changed),
-            // Between `configure` and `record` a unit is not active, so this one lost its entry.
-            None => Decision::Restart(Cause::Changed),
+            // Without one the entry got lost: between `configure` and `record` a unit is not active.
+            _ => Decision::Restart(Cause::Changed),
         },
     }
 }
