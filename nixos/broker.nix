@@ -27,22 +27,9 @@ let
   hardening = import ./hardening.nix;
 
   credential = import ./secret.nix runner;
+  waysOf = import ./ways.nix { inherit lib; };
   # Names a credential by its file.
   hash = builtins.substring 0 12 (builtins.hashString "sha256" credential);
-
-  # How to reach the server, and whom to believe there. The rest of what a job
-  # gets is none of the broker's business.
-  ways = [
-    "HTTPS_PROXY"
-    "HTTP_PROXY"
-    "NIX_SSL_CERT_FILE"
-    "NO_PROXY"
-    "SSL_CERT_DIR"
-    "SSL_CERT_FILE"
-    "http_proxy"
-    "https_proxy"
-    "no_proxy"
-  ];
 
   # Where jobs and other requests leave traces.
   closed = [
@@ -97,7 +84,7 @@ in
       CollectMode = "inactive-or-failed";
       DefaultDependencies = false;
     };
-    environment = proxy // lib.filterAttrs (name: _: builtins.elem name ways) runner.extraEnvironment;
+    environment = proxy // waysOf runner;
 
     serviceConfig = hardening.broker // {
       ExecStart = lib.concatMapStringsSep " " argument [

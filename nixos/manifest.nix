@@ -2,7 +2,11 @@
 # (version 2). Checked in its own build by the program that will read it at run
 # time, so that a configuration it would refuse never reaches a machine. Holds paths of
 # secrets, never secrets: the store is readable by everyone.
-{ helper, pkgs }:
+{
+  helper,
+  lib,
+  pkgs,
+}:
 
 instance: runner:
 
@@ -41,6 +45,8 @@ pkgs.writeTextFile {
           inherit (runner.githubApp) id installationId login;
           privateKeyFile = place runner.githubApp.privateKeyFile;
         };
+    # For the time when there is no broker unit any more, but registrations to take back.
+    brokerEnvironment = import ./ways.nix { inherit lib; } runner;
     # Seconds between two registrations of which the first was of no use.
     registrationInterval = 60;
     listener = "${runner.package}/bin/Runner.Listener";

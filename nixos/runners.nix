@@ -21,7 +21,7 @@ let
   helper = config.services.github-runner-helper.package;
   runnerctl = config.services.github-runnerctl.package;
 
-  manifestOf = import ./manifest.nix { inherit helper pkgs; };
+  manifestOf = import ./manifest.nix { inherit helper lib pkgs; };
   unitOf = import ./service.nix {
     inherit
       helper

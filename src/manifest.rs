@@ -3,6 +3,7 @@
 //! The module writes it and has the helper check it in the same build, so both must come from one release.
 //! Reading the file is the caller's business; nothing here touches the file system.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -35,6 +36,9 @@ pub struct Manifest {
     pub re_register_on_token_change: bool,
     /// The shortest time between two registrations of which the first was of no use, in seconds.
     pub registration_interval: u64,
+    /// By which variables its broker reaches the server.
+    #[serde(default)]
+    pub broker_environment: BTreeMap<String, String>,
     /// The absolute path of `Runner.Listener`.
     pub listener: PathBuf,
 }
@@ -49,6 +53,9 @@ pub struct CredentialPlace {
     pub token_type: TokenType,
     /// An App, in place of a token.
     pub github_app: Option<GithubApp>,
+    /// By which variables the server is reached, such as a proxy.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
 }
 
 impl CredentialPlace {
@@ -107,6 +114,7 @@ impl Manifest {
             token_file: self.registration.token_file.clone(),
             token_type: self.token_type,
             github_app: self.github_app.clone(),
+            environment: self.broker_environment.clone(),
         }
     }
 

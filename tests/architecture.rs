@@ -101,7 +101,10 @@ fn root_steps_start_no_process_and_open_no_connection() {
         assert!(!processes || may_start, "{relative} can start processes");
         assert!(!text.contains("std::net") && !text.contains("nix::sys::socket"), "{relative} can open connections");
         let socket = text.contains("os::unix::net");
-        assert!(!socket || matches!(relative.as_str(), "ask.rs" | "backend/door.rs"), "{relative} can speak to others than the broker of its runner");
+        assert!(
+            !socket || matches!(relative.as_str(), "ask.rs" | "backend/door.rs"),
+            "{relative} can speak to others than the broker of its runner"
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 //! A socket in a directory of root, and for each connection one transient service of systemd that has it as its standard
 //! input and output, as the broker's own units would. So whoever asks notices no difference.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -25,12 +26,18 @@ pub struct Door {
 }
 
 impl Door {
-    /// Opens a door at `socket`, behind which `program` answers in a sandbox of these properties of systemd.
+    /// Opens a door at `socket`, behind which `program` answers in a sandbox of these properties of systemd, with these
+    /// variables.
     ///
     /// # Errors
     ///
     /// If the socket cannot be made.
-    pub fn open(socket: PathBuf, properties: &[String], program: &[OsString]) -> Result<Self> {
+    pub fn open(
+        socket: PathBuf,
+        properties: &[String],
+        environment: &BTreeMap<String, String>,
+        program: &[OsString],
+    ) -> Result<Self> {
         let fault = || format!("Failed to open {}", socket.display());
         match std::fs::remove_file(&socket) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(fault),
@@ -42,6 +49,7 @@ impl Door {
             .into_iter()
             .map(OsString::from)
             .chain(properties.iter().map(|property| format!("--property={property}").into()))
+            .chain(environment.iter().map(|(name, value)| format!("--setenv={name}={value}").into()))
             .chain(["--".into()])
             .chain(program.iter().cloned())
             .collect();

@@ -152,7 +152,7 @@ fn owes(runner: &Runner, why: &str) -> String {
 
 /// A manifest for what a former runner still needs: asking the server about what its entry names.
 fn manifest_text(entry: &Ledger, instance: &InstanceName) -> Result<String, String> {
-    let Some(CredentialPlace { token_file, token_type, github_app }) = entry.credential.clone() else {
+    let Some(CredentialPlace { token_file, token_type, github_app, environment }) = entry.credential.clone() else {
         return Err("its entry is of an older release, which did not note the credential".into());
     };
     let mut registration = entry.registration.clone();
@@ -172,6 +172,7 @@ fn manifest_text(entry: &Ledger, instance: &InstanceName) -> Result<String, Stri
         "githubApp": github_app,
         "method": null,
         "reRegisterOnTokenChange": true,
+        "brokerEnvironment": environment,
         "registrationInterval": INTERVAL,
         "listener": "/nonexistent",
     });
@@ -197,7 +198,7 @@ fn open(
     let doors = places.runtime.join("doors");
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&doors);
     made.with_context(|| format!("Failed to make {}", doors.display()))?;
-    Door::open(doors.join(instance.as_str()), &properties, &program)
+    Door::open(doors.join(instance.as_str()), &properties, &place.environment, &program)
 }
 
 /// Writes the manifest where the broker's own user can read it. It holds no secret.

@@ -173,6 +173,7 @@ in
 
   # What the manifest of every instance is built from.
   manifests = builtins.mapAttrs (import ../../nixos/manifest.nix {
+    inherit lib;
     inherit pkgs;
     helper = config.services.github-runner-helper.package;
   }) instances;

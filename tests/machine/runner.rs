@@ -16,7 +16,7 @@ const MANIFESTS: &str = "/run/machine-tests";
 pub struct Runner<'a> {
     machine: &'a Machine,
     /// The attribute name.
-    pub name: &'static str,
+    pub name: String,
     /// The unit's name.
     pub unit: String,
     cursor: String,
@@ -24,10 +24,16 @@ pub struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     /// A runner with a fresh access token that the server accepts.
-    pub fn new(machine: &'a Machine, name: &'static str) -> Result<Self> {
-        let unit = format!("github-runner-{name}.service");
-        let mut runner = Self { machine, name, unit, cursor: String::new() };
+    pub fn new(machine: &'a Machine, name: &str) -> Result<Self> {
+        let runner = Self::of_entry(machine, name)?;
         runner.set_token(&format!("ghp_fake{}{name}", "0".repeat(20)))?;
+        Ok(runner)
+    }
+
+    /// A runner whose credential belongs to its entry.
+    pub fn of_entry(machine: &'a Machine, name: &str) -> Result<Self> {
+        let unit = format!("github-runner-{name}.service");
+        let mut runner = Self { machine, name: name.into(), unit, cursor: String::new() };
         runner.mark()?;
         Ok(runner)
     }
@@ -140,7 +146,7 @@ impl<'a> Runner<'a> {
 
     /// The ids of the runners that the server lists under this name.
     pub fn listed(&self) -> Result<Vec<u64>> {
-        let all = self.machine.github.runners(self.name)?;
+        let all = self.machine.github.runners(&self.name)?;
         Ok(all.iter().filter_map(|runner| runner["id"].as_u64()).collect())
     }
 

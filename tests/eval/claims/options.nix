@@ -189,6 +189,7 @@ in
       githubApp = null;
       method = null;
       reRegisterOnTokenChange = true;
+      brokerEnvironment = { };
       registrationInterval = 60;
       listener = "${pkgs.github-runner}/bin/Runner.Listener";
     };
@@ -220,6 +221,7 @@ in
         githubApp = null;
         method = "configure";
         reRegisterOnTokenChange = false;
+        brokerEnvironment = { };
         registrationInterval = 60;
         listener = "${pkgs.github-runner}/bin/Runner.Listener";
       };

@@ -80,7 +80,10 @@ in
     expected = [ ];
     actual =
       let
-        told = (fleetOf (host { runners.one = runner; })).brokerProperties;
+        told =
+          (fleetOf (host {
+            runners.one = runner;
+          })).brokerProperties;
         unit = lib.splitString "\n" (builtins.readFile (../golden + "/broker@.service"));
         isSandbox = line: lib.any (name: lib.hasPrefix "${name}=" line) sandbox;
         sandbox = builtins.attrNames (

@@ -13,7 +13,11 @@ use crate::tools::{names, run, set_mode, wait_for};
 const KEY: &str = include_str!("../../stand-ins/github/app-key.pem");
 const PUBLIC_KEY: &str = include_str!("../../stand-ins/github/app-public-key.pem");
 
-pub fn app(machine: &Machine) -> Result<()> {
+/// Gives the machine the key of an App, and lets the server know the App; once.
+pub fn install_app(machine: &Machine) -> Result<()> {
+    if fs::exists("/run/secrets/app.pem")? {
+        return Ok(());
+    }
     fs::write("/run/secrets/app.pem", KEY)?;
     set_mode("/run/secrets/app.pem", 0o400)?;
     for line in KEY.lines().filter(|line| !line.starts_with('-')).take(3) {
@@ -26,7 +30,11 @@ pub fn app(machine: &Machine) -> Result<()> {
         &json!({ "id": 7, "client-id": "Iv23fakeFAKEfakeFAKE", "public-key": PUBLIC_KEY, "installations": [
             { "id": 70, "account": "octo-org", "account-type": "Organization", "permissions": permissions, "suspended": false }
         ] }),
-    )?;
+    )
+}
+
+pub fn app(machine: &Machine) -> Result<()> {
+    install_app(machine)?;
     let mut runner = Runner::new(machine, "app")?;
     runner.restart()?;
     let id = runner.settles()?;

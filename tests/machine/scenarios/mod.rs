@@ -3,6 +3,7 @@
 mod broker;
 mod changes;
 mod faults;
+mod fleet;
 mod hostile;
 mod kills;
 mod life;
@@ -46,6 +47,13 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("every_exit_code_has_its_consequence", recovery::exit_codes),
     ("a_session_conflict_that_stays_gets_a_fresh_identity", recovery::conflict),
     ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
+    ("a_removed_runner_disappears_when_it_is_idle", fleet::removed),
+    ("a_switch_of_twenty_runners_ends_no_job", fleet::ends_no_job),
+    ("ten_passes_without_a_server_change_nothing", fleet::ten_passes_down),
+    ("two_passes_at_once_are_one", fleet::two_at_once),
+    ("a_reboot_during_a_drain_needs_no_restart_afterwards", fleet::reboot_during_a_drain),
+    ("an_unknown_offline_runner_is_told_and_deleted_only_if_asked", fleet::unknown),
+    ("what_github_does_not_list_is_restarted", fleet::deleted_while_running),
     ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
     ("a_hostile_state_directory_harms_nobody", hostile::state),
 ];
