@@ -31,6 +31,9 @@ struct Arguments {
     /// Run only scenarios whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
+    /// Run only this part: `runners` or `fleets`
+    #[arg(long, value_name = "PART", default_value = "")]
+    part: String,
 }
 
 /// What scenarios work with.
@@ -48,10 +51,10 @@ fn main() -> Result<ExitCode> {
     tools::set_mode("/run/secrets", 0o700)?;
     let machine = Machine { github: Github::start(&arguments.stand_ins)?, secrets: Watch::start() };
     let (mut passed, mut failed) = (0, 0);
-    for (name, scenario) in scenarios::ALL {
-        if !name.contains(&arguments.only) {
-            continue;
-        }
+    let is_wanted = |part: &str| arguments.part.is_empty() || arguments.part == part;
+    ensure!(scenarios::PARTS.iter().any(|(part, _)| is_wanted(part)), "there is no part {:?}", arguments.part);
+    let wanted = scenarios::PARTS.iter().filter(|(part, _)| is_wanted(part)).flat_map(|(_, scenarios)| *scenarios);
+    for (name, scenario) in wanted.filter(|(name, _)| name.contains(&arguments.only)) {
         let start = Instant::now();
         let result =
             scenario(&machine).and_then(|()| machine.secrets.check()).and_then(|()| machine.github.check_addresses());

@@ -18,8 +18,11 @@ use crate::Machine;
 /// A scenario fails by returning an error.
 pub type Scenario = fn(&Machine) -> Result<()>;
 
-/// In the order in which they run. Each uses a runner of its own.
-pub const ALL: &[(&str, Scenario)] = &[
+/// What a machine can be asked to run, because all of it takes one machine long.
+pub const PARTS: &[(&str, &[(&str, Scenario)])] = &[("runners", RUNNERS), ("fleets", FLEETS)];
+
+/// About single runners, in the order in which they run.
+const RUNNERS: &[(&str, Scenario)] = &[
     ("a_first_start_registers_records_and_links", life::first_start),
     ("an_unchanged_restart_keeps_the_registration", life::unchanged_restart),
     ("a_stop_during_a_job_keeps_the_registration", life::stop_during_a_job),
@@ -47,6 +50,12 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("every_exit_code_has_its_consequence", recovery::exit_codes),
     ("a_session_conflict_that_stays_gets_a_fresh_identity", recovery::conflict),
     ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
+    ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
+    ("a_hostile_state_directory_harms_nobody", hostile::state),
+];
+
+/// About many runners at once, and about passes over them.
+const FLEETS: &[(&str, Scenario)] = &[
     ("a_removed_runner_disappears_when_it_is_idle", fleet::removed),
     ("a_switch_of_twenty_runners_ends_no_job", fleet::ends_no_job),
     ("ten_passes_without_a_server_change_nothing", fleet::ten_passes_down),
@@ -54,6 +63,4 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("a_reboot_during_a_drain_needs_no_restart_afterwards", fleet::reboot_during_a_drain),
     ("an_unknown_offline_runner_is_told_and_deleted_only_if_asked", fleet::unknown),
     ("what_github_does_not_list_is_restarted", fleet::deleted_while_running),
-    ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
-    ("a_hostile_state_directory_harms_nobody", hostile::state),
 ];
