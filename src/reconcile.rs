@@ -59,6 +59,16 @@ pub fn open_ledger(places: &Places) -> Result<Option<LedgerDirectory>> {
     dir.map(open).transpose()
 }
 
+/// Reads what the last pass remembered, without making the directory for it.
+///
+/// # Errors
+///
+/// As [`Place::walk`] and [`Place::open`].
+pub fn read_memory(places: &Places) -> Result<Memory> {
+    let dir = Place::walk(&places.memory)?.open()?;
+    Ok(dir.map_or_else(Memory::default, |dir| Memory::load(&dir)))
+}
+
 /// Makes one pass.
 ///
 /// # Errors
@@ -79,6 +89,9 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     let mut memory = Memory::load(&dir);
     let time = now()?;
     let host = gather(fleet, Some(&ledgers), units, &places.sockets, &mut memory, time)?;
+    for why in host.unreadable.values() {
+        warn!("{why}");
+    }
     // What was found is worth more than what is done about it.
     memory.runners.retain(|name, _| host.runners.iter().any(|found| found.instance.as_str() == name));
     let mut hands = Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, now: time };
