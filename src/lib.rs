@@ -31,6 +31,7 @@
 //! | `fleet` | `model` | file system, processes, network, clock, environment |
 //! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `retire`, `attempt`, `fleet`, `backend` | processes (but by `backend`), network |
+//! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -66,5 +67,7 @@ pub mod runner;
 pub mod settle;
 pub mod start;
 pub mod state;
+#[cfg(feature = "ctl")]
+pub mod status;
 pub mod sys;
 pub mod unit;
