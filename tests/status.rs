@@ -17,7 +17,7 @@ use anyhow::Result;
 use github_runners::backend::{Activity, Unit, Units};
 use github_runners::fleet::Fleet;
 use github_runners::protocol::{Answer, Outcome, Seen};
-use github_runners::reconcile::Places;
+use github_runners::reconcile::{self, Places};
 use github_runners::status::{RegistrationState, Report, Screen, json_text, look, text};
 use serde_json::{Value, json};
 
@@ -174,4 +174,17 @@ fn a_thousand_runners_cost_one_question() {
     println!("looked at 1000 runners in {looked:?}, told about them in {told:?}");
     assert!(report.well && host.questions.load(Ordering::SeqCst) == 1);
     assert!(table.lines().count() > 1_000 && json.contains("builder-1000"));
+}
+
+#[test]
+fn a_pass_writes_its_figures_where_the_collector_looks() {
+    let host = Host::new(2, |_| true);
+    reconcile::run(&host.fleet, &Running, &host.places).unwrap();
+    let file = host.directory.path().join("textfiles/github-runners.prom");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("github_runner_online{runner=\"builder-2\"} 1\n"), "{text}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions(), std::os::unix::fs::PermissionsExt::from_mode(0o100_644));
+    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    reconcile::run(&host.fleet, &Running, &host.places).unwrap();
 }

@@ -22,7 +22,7 @@ pub struct Report {
     pub at: u64,
     /// Whether no runner has a fault; the exit code is 0 then, and 1 if not.
     pub well: bool,
-    /// When the last reconcile pass ended.
+    /// When the last reconcile pass began.
     pub last_pass: Option<u64>,
     /// The declared runners, then the former ones that left a ledger entry, each by name.
     pub runners: Vec<Row>,
