@@ -101,7 +101,10 @@ fn root_steps_start_no_process_and_open_no_connection() {
         assert!(!processes || may_start, "{relative} can start processes");
         assert!(!text.contains("std::net") && !text.contains("nix::sys::socket"), "{relative} can open connections");
         let socket = text.contains("os::unix::net");
-        assert!(!socket || matches!(relative.as_str(), "ask.rs" | "backend/door.rs"), "{relative} can speak to others than the broker of its runner");
+        assert!(
+            !socket || matches!(relative.as_str(), "ask.rs" | "backend/door.rs"),
+            "{relative} can speak to others than the broker of its runner"
+        );
     }
 }
 
@@ -150,7 +153,9 @@ fn the_helper_depends_on_the_core_crates_only() {
 #[test]
 fn the_helper_links_nothing_that_could_reach_the_network() {
     let all = crates_of_the_helper("99");
-    for foreign in ["clap", "comfy-table", "crossterm", "http", "jsonwebtoken", "ring", "rustls", "rustls-native-certs", "ureq"] {
+    for foreign in
+        ["clap", "comfy-table", "crossterm", "http", "jsonwebtoken", "ring", "rustls", "rustls-native-certs", "ureq"]
+    {
         assert!(!all.contains(foreign), "the helper links {foreign}");
     }
 }
