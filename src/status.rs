@@ -26,6 +26,9 @@ pub use report::{
 };
 pub use text::{Screen, text};
 
+/// A table that is folded to less than this is harder to read than one whose lines the terminal breaks.
+const NARROWEST: u16 = 40;
+
 /// Something is wrong with a runner.
 const UNWELL: u8 = 1;
 /// The host could not be looked at; also what a wrong command line ends with.
@@ -81,7 +84,8 @@ fn screen() -> Screen {
         return Screen::default();
     }
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    Screen { width: comfy_table::Table::new().width(), colours: !plain }
+    let width = comfy_table::Table::new().width().filter(|width| *width >= NARROWEST);
+    Screen { width, colours: !plain }
 }
 
 fn print(text: &str) -> Result<()> {

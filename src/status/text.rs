@@ -9,8 +9,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 
 use super::judge::WARNED;
 use super::report::{
-    Configuration, ConfigurationState, CredentialKind, CredentialNow, Registration, RegistrationState, Report, Row,
-    UnitState,
+    Configuration, ConfigurationState, CredentialKind, CredentialNow, RegistrationState, Report, Row, UnitState,
 };
 use crate::fleet::RestartPolicy;
 use crate::ledger::ExitKind;
@@ -91,7 +90,7 @@ fn cells(row: &Row, now: u64) -> [Marked; 7] {
     [
         (row.instance.clone(), name),
         unit(row, now),
-        registration(&row.registration, row.declared),
+        registration(row),
         configuration(row, now),
         last_exit(row, now),
         credential(&row.credential, now),
@@ -112,18 +111,24 @@ fn unit(row: &Row, now: u64) -> Marked {
     (format!("{word}{since}"), mark)
 }
 
-fn registration(registration: &Registration, declared: bool) -> Marked {
+fn registration(row: &Row) -> Marked {
+    let registration = &row.registration;
     let (word, mark) = match registration.state {
         RegistrationState::Online => ("online", Mark::Good),
         RegistrationState::Busy => ("busy", Mark::Good),
         RegistrationState::Offline => ("offline", Mark::Bad),
-        RegistrationState::Missing if !declared => ("gone", Mark::Plain),
+        RegistrationState::Missing if !row.declared => ("gone", Mark::Plain),
         RegistrationState::Missing => ("not listed", Mark::Bad),
         RegistrationState::None => ("none", Mark::Plain),
         RegistrationState::Unknown => ("unknown", Mark::Waits),
     };
     let id = registration.id.map_or_else(String::new, |id| format!("{id} "));
-    let why = registration.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    let why = match &registration.why {
+        None => String::new(),
+        // Long, and told once.
+        Some(why) if row.faults.iter().any(|fault| fault.ends_with(why)) => ", see below".into(),
+        Some(why) => format!(": {why}"),
+    };
     (format!("{id}{word}{why}"), mark)
 }
 
@@ -158,8 +163,9 @@ fn credential(credential: &CredentialNow, now: u64) -> Marked {
         CredentialKind::RegistrationToken => "registration token",
         CredentialKind::Unknown => "unknown",
     };
-    if let Some(fault) = &credential.fault {
-        return (format!("{kind}: {fault}"), Mark::Bad);
+    if credential.fault.is_some() {
+        // Long, and told below.
+        return ("unusable, see below".into(), Mark::Bad);
     }
     match credential.expires {
         None => (kind.into(), Mark::Plain),

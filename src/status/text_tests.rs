@@ -1,7 +1,7 @@
 //! What people see.
 
 use super::*;
-use crate::status::Report;
+use crate::status::{Registration, Report};
 
 /// Rows as people meet them, from the pinned report.
 fn report() -> Report {
@@ -60,6 +60,19 @@ fn a_program_gets_one_line_for_each_runner() {
     builder-2: is to be restarted
     old: is not configured any more
     ");
+}
+
+#[test]
+fn what_is_told_below_is_not_told_in_the_table() {
+    let mut report = report();
+    let row = &mut report.runners[1];
+    (row.registration.state, row.registration.why) = (RegistrationState::Unknown, Some("no route".into()));
+    let told = |row: &Row| registration(row).0;
+    assert_eq!(told(row), "22 unknown: no route");
+    row.faults = vec!["runs, but it is not known whether GitHub sees it: no route".into()];
+    assert_eq!(told(row), "22 unknown, see below");
+    row.credential.fault = Some("Token file /t is empty".into());
+    assert_eq!(credential(&row.credential, 0).0, "unusable, see below");
 }
 
 #[test]
