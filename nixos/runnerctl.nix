@@ -3,12 +3,15 @@
 # does. All of Cargo's tests run in its build.
 {
   lib,
+  installShellFiles,
   rustPlatform,
+  stdenv,
   strace,
 }:
 
 let
   common = import ./cargo.nix { inherit lib; };
+  canRun = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
 in
 rustPlatform.buildRustPackage (
   common
@@ -18,6 +21,23 @@ rustPlatform.buildRustPackage (
       "--bin"
       "github-runnerctl"
     ];
+
+    nativeBuildInputs = [ installShellFiles ];
+
+    # Man pages and completions are written by a program of the same sources; where it
+    # cannot run there are none. Not in the build before, whose program would get the
+    # features that tests want of their crates.
+    postBuild = lib.optionalString canRun ''
+      cargo run --offline --profile "$cargoBuildType" --example command-line-documents \
+        --target ${stdenv.hostPlatform.rust.rustcTargetSpec} -- documents
+    '';
+    postInstall = lib.optionalString canRun ''
+      installManPage documents/man/*.8
+      installShellCompletion \
+        --bash documents/completions/github-runnerctl.bash \
+        --fish documents/completions/github-runnerctl.fish \
+        --zsh documents/completions/_github-runnerctl
+    '';
 
     # Tests kill the helper at every system call.
     nativeCheckInputs = [ strace ];

@@ -7,6 +7,9 @@ github-runnerctl.overrideAttrs {
   pname = "github-runner-stand-ins";
   cargoBuildFlags = [ "--examples" ];
   doCheck = false;
+  # No documents.
+  postBuild = "";
+  postInstall = "";
 
   # Beside each program Cargo leaves a copy with a hash in its name.
   installPhase = ''

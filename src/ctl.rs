@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::backend::Systemd;
 use crate::reconcile::Places;
-use crate::{broker, journal, reconcile};
+use crate::{broker, journal, reconcile, status};
 
 /// Where the module puts the fleet file.
 const FLEET: &str = "/etc/github-runners/fleet.json";
 
 /// Speaks to GitHub for the runners of this host.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "github-runnerctl", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +34,21 @@ enum Command {
         #[arg(long, default_value = FLEET)]
         fleet: PathBuf,
     },
+    /// Show what every runner of this host is doing; the exit code is 0 only if all is well
+    Status {
+        /// Print the same as JSON, for programs
+        #[arg(long)]
+        json: bool,
+        /// Which runners this host should have, as JSON
+        #[arg(long, default_value = FLEET)]
+        fleet: PathBuf,
+    },
+}
+
+/// The command line, for what documents it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the program with the arguments of the process.
@@ -45,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Broker { manifest } => broker::run(&manifest),
         Command::Reconcile { fleet } => reconcile::read_fleet(&fleet)
             .and_then(|fleet| reconcile::run(&fleet, &Systemd::default(), &Places::default())),
+        Command::Status { json, fleet } => return status::run(&fleet, json),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,10 +74,9 @@ pub fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -30,7 +30,9 @@
 //! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github` | state, work and logs directories, processes |
 //! | `fleet` | `model` | file system, processes, network, clock, environment |
 //! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
-//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `retire`, `attempt`, `fleet`, `backend` | processes (but by `backend`), network |
+//! | `metrics` | `sys` | knowledge of runners, processes, network |
+//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
+//! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -52,6 +54,8 @@ pub mod github;
 pub mod journal;
 pub mod ledger;
 pub mod manifest;
+#[cfg(feature = "ctl")]
+pub mod metrics;
 pub mod model;
 pub mod pace;
 pub mod plan;
@@ -66,5 +70,7 @@ pub mod runner;
 pub mod settle;
 pub mod start;
 pub mod state;
+#[cfg(feature = "ctl")]
+pub mod status;
 pub mod sys;
 pub mod unit;

@@ -9,13 +9,15 @@ mod registration;
 mod shown;
 mod token;
 mod url;
+mod version;
 
 pub use app::GithubApp;
-pub use date::{date, date_and_time};
+pub use date::{date, date_and_time, span};
 pub(crate) use registration::system_directory_in;
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,
 };
-pub use shown::shown;
+pub use shown::{plain, shown};
 pub use token::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind, hex};
 pub use url::{RegistrationUrl, Scope};
+pub use version::package_version;

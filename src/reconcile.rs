@@ -5,10 +5,13 @@
 //! leaves nothing that the next one does not find.
 
 mod act;
+mod figures;
 mod former;
 mod gather;
 mod memory;
 mod plan;
+#[cfg(test)]
+pub(crate) mod sample;
 mod situation;
 mod unknown;
 
@@ -59,6 +62,16 @@ pub fn open_ledger(places: &Places) -> Result<Option<LedgerDirectory>> {
     dir.map(open).transpose()
 }
 
+/// Reads what the last pass remembered, without making the directory for it.
+///
+/// # Errors
+///
+/// As [`Place::walk`] and [`Place::open`].
+pub fn read_memory(places: &Places) -> Result<Memory> {
+    let dir = Place::walk(&places.memory)?.open()?;
+    Ok(dir.map_or_else(Memory::default, |dir| Memory::load(&dir)))
+}
+
 /// Makes one pass.
 ///
 /// # Errors
@@ -79,8 +92,12 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     let mut memory = Memory::load(&dir);
     let time = now()?;
     let host = gather(fleet, Some(&ledgers), units, &places.sockets, &mut memory, time)?;
+    for why in host.unreadable.values() {
+        warn!("{why}");
+    }
     // What was found is worth more than what is done about it.
-    memory.runners.retain(|name, _| host.runners.iter().any(|found| found.instance.as_str() == name));
+    let is_there = |name: &str| host.runners.iter().any(|found| found.instance.as_str() == name);
+    memory.runners.retain(|name, _| is_there(name) || host.unreadable.contains_key(name));
     let mut hands = Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, now: time };
     for found in &host.runners {
         let name = found.instance.as_str();
@@ -98,7 +115,14 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     unknown::look_after(&mut hands, &host, &unknown, fleet.delete_unknown_offline);
     memory.last_pass = Some(time);
     memory.took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    memory.save(&dir)
+    memory.save(&dir)?;
+    if let Some(directory) = &fleet.textfile_directory {
+        // What was taken back just now is not told any more: perhaps no pass follows.
+        let left = ledgers.instances()?;
+        let is_left = |found: &Found| found.configured.is_some() || left.contains(&found.instance);
+        figures::tell(directory, &figures::figures(&host, &memory, is_left));
+    }
+    Ok(())
 }
 
 /// Opens the directory in which passes remember, which is made if it is missing.

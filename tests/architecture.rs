@@ -153,7 +153,9 @@ fn the_helper_depends_on_the_core_crates_only() {
 #[test]
 fn the_helper_links_nothing_that_could_reach_the_network() {
     let all = crates_of_the_helper("99");
-    for foreign in ["clap", "http", "jsonwebtoken", "ring", "rustls", "rustls-native-certs", "ureq"] {
+    for foreign in
+        ["clap", "comfy-table", "crossterm", "http", "jsonwebtoken", "ring", "rustls", "rustls-native-certs", "ureq"]
+    {
         assert!(!all.contains(foreign), "the helper links {foreign}");
     }
 }

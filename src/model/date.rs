@@ -22,6 +22,17 @@ pub fn date_and_time(seconds: u64) -> String {
     format!("{} {:02}:{:02}:{:02} UTC", date(seconds), of_day / 3_600, of_day / 60 % 60, of_day % 60)
 }
 
+/// How long something took, in the largest unit that fits: `40 s`, `5 min`, `3 h`, `12 d`.
+#[must_use]
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +51,12 @@ mod tests {
         ] {
             assert_eq!(date(seconds), day);
         }
+    }
+
+    #[test]
+    fn spans_are_told_in_the_largest_unit_that_fits() {
+        let told = [0, 59, 60, 3_599, 3_600, 172_799, 172_800, u64::MAX].map(span);
+        assert_eq!(told, ["0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d", "213503982334601 d"]);
     }
 
     #[test]

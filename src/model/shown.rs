@@ -20,6 +20,18 @@ pub fn shown(text: &str) -> String {
     format!("\"{}\"{more}", short.escape_debug())
 }
 
+/// `text` with everything escaped that a terminal would not print but obey, on one line; quotes stay what they are.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut plain, c| {
+        match c {
+            '"' | '\'' | '\\' => plain.push(c),
+            c => plain.extend(c.escape_debug()),
+        }
+        plain
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,6 +42,12 @@ mod tests {
         assert_eq!(shown("a\n<0>b\u{1b}[31m"), r#""a\n<0>b\u{1b}[31m""#);
         assert_eq!(shown("https://x:ghp_fake@github.com/o/r"), "\"https://***@github.com/o/r\"");
         assert_eq!(shown(&"x".repeat(50_000)).len(), 200 + 2 + "…".len());
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(plain("the runner's \"name\" · ü"), "the runner's \"name\" · ü");
+        assert_eq!(plain("a\nb\u{1b}[2J\u{9b}m\u{202e}c"), r"a\nb\u{1b}[2J\u{9b}m\u{202e}c");
     }
 
     #[test]

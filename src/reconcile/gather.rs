@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use tracing::warn;
 
 use super::memory::{Memory, Standing};
 use super::situation::{Known, Server, Situation, Wanted};
@@ -71,6 +70,8 @@ pub struct Host {
     pub runners: Vec<Found>,
     /// The runners that the server lists, by address.
     pub lists: BTreeMap<String, Vec<Seen>>,
+    /// The runners about which something could not be read, with what that was.
+    pub unreadable: BTreeMap<String, String>,
 }
 
 /// Reads the host.
@@ -94,10 +95,11 @@ pub fn gather(
     let unit_names: Vec<String> = names.iter().map(unit::name).collect();
     let shown = units.show(&unit_names.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mut runners = Vec::new();
+    let mut unreadable = BTreeMap::new();
     for (instance, name) in names.into_iter().zip(unit_names) {
-        match read(fleet, ledgers, instance, name, &shown) {
+        match read(fleet, ledgers, instance.clone(), name, &shown) {
             Ok(found) => runners.push(found),
-            Err(error) => warn!("{error:#}"),
+            Err(error) => _ = unreadable.insert(instance.as_str().to_owned(), format!("{error:#}")),
         }
     }
     let lists = lists(&runners, sockets, memory, now);
@@ -105,7 +107,7 @@ pub fn gather(
         found.situation.server = server(found, &lists);
     }
     let lists = lists.into_iter().filter_map(|(url, list)| Some((url, list.ok()?))).collect();
-    Ok(Host { runners, lists })
+    Ok(Host { runners, lists, unreadable })
 }
 
 fn read(

@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 16 << 20;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Memory {
     version: u64,
-    /// When the last pass ended, in seconds since 1970.
+    /// When the last pass began, in seconds since 1970.
     pub last_pass: Option<u64>,
     /// How long it took, in milliseconds.
     pub took: u64,

@@ -1,0 +1,177 @@
+//! What a pass tells about the runners in figures. Labels are names of runners, paths of credentials and words of ours: what
+//! grows with every job or registration makes no series of its own.
+//!
+//! Figures that are not known are left out. The others say what the pass found when it began, so a debt that it paid is gone from
+//! the next one's.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::gather::{Found, Host};
+use super::memory::Memory;
+use super::situation::Server;
+use crate::backend::Activity;
+use crate::ledger::Ledger;
+use crate::manifest::CredentialPlace;
+use crate::metrics::{Kind, Labels, Page};
+use crate::model::package_version;
+
+/// The name of the file; the collector reads those that end so.
+pub const FILE: &str = "github-runners.prom";
+
+/// For what runners are restarted, as the memory counts it, and how it is told; what else it counts are removals.
+const RESTARTS: [(&str, &str); 4] =
+    [("changed", "changed"), ("deadline", "deadline"), ("missing", "missing"), ("offline", "offline")];
+const REMOVALS: [(&str, &str); 2] = [("removed", "former"), ("unknown", "unknown")];
+
+/// Writes everything that is known; `is_left` says which of the found runners are still there.
+#[must_use]
+pub fn figures(host: &Host, memory: &Memory, is_left: impl Fn(&Found) -> bool) -> Page {
+    let runners: Vec<&Found> = host.runners.iter().filter(|found| is_left(found)).collect();
+    let mut page = Page::default();
+    of_units(&mut page, &runners, memory);
+    of_registrations(&mut page, &runners);
+    of_credentials(&mut page, &runners, memory);
+    of_passes(&mut page, host, memory);
+    page
+}
+
+/// Adds one value for each runner about which it is known.
+fn each<V: std::fmt::Display>(
+    page: &mut Page,
+    runners: &[&Found],
+    (name, kind, help): (&str, Kind, &str),
+    value: impl Fn(&Found) -> Option<V>,
+) {
+    page.add(name, kind, help, runners.iter().filter_map(|found| Some((label(found), value(found)?))));
+}
+
+fn label(found: &Found) -> Labels<'_> {
+    vec![("runner", found.instance.as_str())]
+}
+
+fn entry(found: &Found) -> Option<&Ledger> {
+    found.ledger.as_ref()
+}
+
+fn of_units(page: &mut Page, runners: &[&Found], memory: &Memory) {
+    let up = ("github_runner_up", Kind::Gauge, "Whether the runner's unit is active.");
+    each(page, runners, up, |found| Some(u8::from(found.situation.unit.activity == Activity::Active)));
+    let busy = ("github_runner_busy", Kind::Gauge, "Whether the runner runs a job.");
+    each(page, runners, busy, |found| {
+        let seen = matches!(&found.situation.server, Server::Lists(Some(seen)) if seen.busy);
+        Some(u8::from(seen || found.situation.unit.has_job))
+    });
+    let pending =
+        ("github_runner_restart_pending", Kind::Gauge, "Whether a restart with another configuration is due.");
+    each(page, runners, pending, |found| {
+        found.configured.as_ref()?;
+        let recall = memory.runners.get(found.instance.as_str());
+        Some(u8::from(recall.is_some_and(|recall| recall.pending_since.is_some())))
+    });
+    let failures = (
+        "github_runner_failures_in_a_row",
+        Kind::Gauge,
+        "How often the unit ended in a failure since its last good end.",
+    );
+    each(page, runners, failures, |found| Some(entry(found)?.last_exit.as_ref().map_or(0, |exit| exit.failures)));
+    let version = |found: &&Found| {
+        let version = package_version(&found.configured.as_ref()?.manifest.listener)?.to_owned();
+        Some((found.instance.as_str().to_owned(), version))
+    };
+    let versions: Vec<(String, String)> = runners.iter().filter_map(version).collect();
+    page.add(
+        "github_runner_version_info",
+        Kind::Gauge,
+        "The version of the configured runner package.",
+        versions.iter().map(|(runner, version)| (vec![("runner", runner.as_str()), ("version", version.as_str())], 1)),
+    );
+}
+
+fn of_registrations(page: &mut Page, runners: &[&Found]) {
+    let listed = |found: &Found| match &found.situation.server {
+        Server::Lists(seen) if found.configured.is_some() => Some(seen.clone()),
+        _ => None,
+    };
+    let registered = ("github_runner_registered", Kind::Gauge, "Whether GitHub lists the runner.");
+    each(page, runners, registered, |found| Some(u8::from(listed(found)?.is_some())));
+    let online = ("github_runner_online", Kind::Gauge, "Whether GitHub lists the runner as online.");
+    each(page, runners, online, |found| Some(u8::from(listed(found)?.is_some_and(|seen| seen.online))));
+    let total = ("github_runner_registrations_total", Kind::Counter, "How often the runner asked for a registration.");
+    each(page, runners, total, |found| Some(entry(found)?.registrations.total));
+    let debts = ("github_runner_debts", Kind::Gauge, "Former registrations that GitHub may still list.");
+    each(page, runners, debts, |found| Some(entry(found)?.left_behind.len()));
+}
+
+fn of_credentials(page: &mut Page, runners: &[&Found], memory: &Memory) {
+    // The memory also has those that nobody uses any more.
+    let used: BTreeSet<String> = runners.iter().filter_map(|found| place(found)?.file().map(str::to_owned)).collect();
+    let standings = || memory.credentials.iter().filter(|(file, _)| used.contains(*file));
+    page.add(
+        "github_runner_token_expiry_seconds",
+        Kind::Gauge,
+        "When the credential expires, in seconds since 1970.",
+        standings().filter_map(|(file, standing)| Some((vec![("credential", file.as_str())], standing.expires?))),
+    );
+    page.add(
+        "github_runners_api_rate_limit_remaining",
+        Kind::Gauge,
+        "How many more requests GitHub took from the credential before its limit, when it was asked last.",
+        standings().filter_map(|(file, standing)| Some((vec![("credential", file.as_str())], standing.remaining?))),
+    );
+}
+
+fn place(found: &Found) -> Option<CredentialPlace> {
+    match &found.configured {
+        Some(configured) => Some(configured.manifest.credential_place()),
+        None => entry(found)?.credential.clone(),
+    }
+}
+
+fn of_passes(page: &mut Page, host: &Host, memory: &Memory) {
+    let counts = |causes: &'static [(&'static str, &'static str)]| {
+        causes
+            .iter()
+            .map(|(key, cause)| (vec![("cause", *cause)], memory.restarts.get(*key).copied().unwrap_or_default()))
+    };
+    page.add("github_runner_restarts_total", Kind::Counter, "Restarts by passes, on this host.", counts(&RESTARTS));
+    page.add(
+        "github_runners_removed_total",
+        Kind::Counter,
+        "Runners taken back by passes: not configured any more, or offline and of no ledger.",
+        counts(&REMOVALS),
+    );
+    let one = |value: u64| [(vec![], value)];
+    page.add(
+        "github_runners_api_requests_total",
+        Kind::Counter,
+        "Requests to GitHub that passes caused.",
+        one(memory.requests),
+    );
+    let unreadable = u64::try_from(host.unreadable.len()).unwrap_or(u64::MAX);
+    page.add("github_runners_unreadable", Kind::Gauge, "Runners that the pass could not look at.", one(unreadable));
+    let (seconds, rest) = (memory.took / 1_000, memory.took % 1_000);
+    page.add(
+        "github_runners_reconcile_duration_seconds",
+        Kind::Gauge,
+        "How long the last pass took.",
+        [(vec![], format!("{seconds}.{rest:03}"))],
+    );
+    page.add(
+        "github_runners_last_reconcile_seconds",
+        Kind::Gauge,
+        "When the last pass began, in seconds since 1970.",
+        memory.last_pass.map(|time| (vec![], time)),
+    );
+}
+
+/// Writes the file; what keeps it from being written is a warning, because figures are no reason for a pass to fail.
+pub fn tell(directory: &Path, page: &Page) {
+    if let Err(error) = page.write(directory, FILE) {
+        tracing::warn!("{error:#}");
+    }
+}
+
+#[cfg(test)]
+#[path = "figures_tests.rs"]
+mod tests;

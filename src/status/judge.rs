@@ -1,0 +1,252 @@
+//! From what was found about a runner to what is said about it, and what of that is a fault.
+//!
+//! Pure: nothing here reads, asks or prints.
+
+use super::report::{
+    Configuration, ConfigurationState, CredentialKind, CredentialNow, LastExit, Registration, RegistrationState,
+    Report, Row, UnitNow, UnitState, VERSION,
+};
+use crate::backend::{Activity, Unit};
+use crate::credential::Credential;
+use crate::fleet::{Fleet, RestartPolicy};
+use crate::ledger::{Ledger, Runner};
+use crate::manifest::CredentialPlace;
+use crate::model::{TokenKind, TokenType, date, date_and_time, package_version, plain, span};
+use crate::protocol::Seen;
+use crate::reconcile::{Found, Host, Memory, Server};
+
+/// How long a unit may be on its way, and then not be seen by the server, before that is a fault, in seconds: ephemeral runners do so after every job.
+const SETTLING: u64 = 60;
+/// From when on before its end a credential that expires is a fault, in seconds.
+pub const WARNED: u64 = 14 * 24 * 60 * 60;
+
+/// Says everything about the runners of a host.
+#[must_use]
+pub fn judge(fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Report {
+    let unreadable = host.unreadable.iter().map(|(name, why)| {
+        let declared = fleet.instances.iter().any(|declared| declared.instance.as_str() == name);
+        unreadable(name, declared, why)
+    });
+    let mut runners: Vec<Row> =
+        host.runners.iter().map(|found| row(found, host, memory, now)).chain(unreadable).collect();
+    runners.sort_by(|a, b| (!a.declared, &a.instance).cmp(&(!b.declared, &b.instance)));
+    let well = runners.iter().all(|row| row.faults.is_empty());
+    Report { version: VERSION, at: now, well, last_pass: memory.last_pass, runners }
+}
+
+fn unreadable(name: &str, declared: bool, why: &str) -> Row {
+    let registration = Registration { state: RegistrationState::Unknown, why: None, id: None, name: None, url: None };
+    Row {
+        instance: name.into(),
+        declared,
+        unit: None,
+        registration,
+        configuration: None,
+        last_exit: None,
+        credential: CredentialNow { kind: CredentialKind::Unknown, file: None, fault: None, expires: None },
+        runner_version: None,
+        debts: 0,
+        said: None,
+        faults: vec![format!("could not be looked at: {}", plain(why))],
+    }
+}
+
+fn row(found: &Found, host: &Host, memory: &Memory, now: u64) -> Row {
+    let recall = memory.runners.get(found.instance.as_str());
+    let entry = found.ledger.as_ref();
+    let listener = found.configured.as_ref().map(|configured| configured.manifest.listener.as_path());
+    let mut row = Row {
+        instance: found.instance.as_str().into(),
+        declared: found.configured.is_some(),
+        unit: Some(unit(&found.unit, &found.situation.unit)),
+        registration: registration(found, host),
+        configuration: configuration(found, recall.and_then(|recall| recall.pending_since)),
+        last_exit: entry.and_then(last_exit),
+        credential: credential(found, memory),
+        runner_version: listener.and_then(package_version).map(plain),
+        debts: entry.map_or(0, |entry| entry.left_behind.len()),
+        said: recall.and_then(|recall| recall.said.as_deref()).map(plain),
+        faults: vec![],
+    };
+    row.faults = if row.declared { faults(&row, found, now) } else { vec![former(&row)] };
+    row
+}
+
+fn unit(name: &str, unit: &Unit) -> UnitNow {
+    let state = match unit.activity {
+        Activity::Active => UnitState::Active,
+        Activity::Starting => UnitState::Starting,
+        Activity::Stopping => UnitState::Stopping,
+        Activity::Inactive => UnitState::Inactive,
+        Activity::Failed => UnitState::Failed,
+    };
+    UnitNow { name: name.into(), state, since: unit.since, has_job: unit.has_job }
+}
+
+fn registration(found: &Found, host: &Host) -> Registration {
+    let runner = found.ledger.as_ref().and_then(|entry| entry.runner.as_ref());
+    let (state, why) = match runner {
+        None => (RegistrationState::None, None),
+        Some(runner) => match (seen_state(found, host, runner), found.situation.unit.has_job) {
+            // Its own processes say so.
+            ((RegistrationState::Online | RegistrationState::Unknown, why), true) => (RegistrationState::Busy, why),
+            (seen, _) => seen,
+        },
+    };
+    Registration {
+        state,
+        why: why.map(|why| plain(&why)),
+        id: runner.map(|runner| runner.id),
+        name: runner.map(|runner| plain(&runner.name)),
+        url: runner.map(|runner| plain(&runner.url)),
+    }
+}
+
+fn seen_state(found: &Found, host: &Host, runner: &Runner) -> (RegistrationState, Option<String>) {
+    let home = found.configured.as_ref().map(|configured| configured.manifest.registration.url.as_str());
+    if home != Some(runner.url.as_str()) {
+        // Of a former runner, or of the address that was configured before: somebody else may have asked there.
+        return match host.lists.get(&runner.url) {
+            // By ascending id.
+            Some(list) => {
+                let at = list.binary_search_by_key(&runner.id, |seen| seen.id).ok();
+                (state(at.map(|at| &list[at])), None)
+            }
+            None => (RegistrationState::Unknown, Some("nobody asked at its address".into())),
+        };
+    }
+    match &found.situation.server {
+        Server::NoCredential => {
+            let why = "a registration token cannot ask GitHub";
+            (RegistrationState::Unknown, Some(why.into()))
+        }
+        Server::Silent(why) => (RegistrationState::Unknown, Some(why.clone())),
+        Server::Lists(seen) => (state(seen.as_ref()), None),
+    }
+}
+
+fn state(seen: Option<&Seen>) -> RegistrationState {
+    match seen {
+        None => RegistrationState::Missing,
+        Some(seen) if seen.busy => RegistrationState::Busy,
+        Some(seen) if seen.online => RegistrationState::Online,
+        Some(_) => RegistrationState::Offline,
+    }
+}
+
+fn configuration(found: &Found, pending_since: Option<u64>) -> Option<Configuration> {
+    let wanted = found.situation.wanted?;
+    let runs = found.situation.unit.activity == Activity::Active;
+    let (state, since) = match (wanted.outdated, runs) {
+        (false, _) => (ConfigurationState::Current, None),
+        (true, true) => (ConfigurationState::Pending, pending_since),
+        (true, false) => (ConfigurationState::NextStart, None),
+    };
+    Some(Configuration { state, since, policy: wanted.policy })
+}
+
+fn last_exit(entry: &Ledger) -> Option<LastExit> {
+    let exit = entry.last_exit.as_ref()?;
+    Some(LastExit { at: exit.at, kind: exit.kind, said: plain(&exit.said), failures: exit.failures })
+}
+
+fn credential(found: &Found, memory: &Memory) -> CredentialNow {
+    let place = match &found.configured {
+        Some(configured) => Some(configured.manifest.credential_place()),
+        None => found.ledger.as_ref().and_then(|entry| entry.credential.clone()),
+    };
+    let read = found.configured.as_ref().map(|configured| configured.credential.as_ref());
+    let kind = match read {
+        Some(Ok(Credential::App)) => CredentialKind::App,
+        Some(Ok(Credential::Token(_, TokenKind::Access))) => CredentialKind::AccessToken,
+        Some(Ok(Credential::Token(_, TokenKind::Registration))) => CredentialKind::RegistrationToken,
+        Some(Err(_)) | None => place.as_ref().map_or(CredentialKind::Unknown, configured_kind),
+    };
+    let file = place.as_ref().and_then(CredentialPlace::file);
+    let expires = file.and_then(|file| memory.credentials.get(file)).and_then(|standing| standing.expires);
+    let fault = read.and_then(Result::err).map(|why| plain(why));
+    CredentialNow { kind, file: file.map(plain), fault, expires }
+}
+
+/// The kind of one that was not read.
+fn configured_kind(place: &CredentialPlace) -> CredentialKind {
+    match (&place.github_app, place.token_type) {
+        (Some(_), _) => CredentialKind::App,
+        (None, TokenType::Access) => CredentialKind::AccessToken,
+        (None, TokenType::Registration) => CredentialKind::RegistrationToken,
+        (None, TokenType::Auto) => CredentialKind::Unknown,
+    }
+}
+
+/// What is wrong with a declared runner.
+fn faults(row: &Row, found: &Found, now: u64) -> Vec<String> {
+    let unit = &found.situation.unit;
+    let age = unit.since.map_or(u64::MAX, |since| now.saturating_sub(since));
+    let settles = age < SETTLING;
+    let failures = row.last_exit.as_ref().map_or(0, |exit| exit.failures);
+    let mut faults = Vec::new();
+    match unit.activity {
+        Activity::Active => faults.extend(unseen(row, settles)),
+        Activity::Starting if failures > 0 => {
+            faults.push(format!("is being started again, failures in a row: {failures}"));
+        }
+        Activity::Starting | Activity::Stopping if settles => {}
+        Activity::Starting => faults.push(format!("has been starting for {}", span(age))),
+        Activity::Stopping => faults.push(format!("has been stopping for {}", span(age))),
+        Activity::Inactive | Activity::Failed if !unit.is_defined => faults.push("has no unit".into()),
+        Activity::Inactive => faults.push("does not run".into()),
+        Activity::Failed => faults.push(format!("has failed: {}", plain(&unit.result))),
+    }
+    if let Some(Configuration { state: ConfigurationState::Pending, since, policy }) = row.configuration {
+        let since = since.map_or_else(String::new, |since| format!(" since {}", date_and_time(since)));
+        let left = match policy {
+            RestartPolicy::WhenIdle => "",
+            RestartPolicy::Immediate => "; its `restartPolicy` is \"immediate\", so passes leave it alone",
+            RestartPolicy::Never => "; its `restartPolicy` is \"never\", so passes leave it alone",
+        };
+        faults.push(format!("is to be restarted with another configuration{since}{left}"));
+    }
+    if row.debts > 0 {
+        faults.push(format!("left registrations behind that GitHub may still list: {}", row.debts));
+    } else if found.situation.known.as_ref().is_some_and(|known| known.owes) && !settles {
+        faults.push("tried to register, and it is not known what came of it".into());
+    }
+    if let Some(why) = &row.credential.fault {
+        faults.push(format!("cannot use its credential: {why}"));
+    }
+    match row.credential.expires {
+        Some(end) if end <= now => faults.push(format!("has a credential that expired on {}", date(end))),
+        Some(end) if end - now < WARNED => {
+            faults.push(format!("has a credential that expires on {}, in {}", date(end), span(end - now)));
+        }
+        _ => {}
+    }
+    faults
+}
+
+/// What is wrong with how the server sees a runner that runs.
+fn unseen(row: &Row, settles: bool) -> Option<String> {
+    let registration = &row.registration;
+    let said = match (registration.state, &registration.why) {
+        _ if settles => return None,
+        (RegistrationState::None, _) => "runs, but its registration is not known".into(),
+        (RegistrationState::Offline, _) => "runs, but GitHub lists it as offline".into(),
+        (RegistrationState::Missing, _) => "runs, but GitHub does not list it".into(),
+        // What is wrong with a credential is told as that.
+        _ if row.credential.fault.is_some() || row.credential.kind == CredentialKind::RegistrationToken => return None,
+        (_, Some(why)) => format!("runs, but it is not known whether GitHub sees it: {why}"),
+        (RegistrationState::Online | RegistrationState::Busy | RegistrationState::Unknown, None) => return None,
+    };
+    Some(said)
+}
+
+fn former(row: &Row) -> String {
+    match &row.said {
+        Some(said) if said.contains("not configured any more") => said.clone(),
+        _ => "is not configured any more; the next pass takes back what it left".into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

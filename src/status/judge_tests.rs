@@ -1,0 +1,194 @@
+//! What is a fault, one row for each thing that can be found; and the schema, pinned.
+
+use super::*;
+use crate::model::Token;
+use crate::reconcile::Recall;
+use crate::reconcile::sample::{NOW, host};
+
+/// The faults of a runner that is well but for what `edit` does.
+fn faults_of(edit: impl FnOnce(&mut Found, &mut Memory)) -> Vec<String> {
+    let (fleet, mut host, mut memory) = host(&["a"]);
+    edit(&mut host.runners[0], &mut memory);
+    let report = judge(&fleet, &host, &memory, NOW);
+    assert_eq!(report.well, report.runners[0].faults.is_empty());
+    report.runners[0].faults.clone()
+}
+
+fn offline(found: &mut Found) {
+    found.situation.server = Server::Lists(Some(Seen { id: 21, name: "a".into(), online: false, busy: false }));
+}
+
+fn pending(found: &mut Found, policy: RestartPolicy) {
+    let wanted = found.situation.wanted.as_mut().unwrap();
+    (wanted.outdated, wanted.policy) = (true, policy);
+}
+
+fn expire(memory: &mut Memory, at: u64) {
+    memory.credentials.get_mut("/run/secrets/t").unwrap().expires = Some(at);
+}
+
+#[test]
+fn what_is_well_has_no_fault() {
+    assert!(faults_of(|_, _| {}).is_empty());
+    assert!(faults_of(|found, _| found.situation.unit.has_job = true).is_empty());
+    assert!(faults_of(|_, memory| memory.credentials.clear()).is_empty(), "an end that nobody knows is none");
+    let registration_token = |found: &mut Found| {
+        found.situation.server = Server::NoCredential;
+        let token = Token::parse(b"AAAA").unwrap();
+        found.configured.as_mut().unwrap().credential = Ok(Credential::Token(token, TokenKind::Registration));
+    };
+    assert!(faults_of(|found, _| registration_token(found)).is_empty(), "nobody can ask, and nobody could");
+}
+
+#[test]
+fn what_is_on_its_way_is_no_fault_for_a_minute() {
+    for (activity, then) in [
+        (Activity::Starting, "has been starting for 1 min"),
+        (Activity::Stopping, "has been stopping for 1 min"),
+        (Activity::Active, "runs, but GitHub lists it as offline"),
+    ] {
+        let faults = |age| {
+            faults_of(|found, _| {
+                (found.situation.unit.activity, found.situation.unit.since) = (activity, Some(NOW - age));
+                offline(found);
+            })
+        };
+        assert!(faults(SETTLING - 1).is_empty(), "{activity:?}");
+        assert_eq!(faults(SETTLING), [then]);
+    }
+}
+
+#[test]
+fn each_thing_that_is_wrong_is_said() {
+    type Edit = fn(&mut Found, &mut Memory);
+    let table: &[(Edit, &str)] = &[
+        (|found, _| found.situation.unit.activity = Activity::Inactive, "does not run"),
+        (
+            |found, _| {
+                found.situation.unit.activity = Activity::Failed;
+                found.situation.unit.result = "exit-code".into();
+            },
+            "has failed: exit-code",
+        ),
+        (
+            |found, _| (found.situation.unit.activity, found.situation.unit.is_defined) = (Activity::Inactive, false),
+            "has no unit",
+        ),
+        (
+            |found, _| {
+                found.situation.unit.activity = Activity::Starting;
+                found.ledger.as_mut().unwrap().last_exit.as_mut().unwrap().failures = 3;
+            },
+            "is being started again, failures in a row: 3",
+        ),
+        (|found, _| offline(found), "runs, but GitHub lists it as offline"),
+        (|found, _| found.situation.server = Server::Lists(None), "runs, but GitHub does not list it"),
+        (
+            |found, _| found.situation.server = Server::Silent("no route".into()),
+            "runs, but it is not known whether GitHub sees it: no route",
+        ),
+        (|found, _| found.ledger.as_mut().unwrap().runner = None, "runs, but its registration is not known"),
+        (|found, _| pending(found, RestartPolicy::WhenIdle), "is to be restarted with another configuration"),
+        (
+            |found, memory| {
+                pending(found, RestartPolicy::Never);
+                memory.runners.insert("a".into(), Recall { pending_since: Some(NOW), ..Recall::default() });
+            },
+            "is to be restarted with another configuration since 2026-09-21 14:13:20 UTC; its `restartPolicy` is \"never\", so passes leave it alone",
+        ),
+        (
+            |found, _| {
+                let entry = found.ledger.as_mut().unwrap();
+                entry.leave_behind(entry.runner.clone().unwrap(), true, NOW);
+            },
+            "left registrations behind that GitHub may still list: 1",
+        ),
+        (
+            |found, _| found.situation.known.as_mut().unwrap().owes = true,
+            "tried to register, and it is not known what came of it",
+        ),
+        (
+            |found, _| {
+                found.configured.as_mut().unwrap().credential = Err("Token file /run/secrets/t is empty".into());
+                found.situation.server = Server::Silent("Token file /run/secrets/t is empty".into());
+            },
+            "cannot use its credential: Token file /run/secrets/t is empty",
+        ),
+        (|_, memory| expire(memory, NOW), "has a credential that expired on 2026-09-21"),
+        (|_, memory| expire(memory, NOW + WARNED - 1), "has a credential that expires on 2026-10-05, in 13 d"),
+    ];
+    for (edit, fault) in table {
+        assert_eq!(faults_of(edit), [*fault]);
+    }
+}
+
+#[test]
+fn a_former_runner_is_not_well_and_says_what_the_last_pass_said() {
+    let forget = |found: &mut Found| (found.configured, found.situation.wanted) = (None, None);
+    assert_eq!(
+        faults_of(|found, _| forget(found)),
+        ["is not configured any more; the next pass takes back what it left"]
+    );
+    let said = "is not configured any more, and runs a job, which is waited for";
+    let recall = Recall { said: Some(said.into()), ..Recall::default() };
+    assert_eq!(
+        faults_of(|found, memory| {
+            forget(found);
+            memory.runners.insert("a".into(), recall);
+        }),
+        [said]
+    );
+}
+
+#[test]
+fn a_runner_that_could_not_be_looked_at_is_there_with_the_reason() {
+    let (fleet, mut host, memory) = host(&["a", "b"]);
+    host.runners.remove(0);
+    host.unreadable.insert("a".into(), "Failed to read manifest /m".into());
+    let report = judge(&fleet, &host, &memory, NOW);
+    assert!(!report.well);
+    assert_eq!(report.runners[0].faults, ["could not be looked at: Failed to read manifest /m"]);
+    assert_eq!(report.runners.iter().map(|row| row.instance.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[test]
+fn no_text_of_github_or_of_the_ledger_keeps_its_control_characters() {
+    let (fleet, mut host, mut memory) = host(&["a"]);
+    let hostile = "x\u{1b}[2J\r\n\u{9b}31m\u{202e}\u{7}";
+    let entry = host.runners[0].ledger.as_mut().unwrap();
+    let runner = entry.runner.as_mut().unwrap();
+    (runner.name, runner.url) = (hostile.into(), hostile.into());
+    entry.last_exit.as_mut().unwrap().said = hostile.into();
+    host.runners[0].situation.unit.activity = Activity::Failed;
+    host.runners[0].situation.unit.result = hostile.into();
+    host.runners[0].situation.server = Server::Silent(hostile.into());
+    host.unreadable.insert("b".into(), hostile.into());
+    memory.runners.insert("a".into(), Recall { said: Some(hostile.into()), ..Recall::default() });
+    let report = judge(&fleet, &host, &memory, NOW);
+    let screen = crate::status::Screen { width: Some(80), colours: false };
+    for text in [crate::status::json_text(&report).unwrap(), crate::status::text(&report, screen)] {
+        let obeyed: Vec<char> = text.chars().filter(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}')).collect();
+        assert!(obeyed.is_empty(), "{obeyed:?} in {text}");
+    }
+}
+
+#[test]
+fn the_schema_of_version_1_is_pinned() {
+    let (fleet, mut host, mut memory) = host(&["builder-1", "builder-2", "builder-3", "former"]);
+    let [_, two, three, former] = &mut host.runners[..] else { unreachable!() };
+    offline(two);
+    pending(two, RestartPolicy::WhenIdle);
+    memory.runners.insert(
+        "builder-2".into(),
+        Recall { pending_since: Some(NOW - 90), said: Some("is watched".into()), ..Recall::default() },
+    );
+    three.ledger = None;
+    three.situation.unit = Unit::default();
+    (three.situation.known, three.situation.server) = (None, Server::Lists(None));
+    (former.configured, former.situation.wanted) = (None, None);
+    former.situation.unit.activity = Activity::Inactive;
+    host.unreadable.insert("broken".into(), "Failed to read ledger entry broken.json".into());
+    let text = crate::status::json_text(&judge(&fleet, &host, &memory, NOW)).unwrap();
+    // To renew it: a change of what is there makes a new version.
+    assert_eq!(text, include_str!("../../tests/fixtures/status-v1.json"), "{text}");
+}

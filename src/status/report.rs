@@ -1,0 +1,188 @@
+//! What `status` says, as values: the schema of `status --json`, version 1.
+//!
+//! Fields are added without a new version, so whoever reads it must skip unknown ones; anything else makes a new version.
+//! Times are seconds since 1970. Absent facts are `null`, and never left out. No text has control characters, and none
+//! is secret: of credentials there are paths and times only. Nothing here reads, decides or prints.
+
+use serde::Serialize;
+
+use crate::fleet::RestartPolicy;
+use crate::ledger::ExitKind;
+
+/// The version of the schema.
+pub const VERSION: u64 = 1;
+
+/// The whole answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Always [`VERSION`].
+    pub version: u64,
+    /// When the host was looked at.
+    pub at: u64,
+    /// Whether no runner has a fault; the exit code is 0 then, and 1 if not.
+    pub well: bool,
+    /// When the last reconcile pass began.
+    pub last_pass: Option<u64>,
+    /// The declared runners, then the former ones that left a ledger entry, each by name.
+    pub runners: Vec<Row>,
+}
+
+/// One runner.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// Its name on this host.
+    pub instance: String,
+    /// Whether it is configured, or only was.
+    pub declared: bool,
+    /// Its unit; `null` if the runner could not be looked at.
+    pub unit: Option<UnitNow>,
+    /// Its registration.
+    pub registration: Registration,
+    /// How what runs stands to what is configured; `null` for a former runner and for one that could not be looked at.
+    pub configuration: Option<Configuration>,
+    /// How its unit ended last; `null` if it never did.
+    pub last_exit: Option<LastExit>,
+    /// What it registers with, and what a former one is taken back with.
+    pub credential: CredentialNow,
+    /// The version of the configured runner package; `null` if its path does not tell.
+    pub runner_version: Option<String>,
+    /// How many former registrations GitHub may still list.
+    pub debts: usize,
+    /// What the last reconcile pass said about it, as the end of a sentence that begins with its name.
+    pub said: Option<String>,
+    /// What is wrong with it, each as the end of a sentence that begins with its name. Empty if it is well.
+    pub faults: Vec<String>,
+}
+
+/// A runner's unit.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnitNow {
+    /// The name of the unit.
+    pub name: String,
+    /// What it is doing.
+    pub state: UnitState,
+    /// Since when; `null` if it did nothing since boot.
+    pub since: Option<u64>,
+    /// Whether a runner's worker is among its processes, so that it runs a job.
+    pub has_job: bool,
+}
+
+/// What a unit is doing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum UnitState {
+    /// It runs.
+    Active,
+    /// It is being started, or waits to be started again.
+    Starting,
+    /// It is being stopped.
+    Stopping,
+    /// It does not run.
+    Inactive,
+    /// It does not run, and its end was a failure.
+    Failed,
+}
+
+/// A runner's registration.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registration {
+    /// How GitHub sees it.
+    pub state: RegistrationState,
+    /// Why that is not known.
+    pub why: Option<String>,
+    /// Its id on GitHub.
+    pub id: Option<u64>,
+    /// Its name on GitHub.
+    pub name: Option<String>,
+    /// The page that it is registered for.
+    pub url: Option<String>,
+}
+
+/// How GitHub sees a registration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RegistrationState {
+    /// Connected, without a job.
+    Online,
+    /// It runs a job.
+    Busy,
+    /// Listed, but not connected.
+    Offline,
+    /// Not listed.
+    Missing,
+    /// The ledger knows of no registration.
+    None,
+    /// GitHub could not be asked, or gave no answer.
+    Unknown,
+}
+
+/// How what runs stands to what is configured.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Configuration {
+    /// Whether a restart is due.
+    pub state: ConfigurationState,
+    /// Since when it is, if a reconcile pass has seen it.
+    pub since: Option<u64>,
+    /// Who restarts it then: `when-idle`, `immediate` or `never`.
+    pub policy: RestartPolicy,
+}
+
+/// Whether a restart is due.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ConfigurationState {
+    /// It runs as configured.
+    Current,
+    /// What runs was started from another configuration.
+    Pending,
+    /// It does not run, and its next start takes the configuration.
+    NextStart,
+}
+
+/// How a unit ended last.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastExit {
+    /// When.
+    pub at: u64,
+    /// What it was, by kind: `jobDone`, `clean`, `notStarted`, `terminated`, `sessionConflict`, `versionDeprecated` or
+    /// `crashed`.
+    pub kind: ExitKind,
+    /// The same as a sentence, and what was decided.
+    pub said: String,
+    /// How many times in a row it ended in a failure.
+    pub failures: u32,
+}
+
+/// What a runner registers with.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialNow {
+    /// What kind it is.
+    pub kind: CredentialKind,
+    /// The path of the file that holds it.
+    pub file: Option<String>,
+    /// What is wrong with it.
+    pub fault: Option<String>,
+    /// When it expires, if GitHub said so.
+    pub expires: Option<u64>,
+}
+
+/// Kinds of credentials.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CredentialKind {
+    /// A GitHub App.
+    App,
+    /// An access token.
+    AccessToken,
+    /// A registration token.
+    RegistrationToken,
+    /// It cannot be told.
+    Unknown,
+}

@@ -1,0 +1,180 @@
+//! A report as people read it: a table, and below it what is wrong.
+//!
+//! Pure. Everything in a report is free of control characters already; nothing else may be printed here.
+
+use std::fmt::Write as _;
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+
+use super::judge::WARNED;
+use super::report::{
+    Configuration, ConfigurationState, CredentialKind, CredentialNow, RegistrationState, Report, Row, UnitState,
+};
+use crate::fleet::RestartPolicy;
+use crate::ledger::ExitKind;
+use crate::model::{date, span};
+
+const HEADER: [&str; 7] = ["RUNNER", "UNIT", "REGISTRATION", "CONFIGURATION", "LAST EXIT", "CREDENTIAL", "VERSION"];
+
+/// Where the text is printed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Screen {
+    /// How many columns it has; `None` lets every row be one line, which programs can read.
+    pub width: Option<u16>,
+    /// Whether it shows colours.
+    pub colours: bool,
+}
+
+/// How something stands.
+#[derive(Clone, Copy)]
+enum Mark {
+    Plain,
+    Good,
+    Waits,
+    Bad,
+}
+
+type Marked = (String, Mark);
+
+/// Writes the table, and a line for each fault.
+#[must_use]
+pub fn text(report: &Report, screen: Screen) -> String {
+    let mut text = String::new();
+    if report.runners.is_empty() {
+        text.push_str("This host has no runners.\n");
+    } else {
+        text.push_str(&table(report, screen));
+    }
+    let mut faults = report.runners.iter().flat_map(|row| row.faults.iter().map(move |fault| (row, fault))).peekable();
+    if faults.peek().is_some() {
+        text.push('\n');
+    }
+    for (row, fault) in faults {
+        // Writing to a string cannot fail.
+        _ = writeln!(text, "{}: {fault}", row.instance);
+    }
+    text
+}
+
+fn table(report: &Report, screen: Screen) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).force_no_tty();
+    if let Some(width) = screen.width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    if screen.colours {
+        table.enforce_styling();
+    }
+    table.set_header(HEADER.map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+    for row in &report.runners {
+        table.add_row(cells(row, report.at).map(|(text, mark)| {
+            let cell = Cell::new(text);
+            match mark {
+                Mark::Plain => cell,
+                Mark::Good => cell.fg(Color::Green),
+                Mark::Waits => cell.fg(Color::Yellow),
+                Mark::Bad => cell.fg(Color::Red),
+            }
+        }));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+fn cells(row: &Row, now: u64) -> [Marked; 7] {
+    let name = if row.faults.is_empty() { Mark::Plain } else { Mark::Bad };
+    let version = row.runner_version.clone().unwrap_or_else(|| "unknown".into());
+    [
+        (row.instance.clone(), name),
+        unit(row, now),
+        registration(row),
+        configuration(row, now),
+        last_exit(row, now),
+        credential(&row.credential, now),
+        (version, Mark::Plain),
+    ]
+}
+
+fn unit(row: &Row, now: u64) -> Marked {
+    let Some(unit) = &row.unit else { return ("unknown".into(), Mark::Bad) };
+    let (word, mark) = match unit.state {
+        UnitState::Active => ("active", Mark::Good),
+        UnitState::Starting => ("starting", Mark::Waits),
+        UnitState::Stopping => ("stopping", Mark::Waits),
+        UnitState::Inactive => ("inactive", Mark::Bad),
+        UnitState::Failed => ("failed", Mark::Bad),
+    };
+    let since = unit.since.map_or_else(String::new, |since| format!(" {}", span(now.saturating_sub(since))));
+    (format!("{word}{since}"), mark)
+}
+
+fn registration(row: &Row) -> Marked {
+    let registration = &row.registration;
+    let (word, mark) = match registration.state {
+        RegistrationState::Online => ("online", Mark::Good),
+        RegistrationState::Busy => ("busy", Mark::Good),
+        RegistrationState::Offline => ("offline", Mark::Bad),
+        RegistrationState::Missing if !row.declared => ("gone", Mark::Plain),
+        RegistrationState::Missing => ("not listed", Mark::Bad),
+        RegistrationState::None => ("none", Mark::Plain),
+        RegistrationState::Unknown => ("unknown", Mark::Waits),
+    };
+    let id = registration.id.map_or_else(String::new, |id| format!("{id} "));
+    let why = match &registration.why {
+        None => String::new(),
+        // Long, and told once.
+        Some(why) if row.faults.iter().any(|fault| fault.ends_with(why)) => ", see below".into(),
+        Some(why) => format!(": {why}"),
+    };
+    (format!("{id}{word}{why}"), mark)
+}
+
+fn configuration(row: &Row, now: u64) -> Marked {
+    let Some(Configuration { state, since, policy }) = row.configuration else {
+        let word = if row.declared { "unknown" } else { "not configured" };
+        return (word.into(), Mark::Bad);
+    };
+    let since = since.map_or_else(String::new, |since| format!(" for {}", span(now.saturating_sub(since))));
+    let policy = match policy {
+        RestartPolicy::WhenIdle => "",
+        RestartPolicy::Immediate => ", policy says immediate",
+        RestartPolicy::Never => ", policy says never",
+    };
+    match state {
+        ConfigurationState::Current => ("current".into(), Mark::Good),
+        ConfigurationState::Pending => (format!("restart pending{since}{policy}"), Mark::Waits),
+        ConfigurationState::NextStart => ("new at next start".into(), Mark::Plain),
+    }
+}
+
+fn last_exit(row: &Row, now: u64) -> Marked {
+    let Some(exit) = &row.last_exit else { return ("none".into(), Mark::Plain) };
+    let mark = if matches!(exit.kind, ExitKind::JobDone | ExitKind::Clean) { Mark::Plain } else { Mark::Waits };
+    (format!("{} ago: {}", span(now.saturating_sub(exit.at)), exit.said), mark)
+}
+
+fn credential(credential: &CredentialNow, now: u64) -> Marked {
+    let kind = match credential.kind {
+        CredentialKind::App => "App",
+        CredentialKind::AccessToken => "access token",
+        CredentialKind::RegistrationToken => "registration token",
+        CredentialKind::Unknown => "unknown",
+    };
+    if credential.fault.is_some() {
+        // Long, and told below.
+        return ("unusable, see below".into(), Mark::Bad);
+    }
+    match credential.expires {
+        None => (kind.into(), Mark::Plain),
+        Some(end) if end <= now => (format!("{kind}, expired {}", date(end)), Mark::Bad),
+        Some(end) if end - now < WARNED => (format!("{kind}, until {}!", date(end)), Mark::Waits),
+        Some(end) => (format!("{kind}, until {}", date(end)), Mark::Plain),
+    }
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

@@ -1,0 +1,99 @@
+//! What people see.
+
+use super::*;
+use crate::status::{Registration, Report};
+
+/// Rows as people meet them, from the pinned report.
+fn report() -> Report {
+    let row = |instance: &str, declared: bool, state, registration: (RegistrationState, Option<u64>)| Row {
+        instance: instance.into(),
+        declared,
+        unit: Some(crate::status::UnitNow {
+            name: format!("github-runner-{instance}.service"),
+            state,
+            since: Some(1_000_000),
+            has_job: false,
+        }),
+        registration: Registration { state: registration.0, why: None, id: registration.1, name: None, url: None },
+        configuration: declared.then_some(Configuration {
+            state: ConfigurationState::Current,
+            since: None,
+            policy: crate::fleet::RestartPolicy::WhenIdle,
+        }),
+        last_exit: None,
+        credential: CredentialNow { kind: CredentialKind::App, file: None, fault: None, expires: None },
+        runner_version: Some("2.333.1".into()),
+        debts: 0,
+        said: None,
+        faults: vec![],
+    };
+    let mut two = row("builder-2", true, UnitState::Active, (RegistrationState::Offline, Some(22)));
+    two.configuration = Some(Configuration {
+        state: ConfigurationState::Pending,
+        since: Some(1_003_480),
+        policy: crate::fleet::RestartPolicy::Never,
+    });
+    two.last_exit = Some(crate::status::LastExit {
+        at: 999_990,
+        kind: ExitKind::Crashed,
+        said: "The listener was ended by signal ABRT; it is started again".into(),
+        failures: 1,
+    });
+    two.credential.kind = CredentialKind::AccessToken;
+    two.credential.expires = Some(1_003_600 + WARNED - 1);
+    two.faults = vec!["runs, but GitHub lists it as offline".into(), "is to be restarted".into()];
+    let mut old = row("old", false, UnitState::Inactive, (RegistrationState::Missing, Some(7)));
+    (old.runner_version, old.faults) = (None, vec!["is not configured any more".into()]);
+    let one = row("builder-1", true, UnitState::Active, (RegistrationState::Busy, Some(21)));
+    Report { version: 1, at: 1_003_600, well: false, last_pass: None, runners: vec![one, two, old] }
+}
+
+#[test]
+fn a_program_gets_one_line_for_each_runner() {
+    insta::assert_snapshot!(text(&report(), Screen::default()), @r"
+    RUNNER     UNIT          REGISTRATION  CONFIGURATION                                 LAST EXIT                                                            CREDENTIAL                       VERSION
+    builder-1  active 1 h    21 busy       current                                       none                                                                 App                              2.333.1
+    builder-2  active 1 h    22 offline    restart pending for 2 min, policy says never  1 h ago: The listener was ended by signal ABRT; it is started again  access token, until 1970-01-26!  2.333.1
+    old        inactive 1 h  7 gone        not configured                                none                                                                 App                              unknown
+
+    builder-2: runs, but GitHub lists it as offline
+    builder-2: is to be restarted
+    old: is not configured any more
+    ");
+}
+
+#[test]
+fn what_is_told_below_is_not_told_in_the_table() {
+    let mut report = report();
+    let row = &mut report.runners[1];
+    (row.registration.state, row.registration.why) = (RegistrationState::Unknown, Some("no route".into()));
+    let told = |row: &Row| registration(row).0;
+    assert_eq!(told(row), "22 unknown: no route");
+    row.faults = vec!["runs, but it is not known whether GitHub sees it: no route".into()];
+    assert_eq!(told(row), "22 unknown, see below");
+    row.credential.fault = Some("Token file /t is empty".into());
+    assert_eq!(credential(&row.credential, 0).0, "unusable, see below");
+}
+
+#[test]
+fn a_terminal_gets_no_line_that_is_wider() {
+    for width in [70, 80, 100, 132] {
+        let text = text(&report(), Screen { width: Some(width), colours: false });
+        let table = text.split("\n\n").next().unwrap();
+        for line in table.lines() {
+            assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    assert!(!text(&report(), Screen { width: Some(100), colours: false }).contains('\u{1b}'));
+    assert!(text(&report(), Screen { width: Some(100), colours: true }).contains("\u{1b}["));
+}
+
+#[test]
+fn a_host_without_runners_says_so() {
+    let report = Report { version: 1, at: 0, well: true, last_pass: None, runners: vec![] };
+    assert_eq!(text(&report, Screen::default()), "This host has no runners.\n");
+}
