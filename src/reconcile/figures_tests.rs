@@ -13,7 +13,7 @@ fn everything_that_is_known_is_told_and_nothing_else() {
     let former = &mut host.runners[2];
     (former.configured, former.situation.wanted, former.situation.server) = (None, None, Server::NoCredential);
     memory.runners.insert("a".into(), Recall { pending_since: Some(NOW), ..Recall::default() });
-    let standing = Standing { remaining: Some(4_999), expires: Some(1), limited: None };
+    let standing = Standing { remaining: Some(4_999), expires: Some(1), limited: None, silent: 0 };
     memory.credentials.insert("/run/secrets/of-nobody".into(), standing);
     memory.credentials.get_mut("/run/secrets/t").unwrap().remaining = Some(4_321);
     memory.count("offline");

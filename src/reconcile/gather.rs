@@ -24,7 +24,11 @@ use crate::start::read_manifest;
 use crate::unit;
 
 /// How long the list of one address may take, of however many pages.
-const LIST: Duration = Duration::from_secs(60);
+const LIST: Duration = Duration::from_secs(20);
+/// The same while the server is silent: a pass must not hang for an outage. Every so often it is given the whole time, or one
+/// that is only slow would be silent for ever.
+const SILENT_LIST: Duration = Duration::from_secs(3);
+const WHOLE_TIME_EACH: u32 = 5;
 
 /// One runner and everything known about it.
 pub struct Found {
@@ -178,7 +182,9 @@ fn lists(
                 continue;
             }
             let socket = sockets.join(instance.as_str());
-            let answer = Broker { socket: &socket, instance }.ask(Verb::List, LIST);
+            let silent = memory.credentials.get(&file).map_or(0, |standing| standing.silent);
+            let patience = if silent.is_multiple_of(WHOLE_TIME_EACH) { LIST } else { SILENT_LIST };
+            let answer = Broker { socket: &socket, instance }.ask(Verb::List, patience);
             note(memory, &file, &answer);
             match answer.outcome {
                 Outcome::Listed(list) => {
@@ -202,6 +208,7 @@ pub fn note(memory: &mut Memory, file: &str, answer: &Answer) {
         limited,
         remaining: answer.rate_limit_remaining.or(before.remaining),
         expires: answer.credential_expires.or(before.expires),
+        silent: if matches!(answer.outcome, Outcome::Unreachable(_)) { before.silent.saturating_add(1) } else { 0 },
     };
     memory.credentials.insert(file.to_owned(), standing);
 }

@@ -74,6 +74,9 @@ pub struct Standing {
     pub remaining: Option<u64>,
     /// When it expires.
     pub expires: Option<u64>,
+    /// How many passes in a row got no answer with it.
+    #[serde(default)]
+    pub silent: u32,
 }
 
 impl Memory {
