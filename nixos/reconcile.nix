@@ -72,6 +72,8 @@ in
     wants = [ "network-online.target" ];
     after = [ "network-online.target" ];
     path = [ systemd ];
+    # Many switches in a row are no fault.
+    startLimitIntervalSec = 0;
     # Also where no runner is configured any more: the last ones may have left
     # registrations. Where there never was any there is nothing to do.
     unitConfig.ConditionDirectoryNotEmpty = ledger;

@@ -191,6 +191,11 @@ fn lists(
                     result = Ok(list);
                     break;
                 }
+                outcome @ Outcome::Unreachable(_) => {
+                    // Nor would the server answer another credential.
+                    result = Err(reason(&outcome));
+                    break;
+                }
                 outcome => result = Err(reason(&outcome)),
             }
         }
