@@ -137,7 +137,13 @@ impl Report {
 
 /// Whoever reads this on a terminal must not be at the mercy of what a file or a name contained.
 fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let harmless = |c: char| match c {
+        // What another program said in several lines.
+        '\n' => ' ',
+        _ if c.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => c,
+    };
+    text.chars().map(harmless).collect()
 }
 
 #[cfg(test)]
@@ -148,7 +154,7 @@ mod tests {
         let findings = vec![
             Finding::good("unit", "runs a job"),
             Finding::warning("work directory", "is in memory", "set `workDir`"),
-            Finding::fault("token", "is\u{1b}[31m empty", "fill it"),
+            Finding::fault("token", "is\u{1b}[31m\nempty", "fill it"),
         ];
         Report { groups: vec![Group { title: "Runner a".into(), findings }] }
     }
