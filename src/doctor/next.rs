@@ -12,7 +12,7 @@ pub const TOPIC: &str = "next start";
 /// Everything that is known about the next start.
 #[must_use]
 pub fn findings(foreseen: &Foreseen) -> Vec<Finding> {
-    let Foreseen { plan, asks, unknown, .. } = foreseen;
+    let Foreseen { plan, asks, notes, .. } = foreseen;
     let does = does(plan.action);
     let mut findings: Vec<Finding> =
         plan.reasons.iter().map(|reason| Finding::good(TOPIC, format!("it {does}: {reason}"))).collect();
@@ -30,9 +30,8 @@ pub fn findings(foreseen: &Foreseen) -> Vec<Finding> {
         ));
     }
     findings.push(waits(foreseen));
-    for what in unknown {
-        findings.push(Finding::warning(TOPIC, what.clone(), "only the start itself can tell; see its journal then"));
-    }
+    findings.extend(notes.iter().map(|note| Finding::good(TOPIC, note.clone())));
+    findings.extend(unknown(foreseen));
     findings
 }
 
@@ -41,7 +40,13 @@ pub fn findings(foreseen: &Foreseen) -> Vec<Finding> {
 pub fn summary(foreseen: &Foreseen) -> Vec<Finding> {
     let reasons: Vec<String> = foreseen.plan.reasons.iter().map(ToString::to_string).collect();
     let decision = Finding::good(TOPIC, format!("it {}: {}", does(foreseen.plan.action), reasons.join("; ")));
-    std::iter::once(decision).chain(foreseen.wait.map(|_| waits(foreseen))).collect()
+    let wait = foreseen.wait.map(|_| waits(foreseen));
+    std::iter::once(decision).chain(wait).chain(unknown(foreseen)).collect()
+}
+
+fn unknown(foreseen: &Foreseen) -> impl Iterator<Item = Finding> {
+    let remedy = "only the start itself can tell; see its journal then";
+    foreseen.unknown.iter().map(move |what| Finding::warning(TOPIC, what.clone(), remedy))
 }
 
 fn does(action: Action) -> &'static str {
@@ -63,8 +68,9 @@ fn waits(foreseen: &Foreseen) -> Finding {
             )
         }
         Wait::RateLimit => ("GitHub wants no requests for so long".into(), "wait"),
+        // As after each stop of an ephemeral runner.
         Wait::Registered => {
-            ("the last registration was not used".into(), "wait, or find out in the journal of the unit why it was not")
+            return Finding::good(TOPIC, format!("it waits {seconds} s, because the last registration was not used"));
         }
     };
     Finding::warning(TOPIC, format!("it waits {seconds} s, because {why}"), remedy)

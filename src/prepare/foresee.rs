@@ -27,6 +27,8 @@ pub struct Foreseen {
     pub said: Option<String>,
     /// Whether it asks GitHub first if the registration is still there.
     pub asks: bool,
+    /// What is different inside of the unit without changing the decision, as sentences.
+    pub notes: Vec<String>,
     /// What only the start itself will know, as sentences.
     pub unknown: Vec<String>,
 }
@@ -45,16 +47,19 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     let stored = ledgers.map(|ledgers| ledgers.load(instance)).transpose()?.flatten();
     let news = is_news(&told.text(start), stored.as_ref());
     let (state, work_place) = reach(start, &ledger_place, possible)?;
-    let mut unknown = Vec::new();
+    let (mut notes, mut unknown) = (Vec::new(), Vec::new());
     let owner = state.as_ref().map(Dir::owner).transpose()?;
     let reading = Reading::new(&told, stored.as_ref(), state.as_ref())?;
     let plan = reading.decide(None);
 
     match owner {
-        None => unknown.push("The state directory does not exist yet; systemd makes it for the start".into()),
-        Some((uid, _)) if uid.as_raw() == NOBODY => unknown.push(
-            "The state directory belongs to nobody here; inside of the unit it belongs to the unit's user".into(),
-        ),
+        None => notes.push("the state directory does not exist yet; systemd makes it for the start".into()),
+        // As newer systemds keep it, which show it to the unit under the number of its user.
+        Some((uid, _)) if uid.as_raw() == NOBODY => {
+            notes.push(
+                "the state directory belongs to nobody now, and to a dynamic user only inside of the unit".into(),
+            );
+        }
         Some(_) => {}
     }
     if plan.reasons.iter().any(about_owner) {
@@ -63,17 +68,20 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     match user {
         Some(user) => work::check_hand_over(&work_place, user.0)?,
         None if work_place.open()?.is_some() && !work_place.is_firm() => unknown.push(format!(
-            "The start is refused unless work directory {} belongs to the unit's user, because others than root could have put it there",
+            "it is refused unless work directory {} belongs to the unit's user, because others than root could have put it there",
             work_place.resolved().display()
         )),
         None => {}
     }
     work_place.check_creatable()?;
     let registers = plan.action == Action::Register;
+    if registers && !told.credential.is_of_api() {
+        unknown.push("it needs a registration token that GitHub made at most one hour before".into());
+    }
     let interval = told.manifest.registration_interval;
     let wait = stored.as_ref().and_then(|entry| wait(entry, registers, news, interval, reading.now));
     let said = stored.and_then(|entry| entry.last_exit).map(|exit| exit.said);
-    Ok(Foreseen { plan, wait, said, asks: !registers && told.credential.is_of_api(), unknown })
+    Ok(Foreseen { plan, wait, said, asks: !registers && told.credential.is_of_api(), notes, unknown })
 }
 
 /// Whether a reason rests on whom a file belongs to.
