@@ -66,4 +66,23 @@ pub trait Units {
     ///
     /// It was refused, or the end was none.
     fn stop(&self, unit: &str) -> Result<()>;
+
+    /// A property of a unit, as systemd writes it; empty if it has none, or if these units have no such properties.
+    ///
+    /// # Errors
+    ///
+    /// Nobody could be asked.
+    fn property(&self, unit: &str, name: &str) -> Result<String> {
+        let (_, _) = (unit, name);
+        Ok(String::new())
+    }
+
+    /// The version of the systemd that runs the units, if it is one.
+    ///
+    /// # Errors
+    ///
+    /// Nobody could be asked.
+    fn version(&self) -> Result<Option<u32>> {
+        Ok(None)
+    }
 }

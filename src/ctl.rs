@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::backend::Systemd;
 use crate::reconcile::Places;
-use crate::{broker, journal, reconcile, status};
+use crate::{broker, doctor, journal, reconcile, status};
 
 /// Where the module puts the fleet file.
 const FLEET: &str = "/etc/github-runners/fleet.json";
@@ -43,6 +43,17 @@ enum Command {
         #[arg(long, default_value = FLEET)]
         fleet: PathBuf,
     },
+    /// Check everything that a runner needs, and name each fault with its way out; changes nothing
+    Doctor {
+        /// The only runner to check
+        instance: Option<String>,
+        /// Say instead what the next start would do and why, without asking GitHub
+        #[arg(long)]
+        start_check: bool,
+        /// Which runners this host should have, as JSON
+        #[arg(long, default_value = FLEET)]
+        fleet: PathBuf,
+    },
 }
 
 /// The command line, for what documents it.
@@ -61,6 +72,9 @@ pub fn main() -> ExitCode {
         Command::Reconcile { fleet } => reconcile::read_fleet(&fleet)
             .and_then(|fleet| reconcile::run(&fleet, &Systemd::default(), &Places::default())),
         Command::Status { json, fleet } => return status::run(&fleet, json),
+        Command::Doctor { instance, start_check, fleet } => {
+            return doctor::main(instance.as_deref(), start_check, &fleet);
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,6 +33,7 @@
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
 //! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
 //! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
+//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `fleet`, `backend`, `reconcile` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -47,6 +48,8 @@ pub mod cli;
 pub mod credential;
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "ctl")]
+pub mod doctor;
 #[cfg(feature = "ctl")]
 pub mod fleet;
 #[cfg(feature = "ctl")]

@@ -5,7 +5,9 @@
 //! the next state needs was read and found good.
 
 mod explain;
+mod foresee;
 mod jit;
+mod read;
 mod register;
 mod work;
 
@@ -17,24 +19,26 @@ use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
-use serde_json::{Map, Value};
 use tracing::{info, warn};
 
 use crate::ask::Broker;
 use crate::credential::{Credential, salt};
 use crate::ledger::{Book, Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
-use crate::model::{Token, TokenDigest, date};
+use crate::model::{TokenDigest, date};
 use crate::pace::limited;
-use crate::plan::{Action, Inputs, Plan, plan};
+use crate::plan::{Action, Plan};
 use crate::protocol::{Outcome, Verb, Whom};
 use crate::retire::{pay, reason};
-use crate::start::{Start, existing, host_name, now, walk};
+use crate::start::{Start, existing, now, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 use crate::sys::{Dir, Entry, Place, empty};
 use crate::unit;
 
 use explain::{explain, hold_back};
+use read::{Reading, Told, is_news, reach};
+
+pub use foresee::{Foreseen, foresee};
 
 /// Whom the kernel names as owner where an id has no counterpart.
 const NOBODY: u32 = 65534;
@@ -73,47 +77,29 @@ struct Found<'a> {
 /// Anything that stands in the way of a good start. Up to the decision nothing but the ledger was written; after it, the
 /// next start finds out how far this one got.
 pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> {
-    let manifest = start.manifest()?;
-    let credential = Credential::read(&manifest)?;
+    let told = Told::read(start)?;
     let ledger_place = walk("ledger", ledger_directory)?;
     let ledgers = open_ledgers(&ledger_place)?;
-    let _lock = ledgers.must_lock(&manifest.instance, PATIENCE)?;
-    let stored = ledgers.load(&manifest.instance)?;
-    let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
-    let told = told(start, &registration, &credential);
-    let news = !stored.as_ref().and_then(|entry| entry.tried.as_ref()).is_some_and(|tried| tried.is_of(&told));
+    let _lock = ledgers.must_lock(&told.manifest.instance, PATIENCE)?;
+    let stored = ledgers.load(&told.manifest.instance)?;
+    let text = told.text(start);
+    let news = is_news(&text, stored.as_ref());
     if let Some(entry) = &stored {
         // Before anything else can fail again.
-        hold_back(entry, false, news, &manifest)?;
+        hold_back(entry, false, news, &told.manifest)?;
     }
-    let (state_place, state) = existing("state", &start.state_directory)?;
-    let (logs_place, _) = existing("logs", &start.logs_directory)?;
-    let work_place = walk("work", &start.work_directory)?;
-    work::check(&work_place, &[("state", &state_place), ("logs", &logs_place), ("ledger", &ledger_place)])?;
+    let (state, work_place) = reach(start, &ledger_place, existing)?;
     let owner = service_user(&state)?;
-    let snapshot = Snapshot::read(&state)?;
-    let host = host_name()?;
-    let time = now()?;
-    let decide = |gone| {
-        plan(&Inputs {
-            manifest: &manifest,
-            registration: &registration,
-            token: credential.token(),
-            api: credential.is_of_api(),
-            gone,
-            ledger: stored.as_ref(),
-            state: &snapshot,
-            host: &host,
-            now: time,
-        })
-    };
-    let mut decision = decide(None);
+    let reading = Reading::new(&told, stored.as_ref(), Some(&state))?;
+    let mut decision = reading.decide(None);
 
+    let Told { manifest, credential, registration } = &told;
+    let time = reading.now;
     let digest = credential.digest()?;
     let new = Ledger::new(&manifest.instance, registration.clone(), digest.clone());
     let mut book = Book::new(&ledgers, &manifest.instance, stored.clone(), new.clone());
     if news {
-        book.entry.tried = Some(TokenDigest::of(&told, salt()?));
+        book.entry.tried = Some(TokenDigest::of(&text, salt()?));
     }
     book.entry.credential = Some(manifest.credential_place());
     book.entry.started = unit::digest(&manifest.instance)?;
@@ -121,8 +107,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
         work: work::open(&work_place, owner)?,
         work_path: work_place.resolved(),
-        manifest: &manifest,
-        credential: &credential,
+        manifest,
+        credential,
         state: &state,
         owner,
         expires: Cell::new(None),
@@ -131,14 +117,14 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     // From the first start on there is an entry in which failures are counted.
     found.save(&mut book, decision.action == Action::Register)?;
     let hold_back =
-        |entry: &Ledger, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, &manifest);
+        |entry: &Ledger, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
     hold_back(&book.entry, &decision)?;
     let mut reached = found.broker.is_some();
     if decision.action != Action::Register {
-        match found.look(&decision, &snapshot) {
+        match found.look(&decision, &reading.snapshot) {
             Looked::Good => {}
             Looked::Silence => reached = false,
-            Looked::Gone(id) => decision = decide(Some(id)),
+            Looked::Gone(id) => decision = reading.decide(Some(id)),
         }
         hold_back(&book.entry, &decision)?;
     }
@@ -160,7 +146,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
                 let attempt = None;
                 book.entry = Ledger { helper, registration, token, runner, attempt, ..book.entry.clone() };
             } else if new_credential {
-                (book.entry.registration, book.entry.token) = (registration, digest);
+                (book.entry.registration, book.entry.token) = (registration.clone(), digest);
             }
             book.save()?;
             if let Some(broker) = found.broker.filter(|_| reached) {
@@ -245,13 +231,6 @@ impl Found<'_> {
             date(end)
         );
     }
-}
-
-/// Everything by which a person can tell a start to do something else than the one before.
-fn told(start: &Start, registration: &Map<String, Value>, credential: &Credential) -> String {
-    let registration = Value::Object(registration.clone());
-    let token = credential.token().map(Token::expose).unwrap_or_default();
-    format!("{}\n{registration}\n{token}", start.manifest.display())
 }
 
 /// The numeric owner of the state directory, which systemd gave to the service user.

@@ -61,13 +61,24 @@ pub fn walk(what: &str, path: &Path) -> Result<Place> {
 ///
 /// As [`walk`]; also if it does not exist.
 pub fn existing(what: &str, path: &Path) -> Result<(Place, Dir)> {
-    let place = walk(what, path)?;
-    let Some(dir) = place.open()? else {
+    let (place, dir) = possible(what, path)?;
+    let Some(dir) = dir else {
         bail!(
             "The {what} directory {} does not exist: start the helper from its unit, for which systemd makes it",
             path.display()
         );
     };
+    Ok((place, dir))
+}
+
+/// Walks to a directory and opens it, if it exists.
+///
+/// # Errors
+///
+/// As [`walk`].
+pub fn possible(what: &str, path: &Path) -> Result<(Place, Option<Dir>)> {
+    let place = walk(what, path)?;
+    let dir = place.open()?;
     Ok((place, dir))
 }
 

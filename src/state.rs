@@ -177,6 +177,22 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A state directory in which there is nothing.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            empty: true,
+            settings: Found::Absent,
+            settings_migrated: Found::Absent,
+            credentials: Found::Absent,
+            credentials_migrated: Found::Absent,
+            key: Found::Absent,
+            staged: false,
+            nixpkgs_config: Found::Absent,
+            nixpkgs_token: Found::Absent,
+        }
+    }
+
     /// Reads a state directory.
     ///
     /// # Errors

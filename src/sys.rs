@@ -8,6 +8,7 @@ mod dir;
 mod file;
 mod lock;
 mod purge;
+mod space;
 mod staged;
 mod walk;
 
@@ -15,5 +16,6 @@ pub use dir::{Dir, Entry};
 pub use file::{FileFault, LastLink, read_regular_file};
 pub use lock::Lock;
 pub use purge::{Purged, empty};
+pub use space::Space;
 pub use staged::Staged;
 pub use walk::Place;

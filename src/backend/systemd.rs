@@ -69,6 +69,20 @@ impl Units for Systemd {
     fn stop(&self, unit: &str) -> Result<()> {
         systemctl(&["stop", "--", unit]).map(drop)
     }
+
+    fn property(&self, unit: &str, name: &str) -> Result<String> {
+        let value = systemctl(&["show", "--value", &format!("--property={name}"), "--", unit])?;
+        Ok(value.trim_end().into())
+    }
+
+    fn version(&self) -> Result<Option<u32>> {
+        systemctl(&["--version"]).map(|text| version(&text))
+    }
+}
+
+/// The number in a first line such as `systemd 257 (257.9)`.
+fn version(text: &str) -> Option<u32> {
+    text.strip_prefix("systemd ")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn unit(properties: &BTreeMap<&str, &str>) -> Unit {
@@ -157,6 +171,15 @@ mod tests {
             assert_eq!((unit.activity, unit.since, unit.is_defined), (activity, Some(1_790_000_000), true), "{active}");
         }
         assert_eq!(unit(&BTreeMap::new()), Unit::default());
+    }
+
+    #[test]
+    fn the_version_is_the_first_number() {
+        for (text, number) in
+            [("systemd 252 (252.39-1~deb12u2)\n+PAM", Some(252)), ("systemd 258~rc1", Some(258)), ("elogind 255", None)]
+        {
+            assert_eq!(version(text), number, "{text}");
+        }
     }
 
     #[test]

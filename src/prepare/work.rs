@@ -59,17 +59,32 @@ pub(super) fn open(place: &Place, owner: (Uid, Gid)) -> Result<Dir> {
     };
     let (present, _) = dir.owner()?;
     if present != owner.0 {
-        if !place.is_firm() {
-            bail!(
-                "Work directory {} belongs to user id {present} instead of {}, and others than root could have put it there: give it to the service user, or choose a directory below one that root owns",
-                path.display(),
-                owner.0
-            );
-        }
+        refuse_unless_firm(place, present, owner.0)?;
         hand_over(&dir, owner, &path)?;
         info!("Handed the work directory {} from user id {present} to {}", path.display(), owner.0);
     }
     Ok(dir)
+}
+
+/// Refuses a work directory that [`open`] would not hand to `owner`; changes nothing.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(super) fn check_hand_over(place: &Place, owner: Uid) -> Result<()> {
+    let Some(dir) = place.open()? else { return Ok(()) };
+    let (present, _) = dir.owner()?;
+    if present == owner { Ok(()) } else { refuse_unless_firm(place, present, owner) }
+}
+
+fn refuse_unless_firm(place: &Place, present: Uid, owner: Uid) -> Result<()> {
+    if place.is_firm() {
+        return Ok(());
+    }
+    bail!(
+        "Work directory {} belongs to user id {present} instead of {owner}, and others than root could have put it there: give it to the service user, or choose a directory below one that root owns",
+        place.resolved().display()
+    );
 }
 
 fn hand_over(dir: &Dir, owner: (Uid, Gid), path: &Path) -> Result<()> {

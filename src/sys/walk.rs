@@ -16,7 +16,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 
 use super::dir::kind;
-use super::{Dir, empty};
+use super::{Dir, Space, empty};
 
 const MAX_LINKS: u32 = 40;
 
@@ -187,19 +187,29 @@ impl Place {
         self.reopen(self.last()).map(Some)
     }
 
+    /// Refuses to make what is missing, if something is, where others than root could exchange it.
+    ///
+    /// # Errors
+    ///
+    /// One sentence.
+    pub fn check_creatable(&self) -> Result<()> {
+        if self.missing.is_empty() || self.last().is_safe() {
+            return Ok(());
+        }
+        bail!(
+            "{} does not exist, and user id {} could exchange it while it is made: make it yourself, for example with systemd-tmpfiles",
+            self.path.display(),
+            self.last().stat.st_uid
+        );
+    }
+
     /// Makes what is missing: directories on the way with mode 0755, the last one with `mode`.
     ///
     /// # Errors
     ///
     /// As `mkdir(2)`; also if others than root could exchange the new directory.
     pub fn create(&self, mode: Mode) -> Result<Dir> {
-        if !self.last().is_safe() {
-            bail!(
-                "{} does not exist, and user id {} could exchange it while it is made: make it yourself, for example with systemd-tmpfiles",
-                self.path.display(),
-                self.last().stat.st_uid
-            );
-        }
+        self.check_creatable()?;
         let way = Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP | Mode::S_IROTH | Mode::S_IXOTH;
         let mut dir = self.reopen(self.last())?;
         for (index, name) in self.missing.iter().enumerate() {
@@ -252,6 +262,15 @@ impl Place {
             above.unlink(name)?;
         }
         Ok(())
+    }
+
+    /// The room on the file system in which the directory is or would be made.
+    ///
+    /// # Errors
+    ///
+    /// As `fstatfs(2)`.
+    pub fn space(&self) -> Result<Space> {
+        Space::around(&self.last().fd).with_context(|| format!("Failed to examine the disk of {}", self.path.display()))
     }
 
     fn is_within(&self, other: &Self) -> bool {

@@ -2,6 +2,7 @@
 
 mod broker;
 mod changes;
+mod doctor;
 mod faults;
 mod fleet;
 mod hostile;
@@ -50,6 +51,7 @@ const RUNNERS: &[(&str, Scenario)] = &[
     ("every_exit_code_has_its_consequence", recovery::exit_codes),
     ("a_session_conflict_that_stays_gets_a_fresh_identity", recovery::conflict),
     ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
+    ("a_doctor_knows_running_and_stopped_runners", doctor::knows),
     ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
     ("a_hostile_state_directory_harms_nobody", hostile::state),
 ];

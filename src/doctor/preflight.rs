@@ -1,0 +1,171 @@
+//! What GitHub says about a credential, by way of the runner's own broker: it alone has the network and the secret.
+//!
+//! Names, proxies and certificates are the broker's to see, so what it says about them is all that is known here.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use nix::unistd::Uid;
+
+use super::finding::Finding;
+use crate::ask::Broker;
+use crate::backend::Units;
+use crate::model::{InstanceName, date, shown};
+use crate::protocol::{Answer, Outcome, Verb};
+use crate::retire::reason;
+
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How many brokers are asked at once.
+const AT_ONCE: usize = 8;
+/// How long before its end a credential is complained about, in seconds.
+const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
+const TOPIC: &str = "GitHub";
+
+/// Asks several brokers, in the order in which they are given.
+#[must_use]
+pub fn ask_all(brokers: &[Option<Broker<'_>>]) -> Vec<Option<Answer>> {
+    let mut answers = Vec::new();
+    for some in brokers.chunks(AT_ONCE) {
+        thread::scope(|scope| {
+            let asked: Vec<_> = some
+                .iter()
+                .map(|broker| broker.map(|broker| scope.spawn(move || broker.ask(Verb::Preflight, PATIENCE))))
+                .collect();
+            let failed = |_| Answer::unasked(Outcome::Unreachable("nobody could be asked".into()));
+            answers.extend(asked.into_iter().map(|asked| asked.map(|asked| asked.join().unwrap_or_else(failed))));
+        });
+    }
+    answers
+}
+
+/// Judges the socket of a broker.
+#[must_use]
+pub fn socket(path: &Path, instance: &InstanceName) -> Finding {
+    let topic = "broker";
+    let path = path.display();
+    let remedy = format!("restart `github-runner-broker-{}.socket`, which makes it", instance.as_str());
+    let found = match fs::symlink_metadata(path.to_string()) {
+        Ok(found) => found,
+        Err(error) => return Finding::fault(topic, format!("its socket {path} cannot be found: {error}"), remedy),
+    };
+    if !found.file_type().is_socket() {
+        return Finding::fault(topic, format!("{path} is no socket"), remedy);
+    }
+    let (mode, owner) = (found.mode() & 0o7777, found.uid());
+    if Uid::from_raw(owner) != Uid::effective() || mode != 0o600 {
+        let said = format!("its socket {path} belongs to user id {owner} and has mode {mode:04o}, not root's and 0600");
+        return Finding::fault(topic, said, remedy);
+    }
+    Finding::good(topic, "its socket is there, for root alone")
+}
+
+/// Judges an answer. `ways` says which proxies the broker uses.
+#[must_use]
+pub fn verdict(answer: &Answer, now: u64, ways: impl FnOnce() -> String) -> Vec<Finding> {
+    let mut findings = vec![match &answer.outcome {
+        Outcome::Ready { newest_runner } => {
+            let newest =
+                newest_runner.as_deref().map(|version| format!("; the newest runner has version {}", shown(version)));
+            Finding::good(TOPIC, format!("takes the credential{}", newest.unwrap_or_default()))
+        }
+        Outcome::Unreachable(why) => Finding::fault(
+            TOPIC,
+            format!("no useful answer, because {why}"),
+            format!(
+                "see that this host resolves the name and reaches the address, and trusts its certificate; {}",
+                ways()
+            ),
+        ),
+        Outcome::RateLimited(_) => Finding::warning(
+            TOPIC,
+            reason(&answer.outcome),
+            "wait, and give other programs that ask so much another credential",
+        ),
+        outcome => Finding { remedy: None, ..Finding::fault(TOPIC, reason(outcome), "") },
+    }];
+    if let Some(end) = answer.credential_expires.filter(|end| end.saturating_sub(EXPIRES_SOON) <= now) {
+        let said = format!("the access token {} on {}", if end <= now { "expired" } else { "expires" }, date(end));
+        findings.push(Finding::warning(
+            TOPIC,
+            said,
+            "put a new one in its file before, or use a GitHub App, which does not expire",
+        ));
+    }
+    findings
+}
+
+/// The proxies of a broker's unit, in words.
+#[must_use]
+pub fn proxies(units: &dyn Units, instance: &InstanceName) -> String {
+    // Any instance of the template has its variables.
+    let unit = format!("github-runner-broker-{}@doctor.service", instance.as_str());
+    let environment = match units.property(&unit, "Environment") {
+        Ok(environment) => environment,
+        Err(error) => return format!("which proxies its broker uses cannot be told: {error:#}"),
+    };
+    match proxies_in(&environment).as_slice() {
+        [] => "its broker uses no proxy; set `networking.proxy` if there has to be one".into(),
+        some => format!("its broker uses {}", some.join(", ")),
+    }
+}
+
+/// The variables that name proxies, from a list as systemd writes it.
+fn proxies_in(environment: &str) -> Vec<String> {
+    let variables =
+        environment.split_whitespace().map(|word| word.trim_matches('"')).filter_map(|word| word.split_once('='));
+    variables
+        .filter(|(name, _)| matches!(name.to_ascii_lowercase().as_str(), "http_proxy" | "https_proxy" | "no_proxy"))
+        .map(|(name, value)| format!("{name}={}", shown(value)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Level;
+
+    const NOW: u64 = 1_790_000_000;
+    const DAY: u64 = 24 * 60 * 60;
+
+    #[test]
+    fn each_answer_has_its_level_and_its_way_out() {
+        for (outcome, level, said, remedy) in [
+            (Outcome::Ready { newest_runner: Some("2.330.0".into()) }, Level::Good, "version \"2.330.0\"", None),
+            (Outcome::Refused("No scope: give it one.".into()), Level::Fault, "No scope: give it one", None),
+            (Outcome::Unreachable("it has no address".into()), Level::Fault, "no address", Some("PROXY")),
+            (Outcome::RateLimited(NOW + 60), Level::Warning, "rate limit", Some("wait")),
+            (Outcome::Gone, Level::Fault, "both programs from one release", None),
+        ] {
+            let findings = verdict(&Answer::unasked(outcome), NOW, || "PROXY".into());
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            assert_eq!(finding.level, level, "{finding:?}");
+            assert!(finding.said.contains(said), "{finding:?}");
+            match remedy {
+                None => assert_eq!(finding.remedy, None),
+                Some(part) => assert!(finding.remedy.as_ref().unwrap().contains(part), "{finding:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn two_weeks_before_its_end_a_credential_is_complained_about() {
+        for (end, warned) in
+            [(NOW + 15 * DAY, None), (NOW + 13 * DAY, Some("expires on")), (NOW - 1, Some("expired on"))]
+        {
+            let ready = Answer::unasked(Outcome::Ready { newest_runner: None });
+            let findings = verdict(&Answer { credential_expires: Some(end), ..ready }, NOW, String::new);
+            assert_eq!(findings.get(1).map(|finding| finding.level), warned.map(|_| Level::Warning), "{findings:?}");
+            assert!(warned.is_none_or(|part| findings[1].said.contains(part)), "{findings:?}");
+        }
+    }
+
+    #[test]
+    fn proxies_are_named_without_their_passwords() {
+        let found = proxies_in(r#"PATH=/bin https_proxy=http://me:secret@proxy:3128 "NO_PROXY=a, b" TZ=x"#);
+        assert_eq!(found, [r#"https_proxy="http://***@proxy:3128""#, r#"NO_PROXY="a,""#]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Room for jobs, and the programs that they bring: the disk of the work directory, and the package of the runner.
+
+use std::fs;
+use std::path::Path;
+
+use super::finding::Finding;
+use crate::sys::Space;
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+/// A checkout with its dependencies easily has so many files.
+const FEW_FILES: u64 = 20_000;
+const TOPIC: &str = "work directory";
+
+/// Judges the file system of a work directory.
+#[must_use]
+pub fn space(space: &Space) -> Finding {
+    let Space { free, total, free_files, total_files, in_memory } = *space;
+    let size = |bytes: u64| {
+        if bytes >= GIB {
+            format!("{}.{} GiB", bytes / GIB, bytes % GIB * 10 / GIB)
+        } else {
+            format!("{} MiB", bytes / MIB)
+        }
+    };
+    let room = format!("{} of {} are free", size(free), size(total));
+    let remedy = "set `workDir` to a directory on a larger disk, which is made if it is missing";
+    if in_memory && (total < 2 * GIB || free < total / 4 || free < GIB) {
+        let said = format!("it is in memory, and only {room}");
+        return Finding::warning(TOPIC, said, "set `workDir` to a directory on disk, which is made if it is missing");
+    }
+    if free < GIB {
+        return Finding::warning(TOPIC, format!("only {room}"), remedy);
+    }
+    if total_files > 0 && free_files < FEW_FILES {
+        return Finding::warning(TOPIC, format!("its disk has room for {free_files} more files only"), remedy);
+    }
+    Finding::good(TOPIC, if in_memory { format!("it is in memory, and {room}") } else { room })
+}
+
+/// Looks at the package of a runner by its listener.
+#[must_use]
+pub fn package(listener: &Path) -> Option<Finding> {
+    let topic = "package";
+    let real = match fs::canonicalize(listener) {
+        Ok(real) => real,
+        Err(error) => {
+            let said = format!("{} cannot be found: {error}", listener.display());
+            return Some(Finding::fault(topic, said, "build the system again, with a `package` that has this program"));
+        }
+    };
+    let lib = real.parent()?.parent()?.join("lib");
+    if !lib.is_dir() {
+        return None;
+    }
+    let externals = lib.join("externals");
+    let nodes: Vec<&str> = ["node20", "node24"].into_iter().filter(|node| externals.join(node).exists()).collect();
+    Some(if nodes.is_empty() {
+        Finding::fault(
+            topic,
+            format!("{} has no Node.js, which all JavaScript actions need", externals.display()),
+            "name one in `nodeRuntimes`",
+        )
+    } else {
+        Finding::good(topic, format!("has {} for actions", nodes.join(" and ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Level;
+
+    #[test]
+    fn little_room_is_told_with_the_option_that_helps() {
+        let disk = Space { free: 50 * GIB, total: 100 * GIB, free_files: 1_000_000, total_files: 0, in_memory: false };
+        let memory = Space { free: 4 * GIB, total: 4 * GIB, in_memory: true, ..disk };
+        for (found, level, part) in [
+            (disk, Level::Good, "50.0 GiB of 100.0 GiB are free"),
+            (Space { free: GIB - 1, ..disk }, Level::Warning, "only 1023 MiB of"),
+            (Space { free_files: 0, ..disk }, Level::Good, "free"),
+            (Space { free_files: 19_999, total_files: 20_000, ..disk }, Level::Warning, "19999 more files"),
+            (memory, Level::Good, "in memory, and 4.0 GiB"),
+            (Space { free: GIB - 1, ..memory }, Level::Warning, "in memory, and only"),
+            (Space { free: 5 * GIB, total: 40 * GIB, ..memory }, Level::Warning, "in memory, and only 5.0 GiB"),
+            (Space { free: GIB * 3 / 2, total: GIB * 3 / 2, ..memory }, Level::Warning, "only 1.5 GiB of 1.5 GiB"),
+        ] {
+            let finding = space(&found);
+            assert!(finding.level == level && finding.said.contains(part), "{found:?}: {finding:?}");
+            assert!(level == Level::Good || finding.remedy.unwrap().contains("`workDir`"));
+        }
+    }
+
+    #[test]
+    fn a_package_without_any_node_is_a_fault_and_one_without_lib_is_not_judged() {
+        let temporary = tempfile::tempdir().unwrap();
+        let listener = temporary.path().join("bin/Runner.Listener");
+        assert_eq!(package(&listener).unwrap().level, Level::Fault);
+        fs::create_dir(temporary.path().join("bin")).unwrap();
+        fs::write(&listener, "").unwrap();
+        assert_eq!(package(&listener), None);
+        fs::create_dir_all(temporary.path().join("lib/externals")).unwrap();
+        assert!(package(&listener).unwrap().remedy.unwrap().contains("`nodeRuntimes`"));
+        fs::create_dir(temporary.path().join("lib/externals/node24")).unwrap();
+        assert_eq!(package(&listener).unwrap().said, "has node24 for actions");
+    }
+}

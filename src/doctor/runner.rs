@@ -1,0 +1,281 @@
+//! The checks of one runner.
+//!
+//! Reads what its start reads and changes none of it. What stands in the way of one check leaves the others to be made.
+
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid, User};
+
+use super::Options;
+use super::finding::{Finding, Group, Level};
+use super::paths::{Who, check, expand};
+use super::{entry, next, preflight, room};
+use crate::ask::Broker;
+use crate::backend::{Activity, Unit, Units};
+use crate::credential::Credential;
+use crate::fleet::Declared;
+use crate::ledger::Ledger;
+use crate::manifest::Manifest;
+use crate::model::date_and_time;
+use crate::prepare::{Foreseen, foresee};
+use crate::protocol::Answer;
+use crate::reconcile::open_ledger;
+use crate::start::{Start, now, read_manifest};
+use crate::sys::Place;
+
+/// Whom the kernel names as owner where an id has no counterpart.
+const NOBODY: u32 = 65534;
+
+/// One runner, and what is read about it before anybody is asked.
+pub struct Subject<'a> {
+    options: &'a Options<'a>,
+    declared: &'a Declared,
+    manifest: anyhow::Result<Manifest>,
+    credential: Option<anyhow::Result<Credential>>,
+    socket: PathBuf,
+}
+
+impl<'a> Subject<'a> {
+    /// Reads manifest and credential.
+    #[must_use]
+    pub fn read(options: &'a Options<'a>, declared: &'a Declared) -> Self {
+        let manifest = read_manifest(&declared.manifest);
+        let credential = manifest.as_ref().ok().map(Credential::read);
+        let socket = options.places.sockets.join(declared.instance.as_str());
+        Self { options, declared, manifest, credential, socket }
+    }
+
+    /// Whom to ask about its credential, if that is one of the API and there is a door.
+    #[must_use]
+    pub fn broker(&self) -> Option<Broker<'_>> {
+        let asks = self.can_ask() && self.socket.exists();
+        asks.then_some(Broker { socket: &self.socket, instance: &self.declared.instance })
+    }
+
+    /// Makes all checks; `answer` is what the broker said.
+    #[must_use]
+    pub fn check(&self, unit: &Result<Unit, String>, units: &dyn Units, answer: Option<&Answer>) -> Group {
+        let user = self.user(units);
+        let mut findings = vec![match &self.manifest {
+            Ok(_) => Finding::good("manifest", format!("{} is good", self.declared.manifest.display())),
+            Err(error) => Finding::error("manifest", error),
+        }];
+        findings.push(judge(unit, &self.declared.unit));
+        findings.extend(self.directories(user, units));
+        findings.extend(self.credential());
+        if self.can_ask() {
+            findings.push(preflight::socket(&self.socket, &self.declared.instance));
+        }
+        if let (Some(answer), Ok(now)) = (answer, now()) {
+            let ways = || preflight::proxies(units, &self.declared.instance);
+            findings.extend(preflight::verdict(answer, now, ways));
+        }
+        if let Ok(manifest) = &self.manifest {
+            findings.extend(room::package(&manifest.listener));
+        }
+        match self.ledger() {
+            Ok(ledger) => findings.extend(entry::entry(ledger.as_ref(), self.can_ask())),
+            Err(error) => findings.push(Finding::error("ledger entry", &error)),
+        }
+        match self.foresee(user) {
+            Ok(foreseen) => findings.extend(next::summary(&foreseen)),
+            // Most likely the same fault by another way.
+            Err(_) if findings.iter().any(|finding| finding.level == Level::Fault) => {
+                findings.push(Finding::warning(next::TOPIC, "it stops at one of these faults", "repair them"));
+            }
+            Err(error) => findings.push(Finding::error(next::TOPIC, &error)),
+        }
+        self.group(findings)
+    }
+
+    /// Says what the next start would do, by what this host alone knows.
+    #[must_use]
+    pub fn start_check(&self, units: &dyn Units) -> Group {
+        self.group(match self.foresee(self.user(units)) {
+            Ok(foreseen) => next::findings(&foreseen),
+            Err(error) => vec![Finding::error(next::TOPIC, &error.context("it would stop"))],
+        })
+    }
+
+    fn group(&self, findings: Vec<Finding>) -> Group {
+        Group { title: format!("Runner {}", self.declared.instance.as_str()), findings }
+    }
+
+    fn can_ask(&self) -> bool {
+        matches!(&self.credential, Some(Ok(credential)) if credential.is_of_api())
+    }
+
+    fn ledger(&self) -> anyhow::Result<Option<Ledger>> {
+        let ledgers = open_ledger(self.options.places)?;
+        Ok(ledgers.map(|ledgers| ledgers.load(&self.declared.instance)).transpose()?.flatten())
+    }
+
+    fn foresee(&self, user: Option<(u32, u32)>) -> anyhow::Result<Foreseen> {
+        let start = Start {
+            manifest: self.declared.manifest.clone(),
+            state_directory: self.own(0),
+            work_directory: expand(&self.declared.work_directory.to_string_lossy())?,
+            logs_directory: self.own(1),
+        };
+        let user = user.map(|(uid, gid)| (Uid::from_raw(uid), Gid::from_raw(gid)));
+        foresee(&start, &self.options.places.ledger, user)
+    }
+
+    /// Its directory below one of those that systemd keeps.
+    fn own(&self, root: usize) -> PathBuf {
+        self.options.places.roots[root].join(self.declared.instance.as_str())
+    }
+
+    /// The service user: the one of the unit, or else whom the state directory belongs to. A dynamic one has no number
+    /// before its unit starts, and may have another one then.
+    fn user(&self, units: &dyn Units) -> Option<(u32, u32)> {
+        let name = units.property(&self.declared.unit, "User").unwrap_or_default();
+        if let Ok(Some(user)) = User::from_name(&name) {
+            return Some((user.uid.as_raw(), user.gid.as_raw()));
+        }
+        let state = Place::walk(&self.own(0)).ok()?.open().ok()??;
+        let (uid, gid) = state.owner().ok()?;
+        let is_known = uid != Uid::effective() && !matches!(uid.as_raw(), 0 | NOBODY);
+        is_known.then_some((uid.as_raw(), gid.as_raw()))
+    }
+
+    fn directories(&self, user: Option<(u32, u32)>, units: &dyn Units) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (topic, root) in [("state directory", 0), ("logs directory", 1)] {
+            let path = self.own(root);
+            let (found, place) = check(topic, &path, Who::Service(user), true);
+            if found.is_empty() {
+                let state = if place.is_some_and(|place| matches!(place.open(), Ok(Some(_)))) {
+                    "can be used"
+                } else {
+                    "is made by systemd"
+                };
+                findings.push(Finding::good(topic, format!("{} {state}", path.display())));
+            }
+            findings.extend(found);
+        }
+        let topic = "work directory";
+        let path = match expand(&self.declared.work_directory.to_string_lossy()) {
+            Ok(path) => path,
+            Err(error) => {
+                findings.push(Finding::warning(topic, error.to_string(), "write the path out in `workDir`"));
+                return findings;
+            }
+        };
+        let by_systemd = path == self.own(2);
+        let (found, place) = check(topic, &path, Who::Service(user), by_systemd);
+        if found.is_empty() {
+            findings.push(Finding::good(topic, format!("{} can be used", path.display())));
+        }
+        findings.extend(found);
+        findings.extend(self.hidden(&path, units));
+        match place.map(|place| place.space()) {
+            Some(Ok(space)) => findings.push(room::space(&space)),
+            Some(Err(error)) => findings.push(Finding::error(topic, &error)),
+            None => {}
+        }
+        findings
+    }
+
+    /// Whether the unit's sandbox hides the work directory from it.
+    fn hidden(&self, path: &Path, units: &dyn Units) -> Option<Finding> {
+        let home = ["/home", "/root", "/run/user"].into_iter().find(|home| path.starts_with(home))?;
+        let hides = matches!(units.property(&self.declared.unit, "ProtectHome").as_deref(), Ok("yes"));
+        hides.then(|| {
+            Finding::warning(
+                "work directory",
+                format!("it lies in {home}, which the unit's `ProtectHome=yes` hides from jobs"),
+                "choose a directory elsewhere, or set `serviceOverrides.ProtectHome` to \"tmpfs\"",
+            )
+        })
+    }
+
+    fn credential(&self) -> Vec<Finding> {
+        let topic = "credential";
+        let (Ok(manifest), Some(credential)) = (&self.manifest, &self.credential) else { return vec![] };
+        let place = manifest.credential_place();
+        let path = Path::new(place.file().unwrap_or_default());
+        let mut findings = Vec::new();
+        match credential {
+            Ok(credential) => {
+                let kind = match credential {
+                    Credential::App => "the key of a GitHub App",
+                    Credential::Token(..) if credential.is_of_api() => "an access token",
+                    Credential::Token(..) => "a registration token, which GitHub takes for one hour",
+                };
+                findings.push(Finding::good(topic, format!("{} holds {kind}", path.display())));
+            }
+            Err(error) => {
+                findings.push(Finding::error(topic, error));
+                if let Ok((_, Some(missing))) = super::paths::way(path).map_err(drop)
+                    && missing != path
+                {
+                    let said = format!("on the way to it, {} does not exist", missing.display());
+                    findings.push(Finding::fault(
+                        topic,
+                        said,
+                        "see whether what provides secrets ran, and ran before the runner",
+                    ));
+                }
+            }
+        }
+        if let Some(Err(error)) = path.parent().map(Place::walk) {
+            let remedy = "name the path that it stands for, or whoever can exchange the link chooses the credential";
+            findings.push(Finding::warning(topic, format!("{error:#}"), remedy));
+        }
+        findings
+    }
+}
+
+fn judge(unit: &Result<Unit, String>, name: &str) -> Finding {
+    let topic = "unit";
+    let unit = match unit {
+        Ok(unit) => unit,
+        Err(error) => {
+            return Finding::fault(topic, error.clone(), "run this on the host itself, where systemd is");
+        }
+    };
+    if !unit.is_defined {
+        let said = format!("systemd does not know {name}");
+        return Finding::fault(topic, said, "switch to the configuration that has this runner");
+    }
+    let since = unit.since.map(|since| format!(" since {}", date_and_time(since))).unwrap_or_default();
+    match unit.activity {
+        Activity::Active if unit.has_job => Finding::good(topic, format!("{name} is active{since}, and runs a job")),
+        Activity::Active => Finding::good(topic, format!("{name} is active{since}")),
+        Activity::Starting => Finding::good(topic, format!("{name} is being started{since}")),
+        Activity::Stopping => Finding::good(topic, format!("{name} is being stopped{since}")),
+        Activity::Inactive => Finding::warning(
+            topic,
+            format!("{name} does not run{since}"),
+            format!("start it with `systemctl start {name}`, unless somebody stopped it on purpose"),
+        ),
+        Activity::Failed => Finding::fault(
+            topic,
+            format!("{name} failed{since}, with the result {}", unit.result),
+            format!("see `journalctl --unit {name}`, and start it again"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_judged_by_what_it_does() {
+        let unit =
+            |activity, is_defined| Ok(Unit { activity, is_defined, result: "exit-code".into(), ..Unit::default() });
+        for (unit, level, part) in [
+            (unit(Activity::Active, true), Level::Good, "is active"),
+            (unit(Activity::Starting, true), Level::Good, "being started"),
+            (unit(Activity::Inactive, true), Level::Warning, "does not run"),
+            (unit(Activity::Failed, true), Level::Fault, "result exit-code"),
+            (unit(Activity::Inactive, false), Level::Fault, "does not know x.service"),
+            (Err("no systemctl".into()), Level::Fault, "no systemctl"),
+        ] {
+            let finding = judge(&unit, "x.service");
+            assert!(finding.level == level && finding.said.contains(part), "{finding:?}");
+        }
+    }
+}

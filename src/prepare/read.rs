@@ -1,0 +1,95 @@
+//! Everything that a start decides by, read without changing anything, and the decision itself.
+//!
+//! Shared by the start and by whoever wants to know what it would do. Must not write, wait or ask anybody.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use super::work;
+use crate::credential::Credential;
+use crate::ledger::Ledger;
+use crate::manifest::Manifest;
+use crate::model::Token;
+use crate::plan::{Inputs, Plan, plan};
+use crate::start::{Start, host_name, now, walk};
+use crate::state::Snapshot;
+use crate::sys::{Dir, Place};
+
+/// What a start is told: the configuration and the credential.
+pub(super) struct Told {
+    pub(super) manifest: Manifest,
+    pub(super) credential: Credential,
+    /// The configuration as the ledger writes it.
+    pub(super) registration: Map<String, Value>,
+}
+
+impl Told {
+    /// Reads both.
+    pub(super) fn read(start: &Start) -> Result<Self> {
+        let manifest = start.manifest()?;
+        let credential = Credential::read(&manifest)?;
+        let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
+        Ok(Self { manifest, credential, registration })
+    }
+
+    /// Everything by which a person can tell a start to do something else than the one before.
+    pub(super) fn text(&self, start: &Start) -> String {
+        let registration = Value::Object(self.registration.clone());
+        let token = self.credential.token().map(Token::expose).unwrap_or_default();
+        format!("{}\n{registration}\n{token}", start.manifest.display())
+    }
+}
+
+/// Whether a start is told something else than the last one was.
+pub(super) fn is_news(text: &str, stored: Option<&Ledger>) -> bool {
+    !stored.and_then(|entry| entry.tried.as_ref()).is_some_and(|tried| tried.is_of(text))
+}
+
+/// Walks to the directories and refuses a work directory that must not be emptied. `open` says what becomes of those
+/// that systemd makes, if they are missing. Returns the state directory and the place of the work directory.
+pub(super) fn reach<T>(
+    start: &Start,
+    ledger: &Place,
+    open: impl Fn(&str, &Path) -> Result<(Place, T)>,
+) -> Result<(T, Place)> {
+    let (state_place, state) = open("state", &start.state_directory)?;
+    let (logs_place, _) = open("logs", &start.logs_directory)?;
+    let work = walk("work", &start.work_directory)?;
+    work::check(&work, &[("state", &state_place), ("logs", &logs_place), ("ledger", ledger)])?;
+    Ok((state, work))
+}
+
+/// Everything that a decision depends on.
+pub(super) struct Reading<'a> {
+    told: &'a Told,
+    stored: Option<&'a Ledger>,
+    pub(super) snapshot: Snapshot,
+    host: String,
+    pub(super) now: u64,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads the rest. Without a state directory there is nothing in it.
+    pub(super) fn new(told: &'a Told, stored: Option<&'a Ledger>, state: Option<&Dir>) -> Result<Self> {
+        let snapshot = state.map_or_else(|| Ok(Snapshot::nothing()), Snapshot::read)?;
+        Ok(Self { told, stored, snapshot, host: host_name()?, now: now()? })
+    }
+
+    /// Decides; `gone` is the runner that the server was asked for and does not know any more.
+    pub(super) fn decide(&self, gone: Option<u64>) -> Plan {
+        let Told { manifest, credential, registration } = self.told;
+        plan(&Inputs {
+            manifest,
+            registration,
+            token: credential.token(),
+            api: credential.is_of_api(),
+            gone,
+            ledger: self.stored,
+            state: &self.snapshot,
+            host: &self.host,
+            now: self.now,
+        })
+    }
+}
