@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::backend::Systemd;
-use crate::reconcile::Places;
+use crate::reconcile::{Places, Wish};
 use crate::{broker, doctor, journal, reconcile, status};
 
 /// Where the module puts the fleet file.
@@ -34,6 +34,21 @@ enum Command {
         #[arg(long, default_value = FLEET)]
         fleet: PathBuf,
     },
+    /// Wait until a runner is idle, take its registration back, and stop it
+    Drain {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Wait until a runner is idle, and restart it
+    Restart {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Take the registration of an idle runner back and stop it; of a runner that is not configured any more, everything
+    Retire {
+        #[command(flatten)]
+        whom: Whom,
+    },
     /// Show what every runner of this host is doing; the exit code is 0 only if all is well
     Status {
         /// Print the same as JSON, for programs
@@ -56,6 +71,16 @@ enum Command {
     },
 }
 
+/// One runner of this host.
+#[derive(Args)]
+struct Whom {
+    /// The runner, by the name of its unit without `github-runner-`
+    instance: String,
+    /// Which runners this host should have, as JSON
+    #[arg(long, default_value = FLEET)]
+    fleet: PathBuf,
+}
+
 /// The command line, for what documents it.
 #[must_use]
 pub fn command() -> clap::Command {
@@ -71,6 +96,9 @@ pub fn main() -> ExitCode {
         Command::Broker { manifest } => broker::run(&manifest),
         Command::Reconcile { fleet } => reconcile::read_fleet(&fleet)
             .and_then(|fleet| reconcile::run(&fleet, &Systemd::default(), &Places::default())),
+        Command::Drain { whom } => operate(Wish::Drain, &whom),
+        Command::Restart { whom } => operate(Wish::Restart, &whom),
+        Command::Retire { whom } => operate(Wish::Retire, &whom),
         Command::Status { json, fleet } => return status::run(&fleet, json),
         Command::Doctor { instance, start_check, fleet } => {
             return doctor::main(instance.as_deref(), start_check, &fleet);
@@ -83,6 +111,14 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn operate(wish: Wish, whom: &Whom) -> anyhow::Result<()> {
+    if !nix::unistd::Uid::effective().is_root() {
+        anyhow::bail!("Only root can do this: run it with `sudo`");
+    }
+    let fleet = reconcile::read_fleet(&whom.fleet)?;
+    reconcile::operate(wish, &whom.instance, &fleet, &Systemd::default(), &Places::default())
 }
 
 #[cfg(test)]

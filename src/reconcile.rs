@@ -9,6 +9,7 @@ mod figures;
 mod former;
 mod gather;
 mod memory;
+mod operate;
 mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -30,6 +31,7 @@ use act::Hands;
 
 pub use gather::{Configured, Found, Host, Places, gather};
 pub use memory::{Memory, Recall, Standing};
+pub use operate::{Wish, operate};
 pub use plan::{Cause, Decision, Why, plan};
 pub use situation::{Known, Server, Situation, Wanted};
 

@@ -43,7 +43,10 @@ pub struct Hands<'a> {
 ///
 /// Anything that keeps it from being done now; the next pass decides again.
 pub fn act(hands: &mut Hands<'_>, found: &Found, decision: &Decision) -> Result<String> {
-    let Some(configured) = &found.configured else { return Ok("is not configured any more".into()) };
+    let Some(configured) = &found.configured else {
+        let doing = if *decision == Decision::Leave(Why::Busy) { "runs a job" } else { "is being started or stopped" };
+        return Ok(format!("is not configured any more, and {doing}, which is waited for"));
+    };
     match decision {
         Decision::Leave(why) => Ok(told(why, hands, found)),
         Decision::Restart(cause) => restart(hands, found, configured, *cause),
@@ -76,29 +79,50 @@ fn told(why: &Why, hands: &Hands<'_>, found: &Found) -> String {
     }
 }
 
-/// Restarts a unit if it is still what was decided about and idle.
+/// Restarts a unit for a cause.
 fn restart(hands: &mut Hands<'_>, found: &Found, configured: &Configured, cause: Cause) -> Result<String> {
-    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
-    let recorded = found.ledger.as_ref().and_then(|ledger| ledger.runner.as_ref());
-    // The list is some seconds old by now; a job that came since is seen here.
-    if let (Some(runner), true, Cause::Changed) = (recorded, configured.can_ask(), cause) {
-        let whom = Whom::Id { id: runner.id, url: runner.url.clone() };
-        match ask(hands, found, configured, Verb::Observe(whom)) {
-            Outcome::Seen(Some(seen)) if seen.busy => return Ok(told(&Why::Busy, hands, found)),
-            Outcome::Seen(_) => {}
-            outcome => return Ok(told(&Why::Silent(reason(&outcome)), hands, found)),
-        }
+    // What the server says of one that it does not see is known already.
+    if let Err(why) = restart_idle(hands, found, configured, cause == Cause::Changed)? {
+        return Ok(told(&why, hands, found));
     }
-    if !is_idle(hands, found)? {
-        return Ok(told(&Why::Busy, hands, found));
-    }
-    hands.units.restart(&found.unit)?;
     hands.memory.count(cause.word());
     Ok(match cause {
         Cause::Changed => "restarts with its new configuration".into(),
         Cause::Missing => "restarts, because GitHub does not list it any more".into(),
         Cause::Offline => "restarts, because GitHub has listed it as offline for ten minutes".into(),
     })
+}
+
+/// Restarts a unit that runs and is idle, whose registration is kept; `looks` tells whether the server is asked first. The
+/// inner error says why it was not done now.
+///
+/// # Errors
+///
+/// If systemd cannot be asked or refuses.
+pub fn restart_idle(
+    hands: &mut Hands<'_>,
+    found: &Found,
+    configured: &Configured,
+    looks: bool,
+) -> Result<Result<(), Why>> {
+    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(Err(Why::Moving)) };
+    let recorded = found.ledger.as_ref().and_then(|ledger| ledger.runner.as_ref());
+    // A list is some seconds old by now; a job that came since is seen here.
+    if let Some(runner) = recorded.filter(|_| looks && configured.can_ask()) {
+        let whom = Whom::Id { id: runner.id, url: runner.url.clone() };
+        match ask(hands, found, configured, Verb::Observe(whom)) {
+            Outcome::Seen(Some(seen)) if seen.busy => return Ok(Err(Why::Busy)),
+            Outcome::Seen(_) => {}
+            outcome => return Ok(Err(Why::Silent(reason(&outcome)))),
+        }
+    }
+    match look(hands, found)? {
+        (_, true) => return Ok(Err(Why::Busy)),
+        (Activity::Active, false) => {}
+        _ => return Ok(Err(Why::Moving)),
+    }
+    hands.units.restart(&found.unit)?;
+    Ok(Ok(()))
 }
 
 /// Deletes the registration, after which the runner can be given no job, and restarts the unit.
@@ -108,29 +132,54 @@ fn retire_then_restart(
     configured: &Configured,
     runner: &Runner,
 ) -> Result<String> {
-    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
-    let Some(entry) = hands.ledgers.load(&found.instance)?.filter(|entry| entry.runner.as_ref() == Some(runner)) else {
-        return Ok(is_moving());
-    };
-    if !is_idle(hands, found)? {
-        return Ok(told(&Why::Busy, hands, found));
+    if let Err(why) = retire_idle(hands, found, configured, runner, |units| units.restart(&found.unit))? {
+        return Ok(told(&why, hands, found));
     }
-    let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
-    match ask(hands, found, configured, verb) {
-        Outcome::Retired | Outcome::Gone => {}
-        Outcome::Busy => return Ok(told(&Why::Busy, hands, found)),
-        outcome => return Ok(told(&Why::Silent(reason(&outcome)), hands, found)),
-    }
-    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
-    book.entry.runner = None;
-    book.save()?;
-    hands.units.restart(&found.unit)?;
     hands.memory.count(Cause::Changed.word());
     Ok(format!("was idle: took id {} back, and restarts with its new configuration", runner.id))
 }
 
-/// Takes back what the ledger owes for a runner that is configured.
-fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configured) -> Result<String> {
+/// Has the server delete the registration of an idle runner, strikes it out of the ledger, and goes on with `then`, all
+/// under the lock of the entry. The inner error says why it was not done now.
+///
+/// # Errors
+///
+/// If the ledger cannot be read or written, or as `then`.
+pub fn retire_idle(
+    hands: &mut Hands<'_>,
+    found: &Found,
+    configured: &Configured,
+    runner: &Runner,
+    then: impl FnOnce(&dyn Units) -> Result<()>,
+) -> Result<Result<(), Why>> {
+    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(Err(Why::Moving)) };
+    let Some(entry) = hands.ledgers.load(&found.instance)?.filter(|entry| entry.runner.as_ref() == Some(runner)) else {
+        return Ok(Err(Why::Moving));
+    };
+    match look(hands, found)? {
+        (_, true) => return Ok(Err(Why::Busy)),
+        (Activity::Starting | Activity::Stopping, false) => return Ok(Err(Why::Moving)),
+        _ => {}
+    }
+    let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
+    match ask(hands, found, configured, verb) {
+        Outcome::Retired | Outcome::Gone => {}
+        Outcome::Busy => return Ok(Err(Why::Busy)),
+        outcome => return Ok(Err(Why::Silent(reason(&outcome)))),
+    }
+    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    book.entry.runner = None;
+    book.save()?;
+    then(hands.units)?;
+    Ok(Ok(()))
+}
+
+/// Takes back what the ledger owes for a runner that is configured; what came of it, as a sentence about it.
+///
+/// # Errors
+///
+/// If the ledger cannot be read or written.
+pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configured) -> Result<String> {
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
     let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(is_moving()) };
     let socket = hands.sockets.join(found.instance.as_str());
@@ -177,11 +226,11 @@ fn ask(hands: &mut Hands<'_>, found: &Found, configured: &Configured, verb: Verb
     answer.outcome
 }
 
-/// Whether the unit still runs and has no job, as of now.
-fn is_idle(hands: &Hands<'_>, found: &Found) -> Result<bool> {
+/// What the unit does and whether it has a job, as of now.
+fn look(hands: &Hands<'_>, found: &Found) -> Result<(Activity, bool)> {
     let shown = hands.units.show(&[&found.unit])?;
     let unit = shown.get(&found.unit).context("systemd does not know the unit any more")?;
-    Ok(unit.activity == Activity::Active && !unit.has_job)
+    Ok((unit.activity, unit.has_job))
 }
 
 fn is_moving() -> String {

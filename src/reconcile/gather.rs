@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::memory::{Memory, Standing};
 use super::situation::{Known, Server, Situation, Wanted};
@@ -112,6 +112,29 @@ pub fn gather(
     }
     let lists = lists.into_iter().filter_map(|(url, list)| Some((url, list.ok()?))).collect();
     Ok(Host { runners, lists, unreadable })
+}
+
+/// Reads one runner, without asking the server.
+///
+/// # Errors
+///
+/// If it is neither configured nor in the ledger, or if something about it cannot be read.
+pub fn one(
+    fleet: &Fleet,
+    ledgers: Option<&LedgerDirectory>,
+    units: &dyn Units,
+    instance: InstanceName,
+) -> Result<Found> {
+    let name = unit::name(&instance);
+    let shown = units.show(&[&name])?;
+    let found = read(fleet, ledgers, instance, name, &shown)?;
+    if found.configured.is_none() && found.ledger.is_none() {
+        bail!(
+            "There is no runner `{}` on this host, and there was none: `github-runnerctl status` lists them",
+            found.instance.as_str()
+        );
+    }
+    Ok(found)
 }
 
 fn read(

@@ -64,5 +64,6 @@ const FLEETS: &[(&str, Scenario)] = &[
     ("two_passes_at_once_are_one", fleet::two_at_once),
     ("a_reboot_during_a_drain_needs_no_restart_afterwards", fleet::reboot_during_a_drain),
     ("an_unknown_offline_runner_is_told_and_deleted_only_if_asked", fleet::unknown),
+    ("operators_drain_restart_and_retire", fleet::operators),
     ("what_github_does_not_list_is_restarted", fleet::deleted_while_running),
 ];

@@ -1,0 +1,167 @@
+//! What operators ask for about one runner: to drain it, to restart it when it is idle, to take its registration back.
+//!
+//! The same acts as those of a pass, but at once and until they are done. Nothing is cut short: whoever wants that has
+//! `systemctl`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use tracing::info;
+
+use super::act::{Hands, restart_idle, retire_idle, settle_debts};
+use super::former::dissolve;
+use super::gather::{Configured, Found, Places, one};
+use super::memory::Memory;
+use super::open_ledger;
+use super::plan::Why;
+use crate::backend::{Activity, Units};
+use crate::fleet::Fleet;
+use crate::ledger::LedgerDirectory;
+use crate::model::InstanceName;
+use crate::start::now;
+
+/// Between two looks at a runner that is not idle yet.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// Between two questions to a server that says that it runs a job, or says nothing.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wish {
+    /// Wait until it is idle, take its registration back, and stop it.
+    Drain,
+    /// Wait until it is idle, and restart it.
+    Restart,
+    /// Take its registration back and stop it, but only if it is idle now.
+    Retire,
+}
+
+/// Does it.
+///
+/// # Errors
+///
+/// What keeps it from being done. Nothing that was done by then is lost.
+pub fn operate(wish: Wish, instance: &str, fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
+    let instance: InstanceName = instance.to_owned().try_into().map_err(anyhow::Error::msg)?;
+    let ledgers = open_ledger(places)?.context("No runner of this host ever started")?;
+    let mut progress = Progress::default();
+    let mut memory = Memory::default();
+    loop {
+        let found = one(fleet, Some(&ledgers), units, instance.clone())?;
+        let mut hands = Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, now: now()? };
+        let Some(configured) = &found.configured else {
+            progress.end();
+            if wish == Wish::Restart {
+                bail!("Runner {} is not configured any more, so it cannot be restarted", instance.as_str());
+            }
+            let said = dissolve(&mut hands, &found, fleet, places)?;
+            info!("Runner {} {said}", instance.as_str());
+            return still_there(&ledgers, &instance);
+        };
+        let why = match step(wish, &mut hands, &found, configured)? {
+            Ok(said) => {
+                progress.end();
+                info!("Runner {} {said}", instance.as_str());
+                return Ok(());
+            }
+            Err(why) => why,
+        };
+        if wish == Wish::Retire {
+            bail!("Runner {} {}; `github-runnerctl drain` waits for that", instance.as_str(), told(&why));
+        }
+        progress.show(&instance, &why);
+        thread::sleep(if found.situation.unit.has_job || why == Why::Moving {
+            BETWEEN_LOOKS
+        } else {
+            BETWEEN_QUESTIONS
+        });
+    }
+}
+
+/// One try; the inner error says what is waited for.
+fn step(wish: Wish, hands: &mut Hands<'_>, found: &Found, configured: &Configured) -> Result<Result<String, Why>> {
+    let unit = &found.situation.unit;
+    match unit.activity {
+        Activity::Starting | Activity::Stopping => return Ok(Err(Why::Moving)),
+        Activity::Active if unit.has_job => return Ok(Err(Why::Busy)),
+        Activity::Inactive | Activity::Failed if wish == Wish::Restart => {
+            hands.units.restart(&found.unit)?;
+            return Ok(Ok("did not run, and starts".into()));
+        }
+        _ => {}
+    }
+    let runner = found.ledger.as_ref().and_then(|entry| entry.runner.as_ref()).filter(|_| configured.can_ask());
+    let registers_anew = found.situation.wanted.is_some_and(|wanted| wanted.registers_anew);
+    if wish == Wish::Restart {
+        let restarted = match runner.filter(|_| registers_anew) {
+            Some(runner) => retire_idle(hands, found, configured, runner, |units| units.restart(&found.unit))?,
+            None => restart_idle(hands, found, configured, true)?,
+        };
+        return Ok(restarted.map(|()| "was idle, and restarts".into()));
+    }
+    let mut said = String::from("has no registration that could be taken back");
+    if let Some(runner) = runner {
+        // Its end needs the lock that is held meanwhile, so it is stopped afterwards.
+        if let Err(why) = retire_idle(hands, found, configured, runner, |_| Ok(()))? {
+            return Ok(Err(why));
+        }
+        said = format!("was idle: took id {} back", runner.id);
+    }
+    if unit.activity == Activity::Active {
+        hands.units.stop(&found.unit)?;
+        said += ", and is stopped";
+    }
+    if found.situation.known.as_ref().is_some_and(|known| known.owes) && configured.can_ask() {
+        said = format!("{said}, and {}", settle_debts(hands, found, configured)?);
+    }
+    Ok(Ok(said))
+}
+
+fn still_there(ledgers: &LedgerDirectory, instance: &InstanceName) -> Result<()> {
+    if ledgers.load(instance)?.is_some() {
+        bail!("The ledger entry of {} stays, because something is left to be taken back", instance.as_str());
+    }
+    Ok(())
+}
+
+fn told(why: &Why) -> String {
+    match why {
+        Why::Busy => "runs a job".into(),
+        Why::Silent(why) => format!("may run a job, GitHub does not say: {why}"),
+        _ => "is being started or stopped".into(),
+    }
+}
+
+/// What is waited for: a line that renews itself on a terminal, and elsewhere one line for each change.
+#[derive(Default)]
+struct Progress {
+    since: Option<Instant>,
+    last: String,
+}
+
+impl Progress {
+    fn show(&mut self, instance: &InstanceName, why: &Why) {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let said = told(why);
+        let mut terminal = std::io::stderr();
+        if terminal.is_terminal() {
+            let seconds = since.elapsed().as_secs();
+            // Where nobody reads, nothing can be said about it.
+            _ = write!(terminal, "\r\x1b[KRunner {} {said}; waiting for {seconds} s", instance.as_str());
+            _ = terminal.flush();
+        } else if said != self.last {
+            info!("Runner {} {said}; waiting", instance.as_str());
+        }
+        self.last = said;
+    }
+
+    /// Makes room for what is said next.
+    fn end(&self) {
+        let mut terminal = std::io::stderr();
+        if self.since.is_some() && terminal.is_terminal() {
+            _ = write!(terminal, "\r\x1b[K");
+        }
+    }
+}
