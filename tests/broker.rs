@@ -31,6 +31,8 @@ mod look;
 mod refusals;
 #[path = "broker/retire.rs"]
 mod retire;
+#[path = "broker/scale.rs"]
+mod scale;
 #[path = "broker/sharing.rs"]
 mod sharing;
 #[path = "broker/sharing_faults.rs"]

@@ -99,9 +99,8 @@ impl World {
     /// What `prepare` and its companions do: keep what is good, or take back and register anew.
     fn start(&mut self, at: usize) {
         let one = &self.runners[at];
-        let kept = one.recorded.filter(|id| {
-            !one.ephemeral && !one.registrations_differ && (!self.up || self.is_listed(*id))
-        });
+        let kept =
+            one.recorded.filter(|id| !one.ephemeral && !one.registrations_differ && (!self.up || self.is_listed(*id)));
         if kept.is_none() {
             if !self.up {
                 // It tries again by itself, as systemd has it.
@@ -226,7 +225,6 @@ impl World {
                     self.start(at);
                 }
             }
-            Event::JobEnds(_) => {}
             Event::Switch(at, registers) => {
                 self.runners[at].declared += 1;
                 self.runners[at].registrations_differ |= registers;
@@ -239,7 +237,7 @@ impl World {
                 let id = self.runners[at].recorded;
                 self.server.retain(|(listed, _)| Some(*listed) != id);
             }
-            Event::Forgets(_) => {}
+            Event::JobEnds(_) | Event::Forgets(_) => {}
             Event::Down => self.up = false,
             Event::Up => self.up = true,
             Event::Time(seconds) => self.now += seconds,
