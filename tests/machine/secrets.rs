@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
@@ -42,8 +42,10 @@ impl Watch {
         let shared = Arc::clone(&known);
         std::thread::spawn(move || {
             loop {
+                let begin = Instant::now();
                 look_at_processes(&shared);
-                std::thread::sleep(Duration::from_millis(2));
+                // Most of the time is for what is watched.
+                std::thread::sleep((begin.elapsed() * 5).max(Duration::from_millis(2)));
             }
         });
         Self { known }

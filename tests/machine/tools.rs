@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// How long anything may take that should happen at once.
-const LIMIT: Duration = Duration::from_secs(20);
+/// How long anything may take that should happen at once; machines run beside each other.
+const LIMIT: Duration = Duration::from_secs(40);
 
 /// Runs a program to its end and returns its output; failing is an error.
 pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
@@ -28,7 +28,7 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Asks until the answer is `Some`, for at most 20 seconds.
+/// Asks until the answer is `Some`, for at most 40 seconds.
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
     loop {
