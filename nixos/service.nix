@@ -120,6 +120,8 @@ in
         (userStep "link")
       ];
       ExecStart = "${runner.package}/bin/Runner.Listener run --startuptype service";
+      # Before the listener is told to end, or a job could still come.
+      ExecStop = [ (brokeredStep "release") ];
       # Whichever way the unit ended: what is not needed any more is taken back.
       ExecStopPost = [ (brokeredStep "settle") ];
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::start::{Start, read_manifest};
-use crate::{journal, prepare, record, runner, settle};
+use crate::{journal, prepare, record, release, runner, settle};
 
 const HELP: &str = "\
 Prepares, registers and records a self-hosted GitHub Actions runner before it starts.
@@ -22,6 +22,7 @@ Commands, in the order in which a unit runs them:
   configure  As the service user: register with the staged token, if there is one
   record     As root: write into the ledger which runner this is
   link       As the service user: link logs and credentials into the work directory
+  release    As root, before a stop: take an idle ephemeral registration back, so that no job comes any more
   settle     As root, after the end: say what it means, and take unused registrations back
   check M    While the system is built: say whether manifest M is good
 
@@ -30,8 +31,8 @@ Options of all commands but check:
   --state-directory DIR    Where the registration is kept
   --work-directory DIR     Where jobs run; emptied at every start
   --logs-directory DIR     Where the listener's logs are kept
-  --ledger-directory DIR   prepare, record, settle: where root keeps what it knows about registrations
-  --broker SOCKET          prepare, settle: who asks GitHub with the API credential
+  --ledger-directory DIR   prepare, record, release, settle: where root keeps what it knows about registrations
+  --broker SOCKET          prepare, release, settle: who asks GitHub with the API credential
 ";
 
 /// What is to be done.
@@ -41,6 +42,7 @@ enum Command {
     Configure(Start),
     Record(Start, PathBuf),
     Link(Start),
+    Release(Start, PathBuf, PathBuf),
     Settle(Start, PathBuf, PathBuf),
     Check(PathBuf),
     /// Show this text.
@@ -72,6 +74,7 @@ fn run(command: Command) -> Result<()> {
         Command::Configure(start) => runner::configure::run(&start),
         Command::Record(start, ledger) => record::run(&start, &ledger),
         Command::Link(start) => runner::link::run(&start),
+        Command::Release(start, ledger, broker) => release::run(&start, &ledger, &broker),
         Command::Settle(start, ledger, broker) => settle::run(&start, &ledger, &broker),
         Command::Check(manifest) => read_manifest(&manifest).map(drop),
         Command::Show(text) => {
@@ -97,12 +100,12 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
                 Some(more) => Err(unexpected(&more, name)),
             };
         }
-        "prepare" | "configure" | "record" | "link" | "settle" => {}
+        "prepare" | "configure" | "record" | "link" | "release" | "settle" => {}
         _ => bail!("There is no command `{}`", name.escape_debug()),
     }
     let knows = |option: &str| match option {
-        "--ledger-directory" => matches!(name, "prepare" | "record" | "settle"),
-        "--broker" => matches!(name, "prepare" | "settle"),
+        "--ledger-directory" => matches!(name, "prepare" | "record" | "release" | "settle"),
+        "--broker" => matches!(name, "prepare" | "release" | "settle"),
         _ => true,
     };
     let mut given: [(&str, Option<PathBuf>); 6] =
@@ -125,6 +128,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
     let start = Start { manifest: manifest?, state_directory: state?, work_directory: work?, logs_directory: logs? };
     Ok(match name {
         "prepare" => Command::Prepare(start, ledger?, broker?),
+        "release" => Command::Release(start, ledger?, broker?),
         "settle" => Command::Settle(start, ledger?, broker?),
         "record" => Command::Record(start, ledger?),
         "configure" => Command::Configure(start),
@@ -159,6 +163,8 @@ mod tests {
         assert_eq!(parsed(&record).unwrap(), Command::Record(start(), "r".into()));
         let settle = GOOD.replace("prepare", "settle");
         assert_eq!(parsed(&settle).unwrap(), Command::Settle(start(), "r".into(), "b".into()));
+        let release = GOOD.replace("prepare", "release");
+        assert_eq!(parsed(&release).unwrap(), Command::Release(start(), "r".into(), "b".into()));
         let without_ledger = record.replace(" --ledger-directory r", "").replace("record", "link");
         assert_eq!(parsed(&without_ledger).unwrap(), Command::Link(start()));
         assert_eq!(parsed("check m").unwrap(), Command::Check("m".into()));

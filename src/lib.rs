@@ -23,6 +23,7 @@
 //! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `unit` | processes, network |
 //! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge` | processes, network |
 //! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start` | processes, network |
+//! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire` | processes, network, writing |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
 //! | `journal` | | everything but standard error |
 //! | `cli` | all | |
@@ -68,6 +69,7 @@ pub mod purge;
 #[cfg(feature = "ctl")]
 pub mod reconcile;
 pub mod record;
+pub mod release;
 pub mod retire;
 pub mod runner;
 pub mod settle;

@@ -119,10 +119,10 @@ impl Host {
         add("state-directory", "state");
         add("work-directory", "work");
         add("logs-directory", "logs");
-        if matches!(step, "prepare" | "record" | "settle") {
+        if matches!(step, "prepare" | "record" | "release" | "settle") {
             add("ledger-directory", "ledger");
         }
-        if matches!(step, "prepare" | "settle") {
+        if matches!(step, "prepare" | "release" | "settle") {
             add("broker", "broker");
         }
         arguments

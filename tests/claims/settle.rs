@@ -3,7 +3,7 @@
 use std::fs;
 
 use github_runners::protocol::Outcome;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::host::Host;
 use crate::register::{ephemeral, registered};
@@ -194,4 +194,35 @@ fn an_end_before_the_first_entry_is_no_error() {
     fs::create_dir(host.path("ledger")).unwrap();
     fs::set_permissions(host.path("ledger"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     assert!(host.settle("exit-code", None).good().contains("before it had a ledger entry"));
+}
+
+#[test]
+fn a_stop_takes_an_idle_ephemeral_registration_back_before_its_listener_ends() {
+    let (host, server) = ephemeral();
+    host.prepare().good();
+    let ledger = host.ledger();
+    let said = host.step("release").good();
+    assert!(said.contains("Took the registration of runner1 back, id 41"), "{said}");
+    assert_eq!((server.ids(), host.ledger()), (vec![], ledger), "`settle` writes it down");
+    assert!(host.step("release").good().is_empty(), "a second stop has nothing to do");
+    let said = host.settle("success", Some(("exited", "0"))).good();
+    assert!(said.contains("no registration is left"), "{said}");
+    assert_eq!(host.ledger()["runner"], Value::Null);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_what_it_cannot_release() {
+    let (host, server) = ephemeral();
+    host.prepare().good();
+    server.state().runners[0].busy = true;
+    assert!(host.step("release").good().contains("runs a job, which ends with this stop"));
+    server.state().instead = Some(Outcome::Unreachable("it is down".into()));
+    assert!(host.step("release").good().contains("before it is stopped: it is down"));
+    server.state().instead = None;
+    server.asked();
+    let ended = host.command("release").env("EXIT_CODE", "exited").output().unwrap();
+    assert!(ended.status.success() && server.asked().is_empty(), "a listener that ended needs no release");
+    let (persistent, server) = registered();
+    server.asked();
+    assert!(persistent.step("release").good().is_empty() && server.asked().is_empty(), "that one stays");
 }

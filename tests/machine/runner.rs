@@ -10,6 +10,8 @@ use crate::Machine;
 use crate::tools::{run, set_mode, wait_for};
 
 const RUNTIME_UNITS: &str = "/run/systemd/system";
+/// Where a unit names the helper; empty, each forgets what was there.
+const STEPS: [&str; 3] = ["ExecStartPre=", "ExecStop=", "ExecStopPost="];
 const MANIFESTS: &str = "/run/machine-tests";
 
 /// A configured runner. Stopped and forgotten by the server when a scenario begins.
@@ -215,8 +217,9 @@ impl<'a> Runner<'a> {
         fs::create_dir_all(MANIFESTS)?;
         let path = format!("{MANIFESTS}/{}.json", self.name);
         fs::write(&path, manifest.to_string())?;
-        let mut lines = vec!["[Service]".to_owned(), "ExecStartPre=".into(), "ExecStopPost=".into()];
-        let is_step = |line: &&str| line.starts_with("ExecStartPre=") || line.starts_with("ExecStopPost=");
+        let mut lines = vec!["[Service]".to_owned()];
+        lines.extend(STEPS.map(str::to_owned));
+        let is_step = |line: &&str| STEPS.iter().any(|step| line.starts_with(step));
         for line in self.fragment()?.lines().filter(is_step) {
             let (before, after) = line.split_once(" --manifest ").context("a step without a manifest")?;
             let (_, after) = after.split_once(' ').context("a step without directories")?;

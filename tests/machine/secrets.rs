@@ -99,6 +99,10 @@ fn look_at_processes(known: &Mutex<Known>) {
     }
 }
 
+fn is_broker(name: &std::ffi::OsStr) -> bool {
+    name.to_string_lossy().starts_with("github-runner-broker-")
+}
+
 fn look_at_files(path: &Path, secrets: &[String], readable_only: bool) -> Result<()> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
     if metadata.is_dir() {
@@ -110,6 +114,11 @@ fn look_at_files(path: &Path, secrets: &[String], readable_only: bool) -> Result
         return entries.flatten().try_for_each(|entry| look_at_files(&entry.path(), secrets, readable_only));
     }
     let others = metadata.mode() & 0o044 != 0;
+    // systemd's own copy for a broker that answers just now. Its access control list, which names the broker's user, looks
+    // like a right of the group; that no job reaches it is a scenario of its own.
+    if path.starts_with("/run/credentials") && path.components().any(|part| is_broker(part.as_os_str())) {
+        return Ok(());
+    }
     if !metadata.is_file() || metadata.len() > LARGEST || (readable_only && !others) {
         return Ok(());
     }

@@ -30,6 +30,7 @@ let
       "ExecStartPre=${helper} configure ${common}"
       "ExecStartPre=+${helper} record ${common} ${ledger}"
       "ExecStartPre=${helper} link ${common}"
+      "ExecStop=+${helper} release ${common} ${ledger} ${broker}"
       "ExecStopPost=+${helper} settle ${common} ${ledger} ${broker}"
     ];
 
