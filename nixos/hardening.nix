@@ -108,6 +108,8 @@ in
       # It looks for the processes of jobs.
       "ProtectProc"
       "RemoveIPC"
+      # A credential may lie there; the pass looks whether it is good.
+      "ProtectHome"
       # Would hide openat2(2), without which no hostile directory is emptied.
       "RestrictSUIDSGID"
     ]
@@ -124,7 +126,7 @@ in
       LockPersonality = true;
       MemoryDenyWriteExecute = true;
       PrivateNetwork = true;
-      PrivateTmp = true;
+      ProtectHome = "read-only";
       RestrictAddressFamilies = [ "AF_UNIX" ];
       SystemCallArchitectures = "native";
       SystemCallErrorNumber = "EPERM";

@@ -47,6 +47,8 @@ pkgs.writeTextFile {
         };
     # For the time when there is no broker unit any more, but registrations to take back.
     brokerEnvironment = import ./ways.nix { inherit lib; } runner;
+    # A digest of the unit; nobody reads it.
+    inherit (runner) unit;
     # Seconds between two registrations of which the first was of no use.
     registrationInterval = 60;
     listener = "${runner.package}/bin/Runner.Listener";

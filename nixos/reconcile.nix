@@ -10,6 +10,8 @@
   systemd,
   # Where root remembers registrations.
   ledger,
+  # Directory of the brokers' sockets.
+  sockets,
   # Variables by which programs of this host find their proxy.
   proxy,
   # Values of the options `services.github-runnerctl.{metrics,reconcile}`.
@@ -23,6 +25,13 @@ instances: manifests:
 let
   inherit (import ./unit-syntax.nix) argument entry literal;
   hardening = import ./hardening.nix;
+
+  # Where runners have theirs.
+  directories = [
+    "/var/lib"
+    "/var/log"
+    "/run"
+  ];
 
   textfileDirectory =
     if metrics.textfileDirectory == null then null else toString metrics.textfileDirectory;
@@ -52,6 +61,14 @@ let
         # A dynamic user brings its own, and systemd before 257 refuses the other word.
         removeAttrs hardening.broker [ "PrivateTmp" ]
         // {
+          InaccessiblePaths = [
+            "-${ledger}"
+            "-${sockets}"
+          ]
+          ++ lib.concatMap (directory: [
+            "-${directory}/github-runner"
+            "-${directory}/private/github-runner"
+          ]) directories;
           RuntimeMaxSec = "180s";
           Slice = "system.slice";
         }
@@ -87,8 +104,9 @@ in
         "--fleet"
         "${fleet}"
       ];
-      # The next one is never far away.
-      RuntimeMaxSec = "10min";
+      # A pass begins nothing after five minutes; what it is at then may be a large
+      # directory.
+      RuntimeMaxSec = "20min";
 
       # For the doors to brokers of runners that are not configured any more.
       RuntimeDirectory = "github-runner-reconcile";
@@ -98,18 +116,13 @@ in
       # What is left of runners that are gone, and what is told about the others.
       ReadWritePaths = [
         "-${ledger}"
+        # For copies of units that run, in case a switch takes them away.
+        "-/run/systemd/system"
       ]
-      ++
-        lib.concatMap
-          (directory: [
-            "-${directory}/github-runner"
-            "-${directory}/private/github-runner"
-          ])
-          [
-            "/var/lib"
-            "/var/log"
-            "/run"
-          ]
+      ++ lib.concatMap (directory: [
+        "-${directory}/github-runner"
+        "-${directory}/private/github-runner"
+      ]) directories
       # Whoever collects the figures owns it, and a missing one keeps no runner waiting.
       ++ lib.optional (textfileDirectory != null) (entry "-${literal textfileDirectory}");
     };

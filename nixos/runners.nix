@@ -56,6 +56,7 @@ let
       lib
       pkgs
       runnerctl
+      sockets
       ;
     inherit (config.services.github-runnerctl) metrics reconcile;
     proxy = config.networking.proxy.envVars;
@@ -67,7 +68,25 @@ let
     inherit (config.networking) hostName;
   };
 
-  manifests = builtins.mapAttrs manifestOf instances;
+  # With what else the unit consists of, so that whatever changes makes another
+  # manifest, and who reads its path knows of what it is.
+  manifests = builtins.mapAttrs (
+    instance: runner:
+    manifestOf instance (
+      runner
+      // {
+        unit = builtins.hashString "sha256" (
+          builtins.unsafeDiscardStringContext (
+            builtins.toJSON (unitOf {
+              inherit instance runner;
+              manifest = "";
+              broker = [ ];
+            })
+          )
+        );
+      }
+    )
+  ) instances;
   brokers = builtins.mapAttrs (
     instance: runner:
     brokerOf {

@@ -60,6 +60,15 @@ pub trait Units {
     /// It was refused.
     fn restart(&self, unit: &str) -> Result<()>;
 
+    /// Has systemd read all definitions again.
+    ///
+    /// # Errors
+    ///
+    /// It was refused.
+    fn reload(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Stops a unit and waits for its end.
     ///
     /// # Errors

@@ -118,7 +118,9 @@ fn operate(wish: Wish, whom: &Whom) -> anyhow::Result<()> {
         anyhow::bail!("Only root can do this: run it with `sudo`");
     }
     let fleet = reconcile::read_fleet(&whom.fleet)?;
-    reconcile::operate(wish, &whom.instance, &fleet, &Systemd::default(), &Places::default())
+    // Apart from the directory of passes, which systemd removes when one ends.
+    let places = Places { runtime: "/run/github-runner-operate".into(), ..Places::default() };
+    reconcile::operate(wish, &whom.instance, &fleet, &Systemd::default(), &places)
 }
 
 #[cfg(test)]

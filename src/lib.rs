@@ -10,7 +10,7 @@
 //! | `protocol` | `model` | the same |
 //! | `sys` | | knowledge of runners, JSON |
 //! | `ledger` | `model`, `manifest`, `sys` | processes, network |
-//! | `unit` | `model` | processes, network, writing |
+//! | `unit` | `model` | processes, network |
 //! | `state` | `model`, `sys` | processes, network, writing |
 //! | `purge` | `sys`, `state` | processes, network |
 //! | `plan` | `model`, `manifest`, `ledger`, `state` | file system, processes, network, clock, environment |

@@ -39,6 +39,9 @@ pub struct Manifest {
     /// By which variables its broker reaches the server.
     #[serde(default)]
     pub broker_environment: BTreeMap<String, String>,
+    /// A digest of the rest of the unit, so that whatever changes makes another manifest. Nobody compares it.
+    #[serde(default)]
+    pub unit: Option<String>,
     /// The absolute path of `Runner.Listener`.
     pub listener: PathBuf,
 }

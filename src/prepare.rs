@@ -102,7 +102,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         book.entry.tried = Some(TokenDigest::of(&text, salt()?));
     }
     book.entry.credential = Some(manifest.credential_place());
-    book.entry.started = unit::digest(&manifest.instance)?;
+    book.entry.started = unit::digest(&manifest.instance, &start.manifest)?;
     let found = Found {
         broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
         work: work::open(&work_place, owner)?,

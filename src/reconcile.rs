@@ -22,11 +22,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tracing::{info, warn};
 
-use crate::backend::Units;
-use crate::fleet::Fleet;
+use crate::backend::{Activity, Units};
+use crate::fleet::{Fleet, RestartPolicy};
 use crate::ledger::LedgerDirectory;
 use crate::start::{host_name, now};
 use crate::sys::{Dir, Place};
+use crate::unit;
 use act::Hands;
 
 pub use gather::{Configured, Found, Host, Places, gather};
@@ -37,6 +38,9 @@ pub use situation::{Known, Server, Situation, Wanted};
 
 /// The lock of passes, beside what they remember.
 const LOCK: &str = "pass.lock";
+
+/// After this time a pass begins nothing any more.
+const LONGEST: Duration = Duration::from_secs(5 * 60);
 
 /// How long a pass waits for another one.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -100,31 +104,58 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     // What was found is worth more than what is done about it.
     let is_there = |name: &str| host.runners.iter().any(|found| found.instance.as_str() == name);
     memory.runners.retain(|name, _| is_there(name) || host.unreadable.contains_key(name));
-    let mut hands = Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, now: time };
+    let mut decisions = Vec::new();
     for found in &host.runners {
-        let name = found.instance.as_str();
-        let recall = hands.memory.runners.get(name).cloned().unwrap_or_default();
-        let (decision, next) = plan(&found.situation, &recall, time);
-        hands.memory.runners.insert(name.to_owned(), next);
+        let recall = memory.runners.entry(found.instance.as_str().to_owned()).or_default();
+        let (decision, next) = plan(&found.situation, recall, time);
+        *recall = next;
+        decisions.push((found, decision));
+        keep(found);
+    }
+    // A pass that is cut off while it acts has seen something all the same.
+    remark(memory.save(&dir));
+    // What may take long comes last.
+    decisions.sort_by_key(|(_, decision)| *decision == Decision::Dissolve);
+    let mut hands = Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, now: time };
+    for (found, decision) in &decisions {
+        if start.elapsed() > LONGEST {
+            warn!("There is no time left for the rest of this pass; the next one goes on");
+            break;
+        }
         let done = match decision {
             Decision::Dissolve => former::dissolve(&mut hands, found, fleet, places),
-            decision => act::act(&mut hands, found, &decision),
+            decision => act::act(&mut hands, found, decision),
         };
         let said = done.unwrap_or_else(|error| format!("could not be looked after: {error:#}"));
-        say(hands.memory, name, recall.said.as_deref(), said);
+        say(hands.memory, found.instance.as_str(), said);
     }
     let unknown = unknown::find(&host, &host_name()?);
     unknown::look_after(&mut hands, &host, &unknown, fleet.delete_unknown_offline);
     memory.last_pass = Some(time);
     memory.took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    memory.save(&dir)?;
+    let saved = memory.save(&dir);
     if let Some(directory) = &fleet.textfile_directory {
         // What was taken back just now is not told any more: perhaps no pass follows.
         let left = ledgers.instances()?;
         let is_left = |found: &Found| found.configured.is_some() || left.contains(&found.instance);
         figures::tell(directory, &figures::figures(&host, &memory, is_left));
     }
-    Ok(())
+    saved
+}
+
+/// Keeps a copy of the unit of a runner that a switch may take out of the configuration while it runs.
+fn keep(found: &Found) {
+    let runs = found.situation.unit.activity == Activity::Active;
+    let stays = found.situation.wanted.is_some_and(|wanted| wanted.policy != RestartPolicy::Immediate);
+    if runs && stays {
+        remark(unit::keep(&found.instance).map(drop));
+    }
+}
+
+fn remark(result: Result<()>) {
+    if let Err(error) = result {
+        warn!("{error:#}");
+    }
 }
 
 /// Opens the directory in which passes remember, which is made if it is missing.
@@ -141,7 +172,8 @@ pub fn memory_directory(places: &Places) -> Result<Dir> {
 }
 
 /// Says what came of a runner, unless that was said by the pass before.
-fn say(memory: &mut Memory, name: &str, before: Option<&str>, said: String) {
+fn say(memory: &mut Memory, name: &str, said: String) {
+    let before = memory.runners.get(name).and_then(|recall| recall.said.as_deref());
     if before != Some(said.as_str()) {
         if said.contains("could not be") {
             warn!("Runner {name} {said}");

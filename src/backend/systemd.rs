@@ -22,7 +22,7 @@ const ENOENT: i32 = nix::errno::Errno::ENOENT as i32;
 const ENODEV: i32 = nix::errno::Errno::ENODEV as i32;
 const EOPNOTSUPP: i32 = nix::errno::Errno::EOPNOTSUPP as i32;
 
-/// More processes than this are not looked through.
+/// More processes and groups than this are not looked through.
 const MOST_PROCESSES: usize = 100_000;
 
 /// The systemd of this host.
@@ -52,7 +52,8 @@ impl Units for Systemd {
             let mut unit = unit(&properties);
             let group = properties.get("ControlGroup").copied().unwrap_or_default();
             if unit.activity == Activity::Active && !group.is_empty() {
-                unit.has_job = has_worker(&self.control_groups.join(group.trim_start_matches('/')))?;
+                // A job can make trees of groups that nobody can look through; that keeps nobody else waiting.
+                unit.has_job = has_worker(&self.control_groups.join(group.trim_start_matches('/'))).unwrap_or(true);
             }
             found.insert((*id).to_owned(), unit);
         }
@@ -64,6 +65,10 @@ impl Units for Systemd {
 
     fn restart(&self, unit: &str) -> Result<()> {
         systemctl(&["restart", "--no-block", "--", unit]).map(drop)
+    }
+
+    fn reload(&self) -> Result<()> {
+        systemctl(&["daemon-reload"]).map(drop)
     }
 
     fn stop(&self, unit: &str) -> Result<()> {
@@ -108,6 +113,7 @@ fn has_worker(group: &Path) -> Result<bool> {
     let mut groups = vec![group.to_owned()];
     let mut seen = 0;
     while let Some(group) = groups.pop() {
+        seen += 1;
         let processes = match fs::read_to_string(group.join("cgroup.procs")) {
             // It ended meanwhile, or it is threaded and has none of its own.
             Err(error) if matches!(error.raw_os_error(), Some(ENOENT | ENODEV | EOPNOTSUPP)) => String::new(),
@@ -115,14 +121,14 @@ fn has_worker(group: &Path) -> Result<bool> {
         };
         for process in processes.lines() {
             seen += 1;
-            if seen > MOST_PROCESSES {
-                return Ok(true);
-            }
             // One that ended meanwhile is no worker any more.
             let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
             if name.trim_end() == WORKER {
                 return Ok(true);
             }
+        }
+        if seen > MOST_PROCESSES {
+            return Ok(true);
         }
         let Ok(below) = fs::read_dir(&group) else { continue };
         groups.extend(

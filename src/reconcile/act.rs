@@ -17,6 +17,7 @@ use crate::attempt::{Resolved, resolve};
 use crate::backend::{Activity, Units};
 use crate::ledger::{Book, Ledger, LedgerDirectory, Runner};
 use crate::model::date_and_time;
+use crate::pace::limited;
 use crate::protocol::{Outcome, Verb, Whom};
 use crate::retire::{pay, reason};
 
@@ -37,6 +38,14 @@ pub struct Hands<'a> {
     pub now: u64,
 }
 
+impl Hands<'_> {
+    /// Until when the server wants no more requests with this credential; also if that was met in this pass.
+    #[must_use]
+    pub fn limited(&self, file: &str) -> Option<u64> {
+        limited(self.memory.credentials.get(file)?.limited, self.now)
+    }
+}
+
 /// Carries a decision out; what came of it, as a sentence about the runner.
 ///
 /// # Errors
@@ -51,11 +60,7 @@ pub fn act(hands: &mut Hands<'_>, found: &Found, decision: &Decision) -> Result<
         Decision::Leave(why) => Ok(told(why, hands, found)),
         Decision::Restart(cause) => restart(hands, found, configured, *cause),
         Decision::RetireThenRestart(runner) => retire_then_restart(hands, found, configured, runner),
-        Decision::CutShort => {
-            hands.units.restart(&found.unit)?;
-            hands.memory.count("deadline");
-            Ok("restarts although it may run a job, because its `drainTimeout` is over".into())
-        }
+        Decision::CutShort => cut_short(hands, found),
         Decision::Pay => settle_debts(hands, found, configured),
         Decision::Dissolve => Ok("is configured".into()),
     }
@@ -77,6 +82,24 @@ fn told(why: &Why, hands: &Hands<'_>, found: &Found) -> String {
         Why::Watched(Cause::Missing) => "runs, but GitHub does not list it; that is watched".into(),
         Why::Watched(_) => "runs, but GitHub lists it as offline; that is watched".into(),
     }
+}
+
+/// Restarts a unit whose time is over, unless it restarted by itself meanwhile.
+fn cut_short(hands: &mut Hands<'_>, found: &Found) -> Result<String> {
+    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
+    if as_found(hands, found)?.is_none() {
+        return Ok(is_moving());
+    }
+    hands.units.restart(&found.unit)?;
+    hands.memory.count("deadline");
+    Ok("restarts although it may run a job, because its `drainTimeout` is over".into())
+}
+
+/// The entry of a runner, if it still speaks of the run that was decided about.
+fn as_found(hands: &Hands<'_>, found: &Found) -> Result<Option<Ledger>> {
+    let entry = hands.ledgers.load(&found.instance)?;
+    let run = |entry: &Ledger| (entry.runner.clone(), entry.started.clone());
+    Ok(entry.filter(|entry| found.ledger.as_ref().map(run) == Some(run(entry))))
 }
 
 /// Restarts a unit for a cause.
@@ -106,7 +129,8 @@ pub fn restart_idle(
     looks: bool,
 ) -> Result<Result<(), Why>> {
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(Err(Why::Moving)) };
-    let recorded = found.ledger.as_ref().and_then(|ledger| ledger.runner.as_ref());
+    let Some(entry) = as_found(hands, found)? else { return Ok(Err(Why::Moving)) };
+    let recorded = entry.runner.as_ref();
     // A list is some seconds old by now; a job that came since is seen here.
     if let Some(runner) = recorded.filter(|_| looks && configured.can_ask()) {
         let whom = Whom::Id { id: runner.id, url: runner.url.clone() };
@@ -153,23 +177,32 @@ pub fn retire_idle(
     then: impl FnOnce(&dyn Units) -> Result<()>,
 ) -> Result<Result<(), Why>> {
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(Err(Why::Moving)) };
-    let Some(entry) = hands.ledgers.load(&found.instance)?.filter(|entry| entry.runner.as_ref() == Some(runner)) else {
+    let Some(entry) = as_found(hands, found)?.filter(|entry| entry.runner.as_ref() == Some(runner)) else {
         return Ok(Err(Why::Moving));
     };
-    match look(hands, found)? {
-        (_, true) => return Ok(Err(Why::Busy)),
-        (Activity::Starting | Activity::Stopping, false) => return Ok(Err(Why::Moving)),
-        _ => {}
-    }
-    let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
-    match ask(hands, found, configured, verb) {
-        Outcome::Retired | Outcome::Gone => {}
-        Outcome::Busy => return Ok(Err(Why::Busy)),
-        outcome => return Ok(Err(Why::Silent(reason(&outcome)))),
+    let (activity, has_job) = look(hands, found)?;
+    if matches!(activity, Activity::Starting | Activity::Stopping) {
+        return Ok(Err(Why::Moving));
     }
     let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
-    book.entry.runner = None;
-    book.save()?;
+    // Written before the server is asked, so that a full disk cannot come between the two.
+    let without = Ledger { runner: None, ..book.entry.clone() };
+    let staged = book.stage(&without)?;
+    let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
+    match ask(hands, found, configured, verb) {
+        Outcome::Retired => {}
+        // Of one that just ends after its last job the server knows nothing any more.
+        Outcome::Gone if !has_job => {}
+        Outcome::Gone | Outcome::Busy => return Ok(Err(Why::Busy)),
+        // The present credential does not reach the former address; what is there is a debt from the next start on.
+        Outcome::Refused(_) if runner.url != configured.manifest.registration.url.as_str() && !has_job => {
+            then(hands.units)?;
+            return Ok(Ok(()));
+        }
+        outcome => return Ok(Err(Why::Silent(reason(&outcome)))),
+    }
+    staged.commit()?;
+    book.committed(without);
     then(hands.units)?;
     Ok(Ok(()))
 }
@@ -180,6 +213,9 @@ pub fn retire_idle(
 ///
 /// If the ledger cannot be read or written.
 pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configured) -> Result<String> {
+    if let Some(until) = hands.limited(&configured.credential_file()) {
+        return Ok(format!("owes former registrations: {}", reason(&Outcome::RateLimited(until))));
+    }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
     let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(is_moving()) };
     let socket = hands.sockets.join(found.instance.as_str());
@@ -187,7 +223,11 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configure
     let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     let running = hands.units.show(&[&found.unit])?.get(&found.unit).map(|unit| unit.activity);
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
-    owed(&broker, &mut book, configured, at_rest)
+    let said = owed(&broker, &mut book, configured, at_rest);
+    if let Some(until) = limited(book.entry.not_before, hands.now) {
+        hands.memory.credentials.entry(configured.credential_file()).or_default().limited = Some(until);
+    }
+    said
 }
 
 fn owed(broker: &Broker<'_>, book: &mut Book<'_>, configured: &Configured, at_rest: bool) -> Result<String> {
@@ -214,10 +254,7 @@ fn owed(broker: &Broker<'_>, book: &mut Book<'_>, configured: &Configured, at_re
 
 fn ask(hands: &mut Hands<'_>, found: &Found, configured: &Configured, verb: Verb) -> Outcome {
     let file = configured.credential_file();
-    // A limit that was met in this pass holds for the rest of it.
-    if let Some(until) = hands.memory.credentials.get(&file).and_then(|standing| standing.limited)
-        && until > hands.now
-    {
+    if let Some(until) = hands.limited(&file) {
         return Outcome::RateLimited(until);
     }
     let socket = hands.sockets.join(found.instance.as_str());

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
+use tracing::warn;
 
 use super::act::{Hands, is_clear};
 use super::gather::{Found, Places, note};
@@ -26,6 +27,7 @@ use crate::protocol::{Outcome, Verb};
 use crate::retire::{pay, reason};
 use crate::start::host_name;
 use crate::sys::Place;
+use crate::unit;
 
 /// How long taking back may take for one runner.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,37 +41,66 @@ const INTERVAL: u64 = 60;
 /// Anything that keeps it from being done now.
 pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places) -> Result<String> {
     let instance = &found.instance;
-    let Some(lock) = hands.ledgers.lock(instance, Duration::ZERO)? else {
-        return Ok("is not configured any more, and just being started or stopped".into());
-    };
-    let Some(entry) = hands.ledgers.load(instance)? else { return Ok("is gone".into()) };
-    if !is_clear(&entry) {
-        let said = take_back(hands, found, fleet, places, entry)?;
-        if let Some(said) = said {
-            return Ok(said);
+    let mut deleted = false;
+    {
+        let Some(_lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING.into()) };
+        let Some(entry) = hands.ledgers.load(instance)? else { return Ok("is gone".into()) };
+        if !is_clear(&entry) {
+            match take_back(hands, found, fleet, places, entry)? {
+                Taken::All { deleted: now } => deleted = now,
+                Taken::NotYet(said) => return Ok(said),
+            }
         }
     }
-    if found.situation.unit.activity == Activity::Active {
+    let shown = hands.units.show(&[&found.unit])?;
+    let unit = shown.get(&found.unit).cloned().unwrap_or_default();
+    // What the server deleted just now runs no job, whatever a process calls itself.
+    if unit.has_job && !deleted {
+        return Ok(BUSY.into());
+    }
+    if !matches!(unit.activity, Activity::Inactive | Activity::Failed) {
+        // Without the lock, which its last step takes.
         hands.units.stop(&found.unit)?;
+    }
+    let Some(lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING.into()) };
+    let clear =
+        hands.ledgers.load(instance)?.is_none_or(|entry| is_clear(&entry) || unable(&entry, hands.now, "").is_none());
+    if !clear {
+        return Ok("is not configured any more; its end left something to be taken back".into());
     }
     for root in &places.roots {
         Place::walk(&root.join(instance.as_str()))?.remove()?;
     }
     hands.ledgers.remove(instance)?;
     lock.remove()?;
+    if unit::forget(instance)? {
+        hands.units.reload()?;
+    }
     hands.memory.count("removed");
     Ok("is not configured any more: took its registrations back and removed its directories".into())
 }
 
-/// Has the server delete what the entry names. `None` means that nothing is left there.
-fn take_back(
-    hands: &mut Hands<'_>,
-    found: &Found,
-    fleet: &Fleet,
-    places: &Places,
-    entry: Ledger,
-) -> Result<Option<String>> {
+const MOVING: &str = "is not configured any more, and just being started or stopped";
+const BUSY: &str = "is not configured any more, and runs a job, which is waited for";
+
+/// What came of taking back.
+enum Taken {
+    /// Nothing is left on the server; whether it deleted the present registration just now.
+    All { deleted: bool },
+    /// Something is; a sentence about the runner.
+    NotYet(String),
+}
+
+/// Has the server delete what the entry names.
+fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places, entry: Ledger) -> Result<Taken> {
     let instance = &found.instance;
+    // While it runs, GitHub sees it and cleans nothing up.
+    let rests = matches!(found.situation.unit.activity, Activity::Inactive | Activity::Failed);
+    let unable = |entry: &Ledger, now: u64, why: &str| match unable(entry, now, why) {
+        Some(said) => Taken::NotYet(said),
+        None if rests => Taken::All { deleted: false },
+        None => Taken::NotYet(format!("is not configured any more, still runs, and could not be taken back: {why}")),
+    };
     let text = match manifest_text(&entry, instance) {
         Ok(text) => text,
         Err(why) => return Ok(unable(&entry, hands.now, &why)),
@@ -84,24 +115,32 @@ fn take_back(
         Ok(_) => return Ok(unable(&entry, hands.now, "its token is a registration token, which cannot do that")),
         Err(error) => return Ok(unable(&entry, hands.now, &format!("{error:#}"))),
     }
+    let file = place.file().unwrap_or_default();
+    if let Some(until) = hands.limited(file) {
+        return Ok(unable(&entry, hands.now, &reason(&Outcome::RateLimited(until))));
+    }
     let door = open(fleet, places, instance, &place, &text)?;
     let broker = Broker { socket: door.socket(), instance };
     let end = Instant::now() + PATIENCE;
     let mut book = Book::new(hands.ledgers, instance, Some(entry.clone()), entry);
     let url = &manifest.registration.url;
-    let file = place.file().unwrap_or_default();
+    let mut deleted = false;
     if let Some(runner) = book.entry.runner.clone() {
         let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
         let answer = broker.ask(verb, end.saturating_duration_since(Instant::now()));
         note(hands.memory, file, &answer);
         match answer.outcome {
-            Outcome::Retired | Outcome::Gone => {}
-            Outcome::Busy => return Ok(Some("is not configured any more, and runs a job, which is waited for".into())),
-            outcome => return Ok(Some(owes(&runner, &reason(&outcome)))),
+            Outcome::Retired => deleted = true,
+            Outcome::Gone => {}
+            Outcome::Busy => return Ok(Taken::NotYet(BUSY.into())),
+            outcome => return Ok(Taken::NotYet(owes(&runner, &reason(&outcome)))),
         }
         book.entry.runner = None;
         book.entry.attempt = None;
-        book.save()?;
+        // On a full disk the entry goes on naming what is gone, which the next pass finds; what follows makes room.
+        if let Err(error) = book.save() {
+            warn!("{error:#}");
+        }
     }
     if book.entry.attempt.is_some() {
         match resolve(&broker, &mut book, INTERVAL, end)? {
@@ -110,9 +149,8 @@ fn take_back(
         }
     }
     pay(&broker, &mut book, url, end);
-    book.save()?;
     match book.entry.left_behind.first() {
-        None => Ok(None),
+        None => Ok(Taken::All { deleted }),
         Some(_) => Ok(unable(&book.entry, hands.now, "GitHub did not take it back yet")),
     }
 }
@@ -187,6 +225,11 @@ fn open(
     place: &CredentialPlace,
     manifest: &str,
 ) -> Result<Door> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&places.runtime)
+        .with_context(|| format!("Failed to make {}", places.runtime.display()))?;
     let manifest = manifest_file(&places.runtime, instance, manifest)?;
     let secret = place.file().unwrap_or_default();
     let ledger = places.ledger.join(format!("{}.json", instance.as_str()));

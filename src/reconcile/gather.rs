@@ -16,7 +16,7 @@ use crate::credential::Credential;
 use crate::fleet::{Declared, Fleet};
 use crate::ledger::{Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
-use crate::model::{InstanceName, changes};
+use crate::model::{InstanceName, RegistrationUrl, changes};
 use crate::pace::limited;
 use crate::protocol::{Answer, Outcome, Seen, Verb};
 use crate::retire::reason;
@@ -165,7 +165,7 @@ fn read(
 
 fn wanted(configured: &Configured, ledger: Option<&Ledger>) -> Result<Wanted> {
     let Configured { declared, manifest, .. } = configured;
-    let present = unit::digest(&declared.instance)?;
+    let present = unit::digest(&declared.instance, &declared.manifest)?;
     // An entry without it is of an older helper, so of another unit.
     let outdated = ledger.is_some_and(|ledger| present.is_some() && ledger.started != present);
     let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
@@ -197,7 +197,14 @@ fn lists(
         askers.entry(url).or_default().entry(configured.credential_file()).or_insert(&found.instance);
     }
     let mut lists = BTreeMap::new();
+    let mut silent_hosts: BTreeMap<String, String> = BTreeMap::new();
     for (url, credentials) in askers {
+        let host = RegistrationUrl::parse(url).map(|url| url.host()).unwrap_or_default();
+        if let Some(why) = silent_hosts.get(&host) {
+            // One silence is enough to wait for.
+            lists.insert(url.to_owned(), Err(why.clone()));
+            continue;
+        }
         let mut result = Err("nobody asked".to_owned());
         for (file, instance) in credentials {
             if let Some(until) = memory.credentials.get(&file).and_then(|standing| limited(standing.limited, now)) {
@@ -216,6 +223,7 @@ fn lists(
                 }
                 outcome @ Outcome::Unreachable(_) => {
                     // Nor would the server answer another credential.
+                    silent_hosts.insert(host.clone(), reason(&outcome));
                     result = Err(reason(&outcome));
                     break;
                 }

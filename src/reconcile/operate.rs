@@ -13,9 +13,9 @@ use tracing::info;
 use super::act::{Hands, restart_idle, retire_idle, settle_debts};
 use super::former::dissolve;
 use super::gather::{Configured, Found, Places, one};
-use super::memory::Memory;
+use super::memory::{Memory, Recall};
 use super::open_ledger;
-use super::plan::Why;
+use super::plan::{Decision, Why, plan};
 use crate::backend::{Activity, Units};
 use crate::fleet::Fleet;
 use crate::ledger::LedgerDirectory;
@@ -52,6 +52,11 @@ pub fn operate(wish: Wish, instance: &str, fleet: &Fleet, units: &dyn Units, pla
         let found = one(fleet, Some(&ledgers), units, instance.clone())?;
         let mut hands = Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, now: now()? };
         let Some(configured) = &found.configured else {
+            if let Decision::Leave(why) = plan(&found.situation, &Recall::default(), hands.now).0 {
+                progress.show(&instance, &why);
+                thread::sleep(BETWEEN_LOOKS);
+                continue;
+            }
             progress.end();
             if wish == Wish::Restart {
                 bail!("Runner {} is not configured any more, so it cannot be restarted", instance.as_str());

@@ -101,11 +101,11 @@ pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) 
     (due(found, wanted, since, now), next)
 }
 
-/// A runner that is not configured any more.
+/// A runner that is not configured any more. Whether it runs a job is the server's to say, or else found out when it comes to
+/// stopping it.
 fn former(found: &Situation) -> Decision {
     match found.unit.activity {
         Activity::Starting | Activity::Stopping => Decision::Leave(Why::Moving),
-        Activity::Active if found.unit.has_job => Decision::Leave(Why::Busy),
         _ => Decision::Dissolve,
     }
 }
@@ -128,18 +128,15 @@ fn due(found: &Situation, wanted: &Wanted, since: u64, now: u64) -> Decision {
     if wanted.drain_timeout.is_some_and(|limit| now.saturating_sub(since) >= limit) {
         return Decision::CutShort;
     }
-    if found.unit.has_job {
-        return Decision::Leave(Why::Busy);
-    }
-    match &found.server {
-        Server::NoCredential => Decision::Restart(Cause::Changed),
-        Server::Silent(why) => Decision::Leave(Why::Silent(why.clone())),
-        Server::Lists(Some(seen)) if seen.busy => Decision::Leave(Why::Busy),
-        Server::Lists(_) => match found.known.as_ref().and_then(|known| known.runner.as_ref()) {
-            Some(runner) if wanted.registers_anew => Decision::RetireThenRestart(runner.clone()),
-            // Without one the entry got lost: between `configure` and `record` a unit is not active.
-            _ => Decision::Restart(Cause::Changed),
-        },
+    let runner = found.known.as_ref().and_then(|known| known.runner.as_ref());
+    match (&found.server, runner) {
+        (Server::Lists(Some(seen)), _) if seen.busy => Decision::Leave(Why::Busy),
+        // What the server deletes runs no job, whatever a process calls itself; a job could keep such a one for ever.
+        (Server::Lists(_), Some(runner)) if wanted.registers_anew => Decision::RetireThenRestart(runner.clone()),
+        _ if found.unit.has_job => Decision::Leave(Why::Busy),
+        (Server::Silent(why), _) => Decision::Leave(Why::Silent(why.clone())),
+        // Also one that lost its entry: between `configure` and `record` a unit is not active.
+        _ => Decision::Restart(Cause::Changed),
     }
 }
 

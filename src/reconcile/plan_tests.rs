@@ -69,10 +69,14 @@ fn a_changed_runner_restarts_when_it_is_idle_and_can_be_given_no_job() {
     };
     assert_eq!(changed(true, |_| ()), Decision::RetireThenRestart(runner()));
     assert_eq!(changed(false, |_| ()), Decision::Restart(Cause::Changed), "the registration is kept");
+    let pretends: fn(&mut Situation) = |found| found.unit.has_job = true;
+    assert_eq!(changed(true, pretends), Decision::RetireThenRestart(runner()), "the server decides");
+    assert_eq!(changed(false, pretends), Decision::Leave(Why::Busy));
     for registers_anew in [true, false] {
         for busy in [
             (|found| found.server = seen(true, true)) as fn(&mut Situation),
-            |found| found.unit.has_job = true,
+            |found| (found.unit.has_job, found.server) = (true, seen(true, true)),
+            |found| (found.unit.has_job, found.server) = (true, Server::Silent("down".into())),
             |found| (found.unit.has_job, found.server) = (true, Server::NoCredential),
         ] {
             assert_eq!(changed(registers_anew, busy), Decision::Leave(Why::Busy));
@@ -194,6 +198,5 @@ fn a_former_runner_is_taken_apart_when_it_is_idle() {
     assert_eq!(former(|_| ()), Decision::Dissolve);
     assert_eq!(former(|found| found.unit.activity = Activity::Inactive), Decision::Dissolve);
     assert_eq!(former(|found| found.unit.activity = Activity::Failed), Decision::Dissolve);
-    assert_eq!(former(|found| found.unit.has_job = true), Decision::Leave(Why::Busy));
     assert_eq!(former(|found| found.unit.activity = Activity::Stopping), Decision::Leave(Why::Moving));
 }

@@ -91,11 +91,15 @@ pub fn look_after(hands: &mut Hands<'_>, host: &Host, unknown: &[Unknown], delet
         let first = hands.memory.unknown.get(&key).copied();
         since.insert(key, first.unwrap_or(hands.now));
         let (name, id, url) = (shown(&one.seen.name), one.seen.id, &one.url);
-        if first.is_none() {
+        // At the second sight: one that registers just now is in the list before it is in the ledger as it was read.
+        let is_second = first.is_some_and(|first| hands.memory.last_pass == Some(first));
+        if is_second {
             let end = if delete { "it is deleted unless it comes online" } else { "see `deleteUnknownOffline`" };
             warn!("GitHub lists the offline runner {name}, id {id}, of {url}, which no runner of this host is; {end}");
         }
-        if delete && first.is_some_and(|first| hands.now.saturating_sub(first) >= WATCHED) {
+        // With an entry that cannot be read, it may be one of ours.
+        if delete && host.unreadable.is_empty() && first.is_some_and(|first| hands.now.saturating_sub(first) >= WATCHED)
+        {
             match remove(hands, &host.runners[one.like], one) {
                 Ok(true) => hands.memory.count("unknown"),
                 Ok(false) => {}

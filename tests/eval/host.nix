@@ -171,10 +171,16 @@ in
 
   inherit instances;
 
-  # What the manifest of every instance is built from.
-  manifests = builtins.mapAttrs (import ../../nixos/manifest.nix {
-    inherit lib;
-    inherit pkgs;
-    helper = config.services.github-runner-helper.package;
-  }) instances;
+  # What the manifest of every instance is built from, with a word for the rest of
+  # its unit.
+  manifests =
+    let
+      manifestOf = import ../../nixos/manifest.nix {
+        inherit lib pkgs;
+        helper = config.services.github-runner-helper.package;
+      };
+    in
+    builtins.mapAttrs (
+      instance: runner: manifestOf instance (runner // { unit = "digest"; })
+    ) instances;
 }

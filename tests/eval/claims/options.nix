@@ -190,6 +190,7 @@ in
       method = null;
       reRegisterOnTokenChange = true;
       brokerEnvironment = { };
+      unit = "digest";
       registrationInterval = 60;
       listener = "${pkgs.github-runner}/bin/Runner.Listener";
     };
@@ -222,6 +223,7 @@ in
         method = "configure";
         reRegisterOnTokenChange = false;
         brokerEnvironment = { };
+        unit = "digest";
         registrationInterval = 60;
         listener = "${pkgs.github-runner}/bin/Runner.Listener";
       };

@@ -171,6 +171,8 @@ pub fn removed(machine: &Machine) -> Result<()> {
     last.restart()?;
     last.wait_for_line("Running job: long")?;
     machine.github.script(&json!({}))?;
+    // Passes are made every minute.
+    pass()?;
 
     // What a switch does to a runner that is not configured any more: its units are gone, and it is left alone.
     let units =
@@ -195,6 +197,9 @@ pub fn removed(machine: &Machine) -> Result<()> {
             pass()?;
             ensure!(active(last)?, "it was stopped during its job: {}", said(&since)?);
             ensure!(last.listed()?.len() == 1);
+            for (property, value) in [("LoadState", "loaded"), ("DynamicUser", "yes"), ("Restart", "no")] {
+                ensure!(last.property(property)? == value, "{property} of a running unit is lost to the switch");
+            }
             fs::write(RELEASE, "")?;
             last.wait_for_line("Job long completed with result: Succeeded")?;
             wait_for("an idle runner", || {
@@ -210,6 +215,7 @@ pub fn removed(machine: &Machine) -> Result<()> {
                 ensure!(fs::symlink_metadata(path).is_err(), "{path} is still there");
             }
             ensure!(!last.ledger_path().exists());
+            ensure!(last.property("LoadState")? == "not-found", "the copy of its unit is still there");
             pass()
         },
     );
@@ -360,6 +366,7 @@ pub fn unknown(machine: &Machine) -> Result<()> {
     machine.github.tell("runners", &json!({ "id": 99_001, "name": "pool-77", "entity": "orgs/octo-org" }))?;
     machine.github.tell("runners", &json!({ "id": 99_002, "name": "poolside", "entity": "orgs/octo-org" }))?;
     let since = cursor()?;
+    pass()?;
     pass()?;
     let told = said(&since)?;
     ensure!(told.contains("GitHub lists the offline runner \"pool-77\", id 99001"), "{told}");
