@@ -359,6 +359,37 @@ pub fn reboot_during_a_drain(machine: &Machine) -> Result<()> {
     runners.iter().try_for_each(Runner::remove_drop_ins)
 }
 
+pub fn deadline(machine: &Machine) -> Result<()> {
+    let mut runners = pool(machine, "fleet", 1)?;
+    let job = format!("while [ ! -e {RELEASE} ]; do sleep 0.1; done");
+    machine.github.script(&json!({ "run": [{ "job": { "name": "endless", "command": job } }] }))?;
+    runners[0].restart()?;
+    runners[0].wait_for_line("Running job: endless")?;
+    machine.github.script(&json!({}))?;
+    runners[0].let_time_pass()?;
+    switch(&runners, 4)?;
+    let since = cursor()?;
+    with_fleet(
+        |fleet| {
+            for one in fleet["instances"].as_array_mut().into_iter().flatten() {
+                one["drainTimeout"] = json!(2);
+            }
+        },
+        || {
+            pass()?;
+            ensure!(!is_of(&runners[0], 4)?, "it was not given its time: {}", said(&since)?);
+            std::thread::sleep(Duration::from_secs(2));
+            pass()
+        },
+    )?;
+    wait_for("the restart", || Ok(is_of(&runners[0], 4)?.then_some(())))?;
+    let told = said(&since)?;
+    ensure!(told.contains("restarts although it may run a job, because its `drainTimeout` is over"), "{told}");
+    runners[0].settles()?;
+    runners[0].stop()?;
+    runners[0].remove_drop_ins()
+}
+
 pub fn unknown(machine: &Machine) -> Result<()> {
     let mut runner = pool(machine, "pool", 1)?.remove(0);
     runner.restart()?;

@@ -63,6 +63,7 @@ const FLEETS: &[(&str, Scenario)] = &[
     ("ten_passes_without_a_server_change_nothing", fleet::ten_passes_down),
     ("two_passes_at_once_are_one", fleet::two_at_once),
     ("a_reboot_during_a_drain_needs_no_restart_afterwards", fleet::reboot_during_a_drain),
+    ("a_deadline_ends_a_drain_and_says_so", fleet::deadline),
     ("an_unknown_offline_runner_is_told_and_deleted_only_if_asked", fleet::unknown),
     ("operators_drain_restart_and_retire", fleet::operators),
     ("what_github_does_not_list_is_restarted", fleet::deleted_while_running),

@@ -1,0 +1,256 @@
+//! Whole passes on a host made of a temporary directory: what they do to units and to the ledger when something is missing,
+//! late, limited or gone.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use github_runners::backend::{Activity, Unit, Units};
+use github_runners::fleet::Fleet;
+use github_runners::protocol::{Answer, Outcome, Request, Verb};
+use github_runners::reconcile::{Places, Wish, operate, run};
+use serde_json::{Value, json};
+
+const URL: &str = "https://github.com/octo-org";
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// One unit, and what was done to units.
+struct Fake {
+    unit: RefCell<Unit>,
+    done: RefCell<Vec<String>>,
+}
+
+impl Units for Fake {
+    fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>> {
+        Ok(units.iter().map(|name| ((*name).to_owned(), self.unit.borrow().clone())).collect())
+    }
+
+    fn restart(&self, unit: &str) -> Result<()> {
+        self.done.borrow_mut().push(format!("restart {unit}"));
+        Ok(())
+    }
+
+    fn stop(&self, unit: &str) -> Result<()> {
+        self.done.borrow_mut().push(format!("stop {unit}"));
+        self.unit.borrow_mut().activity = Activity::Inactive;
+        Ok(())
+    }
+}
+
+/// A broker that answers what it is told, and remembers what it was asked.
+#[derive(Clone, Default)]
+struct Broker {
+    asked: Arc<Mutex<Vec<Verb>>>,
+    answer: Arc<Mutex<Option<Outcome>>>,
+}
+
+impl Broker {
+    fn listen(&self, socket: &Path) {
+        let listener = UnixListener::bind(socket).unwrap();
+        let this = self.clone();
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                this.asked.lock().unwrap().push(serde_json::from_str::<Request>(&line).unwrap().verb);
+                let outcome = this.answer.lock().unwrap().clone().unwrap();
+                let text = serde_json::to_string(&Answer::unasked(outcome)).unwrap() + "\n";
+                stream.write_all(text.as_bytes()).unwrap();
+            }
+        });
+    }
+
+    fn answers(&self, outcome: Outcome) {
+        *self.answer.lock().unwrap() = Some(outcome);
+    }
+
+    fn asked(&self) -> Vec<Verb> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+struct Host {
+    root: tempfile::TempDir,
+    units: Fake,
+    broker: Broker,
+    /// What the fleet file says about the runner; `None` if it is not configured.
+    declared: Option<Value>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let unit = Unit { activity: Activity::Active, since: Some(1), is_defined: true, ..Unit::default() };
+        let units = Fake { unit: RefCell::new(unit), done: RefCell::default() };
+        let host = Self { root, units, broker: Broker::default(), declared: None };
+        DirBuilder::new().mode(0o700).create(host.path("ledger")).unwrap();
+        fs::create_dir(host.path("sockets")).unwrap();
+        fs::create_dir_all(host.path("state/one")).unwrap();
+        fs::write(host.path("token"), "ghp_fake").unwrap();
+        let mut manifest: Value = serde_json::from_str(include_str!("fixtures/manifest-v2.json")).unwrap();
+        manifest["instance"] = json!("one");
+        (manifest["registration"]["name"], manifest["registration"]["url"]) = (json!("one"), json!(URL));
+        manifest["registration"]["tokenFile"] = json!(host.path("token"));
+        fs::write(host.path("manifest.json"), manifest.to_string()).unwrap();
+        let mut entry: Value = serde_json::from_str(include_str!("fixtures/ledger-v2.json")).unwrap();
+        (entry["instance"], entry["registration"]) = (json!("one"), manifest["registration"].clone());
+        entry["runner"] = json!({ "id": 21, "name": "one", "url": URL, "recordedAt": now() - 1_000 });
+        (entry["leftBehind"], entry["attempt"], entry["lastExit"]) = (json!([]), Value::Null, Value::Null);
+        entry["credential"]["tokenFile"] = json!(host.path("token"));
+        host.write_entry(&entry);
+        host.broker.listen(&host.path("sockets/one"));
+        host
+    }
+
+    fn configured(mut self) -> Self {
+        self.declared = Some(json!({
+            "instance": "one", "pool": "one", "unit": "github-runner-one.service",
+            "manifest": self.path("manifest.json"), "restartPolicy": "when-idle", "drainTimeout": null,
+            "workDirectory": "/nonexistent",
+        }));
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().canonicalize().unwrap().join(name)
+    }
+
+    fn entry(&self) -> Option<Value> {
+        Some(serde_json::from_slice(&fs::read(self.path("ledger/one.json")).ok()?).unwrap())
+    }
+
+    fn write_entry(&self, entry: &Value) {
+        fs::write(self.path("ledger/one.json"), entry.to_string()).unwrap();
+    }
+
+    fn fleet(&self) -> Fleet {
+        let instances: Vec<&Value> = self.declared.iter().collect();
+        let fleet = json!({
+            "version": 1, "instances": instances, "deleteUnknownOffline": false,
+            "textfileDirectory": null, "brokerProperties": [],
+        });
+        Fleet::parse(fleet.to_string().as_bytes()).unwrap()
+    }
+
+    fn places(&self) -> Places {
+        Places {
+            ledger: self.path("ledger"),
+            sockets: self.path("sockets"),
+            roots: ["state", "logs", "run"].map(|name| self.path(name)),
+            memory: self.path("memory"),
+            runtime: self.path("runtime"),
+        }
+    }
+
+    /// Makes a pass; what it said about the runner, and what it did to units.
+    fn pass(&self) -> (String, Vec<String>) {
+        run(&self.fleet(), &self.units, &self.places()).unwrap();
+        let memory: Value = serde_json::from_slice(&fs::read(self.path("memory/memory.json")).unwrap()).unwrap();
+        let said = memory["runners"]["one"]["said"].as_str().unwrap_or_default().to_owned();
+        (said, std::mem::take(&mut self.units.done.borrow_mut()))
+    }
+}
+
+#[test]
+fn a_former_runner_without_its_credential_keeps_its_entry_and_names_page_and_id() {
+    let host = Host::new();
+    fs::remove_file(host.path("token")).unwrap();
+    let before = host.entry();
+    let (said, done) = host.pass();
+    for part in ["id 21", "https://github.com/organizations/octo-org/settings/actions/runners", "does not exist"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(done.is_empty(), "what GitHub may still give jobs to is not stopped: {done:?}");
+    assert_eq!(host.entry(), before);
+    assert!(host.path("state/one").exists());
+}
+
+#[test]
+fn what_github_cleaned_up_itself_is_forgotten_only_if_it_did_not_run_meanwhile() {
+    let host = Host::new();
+    fs::remove_file(host.path("token")).unwrap();
+    let mut entry = host.entry().unwrap();
+    entry["runner"]["recordedAt"] = json!(1);
+    entry["lastExit"] = json!({ "at": 1, "kind": "clean", "said": "stopped", "failures": 0, "alike": 0 });
+    host.write_entry(&entry);
+    let (said, done) = host.pass();
+    assert!(said.contains("still runs, and could not be taken back") && done.is_empty(), "{said} {done:?}");
+    assert!(host.entry().is_some());
+    host.units.unit.borrow_mut().activity = Activity::Inactive;
+    host.pass();
+    assert!(host.entry().is_none() && !host.path("state/one").exists());
+}
+
+#[test]
+fn a_former_runner_that_owes_nothing_is_stopped_when_it_has_no_job() {
+    let host = Host::new();
+    let mut entry = host.entry().unwrap();
+    entry["runner"] = Value::Null;
+    host.write_entry(&entry);
+    host.units.unit.borrow_mut().has_job = true;
+    let (said, done) = host.pass();
+    assert!(said.contains("runs a job, which is waited for") && done.is_empty(), "{said} {done:?}");
+    host.units.unit.borrow_mut().has_job = false;
+    let (_, done) = host.pass();
+    assert_eq!(done, ["stop github-runner-one.service"]);
+    assert!(host.entry().is_none() && !host.path("ledger/one.lock").exists());
+}
+
+#[test]
+fn a_rate_limit_is_waited_for_and_nothing_is_asked_meanwhile() {
+    let host = Host::new().configured();
+    let mut entry = host.entry().unwrap();
+    let old = json!({ "id": 20, "name": "one", "url": URL, "recordedAt": 1 });
+    entry["leftBehind"] = json!([{ "runner": old, "ephemeral": false, "since": now() }]);
+    host.write_entry(&entry);
+    host.broker.answers(Outcome::RateLimited(now() + 600));
+    host.pass();
+    assert_eq!(host.broker.asked(), [Verb::List]);
+    for _ in 0..3 {
+        host.pass();
+    }
+    assert_eq!(host.broker.asked(), [], "it was told when to come back");
+}
+
+#[test]
+fn nobody_acts_under_the_lock_of_a_start() {
+    let host = Host::new().configured();
+    host.broker.answers(Outcome::Retired);
+    let lock = fs::File::create(host.path("ledger/one.lock")).unwrap();
+    let held = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusive).unwrap();
+    let error = operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+    assert!(error.to_string().contains("is being started or stopped"), "{error}");
+    assert!(host.broker.asked().is_empty() && host.units.done.borrow().is_empty());
+    drop(held);
+}
+
+#[test]
+fn operators_are_told_why_nothing_was_done_and_nothing_was() {
+    let host = Host::new().configured();
+    for (outcome, part) in [
+        (Outcome::Busy, "runs a job; `github-runnerctl drain` waits"),
+        (Outcome::Unreachable("it is down".into()), "GitHub does not say: it is down"),
+    ] {
+        host.broker.answers(outcome);
+        let before = host.entry();
+        let error = operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+        assert_eq!((host.entry(), host.units.done.borrow().len()), (before, 0));
+    }
+    host.broker.answers(Outcome::Retired);
+    operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap();
+    assert_eq!(host.entry().unwrap()["runner"], Value::Null);
+    assert_eq!(*host.units.done.borrow(), ["stop github-runner-one.service"]);
+}
