@@ -8,7 +8,9 @@ mod fleet;
 mod hostile;
 mod kills;
 mod life;
+mod operators;
 mod overrides;
+mod passes;
 mod recovery;
 mod retire;
 
@@ -60,11 +62,11 @@ const RUNNERS: &[(&str, Scenario)] = &[
 const FLEETS: &[(&str, Scenario)] = &[
     ("a_removed_runner_disappears_when_it_is_idle", fleet::removed),
     ("a_switch_of_twenty_runners_ends_no_job", fleet::ends_no_job),
-    ("ten_passes_without_a_server_change_nothing", fleet::ten_passes_down),
-    ("two_passes_at_once_are_one", fleet::two_at_once),
-    ("a_reboot_during_a_drain_needs_no_restart_afterwards", fleet::reboot_during_a_drain),
-    ("a_deadline_ends_a_drain_and_says_so", fleet::deadline),
-    ("an_unknown_offline_runner_is_told_and_deleted_only_if_asked", fleet::unknown),
-    ("operators_drain_restart_and_retire", fleet::operators),
-    ("what_github_does_not_list_is_restarted", fleet::deleted_while_running),
+    ("ten_passes_without_a_server_change_nothing", passes::ten_passes_down),
+    ("two_passes_at_once_are_one", passes::two_at_once),
+    ("a_reboot_during_a_drain_needs_no_restart_afterwards", passes::reboot_during_a_drain),
+    ("a_deadline_ends_a_drain_and_says_so", passes::deadline),
+    ("an_unknown_offline_runner_is_told_and_deleted_only_if_asked", passes::unknown),
+    ("operators_drain_restart_and_retire", operators::operators),
+    ("what_github_does_not_list_is_restarted", passes::deleted_while_running),
 ];

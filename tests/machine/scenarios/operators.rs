@@ -1,0 +1,69 @@
+//! What operators ask for, by the program itself.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::fleet::{PASS, RELEASE, active, pool};
+use crate::Machine;
+use crate::tools::{run, wait_for};
+
+/// The exit code and the output of the operators' program.
+fn operate(arguments: &[&str]) -> Result<(Option<i32>, String)> {
+    let program = run("systemctl", &["show", "--value", "--property=ExecStart", PASS])?;
+    let program = program.split("path=").nth(1).and_then(|rest| rest.split(' ').next()).context("a program")?;
+    let output = std::process::Command::new(program).args(arguments).output()?;
+    let text = [output.stdout, output.stderr].concat();
+    Ok((output.status.code(), String::from_utf8_lossy(&text).into_owned()))
+}
+
+pub fn operators(machine: &Machine) -> Result<()> {
+    let mut persistent = pool(machine, "pool", 1)?.remove(0);
+    persistent.restart()?;
+    let id = persistent.settles()?;
+    let invocation = persistent.property("InvocationID")?;
+    let (code, text) = operate(&["restart", "pool-1"])?;
+    ensure!(code == Some(0) && text.contains("Runner pool-1 was idle, and restarts"), "{text}");
+    wait_for("another run", || Ok((persistent.property("InvocationID")? != invocation).then_some(())))?;
+    wait_for("a listener", || Ok(active(&persistent)?.then_some(())))?;
+    ensure!(persistent.settles()? == id, "a restart keeps the registration");
+
+    let (code, text) = operate(&["status", "--json"])?;
+    let report: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
+    let rows = report["runners"].as_array().context("rows")?;
+    let row = rows.iter().find(|row| row["instance"] == "pool-1").context("a row")?;
+    ensure!(row["registration"]["id"] == id && row["registration"]["state"] == "online", "{row}");
+    ensure!(code == Some(1) && report["well"] == false, "other runners of this machine do not run");
+    let (_, text) = operate(&["status"])?;
+    ensure!(text.contains("pool-1") && !text.contains('\x1b'), "{text}");
+
+    let (code, text) = operate(&["retire", "pool-1"])?;
+    ensure!(code == Some(0) && text.contains(&format!("took id {id} back, and is stopped")), "{text}");
+    ensure!(!active(&persistent)? && persistent.listed()? == [0_u64; 0]);
+    let (code, text) = operate(&["retire", "nobody"])?;
+    ensure!(code == Some(1) && text.contains("There is no runner `nobody`"), "{text}");
+
+    let mut ephemeral = pool(machine, "fleet", 1)?.remove(0);
+    let job = format!("while [ ! -e {RELEASE} ]; do sleep 0.1; done");
+    machine.github.script(&json!({ "run": [{ "job": { "name": "long", "command": job } }] }))?;
+    ephemeral.restart()?;
+    ephemeral.wait_for_line("Running job: long")?;
+    machine.github.script(&json!({}))?;
+    let (code, text) = operate(&["retire", "fleet-1"])?;
+    ensure!(code == Some(1) && text.contains("runs a job; `github-runnerctl drain` waits for that"), "{text}");
+    std::thread::scope(|scope| {
+        let drain = scope.spawn(|| operate(&["drain", "fleet-1"]));
+        std::thread::sleep(Duration::from_millis(1_500));
+        ensure!(!drain.is_finished() && active(&ephemeral)?, "a drain that does not wait");
+        fs::write(RELEASE, "")?;
+        let (code, text) = drain.join().map_err(|_| anyhow::anyhow!("a drain that panicked"))??;
+        ensure!(code == Some(0) && text.contains("Runner fleet-1 runs a job; waiting"), "{text}");
+        Ok(())
+    })?;
+    fs::remove_file(RELEASE)?;
+    ephemeral.expect("Job long completed with result: Succeeded")?;
+    ensure!(!active(&ephemeral)? && ephemeral.listed()? == [0_u64; 0], "it was stopped after its job");
+    Ok(())
+}
