@@ -44,10 +44,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let name = manifest.instance.as_str();
     let broker = Broker { socket, instance: &manifest.instance };
     match broker.ask(Verb::Retire { id: runner.id, url: runner.url }, LIMIT).outcome {
-        Outcome::Retired => info!("Took the registration of {name} back, id {}, before it is stopped", runner.id),
+        Outcome::Retired => info!("Took back the registration of {name}, id {}, before it is stopped", runner.id),
         Outcome::Gone => {}
         Outcome::Busy => info!("Runner {name} runs a job, which ends with this stop"),
-        outcome => info!("Could not take the registration of {name} back before it is stopped: {}", reason(&outcome)),
+        outcome => info!("Could not take back the registration of {name} before it is stopped: {}", reason(&outcome)),
     }
     Ok(())
 }

@@ -202,7 +202,7 @@ fn a_stop_takes_an_idle_ephemeral_registration_back_before_its_listener_ends() {
     host.prepare().good();
     let ledger = host.ledger();
     let said = host.step("release").good();
-    assert!(said.contains("Took the registration of runner1 back, id 41"), "{said}");
+    assert!(said.contains("Took back the registration of runner1, id 41"), "{said}");
     assert_eq!((server.ids(), host.ledger()), (vec![], ledger), "`settle` writes it down");
     assert!(host.step("release").good().is_empty(), "a second stop has nothing to do");
     let said = host.settle("success", Some(("exited", "0"))).good();
