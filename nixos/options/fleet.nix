@@ -88,7 +88,8 @@ in
 
         - `when-idle`: the switch leaves it alone. `github-runner-reconcile.service` restarts or stops it between two jobs.
         - `immediate`: the switch restarts or stops it, and a running job fails.
-        - `never`: it keeps running as it is until somebody restarts or stops it, or the host boots.
+        - `never`: the switch leaves it alone, and a change takes effect when somebody restarts it, or the host boots. A runner
+          that is not configured any more is stopped between two jobs all the same.
 
         `null` stands for `when-idle`, and for `immediate` with `tokenType = "registration"`: with such a token nobody can
         ask GitHub whether the runner is idle.
@@ -100,8 +101,8 @@ in
       default = null;
       example = 7200;
       description = ''
-        Seconds after which a restart or a stop that is due waits no longer for the job of the runner. **It then ends
-        the job**, which fails. `null` waits for as long as the job takes.
+        Seconds after which a restart that is due waits no longer for the job of the runner. **It then ends the job**, which
+        fails. `null` waits for as long as the job takes.
       '';
     };
 
