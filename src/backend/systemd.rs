@@ -154,6 +154,8 @@ fn systemctl(arguments: &[&str]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     #[test]
@@ -193,9 +195,11 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let below = temporary.path().join("below");
         fs::create_dir(&below).unwrap();
-        let program = temporary.path().join(WORKER);
-        std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
-        let mut child = Command::new(&program).arg("60").spawn().unwrap();
+        let script = format!("printf {WORKER} > /proc/$$/comm; echo ready; read line");
+        let mut child =
+            Command::new("/bin/sh").args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = [0; 6];
+        child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
         fs::write(temporary.path().join("cgroup.procs"), format!("{}\n", std::process::id())).unwrap();
         assert!(!has_worker(temporary.path()).unwrap());
         fs::write(below.join("cgroup.procs"), format!("{}\n", child.id())).unwrap();

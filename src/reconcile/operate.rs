@@ -19,7 +19,7 @@ use super::plan::{Decision, Why, plan};
 use crate::backend::{Activity, Units};
 use crate::fleet::Fleet;
 use crate::ledger::LedgerDirectory;
-use crate::model::InstanceName;
+use crate::model::{InstanceName, plain};
 use crate::start::now;
 
 /// Between two looks at a runner that is not idle yet.
@@ -149,7 +149,8 @@ struct Progress {
 impl Progress {
     fn show(&mut self, instance: &InstanceName, why: &Why) {
         let since = *self.since.get_or_insert_with(Instant::now);
-        let said = told(why);
+        // A terminal must not be at the mercy of what a server said.
+        let said = plain(&told(why));
         let mut terminal = std::io::stderr();
         if terminal.is_terminal() {
             let seconds = since.elapsed().as_secs();

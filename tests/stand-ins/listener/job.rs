@@ -29,6 +29,9 @@ const STOPPING: [(Signal, Duration); 3] = [
     (Signal::SIGKILL, Duration::from_secs(60)),
 ];
 
+/// Gives the shell the name of the program that runs jobs, by which others see that one runs.
+const AS_WORKER: &str = "printf Runner.Worker > /proc/$$/comm";
+
 /// How a job ended.
 pub enum Finished {
     /// By itself, with this result.
@@ -93,8 +96,8 @@ fn execute(
 fn spawn(start: &Start, command: &str, work: &Path, sender: Sender<Event>) -> Result<(Pid, thread::JoinHandle<()>)> {
     let log = start.root.join("_diag").join(format!("Worker_{}-utc.log", Utc::now().compact()));
     let log = File::options().append(true).create(true).open(log)?;
-    let mut child = Command::new(worker(&start.root)?)
-        .args(["-c", command])
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", &format!("{AS_WORKER}\n{command}\nexit $?")])
         .current_dir(work)
         .env_clear()
         .envs(start.environment.iter())
@@ -112,15 +115,6 @@ fn spawn(start: &Start, command: &str, work: &Path, sender: Sender<Event>) -> Re
         _ = sender.send(Event::Job(child.wait()));
     });
     Ok((group, waiter))
-}
-
-/// A shell by the name of the program that runs jobs, by which others see that one runs.
-fn worker(root: &Path) -> Result<std::path::PathBuf> {
-    let worker = root.join("_diag/Runner.Worker");
-    match std::os::unix::fs::symlink("/bin/sh", &worker) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error.into()),
-        _ => Ok(worker),
-    }
 }
 
 /// Stops the group step by step; further signals to the listener change nothing.
