@@ -55,7 +55,7 @@ pub enum Made {
 ///
 /// # Errors
 ///
-/// It does not even tell which runner was made: the end of a sentence.
+/// It does not tell which runner was made, or tells of another one: the end of a sentence.
 pub fn read(response: &Response, wanted: &str) -> Result<Jit, String> {
     #[derive(Deserialize)]
     struct Runner {
@@ -69,13 +69,11 @@ pub fn read(response: &Response, wanted: &str) -> Result<Jit, String> {
     }
     let answer: Answer = response.json()?;
     let Runner { id, name } = answer.runner;
-    let files = if id == 0 {
-        Err("it is for a runner with no id".into())
-    } else if !same_name(&name, wanted) {
-        Err("it is for a runner of another name than was asked for".into())
-    } else {
-        files(&answer.encoded_jit_config)
-    };
+    if !same_name(&name, wanted) {
+        // Its id may be that of somebody else's runner, so nothing is done with it; what was made is found by its name.
+        return Err("GitHub's answer is about a runner of another name than was asked for".into());
+    }
+    let files = if id == 0 { Err("it is for a runner with no id".into()) } else { files(&answer.encoded_jit_config) };
     Ok(Jit { id, name: bounded(&name), files })
 }
 

@@ -149,18 +149,21 @@ fn who_had_the_name_before_is_not_the_one_that_was_asked_for() {
 }
 
 #[test]
-fn a_runner_that_is_another_than_was_asked_for_is_deleted_again() {
-    for (changes, part, left) in [
-        (json!({ "name": "other" }), "runner \"other\" (id 21)", 0),
-        (json!({ "id": 0 }), "a runner with no id; the runner could not be deleted again: remove it on https://", 1),
-    ] {
-        let stand = Stand::new();
-        let runner = serde_json::from_value(changes).unwrap();
-        stand.github.change(|state| state.jit = JitChanges { runner, ..JitChanges::default() }).unwrap();
-        let text = jit(&stand).refusal();
-        assert!(text.contains(part), "{text}");
-        assert_eq!((stand.runners().len(), stand.count("DELETE", "")), (left, 1 - left));
-    }
+fn an_answer_about_another_runner_deletes_nobody_and_what_was_made_is_found_by_its_name() {
+    let stand = Stand::new();
+    let runner = serde_json::from_value(json!({ "name": "other" })).unwrap();
+    stand.github.change(|state| state.jit = JitChanges { runner, ..JitChanges::default() }).unwrap();
+    assert_eq!(jit(&stand).answer.outcome, Outcome::Uncertain(idle(21, NAME)));
+    assert_eq!((stand.count("POST", JIT), stand.count("DELETE", ""), stand.runners().len()), (1, 0, 1));
+
+    let stand = Stand::new();
+    let runner = serde_json::from_value(json!({ "id": 0 })).unwrap();
+    stand.github.change(|state| state.jit = JitChanges { runner, ..JitChanges::default() }).unwrap();
+    let text = jit(&stand).refusal();
+    let part = "a runner with no id; the runner could not be deleted again: remove it on https://";
+    assert!(text.contains(part), "{text}");
+    assert_eq!((stand.runners().len(), stand.count("DELETE", "")), (1, 0));
+
     let stand = Stand::new();
     let runner = [("name".into(), json!("RUNNER1"))].into();
     stand.github.change(|state| state.jit = JitChanges { runner, ..JitChanges::default() }).unwrap();
