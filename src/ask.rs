@@ -15,6 +15,13 @@ use crate::protocol::{Answer, MAX_ANSWER_BYTES, Outcome, Request, VERSION, Verb}
 /// By how much the broker gives up sooner than whoever asked it, so that its reasons are heard.
 const HEAD_START: Duration = Duration::from_secs(1);
 
+/// Whoever answers questions about one runner: its broker, or somebody who has a say before it is asked.
+pub trait Ask {
+    /// Asks, and waits for the answer until `limit` is over.
+    #[must_use]
+    fn ask(&self, verb: Verb, limit: Duration) -> Answer;
+}
+
 /// The broker of one runner.
 #[derive(Clone, Copy, Debug)]
 pub struct Broker<'a> {
@@ -24,10 +31,8 @@ pub struct Broker<'a> {
     pub instance: &'a InstanceName,
 }
 
-impl Broker<'_> {
-    /// Asks, and waits for the answer until `limit` is over.
-    #[must_use]
-    pub fn ask(&self, verb: Verb, limit: Duration) -> Answer {
+impl Ask for Broker<'_> {
+    fn ask(&self, verb: Verb, limit: Duration) -> Answer {
         self.try_ask(verb, limit).unwrap_or_else(|why| {
             let why = format!(
                 "its broker did not answer ({why}); see `journalctl --unit 'github-runner-broker-{}@*'`",
@@ -36,7 +41,9 @@ impl Broker<'_> {
             Answer::unasked(Outcome::Unreachable(why))
         })
     }
+}
 
+impl Broker<'_> {
     fn try_ask(&self, verb: Verb, limit: Duration) -> Result<Answer, String> {
         let end = Instant::now() + limit;
         let patience = limit.saturating_sub(HEAD_START).as_secs().max(1);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tracing::info;
 
-use crate::ask::Broker;
+use crate::ask::Ask;
 use crate::ledger::{Attempt, Book, NameHolder, Runner};
 use crate::model::{RegistrationUrl, shown};
 use crate::protocol::{Outcome, Seen, Verb, Whom};
@@ -61,7 +61,7 @@ fn made(seen: &Seen, attempt: &Attempt, now: u64) -> bool {
 /// # Errors
 ///
 /// If the ledger cannot be written, or the clock stands before 1970.
-pub fn resolve(broker: &Broker<'_>, book: &mut Book<'_>, interval: u64, end: Instant) -> Result<Resolved> {
+pub fn resolve(broker: &dyn Ask, book: &mut Book<'_>, interval: u64, end: Instant) -> Result<Resolved> {
     let Some(attempt) = book.entry.attempt.clone().filter(|_| book.entry.runner.is_none()) else {
         return Ok(Resolved::Nothing);
     };
@@ -138,7 +138,7 @@ fn address(book: &Book<'_>) -> Option<RegistrationUrl> {
 }
 
 /// Notes what an attempt made as a debt, closes the attempt, and pays.
-fn take_back(broker: &Broker<'_>, book: &mut Book<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
+fn take_back(broker: &dyn Ask, book: &mut Book<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
     let url = address(book).context("The ledger has no good address for what an attempt made")?;
     let ephemeral = book.entry.is_ephemeral();
     let time = now()?;

@@ -21,7 +21,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
-use crate::ask::Broker;
+use crate::ask::{Ask as _, Broker};
 use crate::credential::{Credential, salt};
 use crate::ledger::{Book, Ledger, LedgerDirectory};
 use crate::manifest::Manifest;

@@ -5,6 +5,7 @@
 //! leaves nothing that the next one does not find.
 
 mod act;
+mod counted;
 mod figures;
 mod former;
 mod gather;
@@ -16,6 +17,7 @@ pub(crate) mod sample;
 mod situation;
 mod unknown;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -104,6 +106,9 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     // What was found is worth more than what is done about it.
     let is_there = |name: &str| host.runners.iter().any(|found| found.instance.as_str() == name);
     memory.runners.retain(|name, _| is_there(name) || host.unreadable.contains_key(name));
+    let files: BTreeSet<String> =
+        host.runners.iter().filter_map(|found| found.credential_place()?.file().map(str::to_owned)).collect();
+    memory.credentials.retain(|file, _| files.contains(file) || !host.unreadable.is_empty());
     let mut decisions = Vec::new();
     for found in &host.runners {
         let recall = memory.runners.entry(found.instance.as_str().to_owned()).or_default();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tracing::info;
 
-use crate::ask::Broker;
+use crate::ask::{Ask as _, Broker};
 use crate::credential::Credential;
 use crate::ledger::LedgerDirectory;
 use crate::protocol::{Outcome, Verb};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tracing::{info, warn};
 
-use crate::ask::Broker;
+use crate::ask::Ask;
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
 use crate::model::{RegistrationUrl, date_and_time, shown};
 use crate::protocol::{Outcome, Seen, Verb};
@@ -36,7 +36,7 @@ pub fn is_ours(seen: &Seen, entry: &Ledger, url: &RegistrationUrl) -> bool {
 ///
 /// What cannot be paid stays in the ledger for the next time; that is no error. Nor is a ledger that cannot be
 /// written: what was paid is found to be gone then.
-pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end: Instant) -> Paid {
+pub fn pay(broker: &dyn Ask, book: &mut Book<'_>, url: &RegistrationUrl, end: Instant) -> Paid {
     let mut result = Paid::default();
     // The youngest first, and those elsewhere last: what just ended matters most, and time is short.
     let mut debts = book.entry.left_behind.clone();
@@ -91,7 +91,7 @@ pub fn pay(broker: &Broker<'_>, book: &mut Book<'_>, url: &RegistrationUrl, end:
 /// # Errors
 ///
 /// If the ledger cannot be written.
-pub fn retry(broker: &Broker<'_>, book: &mut Book<'_>, seen: &Seen, url: &RegistrationUrl) -> Result<()> {
+pub fn retry(broker: &dyn Ask, book: &mut Book<'_>, seen: &Seen, url: &RegistrationUrl) -> Result<()> {
     let verb = Verb::Retire { id: seen.id, url: url.as_str().into() };
     if matches!(broker.ask(verb, ONE).outcome, Outcome::Retired | Outcome::Gone) {
         info!("Took back the former registration {}, id {}", shown(&seen.name), seen.id);

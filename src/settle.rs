@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tracing::{info, warn};
 
-use crate::ask::Broker;
+use crate::ask::{Ask as _, Broker};
 use crate::attempt::{Resolved, gave_way, resolve};
 use crate::credential::Credential;
 use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};

@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use github_runners::backend::{Activity, Unit, Units};
 use github_runners::fleet::Fleet;
-use github_runners::protocol::{Answer, Outcome, Request, Verb};
+use github_runners::protocol::{Answer, Outcome, Request, Seen, Verb};
 use github_runners::reconcile::{Places, Wish, operate, run};
 use serde_json::{Value, json};
 
@@ -53,7 +53,8 @@ impl Units for Fake {
 #[derive(Clone, Default)]
 struct Broker {
     asked: Arc<Mutex<Vec<Verb>>>,
-    answer: Arc<Mutex<Option<Outcome>>>,
+    /// What it answers, one after the other; the last one again and again.
+    answers: Arc<Mutex<Vec<Outcome>>>,
 }
 
 impl Broker {
@@ -65,15 +66,21 @@ impl Broker {
                 let mut line = String::new();
                 BufReader::new(&stream).read_line(&mut line).unwrap();
                 this.asked.lock().unwrap().push(serde_json::from_str::<Request>(&line).unwrap().verb);
-                let outcome = this.answer.lock().unwrap().clone().unwrap();
-                let text = serde_json::to_string(&Answer::unasked(outcome)).unwrap() + "\n";
+                let mut answers = this.answers.lock().unwrap();
+                let outcome = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+                let answer = Answer { requests: 1, ..Answer::unasked(outcome) };
+                let text = serde_json::to_string(&answer).unwrap() + "\n";
                 stream.write_all(text.as_bytes()).unwrap();
             }
         });
     }
 
     fn answers(&self, outcome: Outcome) {
-        *self.answer.lock().unwrap() = Some(outcome);
+        self.answers_in_turn(&[outcome]);
+    }
+
+    fn answers_in_turn(&self, outcomes: &[Outcome]) {
+        *self.answers.lock().unwrap() = outcomes.to_vec();
     }
 
     fn asked(&self) -> Vec<Verb> {
@@ -154,11 +161,25 @@ impl Host {
         }
     }
 
+    fn memory(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.path("memory/memory.json")).unwrap()).unwrap()
+    }
+
+    /// Writes debts into the entry, of these ids.
+    fn owes(&self, ids: &[u64]) {
+        let mut entry = self.entry().unwrap();
+        let debt = |id: &u64| {
+            let runner = json!({ "id": id, "name": "one", "url": URL, "recordedAt": 1 });
+            json!({ "runner": runner, "ephemeral": false, "since": now() })
+        };
+        entry["leftBehind"] = ids.iter().map(debt).collect();
+        self.write_entry(&entry);
+    }
+
     /// Makes a pass; what it said about the runner, and what it did to units.
     fn pass(&self) -> (String, Vec<String>) {
         run(&self.fleet(), &self.units, &self.places()).unwrap();
-        let memory: Value = serde_json::from_slice(&fs::read(self.path("memory/memory.json")).unwrap()).unwrap();
-        let said = memory["runners"]["one"]["said"].as_str().unwrap_or_default().to_owned();
+        let said = self.memory()["runners"]["one"]["said"].as_str().unwrap_or_default().to_owned();
         (said, std::mem::take(&mut self.units.done.borrow_mut()))
     }
 }
@@ -211,10 +232,7 @@ fn a_former_runner_that_owes_nothing_is_stopped_when_it_has_no_job() {
 #[test]
 fn a_rate_limit_is_waited_for_and_nothing_is_asked_meanwhile() {
     let host = Host::new().configured();
-    let mut entry = host.entry().unwrap();
-    let old = json!({ "id": 20, "name": "one", "url": URL, "recordedAt": 1 });
-    entry["leftBehind"] = json!([{ "runner": old, "ephemeral": false, "since": now() }]);
-    host.write_entry(&entry);
+    host.owes(&[20]);
     host.broker.answers(Outcome::RateLimited(now() + 600));
     host.pass();
     assert_eq!(host.broker.asked(), [Verb::List]);
@@ -222,6 +240,38 @@ fn a_rate_limit_is_waited_for_and_nothing_is_asked_meanwhile() {
         host.pass();
     }
     assert_eq!(host.broker.asked(), [], "it was told when to come back");
+}
+
+#[test]
+fn paying_debts_is_counted_and_a_limit_that_it_meets_ends_it_for_all() {
+    let host = Host::new().configured();
+    host.owes(&[18, 19, 20]);
+    let seen = Seen { id: 21, name: "one".into(), online: true, busy: false };
+    host.broker.answers_in_turn(&[Outcome::Listed(vec![seen]), Outcome::Retired, Outcome::RateLimited(now() + 600)]);
+    let (said, _) = host.pass();
+    assert!(said.contains("still owes 2 former registrations: GitHub's rate limit is used up"), "{said}");
+    let retire = |id| Verb::Retire { id, url: URL.into() };
+    assert_eq!(host.broker.asked(), [Verb::List, retire(20), retire(19)]);
+    assert_eq!(host.memory()["requests"], 3);
+    host.pass();
+    assert_eq!(host.broker.asked(), [], "it was told when to come back");
+    assert_eq!(host.memory()["requests"], 3);
+}
+
+#[test]
+fn a_limit_that_a_start_met_holds_for_passes() {
+    let host = Host::new().configured();
+    let mut entry = host.entry().unwrap();
+    entry["notBefore"] = json!(now() + 600);
+    host.write_entry(&entry);
+    host.broker.answers(Outcome::Retired);
+    host.pass();
+    assert_eq!(host.broker.asked(), [], "the start was told when to come back");
+    entry["notBefore"] = json!(now() - 1);
+    host.write_entry(&entry);
+    fs::remove_dir_all(host.path("memory")).unwrap();
+    host.pass();
+    assert_eq!(host.broker.asked(), [Verb::List]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::unistd::Uid;
 
 use super::finding::Finding;
-use crate::ask::Broker;
+use crate::ask::{Ask as _, Broker};
 use crate::backend::Units;
 use crate::model::{InstanceName, date, shown};
 use crate::protocol::{Answer, Outcome, Verb};

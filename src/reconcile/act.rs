@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::gather::{Configured, Found, note};
+use super::counted::Counted;
+use super::gather::{Configured, Found};
 use super::memory::Memory;
 use super::plan::{Cause, Decision, Why};
-use crate::ask::Broker;
+use crate::ask::{Ask, Broker};
 use crate::attempt::{Resolved, resolve};
 use crate::backend::{Activity, Units};
 use crate::ledger::{Book, Ledger, LedgerDirectory, Runner};
@@ -213,24 +214,22 @@ pub fn retire_idle(
 ///
 /// If the ledger cannot be read or written.
 pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configured) -> Result<String> {
-    if let Some(until) = hands.limited(&configured.credential_file()) {
+    let file = configured.credential_file();
+    if let Some(until) = hands.limited(&file) {
         return Ok(format!("owes former registrations: {}", reason(&Outcome::RateLimited(until))));
     }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
     let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(is_moving()) };
-    let socket = hands.sockets.join(found.instance.as_str());
-    let broker = Broker { socket: &socket, instance: &found.instance };
     let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     let running = hands.units.show(&[&found.unit])?.get(&found.unit).map(|unit| unit.activity);
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
-    let said = owed(&broker, &mut book, configured, at_rest);
-    if let Some(until) = limited(book.entry.not_before, hands.now) {
-        hands.memory.credentials.entry(configured.credential_file()).or_default().limited = Some(until);
-    }
-    said
+    let socket = hands.sockets.join(found.instance.as_str());
+    let broker = Broker { socket: &socket, instance: &found.instance };
+    let broker = Counted::new(broker, &file, hands.memory, hands.now);
+    owed(&broker, &mut book, configured, at_rest)
 }
 
-fn owed(broker: &Broker<'_>, book: &mut Book<'_>, configured: &Configured, at_rest: bool) -> Result<String> {
+fn owed(broker: &dyn Ask, book: &mut Book<'_>, configured: &Configured, at_rest: bool) -> Result<String> {
     let end = Instant::now() + PATIENCE;
     let url = &configured.manifest.registration.url;
     // While it runs, whoever registered it just now may be about to record it.
@@ -253,14 +252,9 @@ fn owed(broker: &Broker<'_>, book: &mut Book<'_>, configured: &Configured, at_re
 }
 
 fn ask(hands: &mut Hands<'_>, found: &Found, configured: &Configured, verb: Verb) -> Outcome {
-    let file = configured.credential_file();
-    if let Some(until) = hands.limited(&file) {
-        return Outcome::RateLimited(until);
-    }
     let socket = hands.sockets.join(found.instance.as_str());
-    let answer = Broker { socket: &socket, instance: &found.instance }.ask(verb, PATIENCE);
-    note(hands.memory, &file, &answer);
-    answer.outcome
+    let broker = Broker { socket: &socket, instance: &found.instance };
+    Counted::new(broker, &configured.credential_file(), hands.memory, hands.now).ask(verb, PATIENCE).outcome
 }
 
 /// What the unit does and whether it has a job, as of now.

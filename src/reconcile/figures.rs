@@ -12,7 +12,6 @@ use super::memory::Memory;
 use super::situation::Server;
 use crate::backend::Activity;
 use crate::ledger::Ledger;
-use crate::manifest::CredentialPlace;
 use crate::metrics::{Kind, Labels, Page};
 use crate::model::package_version;
 
@@ -104,8 +103,9 @@ fn of_registrations(page: &mut Page, runners: &[&Found]) {
 }
 
 fn of_credentials(page: &mut Page, runners: &[&Found], memory: &Memory) {
-    // The memory also has those that nobody uses any more.
-    let used: BTreeSet<String> = runners.iter().filter_map(|found| place(found)?.file().map(str::to_owned)).collect();
+    // The memory also has those of whom is not left any more.
+    let used: BTreeSet<String> =
+        runners.iter().filter_map(|found| found.credential_place()?.file().map(str::to_owned)).collect();
     let standings = || memory.credentials.iter().filter(|(file, _)| used.contains(*file));
     page.add(
         "github_runner_token_expiry_seconds",
@@ -119,13 +119,6 @@ fn of_credentials(page: &mut Page, runners: &[&Found], memory: &Memory) {
         "How many more requests GitHub took from the credential before its limit, when it was asked last.",
         standings().filter_map(|(file, standing)| Some((vec![("credential", file.as_str())], standing.remaining?))),
     );
-}
-
-fn place(found: &Found) -> Option<CredentialPlace> {
-    match &found.configured {
-        Some(configured) => Some(configured.manifest.credential_place()),
-        None => entry(found)?.credential.clone(),
-    }
 }
 
 fn of_passes(page: &mut Page, host: &Host, memory: &Memory) {

@@ -14,8 +14,9 @@ use serde_json::json;
 use tracing::warn;
 
 use super::act::{Hands, is_clear};
-use super::gather::{Found, Places, note};
-use crate::ask::Broker;
+use super::counted::Counted;
+use super::gather::{Found, Places};
+use crate::ask::{Ask as _, Broker};
 use crate::attempt::{Resolved, resolve};
 use crate::backend::{Activity, Door};
 use crate::credential::Credential;
@@ -121,15 +122,14 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
     }
     let door = open(fleet, places, instance, &place, &text)?;
     let broker = Broker { socket: door.socket(), instance };
+    let broker = Counted::new(broker, file, hands.memory, hands.now);
     let end = Instant::now() + PATIENCE;
     let mut book = Book::new(hands.ledgers, instance, Some(entry.clone()), entry);
     let url = &manifest.registration.url;
     let mut deleted = false;
     if let Some(runner) = book.entry.runner.clone() {
         let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
-        let answer = broker.ask(verb, end.saturating_duration_since(Instant::now()));
-        note(hands.memory, file, &answer);
-        match answer.outcome {
+        match broker.ask(verb, end.saturating_duration_since(Instant::now())).outcome {
             Outcome::Retired => deleted = true,
             Outcome::Gone => {}
             Outcome::Busy => return Ok(Taken::NotYet(BUSY.into())),

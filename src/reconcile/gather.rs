@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::memory::{Memory, Standing};
+use super::counted::Counted;
+use super::memory::Memory;
 use super::situation::{Known, Server, Situation, Wanted};
-use crate::ask::Broker;
+use crate::ask::{Ask as _, Broker};
 use crate::backend::{Unit, Units};
 use crate::credential::Credential;
 use crate::fleet::{Declared, Fleet};
 use crate::ledger::{Ledger, LedgerDirectory};
-use crate::manifest::Manifest;
+use crate::manifest::{CredentialPlace, Manifest};
 use crate::model::{InstanceName, RegistrationUrl, changes};
 use crate::pace::limited;
-use crate::protocol::{Answer, Outcome, Seen, Verb};
+use crate::protocol::{Outcome, Seen, Verb};
 use crate::retire::reason;
 use crate::start::read_manifest;
 use crate::unit;
@@ -42,6 +43,17 @@ pub struct Found {
     pub ledger: Option<Ledger>,
     /// What a decision depends on.
     pub situation: Situation,
+}
+
+impl Found {
+    /// Where its credential is: as configured, or as it was when it ran last.
+    #[must_use]
+    pub fn credential_place(&self) -> Option<CredentialPlace> {
+        match &self.configured {
+            Some(configured) => Some(configured.manifest.credential_place()),
+            None => self.ledger.as_ref()?.credential.clone(),
+        }
+    }
 }
 
 /// What is configured about a runner.
@@ -106,6 +118,7 @@ pub fn gather(
             Err(error) => _ = unreadable.insert(instance.as_str().to_owned(), format!("{error:#}")),
         }
     }
+    learn_limits(&runners, memory, now);
     let lists = lists(&runners, sockets, memory, now);
     for found in &mut runners {
         found.situation.server = server(found, &lists);
@@ -182,6 +195,17 @@ fn wanted(configured: &Configured, ledger: Option<&Ledger>) -> Result<Wanted> {
     })
 }
 
+/// A rate limit that a start met holds for passes, too.
+fn learn_limits(runners: &[Found], memory: &mut Memory, now: u64) {
+    for entry in runners.iter().filter_map(|found| found.ledger.as_ref()) {
+        let file = entry.credential.as_ref().and_then(CredentialPlace::file);
+        if let (Some(until), Some(file)) = (limited(entry.not_before, now), file) {
+            let standing = memory.credentials.entry(file.to_owned()).or_default();
+            standing.limited = standing.limited.max(Some(until));
+        }
+    }
+}
+
 /// One list for each address, asked for with the first credential that gets one.
 fn lists(
     runners: &[Found],
@@ -207,15 +231,11 @@ fn lists(
         }
         let mut result = Err("nobody asked".to_owned());
         for (file, instance) in credentials {
-            if let Some(until) = memory.credentials.get(&file).and_then(|standing| limited(standing.limited, now)) {
-                result = Err(reason(&Outcome::RateLimited(until)));
-                continue;
-            }
-            let socket = sockets.join(instance.as_str());
             let silent = memory.credentials.get(&file).map_or(0, |standing| standing.silent);
             let patience = if silent.is_multiple_of(WHOLE_TIME_EACH) { LIST } else { SILENT_LIST };
-            let answer = Broker { socket: &socket, instance }.ask(Verb::List, patience);
-            note(memory, &file, &answer);
+            let socket = sockets.join(instance.as_str());
+            let answer =
+                Counted::new(Broker { socket: &socket, instance }, &file, memory, now).ask(Verb::List, patience);
             match answer.outcome {
                 Outcome::Listed(list) => {
                     result = Ok(list);
@@ -233,20 +253,6 @@ fn lists(
         lists.insert(url.to_owned(), result);
     }
     lists
-}
-
-/// Remembers what an answer says about its credential.
-pub fn note(memory: &mut Memory, file: &str, answer: &Answer) {
-    memory.requests += answer.requests;
-    let before = memory.credentials.remove(file).unwrap_or_default();
-    let limited = if let Outcome::RateLimited(until) = answer.outcome { Some(until) } else { None };
-    let standing = Standing {
-        limited,
-        remaining: answer.rate_limit_remaining.or(before.remaining),
-        expires: answer.credential_expires.or(before.expires),
-        silent: if matches!(answer.outcome, Outcome::Unreachable(_)) { before.silent.saturating_add(1) } else { 0 },
-    };
-    memory.credentials.insert(file.to_owned(), standing);
 }
 
 fn server(found: &Found, lists: &BTreeMap<String, Result<Vec<Seen>, String>>) -> Server {

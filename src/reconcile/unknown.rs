@@ -11,6 +11,7 @@ use anyhow::Result;
 use tracing::warn;
 
 use super::act::Hands;
+use super::counted::Counted;
 use super::gather::{Configured, Found, Host};
 use crate::ask::Broker;
 use crate::ledger::{Book, Runner};
@@ -125,6 +126,8 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
     book.save()?;
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
+    let file = configured.credential_file();
+    let broker = Counted::new(broker, &file, hands.memory, hands.now);
     let paid = pay(&broker, &mut book, &configured.manifest.registration.url, Instant::now() + PATIENCE);
     Ok(paid.deleted.contains(&unknown.seen.id))
 }

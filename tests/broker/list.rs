@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 use std::time::Duration;
 
-use github_runners::ask::Broker;
+use github_runners::ask::{Ask as _, Broker};
 use github_runners::protocol::{Outcome, Seen, Verb};
 
 use crate::github::{Delivery, Fault, Runner};
