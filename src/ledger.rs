@@ -11,6 +11,7 @@
 //! is paid.
 
 mod book;
+mod turn;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};

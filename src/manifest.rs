@@ -36,6 +36,9 @@ pub struct Manifest {
     pub re_register_on_token_change: bool,
     /// The shortest time between two registrations of which the first was of no use, in seconds.
     pub registration_interval: u64,
+    /// How far the starts of this host's runners are apart, in milliseconds.
+    #[serde(default)]
+    pub start_distance: u64,
     /// By which variables its broker reaches the server.
     #[serde(default)]
     pub broker_environment: BTreeMap<String, String>,

@@ -35,7 +35,7 @@ use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 use crate::sys::{Dir, Entry, Place, empty};
 use crate::unit;
 
-use explain::{explain, hold_back};
+use explain::{explain, hold_back, wait_for_turn};
 use read::{Reading, Told, is_news, reach};
 
 pub use foresee::{Foreseen, foresee};
@@ -88,6 +88,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         // Before anything else can fail again.
         hold_back(entry, false, news, &told.manifest)?;
     }
+    wait_for_turn(&ledgers, &told.manifest);
     let (state, work_place) = reach(start, &ledger_place, existing)?;
     let owner = service_user(&state)?;
     let reading = Reading::new(&told, stored.as_ref(), Some(&state))?;

@@ -61,7 +61,7 @@ impl Host {
         let manifest = json!({
             "version": 2, "instance": "runner1", "registration": registration, "replace": false,
             "tokenType": "auto", "githubApp": null, "method": null, "reRegisterOnTokenChange": true,
-            "registrationInterval": 0, "listener": "/bin/false"
+            "registrationInterval": 0, "startDistance": 1, "listener": "/bin/false"
         });
         fs::write(host.path("manifest.json"), manifest.to_string()).expect("a manifest");
         host

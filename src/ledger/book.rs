@@ -15,7 +15,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The directory of the ledger.
 #[derive(Debug)]
 pub struct LedgerDirectory {
-    dir: Dir,
+    pub(super) dir: Dir,
 }
 
 impl LedgerDirectory {

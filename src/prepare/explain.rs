@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::Found;
 use crate::credential::Credential;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
 use crate::model::{TokenKind, shown};
 use crate::pace::{Wait, wait};
@@ -32,6 +32,23 @@ pub(super) fn hold_back(entry: &Ledger, registers: bool, news: bool, manifest: &
     }
     thread::sleep(Duration::from_secs(seconds));
     Ok(())
+}
+
+/// Waits until it is this runner's turn among those of the host that start.
+pub(super) fn wait_for_turn(ledgers: &LedgerDirectory, manifest: &Manifest) {
+    if manifest.start_distance == 0 {
+        return;
+    }
+    match ledgers.turn(Duration::from_millis(manifest.start_distance)) {
+        Ok(wait) => {
+            if wait >= Duration::from_secs(1) {
+                info!("Waiting {} s, because other runners of this host start", wait.as_secs());
+            }
+            thread::sleep(wait);
+        }
+        // It is a courtesy, and no reason not to start.
+        Err(error) => warn!("Starts without waiting for others: {error:#}"),
+    }
 }
 
 /// One line for each reason, and what people should know besides.

@@ -22,7 +22,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 pub struct Lock<'a> {
     dir: &'a Dir,
     name: String,
-    _held: Flock<File>,
+    held: Flock<File>,
 }
 
 impl Dir {
@@ -46,7 +46,7 @@ impl Dir {
                     let is_there =
                         fstat(&*held).with_context(|| format!("Failed to examine lock {name}"))?.st_nlink > 0;
                     if is_there {
-                        return Ok(Some(Lock { dir: self, name: name.into(), _held: held }));
+                        return Ok(Some(Lock { dir: self, name: name.into(), held }));
                     }
                 }
                 Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => {
@@ -62,6 +62,12 @@ impl Dir {
 }
 
 impl Lock<'_> {
+    /// The file, open for reading; its times can be set.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.held
+    }
+
     /// Removes the file of a lock that nobody will need again. Whoever waits for it makes another one.
     ///
     /// # Errors

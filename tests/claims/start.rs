@@ -1,6 +1,9 @@
 //! Starts: what is kept, what is registered anew, and what is said about it.
 
 use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -220,5 +223,44 @@ fn links_make_logs_and_credentials_reachable_again_and_again() {
             assert_eq!(fs::read_link(host.path("work").join(name)).unwrap(), host.state(name));
         }
         assert_eq!(host.tree("work").len(), 5);
+    }
+}
+
+#[test]
+fn starts_on_one_host_keep_a_distance() {
+    let hosts: Vec<Host> = (1..=4)
+        .map(|at| {
+            let mut host = Host::new();
+            (host.manifest["instance"], host.manifest["startDistance"]) = (json!(format!("runner{at}")), json!(500));
+            host
+        })
+        .collect();
+    let ledger = hosts[0].path("ledger").into_os_string().into_string().unwrap();
+    let begin = Instant::now();
+    let steps: Vec<Child> = hosts
+        .iter()
+        .map(|host| {
+            let mut arguments = host.arguments("prepare");
+            let at = arguments.iter().position(|argument| argument == "--ledger-directory").unwrap();
+            arguments[at + 1].clone_from(&ledger);
+            Command::new(env!("CARGO_BIN_EXE_github-runner-helper"))
+                .args(arguments)
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut ends: Vec<Duration> = thread::scope(|scope| {
+        let wait = |mut step: Child| {
+            assert!(step.wait().unwrap().success());
+            begin.elapsed()
+        };
+        let threads: Vec<_> = steps.into_iter().map(|step| scope.spawn(move || wait(step))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    ends.sort();
+    // A loaded machine makes some of them late, but none of them early.
+    for (at, end) in (1_u32..).zip(&ends) {
+        assert!(*end >= Duration::from_millis(500) * at, "{ends:?}");
     }
 }

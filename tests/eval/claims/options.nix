@@ -192,6 +192,7 @@ in
       brokerEnvironment = { };
       unit = "digest";
       registrationInterval = 60;
+      startDistance = 200;
       listener = "${pkgs.github-runner}/bin/Runner.Listener";
     };
     actual = builtins.fromJSON (manifest "runner1" (runner // { name = null; }));
@@ -225,6 +226,7 @@ in
         brokerEnvironment = { };
         unit = "digest";
         registrationInterval = 60;
+        startDistance = 200;
         listener = "${pkgs.github-runner}/bin/Runner.Listener";
       };
       actual = builtins.fromJSON (
