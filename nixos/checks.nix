@@ -88,6 +88,27 @@ in
     else
       throw evaluation.report;
 
+  # The file of figures, read by those who have to read it.
+  metrics =
+    pkgs.runCommand "metrics-tests"
+      {
+        nativeBuildInputs = [
+          (pkgs.python3.withPackages (python: [ python.prometheus-client ]))
+          pkgs.prometheus-node-exporter
+        ];
+      }
+      ''
+        python3 ${
+          lib.fileset.toSource {
+            root = ../tests;
+            fileset = lib.fileset.unions [
+              ../tests/fixtures/github-runners.prom
+              ../tests/metrics
+            ];
+          }
+        }/metrics/run > $out
+      '';
+
   # With the real module system, a real package set and a real boot.
   demo = pkgs.testers.runNixOSTest {
     name = "demo";

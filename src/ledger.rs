@@ -123,6 +123,9 @@ pub struct Registrations {
     pub last: Option<u64>,
     /// Whether the last one was of use: an ephemeral runner did its job with it.
     pub used: bool,
+    /// How many of all were of use in that way.
+    #[serde(default)]
+    pub jobs: u64,
 }
 
 /// How a run of the unit ended.

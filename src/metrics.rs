@@ -1,7 +1,8 @@
-//! Figures as a text file for `node_exporter`'s textfile collector: the text format of Prometheus, version 0.0.4.
+//! Figures as a text file for `node_exporter`'s textfile collector, in `OpenMetrics` 1.0.
 //!
-//! Not `OpenMetrics`, which the collector does not read: there a counter goes by two names and an `info` has a type of its
-//! own, and the collector drops the help of the one and refuses the file for the other. Knows nothing of runners.
+//! The collector reads the older text format of Prometheus, so only what both have is used: gauges and counters. An `info` or
+//! an `unit` would have it refuse the file. A counter's family goes without `_total` here, which the collector does not know:
+//! it takes every value, and hands them on without their help and type. Knows nothing of runners.
 
 use std::fmt::{Display, Write as _};
 use std::path::Path;
@@ -41,7 +42,8 @@ impl Page {
         for (labels, value) in values {
             // Writing to a string cannot fail.
             if is_first {
-                _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {word}");
+                let family = name.strip_suffix("_total").filter(|_| kind == Kind::Counter).unwrap_or(name);
+                _ = writeln!(self.0, "# HELP {family} {help}\n# TYPE {family} {word}");
                 is_first = false;
             }
             let labels: Vec<String> =
@@ -51,10 +53,10 @@ impl Page {
         }
     }
 
-    /// The text.
+    /// The text, with its end mark.
     #[must_use]
-    pub fn text(&self) -> &str {
-        &self.0
+    pub fn text(&self) -> String {
+        format!("{}# EOF\n", self.0)
     }
 
     /// Puts the file in place, complete or not at all, readable by everybody.
@@ -67,7 +69,7 @@ impl Page {
             let Some(dir) = Place::walk(directory)?.open()? else { bail!("it does not exist: create it") };
             let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP | Mode::S_IROTH;
             // What is written beside it ends otherwise, so the collector does not read it.
-            dir.replace_file(name, self.0.as_bytes(), mode, None)
+            dir.replace_file(name, self.text().as_bytes(), mode, None)
         };
         write().with_context(|| format!("Failed to write figures into {}", directory.display()))
     }
@@ -93,9 +95,10 @@ mod tests {
         # TYPE up gauge
         up{runner="a"} 1
         up{runner="b"} 0
-        # HELP asked_total How often.
-        # TYPE asked_total counter
+        # HELP asked How often.
+        # TYPE asked counter
         asked_total 7
+        # EOF
         "#);
     }
 
@@ -103,8 +106,8 @@ mod tests {
     fn a_hostile_value_stays_in_its_quotes() {
         let mut page = Page::default();
         page.add("up", Kind::Gauge, "Help.", [(vec![("runner", "a\"} 1\nfake{x=\"\\")], 1)]);
-        let line = page.text().lines().last().unwrap();
-        assert_eq!(line, r#"up{runner="a\"} 1\nfake{x=\"\\"} 1"#);
+        let text = page.text();
+        assert_eq!(text.lines().nth(2).unwrap(), r#"up{runner="a\"} 1\nfake{x=\"\\"} 1"#);
     }
 
     #[test]

@@ -70,7 +70,7 @@ mod tests {
         let text = include_bytes!("../tests/fixtures/ledger-v2.json");
         let ledger = Ledger::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
         let exit = Exit { at: NOW - failed, kind: ExitKind::Crashed, said: String::new(), failures, alike: failures };
-        let registrations = Registrations { total: 1, last: registered.map(|ago| NOW - ago), used };
+        let registrations = Registrations { total: 1, last: registered.map(|ago| NOW - ago), used, jobs: 0 };
         Ledger { last_exit: Some(exit), registrations, ..ledger }
     }
 

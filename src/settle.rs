@@ -97,6 +97,9 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         _ => warn!("{line}{}", advice(kind, &manifest, api)),
     }
     book.entry.last_exit = Some(Exit { at, kind, said, failures, alike });
+    if kind == ExitKind::JobDone && book.entry.registrations.used {
+        book.entry.registrations.jobs += 1;
+    }
     book.save()
 }
 

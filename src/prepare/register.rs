@@ -82,7 +82,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
         );
     }
 
-    let so_far = book.entry.registrations.total;
+    let counts = book.entry.registrations.clone();
     let time = now()?;
     let entry = Ledger {
         registration: new.registration,
@@ -90,7 +90,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
         helper: new.helper,
         runner: None,
         attempt: Some(Attempt { since: time, before, host: Some(host_name()?) }),
-        registrations: Registrations { total: so_far + 1, last: Some(time), used: false },
+        registrations: Registrations { total: counts.total + 1, last: Some(time), used: false, jobs: counts.jobs },
         ..book.entry.clone()
     };
     // Written beside the old entry before anything is deleted, so that a full disk deletes nothing; and the work

@@ -98,6 +98,12 @@ fn of_registrations(page: &mut Page, runners: &[&Found]) {
     each(page, runners, online, |found| Some(u8::from(listed(found)?.is_some_and(|seen| seen.online))));
     let total = ("github_runner_registrations_total", Kind::Counter, "How often the runner asked for a registration.");
     each(page, runners, total, |found| Some(entry(found)?.registrations.total));
+    let jobs =
+        ("github_runner_jobs_total", Kind::Counter, "Jobs that an ephemeral runner did; of others it is not known.");
+    each(page, runners, jobs, |found| {
+        let entry = entry(found).filter(|entry| entry.is_ephemeral())?;
+        Some(entry.registrations.jobs)
+    });
     let debts = ("github_runner_debts", Kind::Gauge, "Former registrations that GitHub may still list.");
     each(page, runners, debts, |found| Some(entry(found)?.left_behind.len()));
 }
@@ -125,7 +131,7 @@ fn of_passes(page: &mut Page, host: &Host, memory: &Memory) {
     let counts = |causes: &'static [(&'static str, &'static str)]| {
         causes
             .iter()
-            .map(|(key, cause)| (vec![("cause", *cause)], memory.restarts.get(*key).copied().unwrap_or_default()))
+            .map(|(key, cause)| (vec![("reason", *cause)], memory.restarts.get(*key).copied().unwrap_or_default()))
     };
     page.add("github_runner_restarts_total", Kind::Counter, "Restarts by passes, on this host.", counts(&RESTARTS));
     page.add(

@@ -31,6 +31,7 @@ fn a_finished_ephemeral_runner_leaves_nothing_and_its_registration_counts_as_use
     let ledger = host.ledger();
     assert_eq!((&ledger["runner"], &ledger["leftBehind"]), (&json!(null), &json!([])));
     assert_eq!((&ledger["registrations"]["used"], &ledger["lastExit"]["kind"]), (&json!(true), &json!("jobDone")));
+    assert_eq!(ledger["registrations"]["jobs"], 1);
     host.prepare().good();
     assert_eq!(host.ledger()["registrations"]["total"], 2);
 }
@@ -44,6 +45,7 @@ fn a_job_that_hides_its_registration_gains_nothing() {
     host.settle("success", DONE).good();
     assert_eq!(server.state().deleted, [41]);
     assert_eq!(host.ledger()["registrations"]["used"], false, "so that the next one has to wait");
+    assert_eq!(host.ledger()["registrations"]["jobs"], 0);
 }
 
 #[test]
