@@ -86,6 +86,17 @@ pub trait Units {
         Ok(String::new())
     }
 
+    /// What the main program of a unit printed, the last line first, as far back as may be of interest; nothing if it does
+    /// not run or if nobody kept it.
+    ///
+    /// # Errors
+    ///
+    /// Nobody could be asked.
+    fn printed(&self, unit: &str) -> Result<Vec<String>> {
+        let _ = unit;
+        Ok(Vec::new())
+    }
+
     /// The version of the systemd that runs the units, if it is one.
     ///
     /// # Errors

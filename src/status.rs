@@ -3,6 +3,7 @@
 //! As root, because the ledger, the credentials and the sockets of brokers are root's. It looks as a reconcile pass does and
 //! must change nothing: what it remembers for the look is dropped.
 
+mod job;
 mod judge;
 mod report;
 mod text;
@@ -66,7 +67,13 @@ pub fn look(fleet: &Fleet, units: &dyn Units, places: &Places, now: u64) -> Resu
     let ledgers = open_ledger(places)?;
     let mut memory: Memory = read_memory(places)?;
     let host = gather(fleet, ledgers.as_ref(), units, &places.sockets, &mut memory, now)?;
-    Ok(judge(fleet, &host, &memory, now))
+    let mut report = judge(fleet, &host, &memory, now);
+    for row in report.runners.iter_mut().filter(|row| row.registration.state == RegistrationState::Busy) {
+        let Some(unit) = &row.unit else { continue };
+        // A journal that cannot be read is no reason to say nothing.
+        row.registration.job = units.printed(&unit.name).ok().and_then(|printed| job::running(&printed));
+    }
+    Ok(report)
 }
 
 /// The report as programs read it.

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 const NOW: u64 = 1_790_000_000;
 const URL: &str = "https://github.com/octo-org";
 
-/// Every unit runs.
+/// Every unit runs, and the first one a job.
 struct Running;
 
 impl Units for Running {
@@ -37,6 +37,11 @@ impl Units for Running {
             is_defined: true,
         };
         Ok(units.iter().map(|name| ((*name).to_owned(), unit.clone())).collect())
+    }
+
+    fn printed(&self, unit: &str) -> Result<Vec<String>> {
+        let lines = ["2026-01-02 03:04:06Z: Running job: build", "2026-01-02 03:04:05Z: Listening for Jobs"];
+        Ok(lines.map(str::to_owned).into_iter().filter(|_| unit == "github-runner-builder-1.service").collect())
     }
 
     fn restart(&self, unit: &str) -> Result<()> {
@@ -135,6 +140,8 @@ fn a_host_on_which_all_is_well_is_told_so_and_left_as_it_was() {
     assert!(report.well, "{}", text(&report, Screen::default()));
     assert_eq!(report.runners[0].registration.state, RegistrationState::Busy);
     assert_eq!(report.runners[1].registration.state, RegistrationState::Online);
+    let jobs: Vec<Option<&str>> = report.runners.iter().map(|row| row.registration.job.as_deref()).collect();
+    assert_eq!(jobs, [Some("build"), None, None]);
     // What the answer said about the credential is known at once.
     assert_eq!(report.runners[0].credential.expires, Some(NOW + 100 * 86_400));
     assert!(!host.places.memory.exists() && !host.places.runtime.exists());
@@ -174,6 +181,8 @@ fn a_thousand_runners_cost_one_question() {
     println!("looked at 1000 runners in {looked:?}, told about them in {told:?}");
     assert!(report.well && host.questions.load(Ordering::SeqCst) == 1);
     assert!(table.lines().count() > 1_000 && json.contains("builder-1000"));
+    let order: Vec<String> = report.runners.iter().map(|row| row.instance.clone()).collect();
+    assert_eq!(order, (1..=1_000).map(|id| format!("builder-{id}")).collect::<Vec<_>>());
 }
 
 #[test]

@@ -22,6 +22,9 @@ const ENOENT: i32 = nix::errno::Errno::ENOENT as i32;
 const ENODEV: i32 = nix::errno::Errno::ENODEV as i32;
 const EOPNOTSUPP: i32 = nix::errno::Errno::EOPNOTSUPP as i32;
 
+/// Of a unit's output, no more than this is read.
+const LAST_LINES: &str = "--lines=100";
+
 /// More processes and groups than this are not looked through.
 const MOST_PROCESSES: usize = 100_000;
 
@@ -78,6 +81,17 @@ impl Units for Systemd {
     fn property(&self, unit: &str, name: &str) -> Result<String> {
         let value = systemctl(&["show", "--value", &format!("--property={name}"), "--", unit])?;
         Ok(value.trim_end().into())
+    }
+
+    fn printed(&self, unit: &str) -> Result<Vec<String>> {
+        let process = self.property(unit, "MainPID")?;
+        if process.is_empty() || process == "0" {
+            return Ok(Vec::new());
+        }
+        // Not of its other processes, which are a job's.
+        let process = format!("_PID={process}");
+        let arguments = ["--quiet", "--output=cat", "--reverse", LAST_LINES, "--unit", unit, &process];
+        Ok(run("journalctl", &arguments)?.lines().map(str::to_owned).collect())
     }
 
     fn version(&self) -> Result<Option<u32>> {
@@ -139,15 +153,20 @@ fn has_worker(group: &Path) -> Result<bool> {
 }
 
 fn systemctl(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("systemctl")
+    run("systemctl", arguments)
+}
+
+/// Runs a program of systemd; what it printed.
+fn run(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program)
         .arg("--no-pager")
         .args(arguments)
         .env("SYSTEMD_COLORS", "0")
         .stdin(Stdio::null())
         .output()
-        .context("Failed to run systemctl")?;
+        .with_context(|| format!("Failed to run {program}"))?;
     if !output.status.success() {
-        bail!("systemctl {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!("{program} {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

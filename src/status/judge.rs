@@ -29,13 +29,27 @@ pub fn judge(fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Report {
     });
     let mut runners: Vec<Row> =
         host.runners.iter().map(|found| row(found, host, memory, now)).chain(unreadable).collect();
-    runners.sort_by(|a, b| (!a.declared, &a.instance).cmp(&(!b.declared, &b.instance)));
+    runners.sort_by_cached_key(|row| (!row.declared, in_order(&row.instance), row.instance.clone()));
     let well = runners.iter().all(|row| row.faults.is_empty());
     Report { version: VERSION, at: now, well, last_pass: memory.last_pass, runners }
 }
 
+/// A key by which `builder-2` comes before `builder-10`: pieces of text and the numbers after them.
+fn in_order(name: &str) -> Vec<(String, u64)> {
+    let mut pieces = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let (text, digits) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (digits, after) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
+        pieces.push((text.to_owned(), digits.parse().unwrap_or_default()));
+        rest = after;
+    }
+    pieces
+}
+
 fn unreadable(name: &str, declared: bool, why: &str) -> Row {
-    let registration = Registration { state: RegistrationState::Unknown, why: None, id: None, name: None, url: None };
+    let registration =
+        Registration { state: RegistrationState::Unknown, why: None, job: None, id: None, name: None, url: None };
     Row {
         instance: name.into(),
         declared,
@@ -96,6 +110,7 @@ fn registration(found: &Found, host: &Host) -> Registration {
     Registration {
         state,
         why: why.map(|why| plain(&why)),
+        job: None,
         id: runner.map(|runner| runner.id),
         name: runner.map(|runner| plain(&runner.name)),
         url: runner.map(|runner| plain(&runner.url)),

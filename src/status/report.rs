@@ -94,6 +94,8 @@ pub struct Registration {
     pub state: RegistrationState,
     /// Why that is not known.
     pub why: Option<String>,
+    /// The name of the job that it runs, if its journal tells.
+    pub job: Option<String>,
     /// Its id on GitHub.
     pub id: Option<u64>,
     /// Its name on GitHub.

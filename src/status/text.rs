@@ -123,13 +123,22 @@ fn registration(row: &Row) -> Marked {
         RegistrationState::Unknown => ("unknown", Mark::Waits),
     };
     let id = registration.id.map_or_else(String::new, |id| format!("{id} "));
+    let job = registration.job.as_ref().map_or_else(String::new, |job| format!(" with {}", short(job)));
     let why = match &registration.why {
         None => String::new(),
         // Long, and told once.
         Some(why) if row.faults.iter().any(|fault| fault.ends_with(why)) => ", see below".into(),
         Some(why) => format!(": {why}"),
     };
-    (format!("{id}{word}{why}"), mark)
+    (format!("{id}{word}{job}{why}"), mark)
+}
+
+/// A text that others chose, as long as fits into a table.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
 }
 
 fn configuration(row: &Row, now: u64) -> Marked {

@@ -14,7 +14,14 @@ fn report() -> Report {
             since: Some(1_000_000),
             has_job: false,
         }),
-        registration: Registration { state: registration.0, why: None, id: registration.1, name: None, url: None },
+        registration: Registration {
+            state: registration.0,
+            why: None,
+            job: None,
+            id: registration.1,
+            name: None,
+            url: None,
+        },
         configuration: declared.then_some(Configuration {
             state: ConfigurationState::Current,
             since: None,
@@ -71,6 +78,11 @@ fn what_is_told_below_is_not_told_in_the_table() {
     assert_eq!(told(row), "22 unknown: no route");
     row.faults = vec!["runs, but it is not known whether GitHub sees it: no route".into()];
     assert_eq!(told(row), "22 unknown, see below");
+    row.registration = Registration { why: None, job: Some("build (1)".into()), ..row.registration.clone() };
+    row.registration.state = RegistrationState::Busy;
+    assert_eq!(told(row), "22 busy with build (1)");
+    row.registration.job = Some("ö".repeat(1_000));
+    assert_eq!(told(row), format!("22 busy with {}…", "ö".repeat(60)));
     row.credential.fault = Some("Token file /t is empty".into());
     assert_eq!(credential(&row.credential, 0).0, "unusable, see below");
 }
