@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::plain;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Level {
@@ -135,15 +137,10 @@ impl Report {
     }
 }
 
-/// Whoever reads this on a terminal must not be at the mercy of what a file or a name contained.
+/// Whoever reads this on a terminal must not be at the mercy of what a file or a name contained, and what another program
+/// said in several lines is one here.
 fn harmless(text: &str) -> String {
-    let harmless = |c: char| match c {
-        // What another program said in several lines.
-        '\n' => ' ',
-        _ if c.is_control() => char::REPLACEMENT_CHARACTER,
-        _ => c,
-    };
-    text.chars().map(harmless).collect()
+    plain(&text.replace('\n', " "))
 }
 
 #[cfg(test)]
@@ -154,7 +151,7 @@ mod tests {
         let findings = vec![
             Finding::good("unit", "runs a job"),
             Finding::warning("work directory", "is in memory", "set `workDir`"),
-            Finding::fault("token", "is\u{1b}[31m\nempty", "fill it"),
+            Finding::fault("token", "is\u{1b}[31m\u{202e}\nempty", "fill it"),
         ];
         Report { groups: vec![Group { title: "Runner a".into(), findings }] }
     }
@@ -166,7 +163,7 @@ mod tests {
           ok       unit            runs a job
           warning  work directory  is in memory
                                    → set `workDir`
-          fault    token           is�[31m empty
+          fault    token           is\u{1b}[31m\u{202e} empty
                                    → fill it
 
         1 fault, 1 warning

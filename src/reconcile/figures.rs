@@ -87,9 +87,16 @@ fn of_units(page: &mut Page, runners: &[&Found], memory: &Memory) {
     );
 }
 
+/// Whether the list of the configured address is the one that says something about its registration.
+fn is_at_home(found: &Found) -> bool {
+    let Some(configured) = &found.configured else { return false };
+    let runner = entry(found).and_then(|entry| entry.runner.as_ref());
+    runner.is_none_or(|runner| runner.url == configured.manifest.registration.url.as_str())
+}
+
 fn of_registrations(page: &mut Page, runners: &[&Found]) {
     let listed = |found: &Found| match &found.situation.server {
-        Server::Lists(seen) if found.configured.is_some() => Some(seen.clone()),
+        Server::Lists(seen) if is_at_home(found) => Some(seen.clone()),
         _ => None,
     };
     let registered = ("github_runner_registered", Kind::Gauge, "Whether GitHub lists the runner.");

@@ -34,6 +34,14 @@ fn a_runner_that_was_taken_back_just_now_is_not_told_any_more() {
 }
 
 #[test]
+fn nothing_is_told_of_a_registration_at_an_address_that_nobody_listed() {
+    let (_, mut host, memory) = host(&["a"]);
+    host.runners[0].ledger.as_mut().unwrap().runner.as_mut().unwrap().url = "https://github.com/o/former".into();
+    let text = figures(&host, &memory, |_| true).text();
+    assert!(text.contains("github_runner_up") && !text.contains("github_runner_online"), "{text}");
+}
+
+#[test]
 fn a_directory_that_is_missing_fails_nothing() {
     tell(Path::new("/nonexistent/textfiles"), &Page::default());
 }
