@@ -97,7 +97,10 @@ pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) 
             decision => (decision, next),
         };
     }
-    let since = *next.pending_since.get_or_insert(now);
+    // What was due before the unit started anew is done; this is another change, with a time of its own.
+    let is_older = |since: &u64| found.unit.since.is_none_or(|started| started < *since);
+    let since = next.pending_since.filter(is_older).unwrap_or(now);
+    next.pending_since = Some(since);
     (due(found, wanted, since, now), next)
 }
 

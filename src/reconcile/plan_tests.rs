@@ -121,6 +121,10 @@ fn a_deadline_cuts_a_drain_short_and_not_before() {
     let (decision, recall) = plan(&found, &recall, NOW + 599);
     assert_eq!((decision, recall.pending_since), (Decision::Leave(Why::Busy), Some(NOW)));
     assert_eq!(plan(&found, &recall, NOW + 600).0, Decision::CutShort);
+    let mut anew = found.clone();
+    anew.unit.since = Some(NOW + 300);
+    let (decision, next) = plan(&anew, &recall, NOW + 600);
+    assert_eq!((decision, next.pending_since), (Decision::Leave(Why::Busy), Some(NOW + 600)), "it restarted since");
     let (_, recall) = plan(&fine(), &recall, NOW + 601);
     assert_eq!(recall.pending_since, None, "the next change has its own deadline");
 }
