@@ -133,19 +133,5 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_like_ours_if_only_what_follows_a_dash_differs() {
-        for (name, base, like) in [
-            ("builder", "builder", true),
-            ("builder-9", "builder", true),
-            ("builder-octo-org-1", "builder", true),
-            ("builders", "builder", false),
-            ("my-builder", "builder", false),
-        ] {
-            assert_eq!(is_like(name, base), like, "{name} {base}");
-        }
-    }
-}
+#[path = "unknown_tests.rs"]
+mod tests;
