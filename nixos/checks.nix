@@ -134,7 +134,8 @@ in
     testScript = ''
       machine.wait_for_unit("multi-user.target")
       # Those of fleets take units away and change the fleet file, which are in the
-      # store here; the containers of tests/machine run them.
+      # store here, and a machine that reboots loses its driver; the containers of
+      # tests/machine run them.
       machine.succeed("${standIns}/bin/runner-scenarios --stand-ins ${standIns}/bin --part runners >&2")
     '';
   };

@@ -18,34 +18,40 @@ const CA: &str = "/run/stand-in/ca.pem";
 /// Where brokers find `api.github.com`, by the machine's table of hosts.
 const API: &str = "127.0.0.1:443";
 
-/// A running stand-in; ends with the value.
+/// What a lasting one knows, which survives the machine's reboots.
+const LASTING: &str = "/var/lib/stand-in";
+const UNIT: &str = "stand-in-github.service";
+
+/// A running stand-in; ends with the value, unless it is a lasting one.
 pub struct Github {
-    child: Child,
+    child: Option<Child>,
     base: String,
 }
 
 impl Github {
     /// Starts the stand-in that lies in `programs`.
     pub fn start(programs: &Path) -> Result<Self> {
-        fs::create_dir_all(PRIVATE)?;
-        set_mode(PRIVATE, 0o700)?;
-        let address_file = format!("{PRIVATE}/address");
-        let state_file = format!("{PRIVATE}/github.json");
-        let groups = json!([{ "id": 1, "name": "Default", "default": true }, { "id": 2, "name": "trusted" }]);
-        fs::write(&state_file, json!({ "groups": groups }).to_string())?;
-        let program = programs.join("stand-in-github");
-        let shown = program.to_str().context("a path that is no text")?;
-        run(shown, &["--make-ca", PRIVATE, "--host", "api.github.com"])?;
-        fs::copy(format!("{PRIVATE}/ca.pem"), CA)?;
-        set_mode(CA, 0o644)?;
-        let (certificate, key) = (format!("{PRIVATE}/certificate.pem"), format!("{PRIVATE}/key.pem"));
-        let child = Command::new(&program)
-            .args(["--listen", "127.0.0.1:0", "--address-file", &address_file, "--state-file", &state_file])
-            .args(["--tls-listen", API, "--tls-certificate", &certificate, "--tls-key", &key])
+        let command = prepare(programs, PRIVATE)?;
+        let child = Command::new(&command[0])
+            .args(&command[1..])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
-            .with_context(|| format!("Failed to start {}", program.display()))?;
+            .with_context(|| format!("Failed to start {}", command[0]))?;
+        Self::started(Some(child))
+    }
+
+    /// Starts it as a unit that outlives all others of this boot, with what it knew in the last one.
+    pub fn start_lasting(programs: &Path) -> Result<Self> {
+        let command = prepare(programs, LASTING)?;
+        let mut arguments = vec!["--quiet", "--unit", UNIT, "--property=DefaultDependencies=no", "--"];
+        arguments.extend(command.iter().map(String::as_str));
+        run("systemd-run", &arguments)?;
+        Self::started(None)
+    }
+
+    fn started(child: Option<Child>) -> Result<Self> {
+        let address_file = format!("{PRIVATE}/address");
         let address = wait_for("the address of the GitHub stand-in", || Ok(fs::read_to_string(&address_file).ok()))?;
         // The second line has the address of the API.
         let plain = address.lines().next().context("an empty address file")?;
@@ -173,8 +179,31 @@ impl Github {
 
 impl Drop for Github {
     fn drop(&mut self) {
-        if let Err(error) = self.child.kill().and_then(|()| self.child.wait().map(drop)) {
+        let Some(child) = &mut self.child else { return };
+        if let Err(error) = child.kill().and_then(|()| child.wait().map(drop)) {
             eprintln!("Failed to stop the GitHub stand-in: {error}");
         }
     }
+}
+
+/// Makes what it needs; its command line, with what it knows in `state`.
+fn prepare(programs: &Path, state: &str) -> Result<Vec<String>> {
+    for directory in [PRIVATE, state] {
+        fs::create_dir_all(directory)?;
+        set_mode(directory, 0o700)?;
+    }
+    let state_file = format!("{state}/github.json");
+    if !fs::exists(&state_file)? {
+        let groups = json!([{ "id": 1, "name": "Default", "default": true }, { "id": 2, "name": "trusted" }]);
+        fs::write(&state_file, json!({ "groups": groups }).to_string())?;
+    }
+    let program = programs.join("stand-in-github").into_os_string().into_string();
+    let program = program.map_err(|_| anyhow::anyhow!("a path that is no text"))?;
+    run(&program, &["--make-ca", PRIVATE, "--host", "api.github.com"])?;
+    fs::copy(format!("{PRIVATE}/ca.pem"), CA)?;
+    set_mode(CA, 0o644)?;
+    let [address, certificate, key] = ["address", "certificate.pem", "key.pem"].map(|name| format!("{PRIVATE}/{name}"));
+    let arguments = ["--listen", "127.0.0.1:0", "--address-file", &address, "--state-file", &state_file];
+    let tls = ["--tls-listen", API, "--tls-certificate", &certificate, "--tls-key", &key];
+    Ok([&[program.as_str()], arguments.as_slice(), tls.as_slice()].concat().into_iter().map(str::to_owned).collect())
 }

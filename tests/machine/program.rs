@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
 use github::Github;
@@ -31,8 +31,8 @@ struct Arguments {
     /// Run only scenarios whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// Run only this part: `runners` or `fleets`
-    #[arg(long, value_name = "PART", default_value = "")]
+    /// Which part to run: `runners`, `fleets` or `reboots`
+    #[arg(long, value_name = "PART")]
     part: String,
 }
 
@@ -49,12 +49,12 @@ fn main() -> Result<ExitCode> {
     ensure!(nix::unistd::Uid::effective().is_root(), "scenarios start and stop units: run them as root");
     std::fs::create_dir_all("/run/secrets")?;
     tools::set_mode("/run/secrets", 0o700)?;
-    let machine = Machine { github: Github::start(&arguments.stand_ins)?, secrets: Watch::start() };
+    let part = scenarios::PARTS.iter().find(|part| part.name == arguments.part);
+    let part = part.with_context(|| format!("there is no part {:?}", arguments.part))?;
+    let start = if part.reboots { Github::start_lasting } else { Github::start };
+    let machine = Machine { github: start(&arguments.stand_ins)?, secrets: Watch::start() };
     let (mut passed, mut failed) = (0, 0);
-    let is_wanted = |part: &str| arguments.part.is_empty() || arguments.part == part;
-    ensure!(scenarios::PARTS.iter().any(|(part, _)| is_wanted(part)), "there is no part {:?}", arguments.part);
-    let wanted = scenarios::PARTS.iter().filter(|(part, _)| is_wanted(part)).flat_map(|(_, scenarios)| *scenarios);
-    for (name, scenario) in wanted.filter(|(name, _)| name.contains(&arguments.only)) {
+    for (name, scenario) in part.scenarios.iter().filter(|(name, _)| name.contains(&arguments.only)) {
         let start = Instant::now();
         let result =
             scenario(&machine).and_then(|()| machine.secrets.check()).and_then(|()| machine.github.check_addresses());

@@ -38,8 +38,13 @@ pub(super) fn cursor() -> Result<String> {
 
 /// What a switch that changed these units does under `when-idle`: other texts, and no restart.
 pub(super) fn switch(runners: &[Runner<'_>], generation: u32) -> Result<()> {
+    switch_in("/run/systemd/system", runners, generation)
+}
+
+/// The same with the new texts below `units`.
+pub(super) fn switch_in(units: &str, runners: &[Runner<'_>], generation: u32) -> Result<()> {
     for runner in runners {
-        let directory = format!("/run/systemd/system/{}.d", runner.unit);
+        let directory = format!("{units}/{}.d", runner.unit);
         fs::create_dir_all(&directory)?;
         fs::write(format!("{directory}/switch.conf"), format!("[Service]\nEnvironment=GENERATION={generation}\n"))?;
     }

@@ -11,6 +11,7 @@ mod life;
 mod operators;
 mod overrides;
 mod passes;
+mod reboot;
 mod recovery;
 mod retire;
 
@@ -21,8 +22,22 @@ use crate::Machine;
 /// A scenario fails by returning an error.
 pub type Scenario = fn(&Machine) -> Result<()>;
 
-/// What a machine can be asked to run, because all of it takes one machine long.
-pub const PARTS: &[(&str, &[(&str, Scenario)])] = &[("runners", RUNNERS), ("fleets", FLEETS)];
+/// A part of them, because all together take one machine long.
+pub struct Part {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether the machine reboots meanwhile, so that the program runs more than once.
+    pub reboots: bool,
+    /// Its scenarios by their names.
+    pub scenarios: &'static [(&'static str, Scenario)],
+}
+
+/// What a machine can be asked to run.
+pub const PARTS: &[Part] = &[
+    Part { name: "runners", reboots: false, scenarios: RUNNERS },
+    Part { name: "fleets", reboots: false, scenarios: FLEETS },
+    Part { name: "reboots", reboots: true, scenarios: REBOOTS },
+];
 
 /// About single runners, in the order in which they run.
 const RUNNERS: &[(&str, Scenario)] = &[
@@ -64,9 +79,11 @@ const FLEETS: &[(&str, Scenario)] = &[
     ("a_switch_of_twenty_runners_ends_no_job", fleet::ends_no_job),
     ("ten_passes_without_a_server_change_nothing", passes::ten_passes_down),
     ("two_passes_at_once_are_one", passes::two_at_once),
-    ("a_reboot_during_a_drain_needs_no_restart_afterwards", passes::reboot_during_a_drain),
     ("a_deadline_ends_a_drain_and_says_so", passes::deadline),
     ("an_unknown_offline_runner_is_told_and_deleted_only_if_asked", passes::unknown),
     ("operators_drain_restart_and_retire", operators::operators),
     ("what_github_does_not_list_is_restarted", passes::deleted_while_running),
 ];
+
+/// About the host as a whole; the machine boots once for each phase of one.
+const REBOOTS: &[(&str, Scenario)] = &[("a_reboot_during_a_drain_leaves_no_ephemeral_runner", reboot::during_a_drain)];

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::fleet::{FLEET, PASS, RELEASE, active, cursor, each, is_of, pass, pool, remember, said, switch, with_fleet};
+use super::fleet::{FLEET, PASS, RELEASE, active, cursor, is_of, pass, pool, remember, said, switch, with_fleet};
 use crate::Machine;
-use crate::runner::Runner;
 use crate::tools::{run, wait_for};
 
 /// The last one about this entry: by now its second runner has run for some time.
@@ -100,41 +99,6 @@ pub fn two_at_once(machine: &Machine) -> Result<()> {
     ensure!(machine.github.registrations()? == before + 1, "one registration");
     runner.stop()?;
     runner.remove_drop_ins()
-}
-
-pub fn reboot_during_a_drain(machine: &Machine) -> Result<()> {
-    let runners = pool(machine, "fleet", 2)?;
-    let job = format!("while [ ! -e {RELEASE} ]; do sleep 0.1; done");
-    machine.github.script(&json!({ "run": [{ "job": { "name": "long", "command": job } }] }))?;
-    for runner in &runners {
-        runner.let_time_pass()?;
-    }
-    each(&runners, "start")?;
-    for runner in &runners {
-        runner.wait_for_line("Running job: long")?;
-    }
-    machine.github.script(&json!({}))?;
-    switch(&runners, 3)?;
-    pass()?;
-    // What shutting down and booting do to units and to the directories in memory.
-    each(&runners, "stop")?;
-    for runner in &runners {
-        ensure!(runner.listed()? == [0_u64; 0], "an ephemeral runner survived the host");
-        runner.let_time_pass()?;
-    }
-    each(&runners, "start")?;
-    for runner in &runners {
-        runner.settles()?;
-        wait_for("a listener", || Ok(is_of(runner, 3)?.then_some(())))?;
-    }
-    let since = cursor()?;
-    let before = machine.github.registrations()?;
-    pass()?;
-    let told = said(&since)?;
-    ensure!(told.contains("Runner fleet-1 runs as configured"), "{told}");
-    ensure!(machine.github.registrations()? == before);
-    each(&runners, "stop")?;
-    runners.iter().try_for_each(Runner::remove_drop_ins)
 }
 
 pub fn deadline(machine: &Machine) -> Result<()> {
