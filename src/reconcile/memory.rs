@@ -42,6 +42,9 @@ pub struct Memory {
 pub struct Recall {
     /// Since when a restart is due.
     pub pending_since: Option<u64>,
+    /// From which unit the run was started that it is due for, as the ledger has it.
+    #[serde(default)]
+    pub pending_from: Option<String>,
     /// Since when the server does not see it as running.
     pub lost: Option<Lost>,
     /// How often it was restarted for that without success.

@@ -88,7 +88,7 @@ pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) 
         return (at_rest(found), next);
     }
     if !wanted.outdated {
-        next.pending_since = None;
+        (next.pending_since, next.pending_from) = (None, None);
         let decision = watched(found, wanted, &mut next, now);
         let owes = found.known.as_ref().is_some_and(|known| known.owes);
         let can_ask = matches!(found.server, Server::Lists(_));
@@ -97,10 +97,12 @@ pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) 
             decision => (decision, next),
         };
     }
-    // What was due before the unit started anew is done; this is another change, with a time of its own.
-    let is_older = |since: &u64| found.unit.since.is_none_or(|started| started < *since);
-    let since = next.pending_since.filter(is_older).unwrap_or(now);
-    next.pending_since = Some(since);
+    let started = found.known.as_ref().and_then(|known| known.started.clone());
+    if next.pending_from != started {
+        // It started anew since, so what was due then is done; this is another change, with a time of its own.
+        (next.pending_since, next.pending_from) = (None, started);
+    }
+    let since = *next.pending_since.get_or_insert(now);
     (due(found, wanted, since, now), next)
 }
 

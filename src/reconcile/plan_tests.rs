@@ -31,7 +31,7 @@ fn fine() -> Situation {
             has_job: false,
             is_defined: true,
         },
-        known: Some(Known { runner: Some(runner()), owes: false }),
+        known: Some(Known { runner: Some(runner()), owes: false, started: None }),
         server: seen(true, false),
     }
 }
@@ -122,7 +122,7 @@ fn a_deadline_cuts_a_drain_short_and_not_before() {
     assert_eq!((decision, recall.pending_since), (Decision::Leave(Why::Busy), Some(NOW)));
     assert_eq!(plan(&found, &recall, NOW + 600).0, Decision::CutShort);
     let mut anew = found.clone();
-    anew.unit.since = Some(NOW + 300);
+    anew.known.as_mut().unwrap().started = Some("another".into());
     let (decision, next) = plan(&anew, &recall, NOW + 600);
     assert_eq!((decision, next.pending_since), (Decision::Leave(Why::Busy), Some(NOW + 600)), "it restarted since");
     let (_, recall) = plan(&fine(), &recall, NOW + 601);
@@ -175,7 +175,7 @@ fn a_runner_that_the_server_does_not_see_is_never_restarted_during_a_job_nor_aga
 fn debts_are_paid_whether_the_runner_runs_or_not() {
     let owes = |edit: fn(&mut Situation)| {
         decide(&with(|found, _| {
-            found.known = Some(Known { runner: Some(runner()), owes: true });
+            found.known = Some(Known { runner: Some(runner()), owes: true, started: None });
             edit(found);
         }))
     };
@@ -186,7 +186,7 @@ fn debts_are_paid_whether_the_runner_runs_or_not() {
     assert_eq!(owes(|found| found.server = Server::Silent("down".into())), Decision::Leave(Why::Fine));
     let stopped = with(|found, _| {
         found.unit.activity = Activity::Inactive;
-        found.known = Some(Known { runner: None, owes: true });
+        found.known = Some(Known { runner: None, owes: true, started: None });
         found.server = Server::NoCredential;
     });
     assert_eq!(decide(&stopped), Decision::Leave(Why::Stopped));

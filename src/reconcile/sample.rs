@@ -64,7 +64,7 @@ fn found(declared: &Declared, id: u64) -> Found {
             has_job: false,
             is_defined: true,
         },
-        known: Some(Known { runner: Some(runner), owes: false }),
+        known: Some(Known { runner: Some(runner), owes: false, started: None }),
         server: Server::Lists(Some(Seen { id, name: name.into(), online: true, busy: false })),
     };
     Found {

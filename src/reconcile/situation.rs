@@ -38,6 +38,8 @@ pub struct Known {
     pub runner: Option<Runner>,
     /// Whether something has to be taken back or found out.
     pub owes: bool,
+    /// From which unit its present or last run was started.
+    pub started: Option<String>,
 }
 
 impl Known {
@@ -47,7 +49,7 @@ impl Known {
         let runner = entry.runner.clone();
         // While there is a runner, an attempt says nothing.
         let owes = !entry.left_behind.is_empty() || (entry.attempt.is_some() && runner.is_none());
-        Self { runner, owes }
+        Self { runner, owes, started: entry.started.clone() }
     }
 }
 

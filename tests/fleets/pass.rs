@@ -56,7 +56,11 @@ impl World {
                 has_job: one.has_job && !one.is_unseen,
                 ..Unit::default()
             },
-            known: Some(Known { runner: one.recorded.map(runner), owes: !one.owes.is_empty() }),
+            known: Some(Known {
+                runner: one.recorded.map(runner),
+                owes: !one.owes.is_empty(),
+                started: one.runs.map(|(version, _)| version.to_string()),
+            }),
             server,
         }
     }
