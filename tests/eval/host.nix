@@ -7,6 +7,8 @@
   pkgs ? import ./packages.nix { },
   # Value of `services.github-runners`.
   runners ? { },
+  # What makes units of them; nixpkgs' own module, to compare with.
+  module ? ../../nixos,
   # Further definitions, for example of an option that was removed.
   extra ? { },
 }:
@@ -126,7 +128,7 @@ let
       specialArgs = { inherit pkgs; };
       modules = [
         nixos
-        ../../nixos
+        module
         { services.github-runners = runners; }
         extra
       ];
