@@ -46,8 +46,9 @@ pub fn operators(machine: &Machine) -> Result<()> {
     ensure!(code == Some(1) && text.contains("There is no runner `nobody`"), "{text}");
 
     let mut ephemeral = pool(machine, "fleet", 1)?.remove(0);
-    // What a job itself writes into the journal is not what its listener says.
-    let forged = "systemd-cat echo '2026-01-02 03:04:05Z: Running job: forged'";
+    // What a job itself writes into the journal is not what its listener says. Of a process that ends at once the journal may
+    // not find out the unit any more.
+    let forged = "systemd-cat sh -c \"echo '2026-01-02 03:04:05Z: Running job: forged'; sleep 2\"";
     let job = format!("{forged}; while [ ! -e {RELEASE} ]; do sleep 0.1; done");
     machine.github.script(&json!({ "run": [{ "job": { "name": "long", "command": job } }] }))?;
     ephemeral.restart()?;
