@@ -106,7 +106,7 @@ in
               ../tests/metrics
             ];
           }
-        }/metrics/run > $out
+        }/metrics/run | tee $out
       '';
 
   # With the real module system, a real package set and a real boot.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{GithubApp, InstanceName, Registration, Scope, TokenPath, TokenType};
+use crate::model::{GithubApp, InstanceName, Registration, RegistrationUrl, Scope, TokenPath, TokenType};
 
 /// The version of the format that this helper reads.
 pub const VERSION: u64 = 2;
@@ -65,6 +65,20 @@ pub struct CredentialPlace {
 }
 
 impl CredentialPlace {
+    /// What its standing with the server is known by: for a token its file, for an App also whose runners it registers,
+    /// because GitHub counts the requests of each installation by itself. The two are separated by a space, which no such
+    /// path has.
+    #[must_use]
+    pub fn key(&self, url: &RegistrationUrl) -> Option<String> {
+        let file = self.file()?;
+        Some(match (&self.github_app, url.scope()) {
+            (Some(_), Scope::Repository(owner, _) | Scope::Organization(owner)) => {
+                format!("{file} {}", owner.to_lowercase())
+            }
+            _ => file.to_owned(),
+        })
+    }
+
     /// The file that holds the secret.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
@@ -241,6 +255,24 @@ mod tests {
         assert!(error(&manifest).contains("no App administer"));
         manifest["githubApp"] = Value::Null;
         assert!(error(&manifest).contains("neither `tokenFile` nor `githubApp`"));
+    }
+
+    #[test]
+    fn an_app_stands_with_each_account_by_itself_and_a_token_with_all() {
+        let key = |app: Value, url: &str| {
+            let mut manifest = example();
+            if !app.is_null() {
+                manifest["registration"]["tokenFile"] = Value::Null;
+            }
+            manifest["githubApp"] = app;
+            let manifest = Manifest::parse(manifest.to_string().as_bytes()).unwrap();
+            manifest.credential_place().key(&RegistrationUrl::parse(url).unwrap()).unwrap()
+        };
+        let app =
+            json!({ "id": "Iv1.0000", "login": null, "privateKeyFile": "/run/secrets/k", "installationId": null });
+        assert_eq!(key(app.clone(), "https://github.com/Octo-Org/example"), "/run/secrets/k octo-org");
+        assert_eq!(key(app, "https://github.com/octo-org"), "/run/secrets/k octo-org");
+        assert_eq!(key(Value::Null, "https://github.com/octo-org"), "/run/secrets/t");
     }
 
     #[test]

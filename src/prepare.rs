@@ -88,7 +88,6 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         // Before anything else can fail again.
         hold_back(entry, false, news, &told.manifest)?;
     }
-    wait_for_turn(&ledgers, &told.manifest);
     let (state, work_place) = reach(start, &ledger_place, existing)?;
     let owner = service_user(&state)?;
     let reading = Reading::new(&told, stored.as_ref(), Some(&state))?;
@@ -102,7 +101,12 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     if news {
         book.entry.tried = Some(TokenDigest::of(&text, salt()?));
     }
-    book.entry.credential = Some(manifest.credential_place());
+    let place = Some(manifest.credential_place());
+    if news || book.entry.credential != place {
+        // What another credential met says nothing about this one.
+        book.entry.not_before = None;
+    }
+    book.entry.credential = place;
     book.entry.started = unit::digest(&manifest.instance, &start.manifest)?;
     let found = Found {
         broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
@@ -120,6 +124,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let hold_back =
         |entry: &Ledger, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
     hold_back(&book.entry, &decision)?;
+    wait_for_turn(&ledgers, &book.entry, manifest);
     let mut reached = found.broker.is_some();
     if decision.action != Action::Register {
         match found.look(&decision, &reading.snapshot) {
@@ -133,12 +138,15 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
 
     let Plan { action, left_behind, runner, new_credential, .. } = decision;
     book.entry.left_behind = left_behind;
+    // Also one that was met while debts were paid; what is over or cannot be is dropped.
+    let keep_limit = |book: &mut Book<'_>| {
+        let limits = [found.limited.get(), book.entry.not_before];
+        book.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
+    };
     match action {
         Action::Register => {
             let registered = register::run(&found, &mut book, new);
-            // Also one that was met while debts were paid; what is over or cannot be is dropped.
-            let limits = [found.limited.get(), book.entry.not_before];
-            book.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
+            keep_limit(&mut book);
             registered.and(book.save())?;
         }
         Action::Keep | Action::Adopt => {
@@ -149,10 +157,11 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             } else if new_credential {
                 (book.entry.registration, book.entry.token) = (registration.clone(), digest);
             }
+            keep_limit(&mut book);
             book.save()?;
             if let Some(broker) = found.broker.filter(|_| reached) {
                 pay(&broker, &mut book, &manifest.registration.url, Instant::now() + LOOK);
-                // A rate limit that was met holds for the next start, too.
+                keep_limit(&mut book);
                 book.save()?;
             }
             empty_work(&found.work)?;

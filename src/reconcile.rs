@@ -106,9 +106,8 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     // What was found is worth more than what is done about it.
     let is_there = |name: &str| host.runners.iter().any(|found| found.instance.as_str() == name);
     memory.runners.retain(|name, _| is_there(name) || host.unreadable.contains_key(name));
-    let files: BTreeSet<String> =
-        host.runners.iter().filter_map(|found| found.credential_place()?.file().map(str::to_owned)).collect();
-    memory.credentials.retain(|file, _| files.contains(file) || !host.unreadable.is_empty());
+    let used: BTreeSet<String> = host.runners.iter().filter_map(Found::credential_key).collect();
+    memory.credentials.retain(|credential, _| used.contains(credential) || !host.unreadable.is_empty());
     let mut decisions = Vec::new();
     for found in &host.runners {
         let recall = memory.runners.entry(found.instance.as_str().to_owned()).or_default();

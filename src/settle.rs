@@ -77,6 +77,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     if kind == ExitKind::JobDone {
         // Of use, unless the server says below that nobody took it.
         book.entry.registrations.used = true;
+        book.entry.registrations.jobs += 1;
     }
     remark(book.save());
 
@@ -97,9 +98,6 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         _ => warn!("{line}{}", advice(kind, &manifest, api)),
     }
     book.entry.last_exit = Some(Exit { at, kind, said, failures, alike });
-    if kind == ExitKind::JobDone && book.entry.registrations.used {
-        book.entry.registrations.jobs += 1;
-    }
     book.save()
 }
 
@@ -129,7 +127,8 @@ fn settle_registration(
         }
         if deleted.contains(&id) {
             // The server had not seen a job of it end, whatever the files say.
-            book.entry.registrations.used = false;
+            let counts = &mut book.entry.registrations;
+            counts.jobs -= u64::from(std::mem::take(&mut counts.used));
         }
         forget(book, state)?;
         return Ok(Some("no registration is left"));

@@ -11,6 +11,7 @@ mod text;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
@@ -29,6 +30,9 @@ pub use text::{Screen, text};
 
 /// A table that is folded to less than this is harder to read than one whose lines the terminal breaks.
 const NARROWEST: u16 = 40;
+
+/// After this time the journal is asked for no more names of jobs.
+const JOBS: Duration = Duration::from_secs(5);
 
 /// Something is wrong with a runner.
 const UNWELL: u8 = 1;
@@ -68,8 +72,9 @@ pub fn look(fleet: &Fleet, units: &dyn Units, places: &Places, now: u64) -> Resu
     let mut memory: Memory = read_memory(places)?;
     let host = gather(fleet, ledgers.as_ref(), units, &places.sockets, &mut memory, now)?;
     let mut report = judge(fleet, &host, &memory, now);
+    let end = Instant::now() + JOBS;
     for row in report.runners.iter_mut().filter(|row| row.registration.state == RegistrationState::Busy) {
-        let Some(unit) = &row.unit else { continue };
+        let Some(unit) = row.unit.as_ref().filter(|_| Instant::now() < end) else { continue };
         // A journal that cannot be read is no reason to say nothing.
         row.registration.job = units.printed(&unit.name).ok().and_then(|printed| job::running(&printed));
     }

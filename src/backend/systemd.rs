@@ -84,13 +84,15 @@ impl Units for Systemd {
     }
 
     fn printed(&self, unit: &str) -> Result<Vec<String>> {
-        let process = self.property(unit, "MainPID")?;
-        if process.is_empty() || process == "0" {
+        let text = systemctl(&["show", "--property=MainPID,InvocationID", "--", unit])?;
+        let property = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        let (process, invocation) = (property("MainPID="), property("InvocationID="));
+        if matches!(process, "" | "0") || invocation.is_empty() {
             return Ok(Vec::new());
         }
-        // Not of its other processes, which are a job's.
-        let process = format!("_PID={process}");
-        let arguments = ["--quiet", "--output=cat", "--reverse", LAST_LINES, "--unit", unit, &process];
+        // Of this run, and not of its other processes, which are a job's.
+        let (process, invocation) = (format!("_PID={process}"), format!("_SYSTEMD_INVOCATION_ID={invocation}"));
+        let arguments = ["--quiet", "--output=cat", "--reverse", "--boot", LAST_LINES, &process, &invocation];
         Ok(run("journalctl", &arguments)?.lines().map(str::to_owned).collect())
     }
 

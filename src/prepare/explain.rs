@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::Found;
 use crate::credential::Credential;
-use crate::ledger::{Ledger, LedgerDirectory};
+use crate::ledger::{Exit, ExitKind, Ledger, LedgerDirectory};
 use crate::manifest::Manifest;
 use crate::model::{TokenKind, shown};
 use crate::pace::{Wait, wait};
@@ -35,8 +35,10 @@ pub(super) fn hold_back(entry: &Ledger, registers: bool, news: bool, manifest: &
 }
 
 /// Waits until it is this runner's turn among those of the host that start.
-pub(super) fn wait_for_turn(ledgers: &LedgerDirectory, manifest: &Manifest) {
-    if manifest.start_distance == 0 {
+pub(super) fn wait_for_turn(ledgers: &LedgerDirectory, entry: &Ledger, manifest: &Manifest) {
+    // Jobs end one by one, and the next one may be waiting. A start that failed had its wait, and may have little time.
+    let goes_on = |exit: &Exit| exit.kind == ExitKind::JobDone || exit.failures > 0;
+    if manifest.start_distance == 0 || entry.last_exit.as_ref().is_some_and(goes_on) {
         return;
     }
     match ledgers.turn(Duration::from_millis(manifest.start_distance)) {

@@ -42,8 +42,8 @@ pub struct Hands<'a> {
 impl Hands<'_> {
     /// Until when the server wants no more requests with this credential; also if that was met in this pass.
     #[must_use]
-    pub fn limited(&self, file: &str) -> Option<u64> {
-        limited(self.memory.credentials.get(file)?.limited, self.now)
+    pub fn limited(&self, credential: &str) -> Option<u64> {
+        limited(self.memory.credentials.get(credential)?.limited, self.now)
     }
 }
 
@@ -214,8 +214,8 @@ pub fn retire_idle(
 ///
 /// If the ledger cannot be read or written.
 pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configured) -> Result<String> {
-    let file = configured.credential_file();
-    if let Some(until) = hands.limited(&file) {
+    let credential = configured.credential_key();
+    if let Some(until) = hands.limited(&credential) {
         return Ok(format!("owes former registrations: {}", reason(&Outcome::RateLimited(until))));
     }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
@@ -225,7 +225,7 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configure
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
-    let broker = Counted::new(broker, &file, hands.memory, hands.now);
+    let broker = Counted::new(broker, &credential, hands.memory, hands.now);
     owed(&broker, &mut book, configured, at_rest)
 }
 
@@ -254,7 +254,7 @@ fn owed(broker: &dyn Ask, book: &mut Book<'_>, configured: &Configured, at_rest:
 fn ask(hands: &mut Hands<'_>, found: &Found, configured: &Configured, verb: Verb) -> Outcome {
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
-    Counted::new(broker, &configured.credential_file(), hands.memory, hands.now).ask(verb, PATIENCE).outcome
+    Counted::new(broker, &configured.credential_key(), hands.memory, hands.now).ask(verb, PATIENCE).outcome
 }
 
 /// What the unit does and whether it has a job, as of now.

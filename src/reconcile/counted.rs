@@ -14,41 +14,46 @@ use crate::protocol::{Answer, Outcome, Verb};
 /// A broker, and what is remembered about its credential.
 pub struct Counted<'a> {
     broker: Broker<'a>,
-    file: &'a str,
+    credential: &'a str,
     now: u64,
     memory: RefCell<&'a mut Memory>,
 }
 
 impl<'a> Counted<'a> {
-    /// Asks `broker`, whose credential is in `file`; `now` is in seconds since 1970.
+    /// Asks `broker`, the standing of whose credential is known by `credential`; `now` is in seconds since 1970.
     #[must_use]
-    pub fn new(broker: Broker<'a>, file: &'a str, memory: &'a mut Memory, now: u64) -> Self {
-        Self { broker, file, now, memory: RefCell::new(memory) }
+    pub fn new(broker: Broker<'a>, credential: &'a str, memory: &'a mut Memory, now: u64) -> Self {
+        Self { broker, credential, now, memory: RefCell::new(memory) }
     }
 }
 
 impl Ask for Counted<'_> {
     fn ask(&self, verb: Verb, limit: Duration) -> Answer {
-        let standing = self.memory.borrow().credentials.get(self.file).and_then(|standing| standing.limited);
+        let standing = self.memory.borrow().credentials.get(self.credential).and_then(|standing| standing.limited);
         if let Some(until) = limited(standing, self.now) {
             return Answer::unasked(Outcome::RateLimited(until));
         }
+        let is_list = verb == Verb::List;
         let answer = self.broker.ask(verb, limit);
-        note(&mut self.memory.borrow_mut(), self.file, &answer);
+        note(&mut self.memory.borrow_mut(), self.credential, &answer, is_list);
         answer
     }
 }
 
 /// Remembers what an answer says about its credential.
-fn note(memory: &mut Memory, file: &str, answer: &Answer) {
+fn note(memory: &mut Memory, credential: &str, answer: &Answer, is_list: bool) {
     memory.requests += answer.requests;
-    let before = memory.credentials.remove(file).unwrap_or_default();
+    let before = memory.credentials.remove(credential).unwrap_or_default();
     let limited = if let Outcome::RateLimited(until) = answer.outcome { Some(until) } else { None };
     let standing = Standing {
         limited,
         remaining: answer.rate_limit_remaining.or(before.remaining),
         expires: answer.credential_expires.or(before.expires),
-        silent: if matches!(answer.outcome, Outcome::Unreachable(_)) { before.silent.saturating_add(1) } else { 0 },
+        // Each pass asks for a list, so this counts passes.
+        silent: match answer.outcome {
+            Outcome::Unreachable(_) => before.silent.saturating_add(u32::from(is_list)),
+            _ => 0,
+        },
     };
-    memory.credentials.insert(file.to_owned(), standing);
+    memory.credentials.insert(credential.to_owned(), standing);
 }

@@ -115,22 +115,29 @@ fn of_registrations(page: &mut Page, runners: &[&Found]) {
     each(page, runners, debts, |found| Some(entry(found)?.left_behind.len()));
 }
 
+/// The labels of a credential: its file, and of an App the owner of the installation.
+fn by_owner(credential: &str) -> Labels<'_> {
+    match credential.split_once(' ') {
+        Some((file, owner)) => vec![("credential", file), ("owner", owner)],
+        None => vec![("credential", credential)],
+    }
+}
+
 fn of_credentials(page: &mut Page, runners: &[&Found], memory: &Memory) {
     // The memory also has those of whom is not left any more.
-    let used: BTreeSet<String> =
-        runners.iter().filter_map(|found| found.credential_place()?.file().map(str::to_owned)).collect();
-    let standings = || memory.credentials.iter().filter(|(file, _)| used.contains(*file));
+    let used: BTreeSet<String> = runners.iter().filter_map(|found| found.credential_key()).collect();
+    let standings = || memory.credentials.iter().filter(|(credential, _)| used.contains(*credential));
     page.add(
         "github_runner_token_expiry_seconds",
         Kind::Gauge,
         "When the credential expires, in seconds since 1970.",
-        standings().filter_map(|(file, standing)| Some((vec![("credential", file.as_str())], standing.expires?))),
+        standings().filter_map(|(credential, standing)| Some((by_owner(credential), standing.expires?))),
     );
     page.add(
         "github_runners_api_rate_limit_remaining",
         Kind::Gauge,
         "How many more requests GitHub took from the credential before its limit, when it was asked last.",
-        standings().filter_map(|(file, standing)| Some((vec![("credential", file.as_str())], standing.remaining?))),
+        standings().filter_map(|(credential, standing)| Some((by_owner(credential), standing.remaining?))),
     );
 }
 

@@ -116,13 +116,13 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
         Ok(_) => return Ok(unable(&entry, hands.now, "its token is a registration token, which cannot do that")),
         Err(error) => return Ok(unable(&entry, hands.now, &format!("{error:#}"))),
     }
-    let file = place.file().unwrap_or_default();
-    if let Some(until) = hands.limited(file) {
+    let credential = place.key(&manifest.registration.url).unwrap_or_default();
+    if let Some(until) = hands.limited(&credential) {
         return Ok(unable(&entry, hands.now, &reason(&Outcome::RateLimited(until))));
     }
     let door = open(fleet, places, instance, &place, &text)?;
     let broker = Broker { socket: door.socket(), instance };
-    let broker = Counted::new(broker, file, hands.memory, hands.now);
+    let broker = Counted::new(broker, &credential, hands.memory, hands.now);
     let end = Instant::now() + PATIENCE;
     let mut book = Book::new(hands.ledgers, instance, Some(entry.clone()), entry);
     let url = &manifest.registration.url;

@@ -54,6 +54,15 @@ impl Found {
             None => self.ledger.as_ref()?.credential.clone(),
         }
     }
+
+    /// What the standing of that credential is known by.
+    #[must_use]
+    pub fn credential_key(&self) -> Option<String> {
+        match (&self.configured, &self.ledger) {
+            (Some(configured), _) => Some(configured.credential_key()),
+            (None, entry) => entry.as_ref().and_then(key_of),
+        }
+    }
 }
 
 /// What is configured about a runner.
@@ -67,10 +76,10 @@ pub struct Configured {
 }
 
 impl Configured {
-    /// The path of the file that holds its secret.
+    /// What the standing of its credential is known by, see [`CredentialPlace::key`].
     #[must_use]
-    pub fn credential_file(&self) -> String {
-        self.manifest.credential_place().file().unwrap_or_default().to_owned()
+    pub fn credential_key(&self) -> String {
+        self.manifest.credential_place().key(&self.manifest.registration.url).unwrap_or_default()
     }
 
     /// Whether the server can be asked about it.
@@ -198,12 +207,17 @@ fn wanted(configured: &Configured, ledger: Option<&Ledger>) -> Result<Wanted> {
 /// A rate limit that a start met holds for passes, too.
 fn learn_limits(runners: &[Found], memory: &mut Memory, now: u64) {
     for entry in runners.iter().filter_map(|found| found.ledger.as_ref()) {
-        let file = entry.credential.as_ref().and_then(CredentialPlace::file);
-        if let (Some(until), Some(file)) = (limited(entry.not_before, now), file) {
-            let standing = memory.credentials.entry(file.to_owned()).or_default();
-            standing.limited = standing.limited.max(Some(until));
+        if let (Some(until), Some(key)) = (limited(entry.not_before, now), key_of(entry)) {
+            let standing = memory.credentials.entry(key).or_default();
+            standing.limited = limited(standing.limited, now).max(Some(until));
         }
     }
+}
+
+/// What the standing of an entry's credential is known by.
+fn key_of(entry: &Ledger) -> Option<String> {
+    let url = RegistrationUrl::parse(entry.registration.get("url")?.as_str()?).ok()?;
+    entry.credential.as_ref()?.key(&url)
 }
 
 /// One list for each address, asked for with the first credential that gets one.
@@ -218,7 +232,7 @@ fn lists(
     for found in runners {
         let Some(configured) = found.configured.as_ref().filter(|configured| configured.can_ask()) else { continue };
         let url = configured.manifest.registration.url.as_str();
-        askers.entry(url).or_default().entry(configured.credential_file()).or_insert(&found.instance);
+        askers.entry(url).or_default().entry(configured.credential_key()).or_insert(&found.instance);
     }
     let mut lists = BTreeMap::new();
     let mut silent_hosts: BTreeMap<String, String> = BTreeMap::new();
@@ -230,12 +244,12 @@ fn lists(
             continue;
         }
         let mut result = Err("nobody asked".to_owned());
-        for (file, instance) in credentials {
-            let silent = memory.credentials.get(&file).map_or(0, |standing| standing.silent);
+        for (key, instance) in credentials {
+            let silent = memory.credentials.get(&key).map_or(0, |standing| standing.silent);
             let patience = if silent.is_multiple_of(WHOLE_TIME_EACH) { LIST } else { SILENT_LIST };
             let socket = sockets.join(instance.as_str());
             let answer =
-                Counted::new(Broker { socket: &socket, instance }, &file, memory, now).ask(Verb::List, patience);
+                Counted::new(Broker { socket: &socket, instance }, &key, memory, now).ask(Verb::List, patience);
             match answer.outcome {
                 Outcome::Listed(list) => {
                     result = Ok(list);

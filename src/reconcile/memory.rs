@@ -28,7 +28,7 @@ pub struct Memory {
     pub runners: BTreeMap<String, Recall>,
     /// Since when runners are seen that are nobody's, by address and id.
     pub unknown: BTreeMap<String, u64>,
-    /// About each credential, by the path of its file.
+    /// About each credential, see `CredentialPlace::key`.
     pub credentials: BTreeMap<String, Standing>,
     /// How often runners were restarted, by cause.
     pub restarts: BTreeMap<String, u64>,

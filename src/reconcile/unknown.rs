@@ -113,6 +113,11 @@ pub fn look_after(hands: &mut Hands<'_>, host: &Host, unknown: &[Unknown], delet
 
 fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<bool> {
     let Some(configured) = &found.configured else { return Ok(false) };
+    let credential = configured.credential_key();
+    // A debt that cannot be paid now would be paid later without another look at it.
+    if hands.limited(&credential).is_some() {
+        return Ok(false);
+    }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(false) };
     let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(false) };
     let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
@@ -122,13 +127,16 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
         url: unknown.url.clone(),
         recorded_at: hands.now,
     };
-    book.entry.leave_behind(runner, configured.manifest.registration.ephemeral, hands.now);
+    book.entry.leave_behind(runner.clone(), configured.manifest.registration.ephemeral, hands.now);
     book.save()?;
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
-    let file = configured.credential_file();
-    let broker = Counted::new(broker, &file, hands.memory, hands.now);
+    let broker = Counted::new(broker, &credential, hands.memory, hands.now);
     let paid = pay(&broker, &mut book, &configured.manifest.registration.url, Instant::now() + PATIENCE);
+    if book.entry.left_behind.iter().any(|left| left.is(&runner)) {
+        book.entry.left_behind.retain(|left| !left.is(&runner));
+        book.save()?;
+    }
     Ok(paid.deleted.contains(&unknown.seen.id))
 }
 

@@ -178,7 +178,8 @@ fn credential(found: &Found, memory: &Memory) -> CredentialNow {
         Some(Err(_)) | None => place.as_ref().map_or(CredentialKind::Unknown, configured_kind),
     };
     let file = place.as_ref().and_then(CredentialPlace::file);
-    let expires = file.and_then(|file| memory.credentials.get(file)).and_then(|standing| standing.expires);
+    let standing = found.credential_key().and_then(|credential| memory.credentials.get(&credential));
+    let expires = standing.and_then(|standing| standing.expires);
     let fault = read.and_then(Result::err).map(|why| plain(why));
     CredentialNow { kind, file: file.map(plain), fault, expires }
 }

@@ -123,7 +123,7 @@ fn registration(row: &Row) -> Marked {
         RegistrationState::Unknown => ("unknown", Mark::Waits),
     };
     let id = registration.id.map_or_else(String::new, |id| format!("{id} "));
-    let job = registration.job.as_ref().map_or_else(String::new, |job| format!(" with {}", short(job)));
+    let job = registration.job.as_ref().map_or_else(String::new, |job| format!(" with {}", named(job)));
     let why = match &registration.why {
         None => String::new(),
         // Long, and told once.
@@ -133,11 +133,12 @@ fn registration(row: &Row) -> Marked {
     (format!("{id}{word}{job}{why}"), mark)
 }
 
-/// A text that others chose, as long as fits into a table.
-fn short(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
+/// A name that others chose, as long as fits into a table, and so that it cannot pass for another column.
+fn named(name: &str) -> String {
+    let words = name.replace('"', "'").split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(60) {
+        Some((end, _)) => format!("\"{}…\"", &words[..end]),
+        None => format!("\"{words}\""),
     }
 }
 

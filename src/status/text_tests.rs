@@ -80,9 +80,11 @@ fn what_is_told_below_is_not_told_in_the_table() {
     assert_eq!(told(row), "22 unknown, see below");
     row.registration = Registration { why: None, job: Some("build (1)".into()), ..row.registration.clone() };
     row.registration.state = RegistrationState::Busy;
-    assert_eq!(told(row), "22 busy with build (1)");
+    assert_eq!(told(row), "22 busy with \"build (1)\"");
+    row.registration.job = Some("x\"   current   none".into());
+    assert_eq!(told(row), "22 busy with \"x' current none\"");
     row.registration.job = Some("ö".repeat(1_000));
-    assert_eq!(told(row), format!("22 busy with {}…", "ö".repeat(60)));
+    assert_eq!(told(row), format!("22 busy with \"{}…\"", "ö".repeat(60)));
     row.credential.fault = Some("Token file /t is empty".into());
     assert_eq!(credential(&row.credential, 0).0, "unusable, see below");
 }

@@ -110,6 +110,23 @@ fn a_useless_registration_is_not_repeated_before_the_interval() {
 }
 
 #[test]
+fn a_rate_limit_that_a_look_met_is_remembered_for_that_credential() {
+    let (mut host, server) = registered();
+    server.state().instead = Some(Outcome::RateLimited(now() + 1_000));
+    assert!(host.prepare().good().contains("Keeping"));
+    assert!(host.ledger()["notBefore"].as_u64().unwrap() > now());
+    assert_eq!(server.asked(), "observe 21");
+    host.prepare().good();
+    assert_eq!(server.asked(), "");
+    // Another credential was told nothing.
+    server.state().instead = None;
+    fs::copy(host.path("token"), host.path("another-token")).unwrap();
+    *host.registration("tokenFile") = json!(host.path("another-token"));
+    host.prepare().good();
+    assert!(!server.asked().is_empty() && host.ledger()["notBefore"].is_null());
+}
+
+#[test]
 fn a_rate_limit_is_remembered_and_nothing_is_asked_meanwhile() {
     let (host, server) = ephemeral();
     server.state().instead = Some(Outcome::RateLimited(now() + 3));

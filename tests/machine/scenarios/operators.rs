@@ -56,7 +56,7 @@ pub fn operators(machine: &Machine) -> Result<()> {
     machine.github.script(&json!({}))?;
     ephemeral.wait_for_line("Running job: forged")?;
     let (_, text) = operate(&["status"])?;
-    ensure!(text.contains(" busy with long "), "{text}");
+    ensure!(text.contains(" busy with \"long\" "), "{text}");
     let (code, text) = operate(&["retire", "fleet-1"])?;
     ensure!(code == Some(1) && text.contains("runs a job; `github-runnerctl drain` waits for that"), "{text}");
     std::thread::scope(|scope| {
