@@ -18,7 +18,7 @@
 //! | `pace` | `ledger` | the same as `plan` |
 //! | `credential` | `model`, `manifest`, `sys` | processes, network, the key of an App |
 //! | `ask` | `model`, `protocol` | processes, network |
-//! | `retire` | `model`, `protocol`, `ledger`, `ask` | processes, network |
+//! | `retire` | `model`, `protocol`, `ledger`, `start`, `ask` | processes, network |
 //! | `attempt` | `model`, `protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
 //! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `unit` | processes, network |
 //! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge` | processes, network |

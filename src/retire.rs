@@ -12,6 +12,7 @@ use crate::ask::Ask;
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
 use crate::model::{RegistrationUrl, date_and_time, shown};
 use crate::protocol::{Outcome, Seen, Verb};
+use crate::start::now;
 
 /// The longest that the answer about one debt may take.
 const ONE: Duration = Duration::from_secs(15);
@@ -58,6 +59,10 @@ pub fn pay(broker: &dyn Ask, book: &mut Book<'_>, url: &RegistrationUrl, end: In
             Outcome::Busy => {
                 info!("GitHub still counts a job on the former registration {name}, id {id}; it stays in the ledger");
                 false
+            }
+            // Out of this credential's reach, and GitHub has cleaned up by itself since.
+            Outcome::Refused(_) if left.runner.url != url.as_str() && now().is_ok_and(|now| left.is_reaped(now)) => {
+                true
             }
             outcome => {
                 warn!(

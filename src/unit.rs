@@ -91,7 +91,9 @@ pub fn keep(instance: &InstanceName) -> Result<bool> {
 fn keep_in([configured, kept]: [&Path; 2], unit: &str) -> Result<bool> {
     let Some(text) = read(&configured.join(unit))? else { return Ok(false) };
     let text = String::from_utf8_lossy(&text);
-    let lines = text.lines().map(|line| if line.starts_with("Restart=") { "Restart=no" } else { line });
+    // The exit codes that force a start do so whatever `Restart=` says.
+    let lines = text.lines().filter(|line| !line.starts_with("RestartForceExitStatus="));
+    let lines = lines.map(|line| if line.starts_with("Restart=") { "Restart=no" } else { line });
     let copy = lines.collect::<Vec<_>>().join("\n") + "\n";
     let path = kept.join(unit);
     if read(&path)?.as_deref() == Some(copy.as_bytes()) {
@@ -179,7 +181,11 @@ mod tests {
         fs::create_dir(&run).unwrap();
         let keep = || keep_in([&etc, &run], "a.service").unwrap();
         assert!(!keep());
-        fs::write(etc.join("a.service"), "[Service]\nRestart=always\nRestartSec=1s\nDynamicUser=true\n").unwrap();
+        fs::write(
+            etc.join("a.service"),
+            "[Service]\nRestart=always\nRestartSec=1s\nRestartForceExitStatus=2\nDynamicUser=true\n",
+        )
+        .unwrap();
         assert!(keep() && !keep(), "once");
         let copy = fs::read_to_string(run.join("a.service")).unwrap();
         assert_eq!(copy, "[Service]\nRestart=no\nRestartSec=1s\nDynamicUser=true\n");

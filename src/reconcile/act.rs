@@ -110,6 +110,11 @@ fn restart(hands: &mut Hands<'_>, found: &Found, configured: &Configured, cause:
         return Ok(told(&why, hands, found));
     }
     hands.memory.count(cause.word());
+    if cause != Cause::Changed
+        && let Some(recall) = hands.memory.runners.get_mut(found.instance.as_str())
+    {
+        recall.cure(hands.now);
+    }
     Ok(match cause {
         Cause::Changed => "restarts with its new configuration".into(),
         Cause::Missing => "restarts, because GitHub does not list it any more".into(),

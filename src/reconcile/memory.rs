@@ -51,8 +51,22 @@ pub struct Recall {
     pub cures: u32,
     /// When it was restarted for that last.
     pub cured_at: Option<u64>,
+    /// How often its debts were to be paid without an end of them.
+    #[serde(default)]
+    pub payments: u32,
+    /// Before this time that is not tried again.
+    #[serde(default)]
+    pub pay_after: Option<u64>,
     /// What was said about it last, so that it is said once.
     pub said: Option<String>,
+}
+
+impl Recall {
+    /// Notes that it was restarted because the server did not see it.
+    pub fn cure(&mut self, now: u64) {
+        self.cures = self.cures.saturating_add(1);
+        (self.cured_at, self.lost) = (Some(now), None);
+    }
 }
 
 /// A registration that the server does not see as running.

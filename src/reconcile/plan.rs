@@ -16,6 +16,9 @@ const OFFLINE: u64 = 10 * 60;
 /// The least time between two restarts for that, in seconds; it doubles with each one that did not help.
 const FIRST_PAUSE: u64 = 10 * 60;
 const LONGEST_PAUSE: u64 = 6 * 60 * 60;
+/// The time between two tries to pay debts, in seconds; it doubles as well.
+const FIRST_PAYMENT: u64 = 60;
+const LONGEST_PAYMENT: u64 = 60 * 60;
 
 /// What is done about a runner.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -83,17 +86,26 @@ pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) 
         return (former(found), Recall { said: recall.said.clone(), ..Recall::default() });
     };
     let mut next = recall.clone();
+    let owes = found.known.as_ref().is_some_and(|known| known.owes);
+    if !owes {
+        (next.payments, next.pay_after) = (0, None);
+    }
+    let pays = owes && matches!(found.server, Server::Lists(_)) && next.pay_after.is_none_or(|after| now >= after);
     if found.unit.activity != Activity::Active {
-        next = Recall { said: next.said, cures: next.cures, cured_at: next.cured_at, ..Recall::default() };
-        return (at_rest(found), next);
+        (next.pending_since, next.pending_from, next.lost) = (None, None, None);
+        let moves = matches!(found.unit.activity, Activity::Starting | Activity::Stopping);
+        let decision = match pays {
+            _ if moves => Decision::Leave(Why::Moving),
+            true => pay(&mut next, now),
+            false => Decision::Leave(Why::Stopped),
+        };
+        return (decision, next);
     }
     if !wanted.outdated {
         (next.pending_since, next.pending_from) = (None, None);
         let decision = watched(found, wanted, &mut next, now);
-        let owes = found.known.as_ref().is_some_and(|known| known.owes);
-        let can_ask = matches!(found.server, Server::Lists(_));
         return match decision {
-            Decision::Leave(Why::Fine) if owes && can_ask => (Decision::Pay, next),
+            Decision::Leave(Why::Fine) if pays => (pay(&mut next, now), next),
             decision => (decision, next),
         };
     }
@@ -115,14 +127,12 @@ fn former(found: &Situation) -> Decision {
     }
 }
 
-/// A declared runner that does not run.
-fn at_rest(found: &Situation) -> Decision {
-    let owes = found.known.as_ref().is_some_and(|known| known.owes);
-    match (found.unit.activity, &found.server) {
-        (Activity::Starting | Activity::Stopping, _) => Decision::Leave(Why::Moving),
-        (_, Server::Lists(_)) if owes => Decision::Pay,
-        _ => Decision::Leave(Why::Stopped),
-    }
+/// Debts are paid now, and if that fails again and again, ever more rarely: some are where the credential does not reach.
+fn pay(recall: &mut Recall, now: u64) -> Decision {
+    let pause = FIRST_PAYMENT.checked_shl(recall.payments).unwrap_or(LONGEST_PAYMENT).min(LONGEST_PAYMENT);
+    recall.payments = recall.payments.saturating_add(1);
+    recall.pay_after = Some(now + pause);
+    Decision::Pay
 }
 
 /// A restart that is due since then.
@@ -151,7 +161,7 @@ fn watched(found: &Situation, wanted: &Wanted, recall: &mut Recall, now: u64) ->
     let (Server::Lists(seen), Some(runner)) = (&found.server, runner) else { return Decision::Leave(Why::Fine) };
     let cause = match seen {
         Some(seen) if seen.online => {
-            *recall = Recall { said: recall.said.clone(), ..Recall::default() };
+            (recall.lost, recall.cures, recall.cured_at) = (None, 0, None);
             return Decision::Leave(Why::Fine);
         }
         Some(_) => Cause::Offline,
@@ -171,9 +181,6 @@ fn watched(found: &Situation, wanted: &Wanted, recall: &mut Recall, now: u64) ->
     if !is_over || rests || found.unit.has_job || wanted.policy == RestartPolicy::Never {
         return Decision::Leave(Why::Watched(cause));
     }
-    recall.cures = recall.cures.saturating_add(1);
-    recall.cured_at = Some(now);
-    recall.lost = None;
     Decision::Restart(cause)
 }
 

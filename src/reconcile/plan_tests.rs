@@ -143,6 +143,7 @@ fn what_the_server_does_not_see_is_restarted_once_and_then_ever_more_rarely() {
             let (decision, next) = plan(&found, &recall, NOW + minute * 60);
             recall = next;
             if decision == Decision::Restart(cause) {
+                recall.cure(NOW + minute * 60);
                 restarts.push(minute);
             }
         }
@@ -190,6 +191,29 @@ fn debts_are_paid_whether_the_runner_runs_or_not() {
         found.server = Server::NoCredential;
     });
     assert_eq!(decide(&stopped), Decision::Leave(Why::Stopped));
+}
+
+#[test]
+fn debts_that_nobody_can_pay_are_tried_ever_more_rarely_and_a_new_one_at_once() {
+    for activity in [Activity::Active, Activity::Inactive] {
+        let found = with(|found, _| {
+            found.unit.activity = activity;
+            found.known = Some(Known { runner: Some(runner()), owes: true, started: None });
+        });
+        let mut recall = Recall::default();
+        let mut tries = Vec::new();
+        for minute in 0..24 * 60 {
+            let (decision, next) = plan(&found, &recall, NOW + minute * 60);
+            recall = next;
+            if decision == Decision::Pay {
+                tries.push(minute);
+            }
+        }
+        assert_eq!(tries[..6], [0, 1, 3, 7, 15, 31]);
+        assert!((24..=30).contains(&tries.len()), "{tries:?}");
+        let (_, recall) = plan(&fine(), &recall, NOW);
+        assert_eq!(plan(&found, &recall, NOW).0, Decision::Pay);
+    }
 }
 
 #[test]

@@ -89,6 +89,9 @@ impl World {
             Decision::Restart(Cause::Changed) if !self.answers() => {}
             Decision::Restart(_) | Decision::CutShort => {
                 if steps > 0 {
+                    if matches!(decision, Decision::Restart(Cause::Missing | Cause::Offline)) {
+                        self.runners[at].recall.cure(self.now);
+                    }
                     self.stop(at);
                     self.start(at);
                 }
