@@ -9,6 +9,7 @@ mod counted;
 mod figures;
 mod former;
 mod gather;
+mod lists;
 mod memory;
 mod operate;
 mod plan;
@@ -31,6 +32,7 @@ use crate::start::{host_name, now};
 use crate::sys::{Dir, Place};
 use crate::unit;
 use act::Hands;
+use former::Dissolved;
 
 pub use gather::{Configured, Found, Host, Places, gather};
 pub use memory::{Memory, Recall, Standing};
@@ -120,14 +122,16 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     remark(memory.save(&dir));
     // What may take long comes last.
     decisions.sort_by_key(|(_, decision)| *decision == Decision::Dissolve);
-    let mut hands = Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, now: time };
+    let silent = host.silent.clone();
+    let mut hands =
+        Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, silent, now: time };
     for (found, decision) in &decisions {
         if start.elapsed() > LONGEST {
             warn!("There is no time left for the rest of this pass; the next one goes on");
             break;
         }
         let done = match decision {
-            Decision::Dissolve => former::dissolve(&mut hands, found, fleet, places),
+            Decision::Dissolve => former::dissolve(&mut hands, found, fleet, places).map(Dissolved::sentence),
             decision => act::act(&mut hands, found, decision),
         };
         let said = done.unwrap_or_else(|error| format!("could not be looked after: {error:#}"));

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -30,10 +30,16 @@ fn now() -> u64 {
 struct Fake {
     unit: RefCell<Unit>,
     done: RefCell<Vec<String>>,
+    /// After so many looks its job ends; 0 for one that goes on.
+    looks_with_job: Cell<u32>,
 }
 
 impl Units for Fake {
     fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>> {
+        if self.looks_with_job.get() == 1 {
+            self.unit.borrow_mut().has_job = false;
+        }
+        self.looks_with_job.set(self.looks_with_job.get().saturating_sub(1));
         Ok(units.iter().map(|name| ((*name).to_owned(), self.unit.borrow().clone())).collect())
     }
 
@@ -100,7 +106,7 @@ impl Host {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let unit = Unit { activity: Activity::Active, since: Some(1), is_defined: true, ..Unit::default() };
-        let units = Fake { unit: RefCell::new(unit), done: RefCell::default() };
+        let units = Fake { unit: RefCell::new(unit), done: RefCell::default(), looks_with_job: Cell::new(0) };
         let host = Self { root, units, broker: Broker::default(), declared: None };
         DirBuilder::new().mode(0o700).create(host.path("ledger")).unwrap();
         fs::create_dir(host.path("sockets")).unwrap();
@@ -185,15 +191,19 @@ impl Host {
 }
 
 #[test]
-fn a_former_runner_without_its_credential_keeps_its_entry_and_names_page_and_id() {
+fn a_former_runner_without_its_credential_is_stopped_and_its_entry_stays_and_names_page_and_id() {
     let host = Host::new();
     fs::remove_file(host.path("token")).unwrap();
     let before = host.entry();
+    host.units.unit.borrow_mut().has_job = true;
+    let (said, done) = host.pass();
+    assert!(said.contains("runs a job, which is waited for") && done.is_empty(), "{said} {done:?}");
+    host.units.unit.borrow_mut().has_job = false;
     let (said, done) = host.pass();
     for part in ["id 21", "https://github.com/organizations/octo-org/settings/actions/runners", "does not exist"] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert!(done.is_empty(), "what GitHub may still give jobs to is not stopped: {done:?}");
+    assert_eq!(done, ["stop github-runner-one.service"], "nobody wants it to take jobs any more");
     assert_eq!(host.entry(), before);
     assert!(host.path("state/one").exists());
 }
@@ -207,9 +217,9 @@ fn what_github_cleaned_up_itself_is_forgotten_only_if_it_did_not_run_meanwhile()
     entry["lastExit"] = json!({ "at": 1, "kind": "clean", "said": "stopped", "failures": 0, "alike": 0 });
     host.write_entry(&entry);
     let (said, done) = host.pass();
-    assert!(said.contains("still runs, and could not be taken back") && done.is_empty(), "{said} {done:?}");
+    assert!(said.contains("could not be taken back"), "{said}");
+    assert_eq!(done, ["stop github-runner-one.service"]);
     assert!(host.entry().is_some());
-    host.units.unit.borrow_mut().activity = Activity::Inactive;
     host.pass();
     assert!(host.entry().is_none() && !host.path("state/one").exists());
 }
@@ -240,6 +250,60 @@ fn a_rate_limit_is_waited_for_and_nothing_is_asked_meanwhile() {
         host.pass();
     }
     assert_eq!(host.broker.asked(), [], "it was told when to come back");
+}
+
+#[test]
+fn a_former_runner_with_a_registration_token_is_stopped() {
+    let host = Host::new();
+    fs::write(host.path("token"), "BFAKETOKENFAKETOKEN").unwrap();
+    let (said, done) = host.pass();
+    assert!(said.contains("registration token, which cannot do that. Its ledger entry stays"), "{said}");
+    assert_eq!(done, ["stop github-runner-one.service"]);
+}
+
+#[test]
+fn nobody_waits_for_a_server_that_has_not_answered_in_this_pass() {
+    let host = Host::new().configured();
+    let mut former = host.entry().unwrap();
+    former["instance"] = json!("two");
+    fs::write(host.path("ledger/two.json"), former.to_string()).unwrap();
+    host.broker.answers(Outcome::Unreachable("it is down".into()));
+    host.pass();
+    let said = host.memory()["runners"]["two"]["said"].clone();
+    assert!(said.as_str().unwrap().contains("it is down. Its ledger entry stays"), "{said}");
+    assert!(!host.path("runtime").exists(), "no broker was started for it");
+    assert!(host.path("ledger/two.json").exists() && host.units.done.borrow().is_empty());
+}
+
+#[test]
+fn an_operator_is_not_told_of_success_if_github_cannot_be_asked() {
+    let host = Host::new().configured();
+    fs::remove_file(host.path("token")).unwrap();
+    for wish in [Wish::Restart, Wish::Drain, Wish::Retire] {
+        let error = operate(wish, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+        assert!(
+            error.to_string().starts_with("Nothing was done, because GitHub cannot be asked about id 21"),
+            "{error}"
+        );
+    }
+    assert!(host.units.done.borrow().is_empty());
+    fs::write(host.path("token"), "BFAKETOKENFAKETOKEN").unwrap();
+    operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap();
+    assert_eq!(*host.units.done.borrow(), ["stop github-runner-one.service"]);
+}
+
+#[test]
+fn draining_a_former_runner_waits_for_its_job() {
+    let host = Host::new();
+    fs::remove_file(host.path("token")).unwrap();
+    host.units.unit.borrow_mut().has_job = true;
+    let error = operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+    assert!(error.to_string().contains("ledger entry of one stays"), "{error}");
+    assert!(host.units.done.borrow().is_empty());
+    host.units.looks_with_job.set(2);
+    let error = operate(Wish::Drain, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+    assert!(error.to_string().contains("ledger entry of one stays"), "{error}");
+    assert_eq!(*host.units.done.borrow(), ["stop github-runner-one.service"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 
 use super::counted::Counted;
 use super::gather::{Configured, Found};
+use super::lists::Silent;
 use super::memory::Memory;
 use super::plan::{Cause, Decision, Why};
 use crate::ask::{Ask, Broker};
@@ -35,6 +36,8 @@ pub struct Hands<'a> {
     pub sockets: &'a Path,
     /// What is remembered.
     pub memory: &'a mut Memory,
+    /// The ways on which nobody answered in this pass.
+    pub silent: Silent,
     /// Seconds since 1970.
     pub now: u64,
 }

@@ -16,9 +16,11 @@ use tracing::warn;
 use super::act::{Hands, is_clear};
 use super::counted::Counted;
 use super::gather::{Found, Places};
+use super::lists::way;
+use super::plan::Why;
 use crate::ask::{Ask as _, Broker};
 use crate::attempt::{Resolved, resolve};
-use crate::backend::{Activity, Door};
+use crate::backend::{Activity, Door, Units};
 use crate::credential::Credential;
 use crate::fleet::Fleet;
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
@@ -30,66 +32,110 @@ use crate::start::host_name;
 use crate::sys::Place;
 use crate::unit;
 
-/// How long taking back may take for one runner.
+/// How long taking back may take for one runner, and how long for its present registration.
 const PATIENCE: Duration = Duration::from_secs(60);
+const ONE: Duration = Duration::from_secs(20);
 /// The least time between two registrations, in seconds, as the module has it: how long a lost one is watched depends on it.
 const INTERVAL: u64 = 60;
 
-/// Takes everything of a former runner back; what came of it, as a sentence about it.
+/// What came of a former runner.
+pub enum Dissolved {
+    /// It is not idle, and why.
+    Waits(Why),
+    /// A sentence about it; whatever is left is in its entry.
+    Said(String),
+}
+
+impl Dissolved {
+    /// The same as a sentence.
+    #[must_use]
+    pub fn sentence(self) -> String {
+        match self {
+            Self::Waits(Why::Busy) => "is not configured any more, and runs a job, which is waited for".into(),
+            Self::Waits(_) => "is not configured any more, and just being started or stopped".into(),
+            Self::Said(said) => said,
+        }
+    }
+}
+
+/// Takes everything of a former runner back. One whose registrations are out of reach is at least stopped when it is idle.
 ///
 /// # Errors
 ///
 /// Anything that keeps it from being done now.
-pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places) -> Result<String> {
+pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places) -> Result<Dissolved> {
     let instance = &found.instance;
-    let mut deleted = false;
+    let mut taken = Taken::All { deleted: false };
     {
-        let Some(_lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING.into()) };
-        let Some(entry) = hands.ledgers.load(instance)? else { return Ok("is gone".into()) };
+        let Some(_lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING) };
+        let Some(entry) = hands.ledgers.load(instance)? else { return Ok(Dissolved::Said("is gone".into())) };
         if !is_clear(&entry) {
-            match take_back(hands, found, fleet, places, entry)? {
-                Taken::All { deleted: now } => deleted = now,
-                Taken::NotYet(said) => return Ok(said),
-            }
+            taken = take_back(hands, found, fleet, places, entry)?;
         }
     }
+    let (deleted, left) = match taken {
+        Taken::All { deleted } => (deleted, None),
+        Taken::Part { deleted, said } => (deleted, Some(said)),
+        Taken::Busy => return Ok(BUSY),
+        Taken::Later(said) => return Ok(Dissolved::Said(said)),
+    };
     let shown = hands.units.show(&[&found.unit])?;
     let unit = shown.get(&found.unit).cloned().unwrap_or_default();
     // What the server deleted just now runs no job, whatever a process calls itself.
     if unit.has_job && !deleted {
-        return Ok(BUSY.into());
+        return Ok(BUSY);
     }
     if !matches!(unit.activity, Activity::Inactive | Activity::Failed) {
         // Without the lock, which its last step takes.
         hands.units.stop(&found.unit)?;
     }
-    let Some(lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING.into()) };
+    if let Some(said) = left {
+        return Ok(Dissolved::Said(said));
+    }
+    let Some(lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING) };
     let clear =
         hands.ledgers.load(instance)?.is_none_or(|entry| is_clear(&entry) || unable(&entry, hands.now, "").is_none());
     if !clear {
-        return Ok("is not configured any more; its end left something to be taken back".into());
+        let said = "is not configured any more; its end left something to be taken back";
+        return Ok(Dissolved::Said(said.into()));
     }
     for root in &places.roots {
         Place::walk(&root.join(instance.as_str()))?.remove()?;
     }
     hands.ledgers.remove(instance)?;
     lock.remove()?;
+    close_door(hands.units, instance)?;
     if unit::forget(instance)? {
         hands.units.reload()?;
     }
     hands.memory.count("removed");
-    Ok("is not configured any more: took its registrations back and removed its directories".into())
+    let said = "is not configured any more: took its registrations back and removed its directories";
+    Ok(Dissolved::Said(said.into()))
 }
 
-const MOVING: &str = "is not configured any more, and just being started or stopped";
-const BUSY: &str = "is not configured any more, and runs a job, which is waited for";
+const MOVING: Dissolved = Dissolved::Waits(Why::Moving);
+const BUSY: Dissolved = Dissolved::Waits(Why::Busy);
+
+/// Stops the socket of its broker, which a switch leaves for the end of its runner.
+fn close_door(units: &dyn Units, instance: &InstanceName) -> Result<()> {
+    let socket = format!("github-runner-broker-{}.socket", instance.as_str());
+    let shown = units.show(&[&socket])?;
+    if shown.get(&socket).is_some_and(|unit| unit.activity == Activity::Active) {
+        units.stop(&socket)?;
+    }
+    Ok(())
+}
 
 /// What came of taking back.
 enum Taken {
     /// Nothing is left on the server; whether it deleted the present registration just now.
     All { deleted: bool },
-    /// Something is; a sentence about the runner.
-    NotYet(String),
+    /// The same, but something is left that cannot be taken back from here; a sentence about the runner.
+    Part { deleted: bool, said: String },
+    /// The server says that it runs a job.
+    Busy,
+    /// The server does not answer now; a sentence about the runner.
+    Later(String),
 }
 
 /// Has the server delete what the entry names.
@@ -97,43 +143,54 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
     let instance = &found.instance;
     // While it runs, GitHub sees it and cleans nothing up.
     let rests = matches!(found.situation.unit.activity, Activity::Inactive | Activity::Failed);
-    let unable = |entry: &Ledger, now: u64, why: &str| match unable(entry, now, why) {
-        Some(said) => Taken::NotYet(said),
+    let now = hands.now;
+    // What GitHub has cleaned up by itself is nobody's any more; otherwise `or` with a sentence.
+    let unless_reaped = |entry: &Ledger, why: &str, or: fn(String) -> Taken| match unable(entry, now, why) {
         None if rests => Taken::All { deleted: false },
-        None => Taken::NotYet(format!("is not configured any more, still runs, and could not be taken back: {why}")),
+        None => or(format!("is not configured any more, and its registration could not be taken back: {why}")),
+        Some(said) => or(said),
     };
-    let text = match manifest_text(&entry, instance) {
-        Ok(text) => text,
-        Err(why) => return Ok(unable(&entry, hands.now, &why)),
+    let never = |said| Taken::Part { deleted: false, said };
+    let (place, manifest, text) = match former_manifest(&entry, instance) {
+        Ok(all) => all,
+        Err(why) => return Ok(unless_reaped(&entry, &why, never)),
     };
-    let manifest = match Manifest::parse(text.as_bytes()) {
-        Ok(manifest) => manifest,
-        Err(error) => return Ok(unable(&entry, hands.now, &format!("its entry cannot be used: {error:#}"))),
-    };
-    let place = manifest.credential_place();
     match Credential::read(&manifest) {
         Ok(credential) if credential.is_of_api() => {}
-        Ok(_) => return Ok(unable(&entry, hands.now, "its token is a registration token, which cannot do that")),
-        Err(error) => return Ok(unable(&entry, hands.now, &format!("{error:#}"))),
+        Ok(_) => {
+            let why = "its token is a registration token, which cannot do that";
+            return Ok(unless_reaped(&entry, why, never));
+        }
+        Err(error) => return Ok(unless_reaped(&entry, &format!("{error:#}"), never)),
     }
-    let credential = place.key(&manifest.registration.url).unwrap_or_default();
+    let url = &manifest.registration.url;
+    let way = way(url, &place);
+    if let Some(why) = hands.silent.get(&way) {
+        return Ok(unless_reaped(&entry, why, Taken::Later));
+    }
+    let credential = place.key(url).unwrap_or_default();
     if let Some(until) = hands.limited(&credential) {
-        return Ok(unable(&entry, hands.now, &reason(&Outcome::RateLimited(until))));
+        return Ok(unless_reaped(&entry, &reason(&Outcome::RateLimited(until)), Taken::Later));
     }
     let door = open(fleet, places, instance, &place, &text)?;
     let broker = Broker { socket: door.socket(), instance };
-    let broker = Counted::new(broker, &credential, hands.memory, hands.now);
+    let broker = Counted::new(broker, &credential, hands.memory, now);
     let end = Instant::now() + PATIENCE;
     let mut book = Book::new(hands.ledgers, instance, Some(entry.clone()), entry);
-    let url = &manifest.registration.url;
     let mut deleted = false;
     if let Some(runner) = book.entry.runner.clone() {
         let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
-        match broker.ask(verb, end.saturating_duration_since(Instant::now())).outcome {
+        let outcome = broker.ask(verb, ONE).outcome;
+        match outcome {
             Outcome::Retired => deleted = true,
             Outcome::Gone => {}
-            Outcome::Busy => return Ok(Taken::NotYet(BUSY.into())),
-            outcome => return Ok(Taken::NotYet(owes(&runner, &reason(&outcome)))),
+            Outcome::Busy => return Ok(Taken::Busy),
+            Outcome::Unreachable(_) | Outcome::RateLimited(_) => {
+                // Others have not to wait for it, too.
+                hands.silent.insert(way, reason(&outcome));
+                return Ok(unless_reaped(&book.entry, &reason(&outcome), Taken::Later));
+            }
+            outcome => return Ok(unless_reaped(&book.entry, &reason(&outcome), never)),
         }
         book.entry.runner = None;
         book.entry.attempt = None;
@@ -142,17 +199,21 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
             warn!("{error:#}");
         }
     }
+    let part = |said| Taken::Part { deleted, said };
     if book.entry.attempt.is_some() {
         match resolve(&broker, &mut book, INTERVAL, end)? {
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
-            Resolved::Open(why) | Resolved::Unclear(why) => return Ok(unable(&book.entry, hands.now, &why)),
+            Resolved::Open(why) => return Ok(unless_reaped(&book.entry, &why, Taken::Later)),
+            Resolved::Unclear(why) => return Ok(unless_reaped(&book.entry, &why, never)),
         }
     }
-    pay(&broker, &mut book, url, end);
-    match book.entry.left_behind.first() {
-        None => Ok(Taken::All { deleted }),
-        Some(_) => Ok(unable(&book.entry, hands.now, "GitHub did not take it back yet")),
-    }
+    let silence = pay(&broker, &mut book, url, end).silence;
+    let why = silence.as_deref().unwrap_or("GitHub did not take it back yet");
+    Ok(match unable(&book.entry, now, why) {
+        None if book.entry.left_behind.is_empty() || rests => Taken::All { deleted },
+        None => part(format!("is not configured any more, and not all of it could be taken back: {why}")),
+        Some(said) => part(said),
+    })
 }
 
 /// What is said when the server cannot be asked; `None` once GitHub has cleaned up by itself.
@@ -188,11 +249,18 @@ fn owes(runner: &Runner, why: &str) -> String {
     )
 }
 
-/// A manifest for what a former runner still needs: asking the server about what its entry names.
-fn manifest_text(entry: &Ledger, instance: &InstanceName) -> Result<String, String> {
-    let Some(CredentialPlace { token_file, token_type, github_app, environment }) = entry.credential.clone() else {
+/// Where its credential is, and a manifest for what a former runner still needs: asking the server about what its entry names.
+fn former_manifest(entry: &Ledger, instance: &InstanceName) -> Result<(CredentialPlace, Manifest, String), String> {
+    let Some(place) = entry.credential.clone() else {
         return Err("its entry is of an older release, which did not note the credential".into());
     };
+    let text = manifest_text(entry, instance, &place)?;
+    let manifest = Manifest::parse(text.as_bytes()).map_err(|error| format!("its entry cannot be used: {error:#}"))?;
+    Ok((place, manifest, text))
+}
+
+fn manifest_text(entry: &Ledger, instance: &InstanceName, place: &CredentialPlace) -> Result<String, String> {
+    let CredentialPlace { token_file, token_type, github_app, environment } = place;
     let mut registration = entry.registration.clone();
     // Where the credential is now; the entry's own field says where it was when it registered.
     registration.insert("tokenFile".into(), json!(token_file));

@@ -4,14 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::counted::Counted;
+use super::lists::{Lists, Silent, lists};
 use super::memory::Memory;
 use super::situation::{Known, Server, Situation, Wanted};
-use crate::ask::{Ask as _, Broker};
 use crate::backend::{Unit, Units};
 use crate::credential::Credential;
 use crate::fleet::{Declared, Fleet};
@@ -19,17 +17,9 @@ use crate::ledger::{Ledger, LedgerDirectory};
 use crate::manifest::{CredentialPlace, Manifest};
 use crate::model::{InstanceName, RegistrationUrl, changes};
 use crate::pace::limited;
-use crate::protocol::{Outcome, Seen, Verb};
-use crate::retire::reason;
+use crate::protocol::Seen;
 use crate::start::read_manifest;
 use crate::unit;
-
-/// How long the list of one address may take, of however many pages.
-const LIST: Duration = Duration::from_secs(20);
-/// The same while the server is silent: a pass must not hang for an outage. Every so often it is given the whole time, or one
-/// that is only slow would be silent for ever.
-const SILENT_LIST: Duration = Duration::from_secs(3);
-const WHOLE_TIME_EACH: u32 = 5;
 
 /// One runner and everything known about it.
 pub struct Found {
@@ -95,6 +85,8 @@ pub struct Host {
     pub runners: Vec<Found>,
     /// The runners that the server lists, by address.
     pub lists: BTreeMap<String, Vec<Seen>>,
+    /// The ways on which nobody answered.
+    pub silent: Silent,
     /// The runners about which something could not be read, with what that was.
     pub unreadable: BTreeMap<String, String>,
 }
@@ -128,12 +120,12 @@ pub fn gather(
         }
     }
     learn_limits(&runners, memory, now);
-    let lists = lists(&runners, sockets, memory, now);
+    let Lists { by_address, silent } = lists(&runners, sockets, memory, now);
     for found in &mut runners {
-        found.situation.server = server(found, &lists);
+        found.situation.server = server(found, &by_address);
     }
-    let lists = lists.into_iter().filter_map(|(url, list)| Some((url, list.ok()?))).collect();
-    Ok(Host { runners, lists, unreadable })
+    let lists = by_address.into_iter().filter_map(|(url, list)| Some((url, list.ok()?))).collect();
+    Ok(Host { runners, lists, silent, unreadable })
 }
 
 /// Reads one runner, without asking the server.
@@ -218,55 +210,6 @@ fn learn_limits(runners: &[Found], memory: &mut Memory, now: u64) {
 fn key_of(entry: &Ledger) -> Option<String> {
     let url = RegistrationUrl::parse(entry.registration.get("url")?.as_str()?).ok()?;
     entry.credential.as_ref()?.key(&url)
-}
-
-/// One list for each address, asked for with the first credential that gets one.
-fn lists(
-    runners: &[Found],
-    sockets: &Path,
-    memory: &mut Memory,
-    now: u64,
-) -> BTreeMap<String, Result<Vec<Seen>, String>> {
-    // By address, each credential with the first runner that has it.
-    let mut askers: BTreeMap<&str, BTreeMap<String, &InstanceName>> = BTreeMap::new();
-    for found in runners {
-        let Some(configured) = found.configured.as_ref().filter(|configured| configured.can_ask()) else { continue };
-        let url = configured.manifest.registration.url.as_str();
-        askers.entry(url).or_default().entry(configured.credential_key()).or_insert(&found.instance);
-    }
-    let mut lists = BTreeMap::new();
-    let mut silent_hosts: BTreeMap<String, String> = BTreeMap::new();
-    for (url, credentials) in askers {
-        let host = RegistrationUrl::parse(url).map(|url| url.host()).unwrap_or_default();
-        if let Some(why) = silent_hosts.get(&host) {
-            // One silence is enough to wait for.
-            lists.insert(url.to_owned(), Err(why.clone()));
-            continue;
-        }
-        let mut result = Err("nobody asked".to_owned());
-        for (key, instance) in credentials {
-            let silent = memory.credentials.get(&key).map_or(0, |standing| standing.silent);
-            let patience = if silent.is_multiple_of(WHOLE_TIME_EACH) { LIST } else { SILENT_LIST };
-            let socket = sockets.join(instance.as_str());
-            let answer =
-                Counted::new(Broker { socket: &socket, instance }, &key, memory, now).ask(Verb::List, patience);
-            match answer.outcome {
-                Outcome::Listed(list) => {
-                    result = Ok(list);
-                    break;
-                }
-                outcome @ Outcome::Unreachable(_) => {
-                    // Nor would the server answer another credential.
-                    silent_hosts.insert(host.clone(), reason(&outcome));
-                    result = Err(reason(&outcome));
-                    break;
-                }
-                outcome => result = Err(reason(&outcome)),
-            }
-        }
-        lists.insert(url.to_owned(), result);
-    }
-    lists
 }
 
 fn server(found: &Found, lists: &BTreeMap<String, Result<Vec<Seen>, String>>) -> Server {

@@ -11,8 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
 use super::act::{Hands, restart_idle, retire_idle, settle_debts};
-use super::former::dissolve;
+use super::former::{Dissolved, dissolve};
 use super::gather::{Configured, Found, Places, one};
+use super::lists::Silent;
 use super::memory::{Memory, Recall};
 use super::open_ledger;
 use super::plan::{Decision, Why, plan};
@@ -50,20 +51,30 @@ pub fn operate(wish: Wish, instance: &str, fleet: &Fleet, units: &dyn Units, pla
     let mut memory = Memory::default();
     loop {
         let found = one(fleet, Some(&ledgers), units, instance.clone())?;
-        let mut hands = Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, now: now()? };
+        let silent = Silent::new();
+        let mut hands =
+            Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, silent, now: now()? };
         let Some(configured) = &found.configured else {
             if let Decision::Leave(why) = plan(&found.situation, &Recall::default(), hands.now).0 {
                 progress.show(&instance, &why);
                 thread::sleep(BETWEEN_LOOKS);
                 continue;
             }
-            progress.end();
             if wish == Wish::Restart {
                 bail!("Runner {} is not configured any more, so it cannot be restarted", instance.as_str());
             }
-            let said = dissolve(&mut hands, &found, fleet, places)?;
-            info!("Runner {} {said}", instance.as_str());
-            return still_there(&ledgers, &instance);
+            match dissolve(&mut hands, &found, fleet, places)? {
+                Dissolved::Waits(why) if wish == Wish::Drain => {
+                    progress.show(&instance, &why);
+                    thread::sleep(BETWEEN_LOOKS);
+                    continue;
+                }
+                done => {
+                    progress.end();
+                    info!("Runner {} {}", instance.as_str(), done.sentence());
+                    return still_there(&ledgers, &instance);
+                }
+            }
         };
         let why = match step(wish, &mut hands, &found, configured)? {
             Ok(said) => {
@@ -97,7 +108,11 @@ fn step(wish: Wish, hands: &mut Hands<'_>, found: &Found, configured: &Configure
         }
         _ => {}
     }
-    let runner = found.ledger.as_ref().and_then(|entry| entry.runner.as_ref()).filter(|_| configured.can_ask());
+    let recorded = found.ledger.as_ref().and_then(|entry| entry.runner.as_ref());
+    if let (Some(runner), Err(why)) = (recorded, &configured.credential) {
+        bail!("Nothing was done, because GitHub cannot be asked about id {} of {}: {why}", runner.id, runner.url);
+    }
+    let runner = recorded.filter(|_| configured.can_ask());
     let registers_anew = found.situation.wanted.is_some_and(|wanted| wanted.registers_anew);
     if wish == Wish::Restart {
         let restarted = match runner.filter(|_| registers_anew) {
@@ -106,7 +121,14 @@ fn step(wish: Wish, hands: &mut Hands<'_>, found: &Found, configured: &Configure
         };
         return Ok(restarted.map(|()| "was idle, and restarts".into()));
     }
-    let mut said = String::from("has no registration that could be taken back");
+    let mut said = match recorded {
+        None => "has no registration".into(),
+        Some(runner) => format!(
+            "keeps id {} on GitHub, because a registration token cannot take it back; see {}",
+            runner.id,
+            configured.manifest.registration.url.settings_page()
+        ),
+    };
     if let Some(runner) = runner {
         // Its end needs the lock that is held meanwhile, so it is stopped afterwards.
         if let Err(why) = retire_idle(hands, found, configured, runner, |_| Ok(()))? {

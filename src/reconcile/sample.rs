@@ -35,7 +35,7 @@ pub(crate) fn host(names: &[&str]) -> (Fleet, Host, Memory) {
     memory.last_pass = Some(NOW - 30);
     let standing = Standing { expires: Some(NOW + TERM), ..Standing::default() };
     memory.credentials.insert("/run/secrets/t".into(), standing);
-    (fleet, Host { runners, lists: BTreeMap::new(), unreadable: BTreeMap::new() }, memory)
+    (fleet, Host { runners, lists: BTreeMap::new(), silent: BTreeMap::new(), unreadable: BTreeMap::new() }, memory)
 }
 
 fn found(declared: &Declared, id: u64) -> Found {

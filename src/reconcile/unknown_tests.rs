@@ -111,7 +111,8 @@ fn watch(host: &Host, delete: bool, times: &[u64]) -> Memory {
     for now in times {
         let units = &crate::backend::Systemd::default();
         let sockets = directory.path();
-        let mut hands = Hands { ledgers: &ledgers, units, sockets, memory: &mut memory, now: *now };
+        let silent = BTreeMap::new();
+        let mut hands = Hands { ledgers: &ledgers, units, sockets, memory: &mut memory, silent, now: *now };
         look_after(&mut hands, host, &find(host, "here"), delete);
         memory.last_pass = Some(*now);
     }
