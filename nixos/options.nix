@@ -76,9 +76,10 @@ in
       type = types.bool;
       default = false;
       description = ''
-        Whether a pass deletes runners on GitHub that are offline, have the name of one of this host's runners and are not
-        in its ledger. **If another host has runners of the same names, it loses the ones that are offline.** When this is
-        off, a pass only says that they are there.
+        Whether a pass deletes runners on GitHub that have been offline for ten minutes, are not in the ledger of this host, and
+        are called like one of its entries, alone or with a dash and anything behind it: `builder`, `builder-7`, but also
+        `builder-gpu`. **If another host has runners of such names, it loses the ones that are offline.** When this is off, a
+        pass only says that they are there.
       '';
     };
   };

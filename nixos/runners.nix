@@ -104,7 +104,10 @@ in
     lib.concatLists (
       lib.mapAttrsToList (entry: runner: assertionsOf entry runner instancesOf.${entry}) entries
     )
-    ++ import ./collisions.nix { inherit lib; } instancesOf;
+    ++ import ./collisions.nix {
+      inherit lib;
+      inherit (config.networking) hostName;
+    } instancesOf;
 
   systemd.services =
     lib.mapAttrs' (

@@ -1,31 +1,14 @@
 # What can be wrong with a runner's own work directory, the first fault to name
 # first. Every start empties this directory, so a wrong one destroys data: when in
-# doubt, refuse. Knows systemd's directory specifiers, because the unit accepts
-# them.
+# doubt, refuse.
 {
   lib,
   ledger,
 }:
 
 let
-  # As the system manager expands them; see systemd.unit(5).
-  specifiers = {
-    "%C" = "/var/cache";
-    "%E" = "/etc";
-    "%L" = "/var/log";
-    "%S" = "/var/lib";
-    "%T" = "/tmp";
-    "%V" = "/var/tmp";
-    "%h" = "/root";
-    "%t" = "/run";
-  };
-  expand = builtins.replaceStrings (builtins.attrNames specifiers) (builtins.attrValues specifiers);
+  inherit (import ./path-components.nix { inherit lib; }) components expand;
 
-  components =
-    path:
-    builtins.filter (component: component != "" && component != ".") (
-      lib.splitString "/" (expand path)
-    );
   # Component by component: /var/library does not lie in /var/lib.
   liesIn = directory: path: lib.take (builtins.length directory) path == directory;
 

@@ -31,6 +31,10 @@ pub use text::{Screen, text};
 /// A table that is folded to less than this is harder to read than one whose lines the terminal breaks.
 const NARROWEST: u16 = 40;
 
+/// What makes passes.
+const TIMER: &str = "github-runner-reconcile.timer";
+const SERVICE: &str = "github-runner-reconcile.service";
+
 /// After this time the journal is asked for no more names of jobs.
 const JOBS: Duration = Duration::from_secs(5);
 
@@ -72,6 +76,10 @@ pub fn look(fleet: &Fleet, units: &dyn Units, places: &Places, now: u64) -> Resu
     let mut memory: Memory = read_memory(places)?;
     let host = gather(fleet, ledgers.as_ref(), units, &places.sockets, &mut memory, now)?;
     let mut report = judge(fleet, &host, &memory, now);
+    let shown = units.show(&[TIMER, SERVICE])?;
+    let unit = |name: &str| shown.get(name).cloned().unwrap_or_default();
+    report.faults = judge::passes(&unit(TIMER), &unit(SERVICE));
+    report.well &= report.faults.is_empty();
     let end = Instant::now() + JOBS;
     for row in report.runners.iter_mut().filter(|row| row.registration.state == RegistrationState::Busy) {
         let Some(unit) = row.unit.as_ref().filter(|_| Instant::now() < end) else { continue };

@@ -25,10 +25,16 @@ const NOW: u64 = 1_790_000_000;
 const URL: &str = "https://github.com/octo-org";
 
 /// Every unit runs, and the first one a job.
-struct Running;
+struct Running {
+    /// What the timer of passes does.
+    timer: Activity,
+}
 
 impl Units for Running {
     fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>> {
+        let activity = |name: &str| {
+            if name == "github-runner-reconcile.timer" { self.timer } else { Activity::Active }
+        };
         let unit = Unit {
             activity: Activity::Active,
             since: Some(NOW - 10_000),
@@ -36,7 +42,8 @@ impl Units for Running {
             has_job: false,
             is_defined: true,
         };
-        Ok(units.iter().map(|name| ((*name).to_owned(), unit.clone())).collect())
+        let unit = |name: &str| Unit { activity: activity(name), ..unit.clone() };
+        Ok(units.iter().map(|name| ((*name).to_owned(), unit(name))).collect())
     }
 
     fn printed(&self, unit: &str) -> Result<Vec<String>> {
@@ -86,7 +93,7 @@ impl Host {
     }
 
     fn look(&self) -> Report {
-        look(&self.fleet, &Running, &self.places, NOW).unwrap()
+        look(&self.fleet, &Running { timer: Activity::Active }, &self.places, NOW).unwrap()
     }
 }
 
@@ -149,6 +156,14 @@ fn a_host_on_which_all_is_well_is_told_so_and_left_as_it_was() {
 }
 
 #[test]
+fn nothing_is_well_while_nobody_makes_passes() {
+    let host = Host::new(1, |_| true);
+    let report = look(&host.fleet, &Running { timer: Activity::Inactive }, &host.places, NOW).unwrap();
+    assert!(!report.well && report.runners[0].faults.is_empty());
+    assert!(report.faults[0].starts_with("No passes are made"), "{:?}", report.faults);
+}
+
+#[test]
 fn one_runner_that_cannot_be_read_hides_no_other() {
     let host = Host::new(3, |id| id != 3);
     fs::write(host.places.ledger.join("builder-2.json"), "{").unwrap();
@@ -165,8 +180,15 @@ fn one_runner_that_cannot_be_read_hides_no_other() {
 fn a_host_that_cannot_be_read_is_an_error() {
     let host = Host::new(1, |_| true);
     fs::set_permissions(&host.places.ledger, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let error = look(&host.fleet, &Running, &host.places, NOW).unwrap_err();
+    let error = look(&host.fleet, &Running { timer: Activity::Active }, &host.places, NOW).unwrap_err();
     assert!(format!("{error:#}").contains("set its mode to 0700"), "{error:#}");
+}
+
+#[test]
+fn a_fleet_file_that_is_missing_is_no_report() {
+    let program = env!("CARGO_BIN_EXE_github-runnerctl");
+    let output = std::process::Command::new(program).args(["status", "--fleet", "/nonexistent"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
 }
 
 #[test]
@@ -188,12 +210,12 @@ fn a_thousand_runners_cost_one_question() {
 #[test]
 fn a_pass_writes_its_figures_where_the_collector_looks() {
     let host = Host::new(2, |_| true);
-    reconcile::run(&host.fleet, &Running, &host.places).unwrap();
+    reconcile::run(&host.fleet, &Running { timer: Activity::Active }, &host.places).unwrap();
     let file = host.directory.path().join("textfiles/github-runners.prom");
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("github_runner_online{runner=\"builder-2\"} 1\n"), "{text}");
     assert_eq!(fs::metadata(&file).unwrap().permissions(), std::os::unix::fs::PermissionsExt::from_mode(0o100_644));
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
     fs::remove_dir_all(file.parent().unwrap()).unwrap();
-    reconcile::run(&host.fleet, &Running, &host.places).unwrap();
+    reconcile::run(&host.fleet, &Running { timer: Activity::Active }, &host.places).unwrap();
 }

@@ -17,13 +17,13 @@ struct Case {
     memory: Memory,
 }
 
-fn case(answers: Vec<Option<Answer>>) -> Case {
+fn case<A: Into<Option<Answer>>>(answers: Vec<A>) -> Case {
     let names: Vec<String> = (0..answers.len()).map(|at| format!("runner{at}")).collect();
     let (_, host, _) = sample::host(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let sockets = tempfile::tempdir().unwrap();
     let (tell, asked) = channel();
     for (at, answer) in answers.into_iter().enumerate() {
-        let Some(answer) = answer else { continue };
+        let Some(answer) = answer.into() else { continue };
         let listener = UnixListener::bind(sockets.path().join(&names[at])).unwrap();
         let tell = tell.clone();
         std::thread::spawn(move || {
@@ -53,12 +53,12 @@ fn answer(outcome: Outcome) -> Answer {
     Answer { requests: 1, ..Answer::unasked(outcome) }
 }
 
-fn list() -> Option<Answer> {
-    Some(answer(Outcome::Listed(vec![])))
+fn list() -> Answer {
+    answer(Outcome::Listed(vec![]))
 }
 
-fn silence() -> Option<Answer> {
-    Some(answer(Outcome::Unreachable("no route".into())))
+fn silence() -> Answer {
+    answer(Outcome::Unreachable("no route".into()))
 }
 
 #[test]
@@ -68,10 +68,10 @@ fn the_first_answer_is_enough() {
 
 #[test]
 fn a_broker_that_is_broken_silences_nobody_but_a_few_are_enough() {
-    assert_eq!(case(vec![None, None, list()]).run(), (true, vec![2]));
-    let never_asked = Some(Answer::unasked(Outcome::Unreachable("no key".into())));
+    assert_eq!(case(vec![None, None, Some(list())]).run(), (true, vec![2]));
+    let never_asked = Answer::unasked(Outcome::Unreachable("no key".into()));
     assert_eq!(case(vec![never_asked, list()]).run(), (true, vec![0, 1]));
-    assert_eq!(case(vec![None, None, None, list()]).run(), (false, vec![]));
+    assert_eq!(case(vec![None, None, None, Some(list())]).run(), (false, vec![]));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn another_credential_is_asked_after_one_that_is_refused_or_limited() {
     let other = |case: &mut Case| {
         case.place(1).registration.token_file = Some("/run/secrets/other".to_owned().try_into().unwrap());
     };
-    let refused = || Some(answer(Outcome::Refused("no".into())));
+    let refused = || answer(Outcome::Refused("no".into()));
     assert_eq!(case(vec![refused(), list()]).run(), (false, vec![0]));
     let mut case_of_two = case(vec![refused(), list()]);
     other(&mut case_of_two);

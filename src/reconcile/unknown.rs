@@ -13,10 +13,10 @@ use tracing::warn;
 use super::act::Hands;
 use super::counted::Counted;
 use super::gather::{Configured, Found, Host};
-use crate::ask::Broker;
+use crate::ask::{Ask as _, Broker};
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
-use crate::protocol::Seen;
+use crate::protocol::{Outcome, Seen, Verb, Whom};
 use crate::retire::pay;
 
 /// How long one is watched before it is deleted, in seconds: a listener that comes back does so in that time.
@@ -120,6 +120,14 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
     }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(false) };
     let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(false) };
+    let socket = hands.sockets.join(found.instance.as_str());
+    let broker = Broker { socket: &socket, instance: &found.instance };
+    let broker = Counted::new(broker, &credential, hands.memory, hands.now);
+    // The list is some minutes old by now, and its listener may be back.
+    let whom = Whom::Id { id: unknown.seen.id, url: unknown.url.clone() };
+    if broker.ask(Verb::Observe(whom), PATIENCE).outcome != Outcome::Seen(Some(unknown.seen.clone())) {
+        return Ok(false);
+    }
     let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     let runner = Runner {
         id: unknown.seen.id,
@@ -129,9 +137,6 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
     };
     book.entry.leave_behind(runner.clone(), configured.manifest.registration.ephemeral, hands.now);
     book.save()?;
-    let socket = hands.sockets.join(found.instance.as_str());
-    let broker = Broker { socket: &socket, instance: &found.instance };
-    let broker = Counted::new(broker, &credential, hands.memory, hands.now);
     let paid = pay(&broker, &mut book, &configured.manifest.registration.url, Instant::now() + PATIENCE);
     if book.entry.left_behind.iter().any(|left| left.is(&runner)) {
         book.entry.left_behind.retain(|left| !left.is(&runner));

@@ -31,7 +31,20 @@ pub fn judge(fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Report {
         host.runners.iter().map(|found| row(found, host, memory, now)).chain(unreadable).collect();
     runners.sort_by_cached_key(|row| (!row.declared, in_order(&row.instance), row.instance.clone()));
     let well = runners.iter().all(|row| row.faults.is_empty());
-    Report { version: VERSION, at: now, well, last_pass: memory.last_pass, runners }
+    Report { version: VERSION, at: now, well, last_pass: memory.last_pass, faults: vec![], runners }
+}
+
+/// What is wrong with the passes, by their timer and their service.
+#[must_use]
+pub fn passes(timer: &Unit, service: &Unit) -> Vec<String> {
+    let mut faults = Vec::new();
+    if timer.activity != Activity::Active {
+        faults.push("No passes are made, because their timer does not run: start github-runner-reconcile.timer".into());
+    }
+    if service.activity == Activity::Failed {
+        faults.push("The last pass failed, see `journalctl --unit github-runner-reconcile.service`".into());
+    }
+    faults
 }
 
 /// A key by which `builder-2` comes before `builder-10`: pieces of text and the numbers after them.

@@ -192,3 +192,14 @@ fn the_schema_of_version_1_is_pinned() {
     // To renew it: a change of what is there makes a new version.
     assert_eq!(text, include_str!("../../tests/fixtures/status-v1.json"), "{text}");
 }
+
+#[test]
+fn passes_that_are_not_made_are_a_fault() {
+    let unit = |activity| Unit { activity, ..Unit::default() };
+    let faults = |timer, service| passes(&unit(timer), &unit(service)).len();
+    for service in [Activity::Active, Activity::Starting, Activity::Inactive] {
+        assert_eq!(faults(Activity::Active, service), 0);
+    }
+    assert_eq!(faults(Activity::Active, Activity::Failed), 1);
+    assert_eq!(faults(Activity::Inactive, Activity::Failed), 2);
+}

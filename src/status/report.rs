@@ -20,10 +20,12 @@ pub struct Report {
     pub version: u64,
     /// When the host was looked at.
     pub at: u64,
-    /// Whether no runner has a fault; the exit code is 0 then, and 1 if not.
+    /// Whether nothing has a fault; the exit code is 0 then, and 1 if not.
     pub well: bool,
     /// When the last reconcile pass began.
     pub last_pass: Option<u64>,
+    /// What is wrong with the passes over all runners, each as a sentence without its end.
+    pub faults: Vec<String>,
     /// The declared runners, then the former ones that left a ledger entry, each by name.
     pub runners: Vec<Row>,
 }

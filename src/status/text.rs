@@ -47,8 +47,12 @@ pub fn text(report: &Report, screen: Screen) -> String {
         text.push_str(&table(report, screen));
     }
     let mut faults = report.runners.iter().flat_map(|row| row.faults.iter().map(move |fault| (row, fault))).peekable();
-    if faults.peek().is_some() {
+    if faults.peek().is_some() || !report.faults.is_empty() {
         text.push('\n');
+    }
+    for fault in &report.faults {
+        // Writing to a string cannot fail.
+        _ = writeln!(text, "{fault}");
     }
     for (row, fault) in faults {
         // Writing to a string cannot fail.

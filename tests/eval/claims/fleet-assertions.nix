@@ -70,6 +70,89 @@ in
       }).failures
       "`services.github-runners.one-x`";
 
+  "entries with one work directory are refused, with one message for all their runners" =
+    let
+      many = runner // {
+        count = 3;
+        workDir = "/srv/gh-work";
+      };
+    in
+    fires
+      (host {
+        runners.one = many;
+        runners.two = many;
+      }).failures
+      "and `services.github-runners.two` have work directories of which one lies in the other";
+
+  "a work directory in that of another entry is refused, however it is written" =
+    fires
+      (host {
+        runners.one = runner // {
+          workDir = "%V/work//";
+        };
+        runners.two = runner // {
+          workDir = "/var/tmp/./work/two";
+        };
+      }).failures
+      "`services.github-runners.one` and `services.github-runners.two` have work directories";
+
+  "work directories beside each other are accepted" = {
+    expected = [ ];
+    actual =
+      (host {
+        runners.one = runner // {
+          workDir = "/srv/work";
+        };
+        runners.two = runner // {
+          count = 2;
+          workDir = "/srv/work-two";
+        };
+        runners.three = runner // {
+          workDir = "/srv/work-two/three";
+        };
+      }).failures;
+  };
+
+  "two runners of one name at one address are refused" =
+    fires
+      (host {
+        runners.one = runner // {
+          name = "Builder";
+        };
+        runners.two = runner // {
+          name = "builder";
+        };
+      }).failures
+      "both have a runner with the name `Builder` at https://github.com/owner/repository";
+
+  "two runners that go by the name of the host are refused at one address only" = {
+    expected = [
+      1
+      0
+    ];
+    actual =
+      let
+        nameless =
+          url:
+          runner
+          // {
+            inherit url;
+            name = null;
+          };
+        failures =
+          one: two:
+          builtins.length
+            (host {
+              runners.one = nameless one;
+              runners.two = nameless two;
+            }).failures;
+      in
+      [
+        (failures "https://github.com/octo-org" "https://github.com/octo-org/")
+        (failures "https://github.com/octo-org" "https://github.com/octo-org/example")
+      ];
+  };
+
   "an address with a path does not go together with accounts" = fires (failures (
     orgs { }
   )) "is the page of the server";

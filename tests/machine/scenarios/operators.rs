@@ -11,7 +11,7 @@ use crate::Machine;
 use crate::tools::{run, wait_for};
 
 /// The exit code and the output of the operators' program.
-fn operate(arguments: &[&str]) -> Result<(Option<i32>, String)> {
+pub(super) fn operate(arguments: &[&str]) -> Result<(Option<i32>, String)> {
     let program = run("systemctl", &["show", "--value", "--property=ExecStart", PASS])?;
     let program = program.split("path=").nth(1).and_then(|rest| rest.split(' ').next()).context("a program")?;
     let output = std::process::Command::new(program).args(arguments).output()?;

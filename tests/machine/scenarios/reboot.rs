@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::fleet::{RELEASE, active, cursor, each, is_of, pass, pool, said, switch_in};
+use super::fleet::{RELEASE, active, cursor, each, is_of, pass, pool, said, switch_in, with_fleet};
+use super::operators::operate;
 use crate::Machine;
 use crate::runner::Runner;
 use crate::tools::{run, wait_for};
@@ -97,6 +98,19 @@ fn after(machine: &Machine) -> Result<()> {
     ensure!(machine.github.registrations()? == registrations && active(&persistent[0])?);
     let memory: Value = serde_json::from_slice(&fs::read(super::fleet::MEMORY)?)?;
     ensure!(memory["runners"]["pool-1"]["pendingSince"].is_null(), "{memory}");
+    let names = ["fleet-1", "fleet-2", "pool-1", "pool-2"].map(Value::from);
+    with_fleet(
+        |fleet| {
+            if let Some(all) = fleet["instances"].as_array_mut() {
+                all.retain(|one| names.contains(&one["instance"]));
+            }
+        },
+        || {
+            let (code, text) = operate(&["status", "--json"])?;
+            ensure!(code == Some(0) && text.contains("\"well\": true"), "{text}");
+            Ok(())
+        },
+    )?;
     each(&ephemeral, "stop")?;
     each(&persistent, "stop")
 }
