@@ -281,3 +281,7 @@ fn is_moving() -> String {
 pub fn is_clear(entry: &Ledger) -> bool {
     entry.runner.is_none() && entry.left_behind.is_empty() && entry.attempt.is_none()
 }
+
+#[cfg(test)]
+#[path = "act_tests.rs"]
+mod tests;

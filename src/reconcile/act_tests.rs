@@ -1,0 +1,203 @@
+//! What a pass does to a unit, to the server and to the ledger, whatever was decided some seconds ago.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+
+use super::*;
+use crate::backend::Unit;
+use crate::protocol::{Answer, Request, Seen};
+use crate::reconcile::sample::{self, NOW};
+use crate::sys::Place;
+
+const UNIT: &str = "github-runner-one.service";
+
+struct Fake {
+    unit: Unit,
+    done: RefCell<Vec<String>>,
+}
+
+impl Units for Fake {
+    fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>> {
+        Ok(units.iter().map(|name| ((*name).to_owned(), self.unit.clone())).collect())
+    }
+
+    fn restart(&self, unit: &str) -> Result<()> {
+        self.done.borrow_mut().push(format!("restart {unit}"));
+        Ok(())
+    }
+
+    fn stop(&self, unit: &str) -> Result<()> {
+        panic!("{unit} was stopped")
+    }
+}
+
+/// A runner that a pass found idle, and what turned out since.
+struct Case {
+    found: Found,
+    unit: Unit,
+    answer: Outcome,
+    /// The entry as it is by now.
+    entry: Ledger,
+    is_locked: bool,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq)]
+struct End {
+    restarted: bool,
+    is_recorded: bool,
+    asked: Vec<Verb>,
+    counted: u64,
+}
+
+fn case(answer: Outcome) -> Case {
+    let (_, mut host, _) = sample::host(&["one"]);
+    let found = host.runners.remove(0);
+    let (unit, entry) = (found.situation.unit.clone(), found.ledger.clone().unwrap());
+    Case { found, unit, answer, entry, is_locked: false }
+}
+
+impl Case {
+    fn run(self, decision: &Decision) -> End {
+        let temporary = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(temporary.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let open = || {
+            let dir = Place::walk(&temporary.path().canonicalize().unwrap()).unwrap().open().unwrap().unwrap();
+            LedgerDirectory::new(dir).unwrap()
+        };
+        let (ledgers, other) = (open(), open());
+        let instance = self.found.instance.clone();
+        ledgers.stage(&self.entry, &instance).unwrap().commit().unwrap();
+        let _held = self.is_locked.then(|| other.lock(&instance, Duration::ZERO).unwrap().unwrap());
+        let sockets = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(sockets.path().join("one")).unwrap();
+        let (tell, asked) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                tell.send(serde_json::from_str::<Request>(&line).unwrap().verb).unwrap();
+                let answer = serde_json::to_string(&Answer::unasked(self.answer.clone())).unwrap() + "\n";
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let units = Fake { unit: self.unit, done: RefCell::default() };
+        let mut memory = Memory::default();
+        let silent = BTreeMap::new();
+        let mut hands =
+            Hands { ledgers: &ledgers, units: &units, sockets: sockets.path(), memory: &mut memory, silent, now: NOW };
+        act(&mut hands, &self.found, decision).unwrap();
+        let restarted = *units.done.borrow() == [format!("restart {UNIT}")];
+        assert!(restarted || units.done.borrow().is_empty());
+        let is_recorded = other.load(&instance).unwrap().unwrap().runner.is_some();
+        End { restarted, is_recorded, asked: asked.try_iter().collect(), counted: memory.restarts.values().sum() }
+    }
+}
+
+fn left_alone(asked: &[Verb]) -> End {
+    End { restarted: false, is_recorded: true, asked: asked.to_vec(), counted: 0 }
+}
+
+fn restarted(is_recorded: bool, asked: &[Verb]) -> End {
+    End { restarted: true, is_recorded, asked: asked.to_vec(), counted: 1 }
+}
+
+const URL: &str = "https://github.com/o/r";
+
+fn retire() -> Verb {
+    Verb::Retire { id: 21, url: URL.into() }
+}
+
+fn look() -> Verb {
+    Verb::Observe(Whom::Id { id: 21, url: URL.into() })
+}
+
+fn seen(busy: bool) -> Outcome {
+    Outcome::Seen(Some(Seen { id: 21, name: "one".into(), online: true, busy }))
+}
+
+/// Answers after which nobody knows whether the runner is idle.
+fn silences() -> [Outcome; 4] {
+    [
+        Outcome::Unreachable("no route".into()),
+        Outcome::RateLimited(NOW + 60),
+        Outcome::Refused("no".into()),
+        Outcome::NotOurs("another name".into()),
+    ]
+}
+
+#[test]
+fn a_runner_that_registers_anew_restarts_only_if_the_server_deleted_it() {
+    let runner = case(Outcome::Busy).entry.runner.unwrap();
+    let decision = Decision::RetireThenRestart(runner);
+    assert_eq!(case(Outcome::Busy).run(&decision), left_alone(&[retire()]));
+    for answer in silences() {
+        assert_eq!(case(answer).run(&decision), left_alone(&[retire()]));
+    }
+    assert_eq!(case(Outcome::Retired).run(&decision), restarted(false, &[retire()]));
+    assert_eq!(case(Outcome::Gone).run(&decision), restarted(false, &[retire()]));
+    let mut ending = case(Outcome::Gone);
+    ending.unit.has_job = true;
+    assert_eq!(ending.run(&decision), left_alone(&[retire()]), "its job just ends");
+    let mut pretending = case(Outcome::Retired);
+    pretending.unit.has_job = true;
+    assert_eq!(pretending.run(&decision), restarted(false, &[retire()]), "the server knows better than a name");
+}
+
+#[test]
+fn a_runner_that_keeps_its_registration_restarts_only_if_nobody_knows_of_a_job() {
+    let decision = Decision::Restart(Cause::Changed);
+    assert_eq!(case(seen(true)).run(&decision), left_alone(&[look()]));
+    for answer in silences() {
+        assert_eq!(case(answer).run(&decision), left_alone(&[look()]));
+    }
+    let mut working = case(seen(false));
+    working.unit.has_job = true;
+    assert_eq!(working.run(&decision), left_alone(&[look()]));
+    assert_eq!(case(seen(false)).run(&decision), restarted(true, &[look()]));
+    let mut unasked = case(Outcome::Gone);
+    let token = crate::model::Token::parse(b"BFAKETOKENFAKETOKEN").unwrap();
+    let kind = crate::model::TokenKind::Registration;
+    unasked.found.configured.as_mut().unwrap().credential = Ok(crate::credential::Credential::Token(token, kind));
+    assert_eq!(unasked.run(&decision), restarted(true, &[]), "nobody can be asked, and there is no worker");
+}
+
+#[test]
+fn what_the_server_does_not_see_is_not_asked_for_but_a_worker_counts() {
+    for cause in [Cause::Missing, Cause::Offline] {
+        assert_eq!(case(Outcome::Gone).run(&Decision::Restart(cause)), restarted(true, &[]));
+        let mut working = case(Outcome::Gone);
+        working.unit.has_job = true;
+        assert_eq!(working.run(&Decision::Restart(cause)), left_alone(&[]));
+    }
+}
+
+#[test]
+fn only_the_run_that_was_decided_about_is_touched() {
+    let runner = case(Outcome::Busy).entry.runner.unwrap();
+    for decision in
+        [Decision::RetireThenRestart(runner), Decision::Restart(Cause::Changed), Decision::Restart(Cause::Missing)]
+    {
+        let mut locked = case(Outcome::Retired);
+        locked.is_locked = true;
+        assert_eq!(locked.run(&decision), left_alone(&[]), "a start is under way");
+        let mut anew = case(Outcome::Retired);
+        anew.entry.runner.as_mut().unwrap().id = 22;
+        assert_eq!(anew.run(&decision), left_alone(&[]), "it registered anew");
+        let mut again = case(Outcome::Retired);
+        again.entry.started = Some("another unit".into());
+        assert_eq!(again.run(&decision), left_alone(&[]), "it started anew");
+        for activity in [Activity::Starting, Activity::Stopping] {
+            let mut moving = case(seen(false));
+            moving.unit.activity = activity;
+            assert!(!moving.run(&decision).restarted, "{decision:?} {activity:?}");
+        }
+    }
+    assert_eq!(case(Outcome::Busy).run(&Decision::CutShort), restarted(true, &[]));
+    let mut again = case(Outcome::Busy);
+    again.entry.started = Some("another unit".into());
+    assert_eq!(again.run(&Decision::CutShort), left_alone(&[]));
+}
