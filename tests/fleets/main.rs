@@ -1,5 +1,5 @@
 //! Whatever happens to a fleet, in any order: no pass ends a job before its deadline, no runner is registered twice, what is
-//! in order is left alone, and when faults stop everything comes in order.
+//! in order is left alone, the same pass again restarts nothing, and when faults stop everything comes in order.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
 
@@ -83,6 +83,15 @@ fn happen(world: &mut World, event: Event) {
         Event::Limited(seconds) => world.api = Api::Limited(world.now + seconds),
         Event::ListLags => world.list_lags = true,
         Event::Time(seconds) => world.now += seconds,
+        Event::Pass(Late::Nothing) => {
+            let now = world.now;
+            world.pass(Late::Nothing, None);
+            let after = world.runs();
+            world.now = now;
+            // It may pay what the first one left.
+            world.pass(Late::Nothing, None);
+            assert_eq!(after, world.runs(), "the same pass again restarts or registers something");
+        }
         Event::Pass(late) => drop(world.pass(late, None)),
         Event::KilledPass(late, killed) => drop(world.pass(late, Some(killed))),
     }

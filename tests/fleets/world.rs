@@ -64,6 +64,12 @@ impl World {
         world
     }
 
+    /// What runs, and how often anything was registered.
+    pub fn runs(&self) -> String {
+        let runs: Vec<_> = self.runners.iter().map(|one| (one.runs, one.has_entry)).collect();
+        format!("{:?}", (self.last_id, runs))
+    }
+
     /// Everything that a pass must leave alone when all is in order.
     pub fn state(&self) -> String {
         let runs: Vec<_> = self.runners.iter().map(|one| (one.runs, &one.owes, one.has_entry)).collect();
