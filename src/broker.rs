@@ -76,6 +76,7 @@ pub fn run(manifest: &Path) -> Result<()> {
         credential_expires: client.credential_expires(),
         requests: client.requests(),
         rate_limit_remaining: client.rate_limit_remaining(),
+        clock_ahead: client.clock_ahead(),
         outcome,
     };
     tell(&asked, &answer).inspect_err(|_| issue::unheard(&session, &answer.outcome))

@@ -41,13 +41,16 @@ pub struct Options<'a> {
     pub places: &'a Places,
     /// Where Nix is, if it is on this host.
     pub nix: &'a Path,
+    /// How it is configured.
+    pub nix_conf: &'a Path,
 }
 
 /// Runs the command: exit code 0 without faults, 1 with some, 2 if it was called in the wrong way.
 #[must_use]
 pub fn main(instance: Option<&str>, start_check: bool, fleet: &Path) -> ExitCode {
     let places = Places::default();
-    let options = Options { fleet, instance, start_check, places: &places, nix: Path::new("/nix") };
+    let (nix, nix_conf) = (Path::new("/nix"), Path::new("/etc/nix/nix.conf"));
+    let options = Options { fleet, instance, start_check, places: &places, nix, nix_conf };
     let report = if Uid::effective().is_root() {
         run(&options, &Systemd::default())
     } else {

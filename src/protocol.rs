@@ -103,6 +103,9 @@ pub struct Answer {
     /// How many more the server takes from this credential before its limit, if it said so.
     #[serde(default)]
     pub rate_limit_remaining: Option<u64>,
+    /// By how many seconds the server's clock is ahead of this host's, if it said so.
+    #[serde(default)]
+    pub clock_ahead: Option<i64>,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -111,7 +114,14 @@ impl Answer {
     /// One for which the server was not asked.
     #[must_use]
     pub fn unasked(outcome: Outcome) -> Self {
-        Self { version: VERSION, credential_expires: None, requests: 0, rate_limit_remaining: None, outcome }
+        Self {
+            version: VERSION,
+            credential_expires: None,
+            requests: 0,
+            rate_limit_remaining: None,
+            clock_ahead: None,
+            outcome,
+        }
     }
 }
 
@@ -234,9 +244,10 @@ mod tests {
             credential_expires: Some(1_800_000_000),
             requests: 2,
             rate_limit_remaining: Some(4_998),
+            clock_ahead: Some(-2),
             outcome: Outcome::Jit { id: 21, name: "runner1".into(), files },
         };
-        insta::assert_snapshot!(line(&answer), @r#"{"version":1,"credentialExpires":1800000000,"requests":2,"rateLimitRemaining":4998,"outcome":{"jit":{"id":21,"name":"runner1","files":{".runner":"{}"}}}}"#);
+        insta::assert_snapshot!(line(&answer), @r#"{"version":1,"credentialExpires":1800000000,"requests":2,"rateLimitRemaining":4998,"clockAhead":-2,"outcome":{"jit":{"id":21,"name":"runner1","files":{".runner":"{}"}}}}"#);
         assert_eq!(serde_json::from_str::<Answer>(&line(&answer)).unwrap(), answer);
         assert_eq!(format!("{:?}", Secret::new("ghs_fake".into())), "Secret(redacted)");
     }

@@ -122,7 +122,7 @@ mod tests {
         };
         assert_eq!(
             written(Outcome::Refused("x".repeat(5_000_000))),
-            "{\"version\":1,\"credentialExpires\":7,\"requests\":3,\"rateLimitRemaining\":null,\"outcome\":{\"refused\":\"GitHub's answer is too large to be passed on.\"}}\n"
+            "{\"version\":1,\"credentialExpires\":7,\"requests\":3,\"rateLimitRemaining\":null,\"clockAhead\":null,\"outcome\":{\"refused\":\"GitHub's answer is too large to be passed on.\"}}\n"
         );
         let runner = |id| Seen { id, name: "x".repeat(256), online: false, busy: false };
         let list = written(Outcome::Listed((0..20_000).map(runner).collect()));

@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(25);
 const AT_ONCE: usize = 8;
 /// How long before its end a credential is complained about, in seconds.
 const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
+/// By how much the clocks may differ, in seconds: an answer takes its time, and GitHub allows for a minute.
+const CLOCK_OFF: u64 = 30;
 const TOPIC: &str = "GitHub";
 
 /// Asks several brokers, in the order in which they are given.
@@ -87,6 +89,14 @@ pub fn verdict(answer: &Answer, now: u64, ways: impl FnOnce() -> String) -> Vec<
         ),
         outcome => Finding { remedy: None, ..Finding::fault(TOPIC, reason(outcome), "") },
     }];
+    if let Some(ahead) = answer.clock_ahead.filter(|ahead| ahead.unsigned_abs() > CLOCK_OFF) {
+        let word = if ahead > 0 { "behind" } else { "ahead of" };
+        findings.push(Finding::warning(
+            "clock",
+            format!("is {} s {word} GitHub's, which refuses what an App signs with it", ahead.unsigned_abs()),
+            "let it be kept by `services.timesyncd.enable`, and see `timedatectl timesync-status`",
+        ));
+    }
     if let Some(end) = answer.credential_expires.filter(|end| end.saturating_sub(EXPIRES_SOON) <= now) {
         let said = format!("the access token {} on {}", if end <= now { "expired" } else { "expires" }, date(end));
         findings.push(Finding::warning(
@@ -160,6 +170,22 @@ mod tests {
             let findings = verdict(&Answer { credential_expires: Some(end), ..ready }, NOW, String::new);
             assert_eq!(findings.get(1).map(|finding| finding.level), warned.map(|_| Level::Warning), "{findings:?}");
             assert!(warned.is_none_or(|part| findings[1].said.contains(part)), "{findings:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_whichever_way() {
+        for (ahead, said) in [
+            (None, None),
+            (Some(30), None),
+            (Some(-30), None),
+            (Some(601), Some("is 601 s behind GitHub's")),
+            (Some(-31), Some("is 31 s ahead of GitHub's")),
+        ] {
+            let ready = Answer::unasked(Outcome::Ready { newest_runner: None });
+            let findings = verdict(&Answer { clock_ahead: ahead, ..ready }, NOW, String::new);
+            assert_eq!(findings.len(), 1 + usize::from(said.is_some()), "{findings:?}");
+            assert!(said.is_none_or(|part| findings[1].said.contains(part)), "{findings:?}");
         }
     }
 

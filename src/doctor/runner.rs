@@ -66,6 +66,10 @@ impl<'a> Subject<'a> {
         if self.can_ask() {
             findings.push(preflight::socket(&self.socket, &self.declared.instance));
         }
+        if matches!(&self.credential, Some(Ok(credential)) if !credential.is_of_api()) {
+            let said = "is not asked, because a registration token cannot; names, proxies and certificates are tried by the registration only";
+            findings.push(Finding::good("GitHub", said));
+        }
         if let (Some(answer), Ok(now)) = (answer, now()) {
             let ways = || preflight::proxies(units, &self.declared.instance);
             findings.extend(preflight::verdict(answer, now, ways));

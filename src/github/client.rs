@@ -38,6 +38,7 @@ pub struct Client<'a> {
     expires: Cell<Option<u64>>,
     requests: Cell<u64>,
     remaining: Cell<Option<u64>>,
+    clock_ahead: Cell<Option<i64>>,
     undoing: Cell<bool>,
 }
 
@@ -58,6 +59,7 @@ impl<'a> Client<'a> {
             expires: Cell::default(),
             requests: Cell::default(),
             remaining: Cell::default(),
+            clock_ahead: Cell::default(),
             undoing: Cell::default(),
         }
     }
@@ -72,6 +74,12 @@ impl<'a> Client<'a> {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests.get()
+    }
+
+    /// By how many seconds GitHub's clock is ahead of this host's, if an answer said so.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.clock_ahead.get()
     }
 
     /// How many more GitHub takes before its limit, if an answer said so: by the last one that did.
@@ -170,6 +178,10 @@ impl<'a> Client<'a> {
         let Ok(response) = sent else { return };
         if let Some(expires) = response.header(EXPIRATION) {
             self.expires.set(time::expiration(expires));
+        }
+        if let Some(date) = response.server_time() {
+            self.clock_ahead
+                .set(i64::try_from(date).ok().zip(i64::try_from(self.now()).ok()).map(|(theirs, ours)| theirs - ours));
         }
         if let Some(remaining) = number(response, REMAINING) {
             self.remaining.set(Some(remaining));

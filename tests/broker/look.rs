@@ -108,6 +108,16 @@ fn a_good_credential_is_good_and_its_expiry_known() {
 }
 
 #[test]
+fn how_far_the_clocks_are_apart_is_told() {
+    for skew in [-1_200_i64, 0, 1_200] {
+        let stand = Stand::new();
+        stand.github.change(|state| state.clock_skew = skew).unwrap();
+        let ahead = stand.ask(&Verb::Preflight).answer.clock_ahead.unwrap();
+        assert!(ahead.abs_diff(skew) < 20, "{ahead}");
+    }
+}
+
+#[test]
 fn nothing_of_this_changes_anything() {
     let mut stand = Stand::new();
     stand.know(7, NAME, URL);

@@ -119,7 +119,17 @@ impl Practice {
 
     pub fn try_run(&self, instance: Option<&str>, start_check: bool) -> anyhow::Result<Report> {
         let (fleet, nix) = (self.host.path("fleet.json"), self.host.path("nix"));
-        run(&Options { fleet: &fleet, instance, start_check, places: &self.places, nix: &nix }, &self.units)
+        run(
+            &Options {
+                fleet: &fleet,
+                instance,
+                start_check,
+                places: &self.places,
+                nix: &nix,
+                nix_conf: &nix.join("nix.conf"),
+            },
+            &self.units,
+        )
     }
 
     /// Makes all checks.
