@@ -88,6 +88,8 @@ in
   after = [
     "network.target"
     "network-online.target"
+    # A resolver of this host has to be there when the host shuts down, too.
+    "nss-lookup.target"
   ]
   ++ broker;
 

@@ -46,6 +46,7 @@ in
       after = [
         "network.target"
         "network-online.target"
+        "nss-lookup.target"
       ];
       wants = [ "network-online.target" ];
       # The program says so if the file holds something else.

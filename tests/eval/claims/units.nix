@@ -35,7 +35,7 @@ let
     ];
 
   atTheTop = instance: [
-    "After=network.target network-online.target github-runner-broker-${instance}.socket"
+    "After=network.target network-online.target nss-lookup.target github-runner-broker-${instance}.socket"
     "StartLimitIntervalSec=0"
     "Wants=network-online.target github-runner-broker-${instance}.socket"
     # A switch interrupts no job.
