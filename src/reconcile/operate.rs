@@ -56,8 +56,7 @@ pub fn operate(wish: Wish, instance: &str, fleet: &Fleet, units: &dyn Units, pla
             Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, silent, now: now()? };
         let Some(configured) = &found.configured else {
             if let Decision::Leave(why) = plan(&found.situation, &Recall::default(), hands.now).0 {
-                progress.show(&instance, &why);
-                thread::sleep(BETWEEN_LOOKS);
+                progress.wait(&instance, &why, BETWEEN_LOOKS);
                 continue;
             }
             if wish == Wish::Restart {
@@ -65,8 +64,7 @@ pub fn operate(wish: Wish, instance: &str, fleet: &Fleet, units: &dyn Units, pla
             }
             match dissolve(&mut hands, &found, fleet, places)? {
                 Dissolved::Waits(why) if wish == Wish::Drain => {
-                    progress.show(&instance, &why);
-                    thread::sleep(BETWEEN_LOOKS);
+                    progress.wait(&instance, &why, BETWEEN_LOOKS);
                     continue;
                 }
                 done => {
@@ -87,12 +85,8 @@ pub fn operate(wish: Wish, instance: &str, fleet: &Fleet, units: &dyn Units, pla
         if wish == Wish::Retire {
             bail!("Runner {} {}; `github-runnerctl drain` waits for that", instance.as_str(), told(&why));
         }
-        progress.show(&instance, &why);
-        thread::sleep(if found.situation.unit.has_job || why == Why::Moving {
-            BETWEEN_LOOKS
-        } else {
-            BETWEEN_QUESTIONS
-        });
+        let is_seen_here = found.situation.unit.has_job || why == Why::Moving;
+        progress.wait(&instance, &why, if is_seen_here { BETWEEN_LOOKS } else { BETWEEN_QUESTIONS });
     }
 }
 
@@ -169,6 +163,15 @@ struct Progress {
 }
 
 impl Progress {
+    /// Waits so long, and shows it.
+    fn wait(&mut self, instance: &InstanceName, why: &Why, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.show(instance, why);
+            thread::sleep(end.saturating_duration_since(Instant::now()).min(Duration::from_secs(1)));
+        }
+    }
+
     fn show(&mut self, instance: &InstanceName, why: &Why) {
         let since = *self.since.get_or_insert_with(Instant::now);
         // A terminal must not be at the mercy of what a server said.

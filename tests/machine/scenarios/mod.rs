@@ -79,6 +79,7 @@ const FLEETS: &[(&str, Scenario)] = &[
     ("a_switch_of_twenty_runners_ends_no_job", fleet::ends_no_job),
     ("ten_passes_without_a_server_change_nothing", passes::ten_passes_down),
     ("two_passes_at_once_are_one", passes::two_at_once),
+    ("a_busy_persistent_runner_registers_anew_after_its_job", passes::busy_and_changed),
     ("a_deadline_ends_a_drain_and_says_so", passes::deadline),
     ("an_unknown_offline_runner_is_told_and_deleted_only_if_asked", passes::unknown),
     ("operators_drain_restart_and_retire", operators::operators),

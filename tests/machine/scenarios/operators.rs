@@ -1,6 +1,7 @@
 //! What operators ask for, by the program itself.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,11 +11,28 @@ use super::fleet::{PASS, RELEASE, active, pool};
 use crate::Machine;
 use crate::tools::{run, wait_for};
 
-/// The exit code and the output of the operators' program.
-pub(super) fn operate(arguments: &[&str]) -> Result<(Option<i32>, String)> {
+/// The operators' program.
+fn program() -> Result<String> {
     let program = run("systemctl", &["show", "--value", "--property=ExecStart", PASS])?;
-    let program = program.split("path=").nth(1).and_then(|rest| rest.split(' ').next()).context("a program")?;
-    let output = std::process::Command::new(program).args(arguments).output()?;
+    let program = program.split("path=").nth(1).and_then(|rest| rest.split(' ').next());
+    program.map(str::to_owned).context("a program")
+}
+
+/// Its exit code and its output.
+pub(super) fn operate(arguments: &[&str]) -> Result<(Option<i32>, String)> {
+    ran(std::process::Command::new(program()?).args(arguments))
+}
+
+/// The same on a terminal, and for three seconds only.
+fn operate_on_terminal(arguments: &str) -> Result<(Option<i32>, String)> {
+    let command = format!("timeout 3 {} {arguments}", program()?);
+    // It ends with its input, and everything of its process group with it.
+    let script = r#"sleep 4 | script --quiet --return --command "$0" /dev/null"#;
+    ran(std::process::Command::new("sh").process_group(0).args(["-c", script, &command]))
+}
+
+fn ran(command: &mut std::process::Command) -> Result<(Option<i32>, String)> {
+    let output = command.stdin(std::process::Stdio::null()).output()?;
     let text = [output.stdout, output.stderr].concat();
     Ok((output.status.code(), String::from_utf8_lossy(&text).into_owned()))
 }
@@ -59,15 +77,19 @@ pub fn operators(machine: &Machine) -> Result<()> {
     ensure!(text.contains(" busy with \"long\" "), "{text}");
     let (code, text) = operate(&["retire", "fleet-1"])?;
     ensure!(code == Some(1) && text.contains("runs a job; `github-runnerctl drain` waits for that"), "{text}");
-    std::thread::scope(|scope| {
+    let (_, text) = operate_on_terminal("drain fleet-1")?;
+    let line = "\r\x1b[KRunner fleet-1 runs a job; waiting for ";
+    ensure!(text.matches(line).count() > 1 && text.contains(&format!("{line}1 s")), "{text:?}");
+    let (waits, drain) = std::thread::scope(|scope| {
         let drain = scope.spawn(|| operate(&["drain", "fleet-1"]));
         std::thread::sleep(Duration::from_millis(1_500));
-        ensure!(!drain.is_finished() && active(&ephemeral)?, "a drain that does not wait");
+        let waits = !drain.is_finished() && active(&ephemeral)?;
+        // Before anything can fail, or the drain would wait for ever.
         fs::write(RELEASE, "")?;
-        let (code, text) = drain.join().map_err(|_| anyhow::anyhow!("a drain that panicked"))??;
-        ensure!(code == Some(0) && text.contains("Runner fleet-1 runs a job; waiting"), "{text}");
-        Ok(())
+        anyhow::Ok((waits, drain.join().map_err(|_| anyhow::anyhow!("a drain that panicked"))?))
     })?;
+    let (code, text) = drain?;
+    ensure!(waits && code == Some(0) && text.contains("Runner fleet-1 runs a job; waiting"), "{text}");
     fs::remove_file(RELEASE)?;
     ephemeral.expect("Job long completed with result: Succeeded")?;
     ensure!(!active(&ephemeral)? && ephemeral.listed()? == [0_u64; 0], "it was stopped after its job");

@@ -101,6 +101,52 @@ pub fn two_at_once(machine: &Machine) -> Result<()> {
     runner.remove_drop_ins()
 }
 
+pub fn busy_and_changed(machine: &Machine) -> Result<()> {
+    let mut runner = pool(machine, "pool", 1)?.remove(0);
+    let job = format!("while [ ! -e {RELEASE} ]; do sleep 0.1; done");
+    machine.github.script(&json!({ "run": [{ "job": { "name": "long", "command": job } }] }))?;
+    runner.restart()?;
+    runner.wait_for_line("Running job: long")?;
+    machine.github.script(&json!({}))?;
+    let id = runner.settles()?;
+    let mut manifest = runner.manifest()?;
+    manifest["registration"]["extraLabels"] = json!(["for-others"]);
+    runner.reconfigure(&manifest)?;
+    runner.let_time_pass()?;
+    with_fleet(
+        |fleet| {
+            for one in fleet["instances"].as_array_mut().into_iter().flatten() {
+                if one["instance"] == "pool-1" {
+                    one["manifest"] = json!("/run/machine-tests/pool-1.json");
+                }
+            }
+        },
+        || {
+            let since = cursor()?;
+            pass()?;
+            let told = said(&since)?;
+            ensure!(told.contains("Runner pool-1 is to be restarted") && told.contains("runs a job"), "{told}");
+            ensure!(runner.settles()? == id, "{told}");
+            std::fs::write(RELEASE, "")?;
+            runner.wait_for_line("Job long completed with result: Succeeded")?;
+            wait_for("an idle runner", || {
+                Ok(machine.github.runners("pool-1")?.iter().all(|seen| seen["busy"] == false).then_some(()))
+            })?;
+            pass()?;
+            let told = said(&since)?;
+            ensure!(told.contains(&format!("Runner pool-1 was idle: took id {id} back")), "{told}");
+            runner.wait_for_line("Registering pool-1 anew: ")?;
+            ensure!(runner.settles()? != id, "{told}");
+            let listed = machine.github.runners("pool-1")?;
+            ensure!(listed[0]["labels"].to_string().contains("for-others"), "{listed:?}");
+            Ok(())
+        },
+    )?;
+    std::fs::remove_file(RELEASE)?;
+    runner.stop()?;
+    runner.remove_drop_ins()
+}
+
 pub fn deadline(machine: &Machine) -> Result<()> {
     let mut runners = pool(machine, "fleet", 1)?;
     let job = format!("while [ ! -e {RELEASE} ]; do sleep 0.1; done");
