@@ -48,13 +48,25 @@ let
 
   pageAndName =
     { runner, ... }:
-    lib.toLower "${lib.removeSuffix "/" runner.url} ${
-      if runner.name == null then hostName else runner.name
-    }";
+    builtins.unsafeDiscardStringContext (
+      lib.toLower "${lib.removeSuffix "/" runner.url} ${
+        if runner.name == null then hostName else runner.name
+      }"
+    );
+
+  # With the specifiers that stand for the unit's name, which tell directories apart.
+  componentsOf =
+    { instance, runner }:
+    components (
+      builtins.replaceStrings
+        [ "%n" "%N" "%p" ]
+        [ "github-runner-${instance}.service" "github-runner-${instance}" "github-runner-${instance}" ]
+        runner.workDir
+    );
 
   # In this order a directory comes right before what lies in it.
   directories = builtins.sort (a: b: a.path < b.path) (
-    map (one: one // { path = "/${lib.concatStringsSep "/" (components one.runner.workDir)}/"; }) (
+    map (one: one // { path = "/${lib.concatStringsSep "/" (componentsOf one)}/"; }) (
       lib.filter ({ runner, ... }: runner.workDir != null) runners
     )
   );

@@ -117,10 +117,9 @@ fn operate(wish: Wish, whom: &Whom) -> anyhow::Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
         anyhow::bail!("Only root can do this: run it with `sudo`");
     }
-    let fleet = reconcile::read_fleet(&whom.fleet)?;
     // Apart from the directory of passes, which systemd removes when one ends.
     let places = Places { runtime: "/run/github-runner-operate".into(), ..Places::default() };
-    reconcile::operate(wish, &whom.instance, &fleet, &Systemd::default(), &places)
+    reconcile::operate(wish, &whom.instance, || reconcile::read_fleet(&whom.fleet), &Systemd::default(), &places)
 }
 
 #[cfg(test)]

@@ -102,7 +102,11 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         book.entry.tried = Some(TokenDigest::of(&text, salt()?));
     }
     let place = Some(manifest.credential_place());
-    if news || book.entry.credential != place {
+    let is_same_token = match (&book.entry.token, credential.token()) {
+        (Some(digest), Some(token)) => digest.is_of(token.expose()),
+        (before, now) => before.is_none() == now.is_none(),
+    };
+    if !is_same_token || book.entry.credential != place {
         // What another credential met says nothing about this one.
         book.entry.not_before = None;
     }

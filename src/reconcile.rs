@@ -122,6 +122,8 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     remark(memory.save(&dir));
     // What may take long comes last.
     decisions.sort_by_key(|(_, decision)| *decision == Decision::Dissolve);
+    let formers = decisions.partition_point(|(_, decision)| *decision != Decision::Dissolve);
+    rotate(&mut decisions[formers..], time);
     let silent = host.silent.clone();
     let mut hands =
         Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, silent, now: time };
@@ -136,6 +138,10 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
         };
         let said = done.unwrap_or_else(|error| format!("could not be looked after: {error:#}"));
         say(hands.memory, found.instance.as_str(), said);
+        if matches!(decision, Decision::Restart(_)) {
+            // Or a pass that dies later would have it restarted again by the next one.
+            remark(hands.memory.save(&dir));
+        }
     }
     let unknown = unknown::find(&host, &host_name()?);
     unknown::look_after(&mut hands, &host, &unknown, fleet.delete_unknown_offline);
@@ -149,6 +155,13 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
         figures::tell(directory, &figures::figures(&host, &memory, is_left));
     }
     saved
+}
+
+/// Begins with another one in each minute, so that those that take long keep nobody from its turn for ever.
+fn rotate<T>(all: &mut [T], now: u64) {
+    if let Some(first) = (now / 60).checked_rem(all.len() as u64) {
+        all.rotate_left(usize::try_from(first).unwrap_or_default());
+    }
 }
 
 /// Keeps a copy of the unit of a runner that a switch may take out of the configuration while it runs.

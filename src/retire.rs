@@ -70,11 +70,13 @@ pub fn pay(broker: &dyn Ask, book: &mut Book<'_>, url: &RegistrationUrl, end: In
                     reason(&outcome),
                     page(&left)
                 );
-                if let Outcome::RateLimited(until) = outcome {
-                    book.entry.not_before = Some(until);
-                }
                 // What is wrong with a debt of another address says nothing about the next one.
                 let at_home = left.runner.url == url.as_str();
+                if let Outcome::RateLimited(until) = outcome
+                    && at_home
+                {
+                    book.entry.not_before = Some(until);
+                }
                 if at_home && matches!(outcome, Outcome::Unreachable(_) | Outcome::RateLimited(_)) {
                     result.silence = Some(reason(&outcome));
                 }

@@ -128,7 +128,7 @@ fn settle_registration(
         if deleted.contains(&id) {
             // The server had not seen a job of it end, whatever the files say.
             let counts = &mut book.entry.registrations;
-            counts.jobs -= u64::from(std::mem::take(&mut counts.used));
+            counts.jobs = counts.jobs.saturating_sub(u64::from(std::mem::take(&mut counts.used)));
         }
         forget(book, state)?;
         return Ok(Some("no registration is left"));

@@ -280,7 +280,7 @@ fn an_operator_is_not_told_of_success_if_github_cannot_be_asked() {
     let host = Host::new().configured();
     fs::remove_file(host.path("token")).unwrap();
     for wish in [Wish::Restart, Wish::Drain, Wish::Retire] {
-        let error = operate(wish, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+        let error = operate(wish, "one", || Ok(host.fleet()), &host.units, &host.places()).unwrap_err();
         assert!(
             error.to_string().starts_with("Nothing was done, because GitHub cannot be asked about id 21"),
             "{error}"
@@ -288,7 +288,7 @@ fn an_operator_is_not_told_of_success_if_github_cannot_be_asked() {
     }
     assert!(host.units.done.borrow().is_empty());
     fs::write(host.path("token"), "BFAKETOKENFAKETOKEN").unwrap();
-    operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap();
+    operate(Wish::Retire, "one", || Ok(host.fleet()), &host.units, &host.places()).unwrap();
     assert_eq!(*host.units.done.borrow(), ["stop github-runner-one.service"]);
 }
 
@@ -297,11 +297,11 @@ fn draining_a_former_runner_waits_for_its_job() {
     let host = Host::new();
     fs::remove_file(host.path("token")).unwrap();
     host.units.unit.borrow_mut().has_job = true;
-    let error = operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+    let error = operate(Wish::Retire, "one", || Ok(host.fleet()), &host.units, &host.places()).unwrap_err();
     assert!(error.to_string().contains("ledger entry of one stays"), "{error}");
     assert!(host.units.done.borrow().is_empty());
     host.units.looks_with_job.set(2);
-    let error = operate(Wish::Drain, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+    let error = operate(Wish::Drain, "one", || Ok(host.fleet()), &host.units, &host.places()).unwrap_err();
     assert!(error.to_string().contains("ledger entry of one stays"), "{error}");
     assert_eq!(*host.units.done.borrow(), ["stop github-runner-one.service"]);
 }
@@ -344,7 +344,7 @@ fn nobody_acts_under_the_lock_of_a_start() {
     host.broker.answers(Outcome::Retired);
     let lock = fs::File::create(host.path("ledger/one.lock")).unwrap();
     let held = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusive).unwrap();
-    let error = operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+    let error = operate(Wish::Retire, "one", || Ok(host.fleet()), &host.units, &host.places()).unwrap_err();
     assert!(error.to_string().contains("is being started or stopped"), "{error}");
     assert!(host.broker.asked().is_empty() && host.units.done.borrow().is_empty());
     drop(held);
@@ -359,12 +359,12 @@ fn operators_are_told_why_nothing_was_done_and_nothing_was() {
     ] {
         host.broker.answers(outcome);
         let before = host.entry();
-        let error = operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap_err();
+        let error = operate(Wish::Retire, "one", || Ok(host.fleet()), &host.units, &host.places()).unwrap_err();
         assert!(error.to_string().contains(part), "{error}");
         assert_eq!((host.entry(), host.units.done.borrow().len()), (before, 0));
     }
     host.broker.answers(Outcome::Retired);
-    operate(Wish::Retire, "one", &host.fleet(), &host.units, &host.places()).unwrap();
+    operate(Wish::Retire, "one", || Ok(host.fleet()), &host.units, &host.places()).unwrap();
     assert_eq!(host.entry().unwrap()["runner"], Value::Null);
     assert_eq!(*host.units.done.borrow(), ["stop github-runner-one.service"]);
 }

@@ -34,10 +34,15 @@ pub(super) fn hold_back(entry: &Ledger, registers: bool, news: bool, manifest: &
     Ok(())
 }
 
+/// A start that comes so soon after an end is the next cycle of the unit, in seconds.
+const RECENT: u64 = 10;
+
 /// Waits until it is this runner's turn among those of the host that start.
 pub(super) fn wait_for_turn(ledgers: &LedgerDirectory, entry: &Ledger, manifest: &Manifest) {
-    // Jobs end one by one, and the next one may be waiting. A start that failed had its wait, and may have little time.
-    let goes_on = |exit: &Exit| exit.kind == ExitKind::JobDone || exit.failures > 0;
+    // Jobs end one by one, and the next one may be waiting. A start that failed had its wait, and may have little time. Not
+    // so after a reboot, when the last end was long ago.
+    let is_recent = |exit: &Exit| now().is_ok_and(|now| now.abs_diff(exit.at) < RECENT);
+    let goes_on = |exit: &Exit| exit.failures > 0 || (exit.kind == ExitKind::JobDone && is_recent(exit));
     if manifest.start_distance == 0 || entry.last_exit.as_ref().is_some_and(goes_on) {
         return;
     }

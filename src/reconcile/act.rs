@@ -233,7 +233,8 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configure
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
-    let broker = Counted::new(broker, &credential, hands.memory, hands.now);
+    let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
+    let broker = Counted::new(broker, &place, url, hands.memory, hands.now);
     owed(&broker, &mut book, configured, at_rest)
 }
 
@@ -262,7 +263,8 @@ fn owed(broker: &dyn Ask, book: &mut Book<'_>, configured: &Configured, at_rest:
 fn ask(hands: &mut Hands<'_>, found: &Found, configured: &Configured, verb: Verb) -> Outcome {
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
-    Counted::new(broker, &configured.credential_key(), hands.memory, hands.now).ask(verb, PATIENCE).outcome
+    let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
+    Counted::new(broker, &place, url, hands.memory, hands.now).ask(verb, PATIENCE).outcome
 }
 
 /// What the unit does and whether it has a job, as of now.

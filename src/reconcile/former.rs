@@ -16,7 +16,7 @@ use tracing::warn;
 use super::act::{Hands, is_clear};
 use super::counted::Counted;
 use super::gather::{Found, Places};
-use super::lists::way;
+use super::lists::{is_silence, way};
 use super::plan::Why;
 use crate::ask::{Ask as _, Broker};
 use crate::attempt::{Resolved, resolve};
@@ -102,12 +102,13 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Pl
     for root in &places.roots {
         Place::walk(&root.join(instance.as_str()))?.remove()?;
     }
-    hands.ledgers.remove(instance)?;
-    lock.remove()?;
     close_door(hands.units, instance)?;
     if unit::forget(instance)? {
         hands.units.reload()?;
     }
+    // Last, because nobody knows of the runner without it.
+    hands.ledgers.remove(instance)?;
+    lock.remove()?;
     hands.memory.count("removed");
     let said = "is not configured any more: took its registrations back and removed its directories";
     Ok(Dissolved::Said(said.into()))
@@ -174,20 +175,23 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
     }
     let door = open(fleet, places, instance, &place, &text)?;
     let broker = Broker { socket: door.socket(), instance };
-    let broker = Counted::new(broker, &credential, hands.memory, now);
+    let broker = Counted::new(broker, &place, url, hands.memory, now);
     let end = Instant::now() + PATIENCE;
     let mut book = Book::new(hands.ledgers, instance, Some(entry.clone()), entry);
     let mut deleted = false;
     if let Some(runner) = book.entry.runner.clone() {
         let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
-        let outcome = broker.ask(verb, ONE).outcome;
-        match outcome {
+        let answer = broker.ask(verb, ONE);
+        let is_silence = is_silence(&answer);
+        match answer.outcome {
             Outcome::Retired => deleted = true,
             Outcome::Gone => {}
             Outcome::Busy => return Ok(Taken::Busy),
-            Outcome::Unreachable(_) | Outcome::RateLimited(_) => {
-                // Others have not to wait for it, too.
-                hands.silent.insert(way, reason(&outcome));
+            outcome @ (Outcome::Unreachable(_) | Outcome::RateLimited(_)) => {
+                if is_silence {
+                    // Others have not to wait for it, too.
+                    hands.silent.insert(way, reason(&outcome));
+                }
                 return Ok(unless_reaped(&book.entry, &reason(&outcome), Taken::Later));
             }
             outcome => return Ok(unless_reaped(&book.entry, &reason(&outcome), never)),

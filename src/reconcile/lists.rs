@@ -13,7 +13,7 @@ use super::memory::Memory;
 use crate::ask::{Ask as _, Broker};
 use crate::manifest::CredentialPlace;
 use crate::model::RegistrationUrl;
-use crate::protocol::{Outcome, Seen, Verb};
+use crate::protocol::{Answer, Outcome, Seen, Verb};
 use crate::retire::reason;
 
 /// How long the list of one address may take, of however many pages.
@@ -46,6 +46,12 @@ pub fn way(url: &RegistrationUrl, place: &CredentialPlace) -> Way {
     (url.host(), place.environment.clone())
 }
 
+/// Whether there was no word of the server at all, not even that it cannot serve just this.
+#[must_use]
+pub fn is_silence(answer: &Answer) -> bool {
+    matches!(answer.outcome, Outcome::Unreachable(_)) && answer.requests > 0 && answer.clock_ahead.is_none()
+}
+
 /// Asks for one list for each address of these runners.
 pub fn lists(runners: &[Found], sockets: &Path, memory: &mut Memory, now: u64) -> Lists {
     let mut askers: BTreeMap<&str, Vec<(&Found, &Configured)>> = BTreeMap::new();
@@ -73,7 +79,8 @@ fn list(
     let mut refused: BTreeSet<String> = BTreeSet::new();
     let mut missing = 0;
     for (found, configured) in askers {
-        let way = way(&configured.manifest.registration.url, &configured.manifest.credential_place());
+        let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
+        let way = way(url, &place);
         let credential = configured.credential_key();
         if let Some(why) = silent.get(&way) {
             said.clone_from(why);
@@ -86,7 +93,7 @@ fn list(
         let patience = if missing == 0 && silences.is_multiple_of(WHOLE_TIME_EACH) { LIST } else { SILENT_LIST };
         let socket = sockets.join(found.instance.as_str());
         let broker = Broker { socket: &socket, instance: &found.instance };
-        let answer = Counted::new(broker, &credential, memory, now).ask(Verb::List, patience);
+        let answer = Counted::new(broker, &place, url, memory, now).ask(Verb::List, patience);
         if let Outcome::Listed(list) = answer.outcome {
             return Ok(list);
         }
@@ -94,7 +101,7 @@ fn list(
         match answer.outcome {
             // The server was never asked.
             Outcome::Unreachable(_) if answer.requests == 0 => missing += 1,
-            Outcome::Unreachable(_) => _ = silent.insert(way, said.clone()),
+            Outcome::Unreachable(_) if is_silence(&answer) => _ = silent.insert(way, said.clone()),
             _ => _ = refused.insert(credential),
         }
     }

@@ -5,7 +5,6 @@ use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::protocol::Answer;
 use crate::reconcile::Standing;
 use crate::reconcile::sample::{self, NOW};
 
@@ -80,6 +79,11 @@ fn a_silent_server_is_waited_for_once_on_each_way() {
     let mut proxied = case(vec![silence(), silence(), list()]);
     proxied.place(2).broker_environment = BTreeMap::from([("https_proxy".into(), "http://proxy".into())]);
     assert_eq!(proxied.run(), (true, vec![0, 2]));
+    // One that only cannot serve this list has not gone.
+    let failing = Answer { clock_ahead: Some(0), ..silence() };
+    let mut served = case(vec![failing, list()]);
+    served.place(1).registration.url = RegistrationUrl::parse("https://github.com/o/zzz").unwrap();
+    assert_eq!(served.run(), (false, vec![0, 1]));
     // At another address of the same server, too.
     let mut elsewhere = case(vec![silence(), list()]);
     elsewhere.place(1).registration.url = RegistrationUrl::parse("https://github.com/o/zzz").unwrap();

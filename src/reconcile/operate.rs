@@ -39,17 +39,25 @@ pub enum Wish {
     Retire,
 }
 
-/// Does it.
+/// Does it; `fleet` reads the fleet file.
 ///
 /// # Errors
 ///
 /// What keeps it from being done. Nothing that was done by then is lost.
-pub fn operate(wish: Wish, instance: &str, fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
+pub fn operate(
+    wish: Wish,
+    instance: &str,
+    fleet: impl Fn() -> Result<Fleet>,
+    units: &dyn Units,
+    places: &Places,
+) -> Result<()> {
     let instance: InstanceName = instance.to_owned().try_into().map_err(anyhow::Error::msg)?;
     let ledgers = open_ledger(places)?.context("No runner of this host ever started")?;
     let mut progress = Progress::default();
     let mut memory = Memory::default();
     loop {
+        // Whoever waits for hours may meet another configuration.
+        let fleet = &fleet()?;
         let found = one(fleet, Some(&ledgers), units, instance.clone())?;
         let silent = Silent::new();
         let mut hands =

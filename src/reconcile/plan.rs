@@ -90,7 +90,9 @@ pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) 
     if !owes {
         (next.payments, next.pay_after) = (0, None);
     }
-    let pays = owes && matches!(found.server, Server::Lists(_)) && next.pay_after.is_none_or(|after| now >= after);
+    // A time that is further away was noted by a clock that was wrong.
+    let waits = |after: u64| after > now && after - now <= LONGEST_PAYMENT;
+    let pays = owes && matches!(found.server, Server::Lists(_)) && !next.pay_after.is_some_and(waits);
     if found.unit.activity != Activity::Active {
         (next.pending_since, next.pending_from, next.lost) = (None, None, None);
         let moves = matches!(found.unit.activity, Activity::Starting | Activity::Stopping);
@@ -129,7 +131,7 @@ fn former(found: &Situation) -> Decision {
 
 /// Debts are paid now, and if that fails again and again, ever more rarely: some are where the credential does not reach.
 fn pay(recall: &mut Recall, now: u64) -> Decision {
-    let pause = FIRST_PAYMENT.checked_shl(recall.payments).unwrap_or(LONGEST_PAYMENT).min(LONGEST_PAYMENT);
+    let pause = (FIRST_PAYMENT << recall.payments.min(6)).min(LONGEST_PAYMENT);
     recall.payments = recall.payments.saturating_add(1);
     recall.pay_after = Some(now + pause);
     Decision::Pay
@@ -175,7 +177,7 @@ fn watched(found: &Situation, wanted: &Wanted, recall: &mut Recall, now: u64) ->
     let patience = if cause == Cause::Missing { MISSING } else { OFFLINE };
     let seen_from = lost.since.max(found.unit.since.unwrap_or_default());
     let is_over = now.saturating_sub(seen_from) >= patience;
-    let pause = FIRST_PAUSE.checked_shl(recall.cures.saturating_sub(1)).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+    let pause = (FIRST_PAUSE << recall.cures.saturating_sub(1).min(6)).min(LONGEST_PAUSE);
     let rests = recall.cured_at.is_some_and(|at| now.saturating_sub(at) < pause && now >= at);
     // The server may be wrong about it, so a job is a job.
     if !is_over || rests || found.unit.has_job || wanted.policy == RestartPolicy::Never {

@@ -17,7 +17,7 @@ use crate::ask::{Ask as _, Broker};
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
 use crate::protocol::{Outcome, Seen, Verb, Whom};
-use crate::retire::pay;
+use crate::retire::{is_ours, pay};
 
 /// How long one is watched before it is deleted, in seconds: a listener that comes back does so in that time.
 const WATCHED: u64 = 10 * 60;
@@ -120,9 +120,14 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
     }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(false) };
     let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(false) };
+    // It may have been recorded since the ledger was read.
+    if is_ours(&unknown.seen, &entry, &configured.manifest.registration.url) {
+        return Ok(false);
+    }
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
-    let broker = Counted::new(broker, &credential, hands.memory, hands.now);
+    let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
+    let broker = Counted::new(broker, &place, url, hands.memory, hands.now);
     // The list is some minutes old by now, and its listener may be back.
     let whom = Whom::Id { id: unknown.seen.id, url: unknown.url.clone() };
     if broker.ask(Verb::Observe(whom), PATIENCE).outcome != Outcome::Seen(Some(unknown.seen.clone())) {

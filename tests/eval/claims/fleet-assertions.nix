@@ -110,6 +110,12 @@ in
         runners.three = runner // {
           workDir = "/srv/work-two/three";
         };
+        runners.four = runner // {
+          workDir = "/srv/units/%N";
+        };
+        runners.five = runner // {
+          workDir = "/srv/units/%N";
+        };
       }).failures;
   };
 
