@@ -3,11 +3,12 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
 use crate::host::{Host, TOKEN};
+use crate::register::ephemeral;
 
 const KEPT: &str = "Keeping the registration of runner1: ";
 const ANEW: &str = "Registering runner1 anew: ";
@@ -262,5 +263,23 @@ fn starts_on_one_host_keep_a_distance() {
     // A loaded machine makes some of them late, but none of them early.
     for (at, end) in (1_u32..).zip(&ends) {
         assert!(*end >= Duration::from_millis(500) * at, "{ends:?}");
+    }
+}
+
+#[test]
+fn the_next_cycle_waits_for_nobody_but_the_first_one_after_a_boot_does() {
+    let (mut host, _server) = ephemeral();
+    host.prepare().good();
+    host.manifest["startDistance"] = json!(4_000);
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    for (ago, waits) in [(1_000, true), (0, false), (1_000, true)] {
+        let mut ledger = host.ledger();
+        ledger["lastExit"] = json!({ "at": now() - ago, "kind": "jobDone", "said": "", "failures": 0 });
+        fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
+        // Somebody takes a turn just now.
+        fs::File::create(host.path("ledger/.turn")).unwrap().set_modified(SystemTime::now()).unwrap();
+        let start = Instant::now();
+        host.prepare().good();
+        assert_eq!(start.elapsed() >= Duration::from_secs(3), waits, "{ago}: {:?}", start.elapsed());
     }
 }
