@@ -79,7 +79,7 @@ struct Found<'a> {
 pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> {
     let told = Told::read(start)?;
     let ledger_place = walk("ledger", ledger_directory)?;
-    let ledgers = open_ledgers(&ledger_place)?;
+    let ledgers = open_ledgers(&ledger_place, ledger_directory)?;
     let _lock = ledgers.must_lock(&told.manifest.instance, PATIENCE)?;
     let stored = ledgers.load(&told.manifest.instance)?;
     let text = told.text(start);
@@ -304,10 +304,16 @@ fn empty_work(work: &Dir) -> Result<()> {
     Ok(())
 }
 
-fn open_ledgers(place: &Place) -> Result<LedgerDirectory> {
+fn open_ledgers(place: &Place, path: &Path) -> Result<LedgerDirectory> {
+    let make = || {
+        place.create(Mode::S_IRWXU).or_else(|error| {
+            // Another runner of this host, which starts for the first time as well, may have been faster.
+            Place::walk(path)?.open()?.ok_or(error)
+        })
+    };
     let open = || match place.open()? {
         Some(dir) => LedgerDirectory::new(dir),
-        None => LedgerDirectory::new(place.create(Mode::S_IRWXU)?),
+        None => LedgerDirectory::new(make()?),
     };
     open().with_context(|| format!("Failed to use ledger directory {}", place.resolved().display()))
 }

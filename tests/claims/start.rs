@@ -260,9 +260,9 @@ fn starts_on_one_host_keep_a_distance() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     ends.sort();
-    // A loaded machine makes some of them late, but none of them early.
+    // A loaded machine makes some of them late, but none of them early; a new file's time is some milliseconds old.
     for (at, end) in (1_u32..).zip(&ends) {
-        assert!(*end >= Duration::from_millis(500) * at, "{ends:?}");
+        assert!(*end + Duration::from_millis(20) >= Duration::from_millis(500) * at, "{ends:?}");
     }
 }
 
