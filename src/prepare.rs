@@ -106,8 +106,9 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         (Some(digest), Some(token)) => digest.is_of(token.expose()),
         (before, now) => before.is_none() == now.is_none(),
     };
-    if !is_same_token || book.entry.credential != place {
-        // What another credential met says nothing about this one.
+    if news && (!is_same_token || book.entry.credential != place) {
+        // What another credential met says nothing about this one. What this one met itself is kept, also if it has not
+        // registered yet.
         book.entry.not_before = None;
     }
     book.entry.credential = place;

@@ -124,6 +124,15 @@ fn a_rate_limit_that_a_look_met_is_remembered_for_that_credential() {
     *host.registration("tokenFile") = json!(host.path("another-token"));
     host.prepare().good();
     assert!(!server.asked().is_empty() && host.ledger()["notBefore"].is_null());
+    // A rotated one that meets a limit before it registers is held to it.
+    fs::write(host.path("another-token"), "ghp_FAKEROTATED").unwrap();
+    server.state().instead = Some(Outcome::RateLimited(now() + 1_000));
+    host.prepare().bad();
+    assert!(!server.asked().is_empty() && host.ledger()["notBefore"].as_u64().unwrap() > now());
+    edit(&host, |ledger| ledger["notBefore"] = json!(now() + 2));
+    server.state().instead = None;
+    let said = host.prepare().good();
+    assert!(said.contains("because GitHub wants no requests for so long"), "{said}");
 }
 
 #[test]
