@@ -9,6 +9,10 @@
 #[path = "stand-ins/github/mod.rs"]
 mod github;
 
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "support/times.rs"]
+mod times;
+
 #[path = "broker/apps.rs"]
 mod apps;
 #[path = "broker/asking.rs"]

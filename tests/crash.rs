@@ -16,6 +16,9 @@ mod host;
 #[allow(dead_code, reason = "other claims use more of it")]
 #[path = "claims/server.rs"]
 mod server;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "support/times.rs"]
+mod times;
 
 #[path = "crash/kills.rs"]
 mod kills;

@@ -8,6 +8,9 @@
 
 #[path = "stand-ins/github/mod.rs"]
 mod github;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "support/times.rs"]
+mod times;
 
 #[path = "stand-ins/tests/accounts.rs"]
 mod accounts;

@@ -21,6 +21,9 @@ mod trouble;
 mod github;
 #[path = "../../tests/stand-ins/listener/mod.rs"]
 mod listener;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../../tests/support/times.rs"]
+mod times;
 
 use std::env;
 use std::path::Path;

@@ -6,14 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Nothing here takes this long unless it is broken.
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::times::HANGS;
 
 /// A started program. Killed when dropped, so that a failure leaves nothing running.
 pub struct Running {
@@ -41,7 +40,7 @@ impl Running {
             .with_context(|| format!("Failed to start {}", command.get_program().display()))?;
         let (sender, lines) = channel();
         let streams = (child.stdout.take(), child.stderr.take());
-        let running = Self { child, lines, deadline: Instant::now() + LIMIT };
+        let running = Self { child, lines, deadline: Instant::now() + HANGS };
         if let Some(out) = streams.0 {
             forward(out, sender.clone());
         }
@@ -56,7 +55,7 @@ impl Running {
         match self.lines.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => Ok(Some(line)),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
-            Err(RecvTimeoutError::Timeout) => Err(anyhow!("A program did not end within {} s", LIMIT.as_secs())),
+            Err(RecvTimeoutError::Timeout) => Err(anyhow!("A program did not end within {} s", HANGS.as_secs())),
         }
     }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::github::Fault;
 use crate::harness::{ENTITY, NAME, Stand, URL, finish, start_with};
+use crate::times::{HANGS, PATIENCE};
 
 /// What a broker answers to a line, without asking GitHub.
 fn refused(stand: &Stand, question: &str) -> String {
@@ -24,7 +25,8 @@ fn refused(stand: &Stand, question: &str) -> String {
 fn other_questions_are_refused() {
     let stand = Stand::new();
     let question = |version: u64, instance: &str| {
-        json!({ "version": version, "instance": instance, "patience": 5, "verb": "preflight" }).to_string() + "\n"
+        json!({ "version": version, "instance": instance, "patience": PATIENCE, "verb": "preflight" }).to_string()
+            + "\n"
     };
     assert!(refused(&stand, &question(2, "runner1")).contains("version 2"));
     assert!(refused(&stand, &question(1, "other")).contains("the broker of runner runner1, not of other"));
@@ -36,7 +38,7 @@ fn other_questions_are_refused() {
 fn a_credential_that_is_none_of_the_api_is_refused() {
     let mut stand = Stand::new();
     let question =
-        json!({ "version": 1, "instance": "runner1", "patience": 5, "verb": "preflight" }).to_string() + "\n";
+        json!({ "version": 1, "instance": "runner1", "patience": PATIENCE, "verb": "preflight" }).to_string() + "\n";
     for (credential, part) in [
         ("AXFAKETOKENAXFAKETOKENAXFAKET", "registration token"),
         ("ghr_fake", "refresh token"),
@@ -56,7 +58,7 @@ fn a_credential_that_is_none_of_the_api_is_refused() {
 fn a_proxy_that_is_none_is_not_passed_by() {
     let stand = Stand::new();
     let question =
-        json!({ "version": 1, "instance": "runner1", "patience": 5, "verb": "preflight" }).to_string() + "\n";
+        json!({ "version": 1, "instance": "runner1", "patience": PATIENCE, "verb": "preflight" }).to_string() + "\n";
     for proxy in ["gopher://user:hunter2@proxy.example", "socks5://user:hunter2@proxy.example"] {
         let mut program = stand.program();
         program.env("https_proxy", proxy);
@@ -69,10 +71,10 @@ fn a_proxy_that_is_none_is_not_passed_by() {
 /// Starts a broker with a request that takes a while, leaves in the middle of it, and gives the journal.
 fn leave(stand: &Stand, verb: &Verb, slow: &str) -> String {
     stand.inject(Fault { path: slow.into(), delay_ms: 300, ..Fault::default() });
-    let mut child = stand.start(verb, 20);
+    let mut child = stand.start(verb, PATIENCE);
     let started = Instant::now();
     while stand.count("", slow) == 0 {
-        assert!(started.elapsed() < Duration::from_secs(20), "GitHub was never asked");
+        assert!(started.elapsed() < HANGS, "GitHub was never asked");
         // Between two looks; the limit is above.
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -134,7 +136,7 @@ fn what_was_made_is_deleted_again_if_the_answer_cannot_be_written() {
     // There is somebody, but nothing can be said to them.
     program.stdout(File::options().write(true).open("/dev/full").unwrap());
     let verb = Verb::Issue(Issue::Jit { work_folder: "/work".into() });
-    let question = json!({ "version": 1, "instance": "runner1", "patience": 20, "verb": verb });
+    let question = json!({ "version": 1, "instance": "runner1", "patience": PATIENCE, "verb": verb });
     let journal = failed(start_with(&mut program, &format!("{question}\n")));
     assert!(journal.contains("for somebody who is gone; the runner was deleted again"), "{journal}");
     assert!(journal.contains("Failed to answer; Having GitHub make a runner: made \"runner1\""), "{journal}");
@@ -154,7 +156,7 @@ fn an_asker_at_a_socket_may_finish_asking() {
     let mut child = program.spawn().unwrap();
     drop(program);
     let verb = Verb::Issue(Issue::Jit { work_folder: "/work".into() });
-    let question = json!({ "version": 1, "instance": "runner1", "patience": 20, "verb": verb });
+    let question = json!({ "version": 1, "instance": "runner1", "patience": PATIENCE, "verb": verb });
     asker.write_all(format!("{question}\n").as_bytes()).unwrap();
     asker.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::github::{Delivery, Fault, Identity};
 use crate::harness::{Stand, finish, start_with};
+use crate::times::{AT_ONCE, FOREVER, PATIENCE, millis};
 
 #[test]
 fn what_fails_is_asked_again() {
@@ -20,18 +21,18 @@ fn what_fails_is_asked_again() {
 
 #[test]
 fn patience_ends_whatever_github_does() {
-    let slow = |delivery, pause_ms| Fault { pause_ms, times: 99, ..Fault::badly("", delivery) };
+    let slow = |delivery, pause: Duration| Fault { pause_ms: millis(pause), times: 99, ..Fault::badly("", delivery) };
     for (fault, part) in [
-        (slow(Delivery::SlowBody, 1500), "did not answer in time"),
-        (Fault { delay_ms: 60_000, ..Fault::default() }, "did not answer in time"),
+        (slow(Delivery::SlowBody, FOREVER), "did not answer in time"),
+        (Fault { delay_ms: millis(FOREVER), ..Fault::default() }, "did not answer in time"),
         (Fault { times: 99, ..Fault::next("", 503) }, "error 503"),
-        (slow(Delivery::CutOff, 1), ""),
-        (slow(Delivery::Closed, 1), ""),
+        (slow(Delivery::CutOff, Duration::from_millis(1)), ""),
+        (slow(Delivery::Closed, Duration::from_millis(1)), ""),
     ] {
         let stand = Stand::new();
         stand.inject(fault);
-        let told = stand.ask_for(&Verb::Preflight, 2);
-        assert!(told.took < Duration::from_secs(4), "{:?}", told.took);
+        let told = stand.ask_for(&Verb::Preflight, 4);
+        assert!(told.took < AT_ONCE, "{:?}", told.took);
         let text = told.unreachable();
         assert!(text.contains(part) && !text.is_empty(), "{text}");
     }
@@ -41,7 +42,7 @@ fn patience_ends_whatever_github_does() {
 fn a_page_of_something_in_between_is_not_believed() {
     let stand = Stand::new();
     stand.inject(Fault { html: true, times: 99, ..Fault::default() });
-    assert!(stand.ask_for(&Verb::Observe(Whom::Name), 1).unreachable().contains("not JSON"));
+    assert!(stand.ask_for(&Verb::Observe(Whom::Name), 4).unreachable().contains("not JSON"));
 }
 
 #[test]
@@ -63,9 +64,9 @@ fn an_authority_that_the_system_does_not_know_is_no_authority() {
     Identity::make(&["api.github.com".into()]).unwrap().write(other.path()).unwrap();
     let mut program = stand.program();
     program.env("SSL_CERT_FILE", other.path().join("ca.pem"));
-    let question = json!({ "version": 1, "instance": "runner1", "patience": 20, "verb": "preflight" });
+    let question = json!({ "version": 1, "instance": "runner1", "patience": PATIENCE, "verb": "preflight" });
     let told = finish(start_with(&mut program, &format!("{question}\n")), Instant::now());
-    assert!(told.took < Duration::from_secs(10), "it was not repeated: {:?}", told.took);
+    assert!(told.took < AT_ONCE, "it was not repeated: {:?}", told.took);
     let text = told.unreachable();
     assert!(text.contains("certificate of the host is not trusted"), "{text}");
     assert!(stand.seen().is_empty());

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::github::{self, Config, Fault, GitHub, Record, Runner, State, Tls};
+use crate::times::PATIENCE;
 
 /// An API token that nobody has.
 pub const PAT: &str = "ghp_fakeFAKEfakeFAKEfakeFAKEfakeFAKEfake";
@@ -20,8 +21,6 @@ pub const URL: &str = "https://github.com/octo-org";
 pub const ENTITY: &str = "orgs/octo-org";
 /// The name of the runner of most tests.
 pub const NAME: &str = "runner1";
-/// Enough for everything that is not meant to take its time.
-pub const PATIENCE: u64 = 20;
 
 /// What one broker is given.
 pub struct Stand {

@@ -3,13 +3,13 @@
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
-use std::time::Duration;
 
 use github_runners::ask::{Ask as _, Broker};
 use github_runners::protocol::{Outcome, Seen, Verb};
 
 use crate::github::{Delivery, Fault, Runner};
 use crate::harness::{ENTITY, Stand, Told, idle};
+use crate::times::{APART, HANGS};
 
 /// A GitHub with as many runners at the address, and one at another.
 fn stand(count: u64) -> Stand {
@@ -73,8 +73,7 @@ fn whoever_asks_over_the_socket_gets_the_longest_list() {
     let listener = UnixListener::bind(&socket).unwrap();
     let instance = "runner1".to_string().try_into().unwrap();
     let answer = std::thread::scope(|scope| {
-        let asked =
-            scope.spawn(|| Broker { socket: &socket, instance: &instance }.ask(Verb::List, Duration::from_secs(60)));
+        let asked = scope.spawn(|| Broker { socket: &socket, instance: &instance }.ask(Verb::List, HANGS));
         let stream = listener.accept().unwrap().0;
         let mut program = stand.program();
         program.stdin(OwnedFd::from(stream.try_clone().unwrap())).stdout(OwnedFd::from(stream)).stderr(Stdio::null());
@@ -116,7 +115,7 @@ fn a_page_that_does_not_come_leaves_no_part_of_a_list() {
     fail_second(&stand, Fault::next("", 403));
     assert!(stand.ask(&Verb::List).refusal().contains("may not administer the runners"));
     fail_second(&stand, Fault { times: 99, ..Fault::next("", 502) });
-    assert!(stand.ask_for(&Verb::List, 2).unreachable().contains("error 502"));
+    assert!(stand.ask_for(&Verb::List, 6).unreachable().contains("error 502"));
 }
 
 #[test]
@@ -125,7 +124,7 @@ fn a_limit_in_the_middle_of_a_list_is_told() {
     stand.github.change(|state| state.rate_limit = 1).unwrap();
     let told = stand.ask(&Verb::List);
     let Outcome::RateLimited(until) = told.answer.outcome else { panic!("{}", told.journal) };
-    assert!(until.abs_diff(stand.github.state().rate_reset) <= 5, "{until}");
+    assert!(until.abs_diff(stand.github.state().rate_reset) <= APART, "{until}");
     assert_eq!((told.answer.requests, told.answer.rate_limit_remaining), (2, Some(0)));
 }
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::apps::{app, stand};
 use crate::github::{Fault, Group};
-use crate::harness::{NAME, PATIENCE, Stand, Told, URL, finish};
+use crate::harness::{NAME, Stand, Told, URL, finish};
+use crate::times::PATIENCE;
 
 const JIT: &str = "/generate-jitconfig";
 const TOKENS: &str = "/access_tokens";

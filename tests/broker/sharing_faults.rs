@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::apps::{app, stand};
 use crate::harness::{Stand, Told, URL};
+use crate::times::AT_ONCE;
 
 /// Makes something of a path that it must not be.
 type Spoil = &'static dyn Fn(&Path);
@@ -177,9 +178,9 @@ fn a_lock_that_is_never_given_back_delays_and_prevents_nothing() {
         })
         .collect();
     // All three together take a third of it.
-    let told = stand.ask_for(&verb, 6);
+    let told = stand.ask_for(&verb, 30);
     assert!(matches!(told.answer.outcome, Outcome::Jit { .. }), "{}", told.journal);
-    assert!((Duration::from_secs(2)..Duration::from_secs(5)).contains(&told.took), "{:?}", told.took);
+    assert!(told.took >= Duration::from_secs(10), "{:?}", told.took);
     assert!(told.journal.contains("Did not wait any longer for another broker"), "{}", told.journal);
 }
 
@@ -197,7 +198,7 @@ fn nobody_waits_for_a_lock_who_has_nobody_to_answer() {
     let mut journal = String::new();
     child.stderr.take().unwrap().read_to_string(&mut journal).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "{journal}");
-    assert!(journal.contains("whoever asked is gone") && started.elapsed() < Duration::from_secs(20), "{journal}");
+    assert!(journal.contains("whoever asked is gone") && started.elapsed() < AT_ONCE, "{journal}");
     assert_eq!(stand.seen().len(), asked);
     drop(held);
 }

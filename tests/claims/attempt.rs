@@ -2,7 +2,6 @@
 //! others.
 
 use std::fs;
-use std::time::Duration;
 
 use github_runners::protocol::{Outcome, Seen};
 use serde_json::{Value, json};
@@ -15,6 +14,10 @@ const NOBODY: [u64; 0] = [];
 
 fn offline(id: u64, name: &str) -> Seen {
     Seen { id, name: name.into(), online: false, busy: false }
+}
+
+fn online(id: u64) -> Seen {
+    Seen { online: true, ..offline(id, "runner1") }
 }
 
 /// A start that staged a token for the listener, and died while that registered.
@@ -60,12 +63,8 @@ fn a_listener_of_another_host_has_time_to_come_online() {
     host.prepare().good();
     fs::remove_file(host.state(".staged-token")).unwrap();
     // The listener's own `configure` failed, because the other host was faster by a second.
-    std::thread::scope(|scope| {
-        let end = scope.spawn(|| host.settle("exit-code", None).good());
-        std::thread::sleep(Duration::from_millis(700));
-        server.state().runners[0].online = true;
-        end.join().unwrap();
-    });
+    server.state().after_attempt = Some(vec![online(7)]);
+    host.settle("exit-code", None).good();
     assert_eq!((server.ids(), host.ledger()["attempt"].clone()), (vec![7], Value::Null));
 }
 
@@ -75,12 +74,8 @@ fn a_name_that_is_taken_while_a_configure_runs_for_long_is_not_taken_away() {
     host.manifest["registrationInterval"] = json!(8);
     edit(&host, |ledger| ledger["attempt"]["since"] = json!(now() - 20));
     server.add(7, "runner1");
-    std::thread::scope(|scope| {
-        let end = scope.spawn(|| host.settle("exit-code", None).good());
-        std::thread::sleep(Duration::from_millis(700));
-        server.state().runners[0].online = true;
-        end.join().unwrap();
-    });
+    server.state().after_attempt = Some(vec![online(7)]);
+    host.settle("exit-code", None).good();
     assert_eq!(server.ids(), [7]);
 }
 
@@ -102,13 +97,9 @@ fn what_an_attempt_made_must_be_the_same_runner_in_both_looks() {
     let (mut host, server) = cut_off();
     host.manifest["registrationInterval"] = json!(8);
     server.add(60, "runner1");
-    std::thread::scope(|scope| {
-        let end = scope.spawn(|| host.settle("exit-code", None).good());
-        std::thread::sleep(Duration::from_millis(700));
-        // Ours is gone by itself, and another host took the name a moment ago.
-        server.state().runners[0].id = 7;
-        assert!(end.join().unwrap().contains("went from one runner to another"));
-    });
+    // Ours is gone by itself, and another host took the name a moment ago.
+    server.state().after_attempt = Some(vec![offline(7, "runner1")]);
+    assert!(host.settle("exit-code", None).good().contains("went from one runner to another"));
     assert_eq!(server.ids(), [7]);
 }
 

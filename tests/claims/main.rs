@@ -15,5 +15,8 @@ mod register;
 mod server;
 mod settle;
 mod start;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/times.rs"]
+mod times;
 mod token;
 mod work;

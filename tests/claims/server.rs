@@ -43,6 +43,8 @@ pub struct State {
     pub uncertain: bool,
     /// Somebody else's runners that come right after a look.
     pub after_look: Vec<Seen>,
+    /// All runners there are from the next look for an attempt's on.
+    pub after_attempt: Option<Vec<Seen>>,
     /// Answers the next request for a JIT configuration, which has its effect all the same.
     pub after_jit: Option<Outcome>,
     /// Answers everything from the next deletion on.
@@ -162,8 +164,10 @@ impl State {
             }
             Verb::Observe(whom) => {
                 let seen = self.seen(&whom, ledger);
-                if whom == Whom::Name {
-                    self.runners.append(&mut self.after_look);
+                match whom {
+                    Whom::Name => self.runners.append(&mut self.after_look),
+                    Whom::Attempt => self.after_attempt.take().into_iter().for_each(|runners| self.runners = runners),
+                    Whom::Id { .. } => {}
                 }
                 Outcome::Seen(seen)
             }

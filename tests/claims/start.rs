@@ -270,7 +270,7 @@ fn starts_on_one_host_keep_a_distance() {
 fn the_next_cycle_waits_for_nobody_but_the_first_one_after_a_boot_does() {
     let (mut host, _server) = ephemeral();
     host.prepare().good();
-    host.manifest["startDistance"] = json!(4_000);
+    host.manifest["startDistance"] = json!(8_000);
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     for (ago, waits) in [(1_000, true), (0, false), (1_000, true)] {
         let mut ledger = host.ledger();
@@ -278,8 +278,7 @@ fn the_next_cycle_waits_for_nobody_but_the_first_one_after_a_boot_does() {
         fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
         // Somebody takes a turn just now.
         fs::File::create(host.path("ledger/.turn")).unwrap().set_modified(SystemTime::now()).unwrap();
-        let start = Instant::now();
-        host.prepare().good();
-        assert_eq!(start.elapsed() >= Duration::from_secs(3), waits, "{ago}: {:?}", start.elapsed());
+        let said = host.prepare().good();
+        assert_eq!(said.contains("because other runners of this host start"), waits, "{ago}: {said}");
     }
 }

@@ -10,6 +10,9 @@ mod github;
 mod runner;
 mod scenarios;
 mod secrets;
+#[path = "../support/times.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
+mod times;
 mod tools;
 
 use std::path::PathBuf;

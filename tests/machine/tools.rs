@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// How long anything may take that should happen at once; machines run beside each other.
-const LIMIT: Duration = Duration::from_secs(40);
+use crate::times::HANGS;
 
 /// Runs a program to its end and returns its output; failing is an error.
 pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
@@ -28,15 +27,15 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Asks until the answer is `Some`, for at most 40 seconds.
+/// Asks until the answer is `Some`, for at most [`HANGS`].
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask()? {
             return Ok(answer);
         }
-        if start.elapsed() > LIMIT {
-            bail!("waited {} seconds in vain for {what}", LIMIT.as_secs());
+        if start.elapsed() > HANGS {
+            bail!("waited {} seconds in vain for {what}", HANGS.as_secs());
         }
         std::thread::sleep(Duration::from_millis(10));
     }

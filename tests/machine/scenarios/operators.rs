@@ -1,7 +1,9 @@
 //! What operators ask for, by the program itself.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::fleet::{PASS, RELEASE, active, pool};
 use crate::Machine;
+use crate::times::HANGS;
 use crate::tools::{run, wait_for};
 
 /// The operators' program.
@@ -20,19 +23,39 @@ fn program() -> Result<String> {
 
 /// Its exit code and its output.
 pub(super) fn operate(arguments: &[&str]) -> Result<(Option<i32>, String)> {
-    ran(std::process::Command::new(program()?).args(arguments))
+    ran(Command::new(program()?).args(arguments))
 }
 
-/// The same on a terminal, and for three seconds only.
-fn operate_on_terminal(arguments: &str) -> Result<(Option<i32>, String)> {
-    let command = format!("timeout 3 {} {arguments}", program()?);
-    // It ends with its input, and everything of its process group with it.
-    let script = r#"sleep 4 | script --quiet --return --command "$0" /dev/null"#;
-    ran(std::process::Command::new("sh").process_group(0).args(["-c", script, &command]))
+/// What the same says on a terminal, until that is enough.
+fn operate_on_terminal(arguments: &str, is_enough: impl Fn(&str) -> bool) -> Result<String> {
+    let command = format!("timeout {} {} {arguments}", HANGS.as_secs(), program()?);
+    let mut child = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        // `script` ends with its input, which stays open as long as this.
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let mut said = Vec::new();
+    let mut read = || {
+        let mut output = child.stdout.take().context("no output")?;
+        let mut piece = [0; 1_024];
+        while !is_enough(&String::from_utf8_lossy(&said)) {
+            let length = output.read(&mut piece)?;
+            ensure!(length > 0, "it ended with {:?}", String::from_utf8_lossy(&said));
+            said.extend_from_slice(&piece[..length]);
+        }
+        anyhow::Ok(())
+    };
+    let result = read();
+    child.kill()?;
+    child.wait()?;
+    result?;
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
-fn ran(command: &mut std::process::Command) -> Result<(Option<i32>, String)> {
-    let output = command.stdin(std::process::Stdio::null()).output()?;
+fn ran(command: &mut Command) -> Result<(Option<i32>, String)> {
+    let output = command.stdin(Stdio::null()).output()?;
     let text = [output.stdout, output.stderr].concat();
     Ok((output.status.code(), String::from_utf8_lossy(&text).into_owned()))
 }
@@ -77,9 +100,9 @@ pub fn operators(machine: &Machine) -> Result<()> {
     ensure!(text.contains(" busy with \"long\" "), "{text}");
     let (code, text) = operate(&["retire", "fleet-1"])?;
     ensure!(code == Some(1) && text.contains("runs a job; `github-runnerctl drain` waits for that"), "{text}");
-    let (_, text) = operate_on_terminal("drain fleet-1")?;
     let line = "\r\x1b[KRunner fleet-1 runs a job; waiting for ";
-    ensure!(text.matches(line).count() > 1 && text.contains(&format!("{line}1 s")), "{text:?}");
+    // Another number of seconds each time.
+    operate_on_terminal("drain fleet-1", |text| text.matches(line).count() > 1)?;
     let (waits, drain) = std::thread::scope(|scope| {
         let drain = scope.spawn(|| operate(&["drain", "fleet-1"]));
         std::thread::sleep(Duration::from_millis(1_500));

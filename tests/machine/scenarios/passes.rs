@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::fleet::{FLEET, PASS, RELEASE, active, cursor, is_of, pass, pool, remember, said, switch, with_fleet};
 use crate::Machine;
+use crate::times::HANGS;
 use crate::tools::{run, wait_for};
 
 /// The last one about this entry: by now its second runner has run for some time.
@@ -28,7 +29,7 @@ pub fn deleted_while_running(machine: &Machine) -> Result<()> {
     let start = Instant::now();
     while invocation()? == before {
         // A unit that was started just now is given a minute.
-        ensure!(start.elapsed() < Duration::from_secs(90), "it was never restarted");
+        ensure!(start.elapsed() < HANGS, "it was never restarted");
         pass()?;
         std::thread::sleep(Duration::from_millis(500));
     }

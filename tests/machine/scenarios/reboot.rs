@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use super::fleet::{RELEASE, active, cursor, each, is_of, pass, pool, said, switc
 use super::operators::operate;
 use crate::Machine;
 use crate::runner::Runner;
+use crate::times::HANGS;
 use crate::tools::{run, wait_for};
 
 /// Says that the machine was rebooted, and what was registered before.
@@ -58,7 +58,7 @@ fn before(machine: &Machine) -> Result<()> {
     ensure!(listed.iter().all(|ids| ids.len() == 1), "{listed:?}");
     fs::write(BEFORE, json!(listed).to_string())?;
     run("systemctl", &["reboot", "--no-block"])?;
-    thread::sleep(Duration::from_secs(120));
+    thread::sleep(HANGS);
     bail!("the machine did not reboot")
 }
 

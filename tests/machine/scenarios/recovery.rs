@@ -1,12 +1,13 @@
 //! Runners that come back by themselves.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::Machine;
 use crate::runner::Runner;
+use crate::times::AT_ONCE;
 use crate::tools::{run, wait_for};
 
 pub fn down_and_kept(machine: &Machine) -> Result<()> {
@@ -20,7 +21,7 @@ pub fn down_and_kept(machine: &Machine) -> Result<()> {
     machine.github.down(false)?;
     result?;
     runner.expect("Could not see whether GitHub still knows id")?;
-    ensure!(took < Duration::from_secs(12), "it took {took:?}");
+    ensure!(took < AT_ONCE, "it took {took:?}");
     ensure!(runner.settles()? == id);
     runner.stop()
 }
@@ -31,8 +32,7 @@ pub fn down_and_back(machine: &Machine) -> Result<()> {
     let before = machine.github.registrations()?;
     runner.begin()?;
     let failed = || Ok(runner.ledger().is_ok_and(|ledger| ledger["lastExit"]["kind"] == "notStarted").then_some(()));
-    // The look alone may take as long as other waits here altogether.
-    wait_for("a start that failed", failed).or_else(|_| wait_for("a start that failed", failed))?;
+    wait_for("a start that failed", failed)?;
     machine.github.down(false)?;
     // Nobody touches the unit from here on.
     runner.wait_for_line("Listening for Jobs")?;

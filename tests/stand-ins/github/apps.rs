@@ -26,8 +26,7 @@ pub fn installations(state: &State, seen: &Seen) -> Answer {
     match jwt::app(state, &seen.credential) {
         Err(refusal) => refusal,
         Ok(app) => {
-            let rows: Vec<Value> = app.installations.iter().map(|installation| installation.public(app.id)).collect();
-            paging::page(seen, &rows, |rows, _| json!(rows))
+            paging::page(seen, &app.installations, |installation| installation.public(app.id), |rows, _| json!(rows))
         }
     }
 }

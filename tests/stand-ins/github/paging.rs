@@ -5,14 +5,20 @@ use serde_json::Value;
 use super::{answer::Answer, routes::Seen};
 
 /// One page of `rows` in the shape that `body` gives rows and their total count: 30
-/// rows unless asked otherwise, at most 100, with a `Link` header.
-pub fn page(seen: &Seen, rows: &[Value], body: impl FnOnce(Vec<&Value>, usize) -> Value) -> Answer {
+/// rows unless asked otherwise, at most 100, with a `Link` header. Only the rows of
+/// the page are shown, so a long list costs by its length and not by its square.
+pub fn page<T>(
+    seen: &Seen,
+    rows: &[T],
+    show: impl Fn(&T) -> Value,
+    body: impl FnOnce(Vec<Value>, usize) -> Value,
+) -> Answer {
     let number = |name: &str, default: usize| {
         let asked = seen.query.get(name).and_then(|value| value.parse().ok());
         asked.unwrap_or(default).max(1)
     };
     let (size, page) = (number("per_page", 30).min(100), number("page", 1));
-    let shown: Vec<&Value> = rows.iter().skip((page - 1).saturating_mul(size)).take(size).collect();
+    let shown = rows.iter().skip((page - 1).saturating_mul(size)).take(size).map(show).collect();
     let answer = Answer::json(200, body(shown, rows.len()));
     let last = rows.len().div_ceil(size).max(1);
     if page >= last {

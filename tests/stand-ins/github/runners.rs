@@ -31,25 +31,26 @@ pub fn mint(state: &mut State, seen: &Seen, entity: &str, kind: TokenKind) -> An
 /// The runner itself gets all groups at once, and those of a repository, too; REST has
 /// pages, and no groups of repositories.
 pub fn groups(state: &State, seen: &Seen, entity: &str) -> Answer {
-    let rows: Vec<Value> = state.groups.iter().map(Group::public).collect();
+    let body = |rows: Vec<Value>, count| json!({ "total_count": count, "runner_groups": rows });
     match seen.credential {
-        Credential::Remote(_) => Answer::json(200, json!({ "total_count": rows.len(), "runner_groups": rows })),
+        Credential::Remote(_) => {
+            Answer::json(200, body(state.groups.iter().map(Group::public).collect(), state.groups.len()))
+        }
         _ if entity.starts_with("repos/") => Answer::not_found(),
-        _ => paging::page(seen, &rows, |rows, count| json!({ "total_count": count, "runner_groups": rows })),
+        _ => paging::page(seen, &state.groups, Group::public, body),
     }
 }
 
 /// All runners, or those of one name.
 pub fn list(state: &State, seen: &Seen, entity: &str) -> Answer {
     let wanted = seen.query.get("name");
-    let rows: Vec<Value> = state
+    let rows: Vec<&Runner> = state
         .runners
         .iter()
         .filter(|runner| runner.entity.eq_ignore_ascii_case(entity))
         .filter(|runner| wanted.is_none_or(|name| name.eq_ignore_ascii_case(&runner.name)))
-        .map(Runner::public)
         .collect();
-    paging::page(seen, &rows, |rows, count| json!({ "total_count": count, "runners": rows }))
+    paging::page(seen, &rows, |runner| runner.public(), |rows, count| json!({ "total_count": count, "runners": rows }))
 }
 
 /// One runner.

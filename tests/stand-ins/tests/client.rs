@@ -1,7 +1,5 @@
 //! A client of the GitHub stand-in, plain and without any cleverness.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use ureq::{Agent, http};
 
@@ -56,7 +54,7 @@ pub fn attempt(base: &str, token: &str, method: &str, path: &str, body: &Value) 
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
         .proxy(None)
-        .timeout_global(Some(Duration::from_secs(20)))
+        .timeout_global(Some(crate::times::HANGS))
         .build()
         .into();
     let request = agent.configure_request(request).build();

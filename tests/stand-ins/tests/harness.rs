@@ -22,8 +22,7 @@ use nix::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Nothing takes this long unless it is broken.
-const LIMIT: Duration = Duration::from_secs(20);
+use crate::times::HANGS;
 
 /// An API token that nobody has.
 pub const PAT: &str = "ghp_fakeFAKEfakeFAKEfakeFAKEfakeFAKEfake";
@@ -59,7 +58,7 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < LIMIT, "waited in vain for {what}");
+        assert!(start.elapsed() < HANGS, "waited in vain for {what}");
         // Between two looks; the limit is above.
         thread::sleep(Duration::from_millis(1));
     }
@@ -234,7 +233,7 @@ impl Running {
     /// The next line that contains `text`.
     pub fn line(&self, text: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(LIMIT);
+            let line = self.lines.recv_timeout(HANGS);
             let line = line.unwrap_or_else(|_| panic!("no line came that contains {text:?}"));
             if line.contains(text) {
                 return line;
