@@ -98,8 +98,13 @@ fn happen(world: &mut World, event: Event) {
     world.systemd();
 }
 
+/// How many orders of events are tried, unless the environment says otherwise.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(2_000, |cases| cases.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_job_is_ended_nothing_is_registered_twice_and_all_comes_in_order(events in prop::collection::vec(event(), 1..60)) {
