@@ -12,6 +12,7 @@
 let
   inherit (builtins) match stringLength;
   addressOf = import ./url.nix { inherit lib; };
+  slice = import ./slice.nix { inherit lib; };
   workDirFaults = import ./work-dir.nix { inherit ledger lib; };
 in
 # The entry's attribute name, its value, and the runners that it makes.
@@ -28,14 +29,14 @@ let
     longest: text: if stringLength text > stringLength longest then text else longest
   ) "";
 
-  # A page for each account, as its first runner has it.
-  pages =
+  # The first runner of each account.
+  firsts =
     if runner.orgs == { } then
-      [ runner.url ]
+      [ runner ]
     else
-      lib.mapAttrsToList (org: _: instances."${entry}-${org}-1".url) runner.orgs;
-  addresses = map addressOf pages;
-  owners = map (address: lib.toLower address.owner) addresses;
+      lib.mapAttrsToList (org: _: instances."${entry}-${org}-1") runner.orgs;
+  addressesOf = map (first: addressOf first.url);
+  addresses = addressesOf firsts;
 
   # One fault often brings others along; the first one says what to do.
   refuseFirst =
@@ -107,6 +108,11 @@ let
 
   refuseApp =
     app:
+    let
+      # An account may have a token of its own.
+      addresses = addressesOf (lib.filter (first: first.githubApp != null) firsts);
+      owners = map (address: lib.toLower address.owner) addresses;
+    in
     refuseSecret "`githubApp.privateKeyFile`" "key" app.privateKeyFile
     ++ [
       (refuse (!matches "[A-Za-z0-9._-]+" app.id)
@@ -151,10 +157,18 @@ let
     else
       lib.take 1 (
         lib.concatLists (
-          lib.zipListsWith (
-            page: address:
-            refuseFirst "The page ${page}, which `url` and a `login` of `orgs` make," address.faults
-          ) pages addresses
+          lib.mapAttrsToList (
+            org: account:
+            let
+              page = instances."${entry}-${org}-1".url;
+            in
+            refuseFirst (
+              if account.url != null then
+                "`orgs.${org}.url`"
+              else
+                "The page ${page}, which `url` and a `login` of `orgs` make,"
+            ) (addressOf page).faults
+          ) runner.orgs
         )
       );
 
@@ -174,7 +188,7 @@ let
   ];
 in
 [
-  (refuse (runner.noDefaultLabels && runner.extraLabels == [ ])
+  (refuse (runner.noDefaultLabels && lib.any (first: first.extraLabels == [ ]) firsts)
     "`noDefaultLabels` leaves the runner without any label, so no job could find it. Put at least one label into `extraLabels`."
   )
   (refuse (runner.group != null && runner.user == null)
@@ -193,9 +207,9 @@ in
     "`github-runner-reconcile.service` is the unit that looks after all runners. Choose another name; the name that GitHub shows is a separate option, `name`."
   )
 
-  (refuse (
-    runner.tokenFile == null && runner.githubApp == null
-  ) "Nothing can register this runner. Set `tokenFile` or `githubApp`.")
+  (refuse (lib.any (
+    first: first.tokenFile == null && first.githubApp == null
+  ) firsts) "Nothing can register this runner. Set `tokenFile` or `githubApp`.")
   (refuse (runner.tokenFile != null && runner.githubApp != null)
     "Both `tokenFile` and `githubApp` are set, and only one of them can register the runner. Remove the other one."
   )
@@ -204,12 +218,21 @@ in
     "`extraEnvironment.RUNNER_ROOT` would make the runner look for its registration where it is not. Remove it; to move the work to another disk, set `workDir`."
   )
 ]
+++ refuseFirst "The limit" (
+  slice.faults "resources" runner.resources ++ slice.faults "resources.pool" runner.resources.pool
+)
 ++ lib.concatLists (
-  lib.mapAttrsToList (org: _: [
-    (refuse (!matches "[A-Za-z0-9_.-]+" org)
-      "the name of `orgs.${builtins.toJSON org}` cannot be part of a unit's and a directory's name. Use letters, digits, `_`, `-` and `.`, and put the account into its `login`."
+  lib.mapAttrsToList (
+    org: account:
+    [
+      (refuse (!matches "[A-Za-z0-9_.-]+" org)
+        "the name of `orgs.${builtins.toJSON org}` cannot be part of a unit's and a directory's name. Use letters, digits, `_`, `-` and `.`, and put the account into its `login`."
+      )
+    ]
+    ++ lib.optionals (account.tokenFile != null) (
+      refuseSecret "`orgs.${org}.tokenFile`" "token" account.tokenFile
     )
-  ]) runner.orgs
+  ) runner.orgs
 )
 ++ refuseNames
 ++ lib.optionals (runner.runnerGroup != null) (
@@ -221,7 +244,7 @@ in
   ++ [
     (refuse (lib.hasInfix "," label) "The label ${builtins.toJSON label} has a comma, which separates labels. Make it two entries of `extraLabels`.")
   ]
-) runner.extraLabels
+) (lib.unique (lib.concatMap (first: first.extraLabels) firsts))
 ++ pageFaults
 ++ lib.optionals (runner.tokenFile != null) (refuseSecret "`tokenFile`" "token" runner.tokenFile)
 ++ lib.optionals (runner.githubApp != null) (refuseApp runner.githubApp)

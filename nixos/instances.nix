@@ -11,19 +11,32 @@ let
   # of an account's runners even a single one has a number, so that another one
   # renames nothing.
   instance =
-    suffix: url:
+    suffix: own:
     lib.nameValuePair "${entry}${suffix}" (
       runner
+      // own
       // {
-        inherit restartPolicy url;
+        inherit restartPolicy;
         pool = entry;
         name = "${baseName}${suffix}";
         workDir = if baseDir == null then null else "${baseDir}/${lib.removePrefix "-" suffix}";
       }
     );
   numbered =
-    infix: count: url:
-    map (number: instance "${infix}-${toString number}" url) (lib.range 1 count);
+    infix: count: own:
+    map (number: instance "${infix}-${toString number}" own) (lib.range 1 count);
+
+  # What an account's runners have for themselves.
+  ownOf =
+    account:
+    {
+      url = if account.url != null then account.url else "${server}/${account.login}";
+      extraLabels = runner.extraLabels ++ lib.subtractLists runner.extraLabels account.extraLabels;
+    }
+    // lib.optionalAttrs (account.tokenFile != null) {
+      inherit (account) tokenFile;
+      githubApp = null;
+    };
 
   # What every instance shares is computed once.
   baseName = if runner.name == null then hostName else runner.name;
@@ -41,13 +54,11 @@ in
 if runner.orgs != { } then
   builtins.listToAttrs (
     lib.concatLists (
-      lib.mapAttrsToList (
-        org: { login, count, ... }: numbered "-${org}" count "${server}/${login}"
-      ) runner.orgs
+      lib.mapAttrsToList (org: account: numbered "-${org}" account.count (ownOf account)) runner.orgs
     )
   )
 else if runner.count > 1 then
-  builtins.listToAttrs (numbered "" runner.count runner.url)
+  builtins.listToAttrs (numbered "" runner.count { })
 else
   {
     ${entry} = runner // {

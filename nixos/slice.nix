@@ -3,24 +3,54 @@
 { lib }:
 
 let
+  inherit (import ./order.nix { inherit lib; }) yielding;
   inherit (import ./unit-syntax.nix) namePart;
 
-  # Limits as systemd.resource-control(5) names them; what is not set stays away.
+  # Options of limits by the names that systemd.resource-control(5) has for them.
+  named = {
+    MemoryMax = "memoryMax";
+    CPUWeight = "cpuWeight";
+    TasksMax = "tasksMax";
+  };
+
+  # What is given in systemd's words.
+  further = limits: removeAttrs limits (builtins.attrValues named ++ [ "pool" ]);
+
+  # What is not set stays away.
   directives =
-    {
-      memoryMax,
-      cpuWeight,
-      tasksMax,
-      ...
-    }:
-    lib.filterAttrs (_: value: value != null) {
-      MemoryMax = memoryMax;
-      CPUWeight = cpuWeight;
-      TasksMax = tasksMax;
-    };
+    limits:
+    lib.filterAttrs (_: value: value != null) (
+      further limits // builtins.mapAttrs (name: option: limits.${option}) named
+    );
 in
 {
   inherit directives;
+
+  # What is wrong with them, the first fault to name first. `where` is the option.
+  faults =
+    where: limits:
+    lib.concatMap (
+      name:
+      let
+        isOfUnits = builtins.match "Limit[A-Z]+" name != null;
+        isLimit =
+          builtins.match "(Startup|Default)*(Allowed)?(CPU|IO|ManagedOOM|Memory|Tasks)[A-Za-z]+" name != null;
+      in
+      [
+        {
+          fault = !isLimit && !isOfUnits;
+          message = "`${where}.${name}` is none of systemd.resource-control(5). Correct the name; directives of other kinds belong into `serviceOverrides`.";
+        }
+        {
+          fault = isOfUnits && where != "resources";
+          message = "`${where}.${name}` is one of single processes, which a slice cannot have. Set it in `resources`.";
+        }
+        {
+          fault = named ? ${name} && limits.${named.${name}} != null;
+          message = "`${where}.${name}` and `${where}.${named.${name}}` are two names of one. Remove one of them.";
+        }
+      ]
+    ) (builtins.attrNames (lib.filterAttrs (_: value: value != null) (further limits)));
 
   # Without `.slice`. A dash in a slice's name means "below": this one lies in
   # `github-runners.slice`, and that one in `github.slice`. A dash of the entry's
@@ -28,10 +58,10 @@ in
   name = entry: "github-runners-${namePart entry}";
 
   unit = entry: runner: {
-    description = "GitHub Actions runners of ${entry}";
+    description = yielding "GitHub Actions runners of ${entry}";
     # To stop a slice is to stop all that is in it. Of an entry that was removed
     # there may be runners that are to finish their jobs first.
-    unitConfig.X-StopOnRemoval = false;
-    sliceConfig = directives runner.resources.pool;
+    unitConfig.X-StopOnRemoval = yielding false;
+    sliceConfig = builtins.mapAttrs (_: yielding) (directives runner.resources.pool);
   };
 }

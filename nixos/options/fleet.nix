@@ -5,38 +5,7 @@
 let
   inherit (lib) literalExpression mkOption types;
 
-  # `whose` follows "of".
-  limits = whose: {
-    memoryMax = mkOption {
-      type = types.nullOr (types.either types.ints.positive types.str);
-      default = null;
-      example = "8G";
-      description = ''
-        Memory of ${whose}, in bytes or with a suffix as in {manpage}`systemd.resource-control(5)` (`MemoryMax=`). Above
-        it the kernel kills processes, so a job fails and not the host. `null` sets no limit.
-      '';
-    };
-
-    cpuWeight = mkOption {
-      type = types.nullOr (types.ints.between 1 10000);
-      default = null;
-      example = 20;
-      description = ''
-        Share in the processors of ${whose}, compared with its neighbours, as long as there is not enough for all
-        (`CPUWeight=`). `null` leaves it at systemd's 100.
-      '';
-    };
-
-    tasksMax = mkOption {
-      type = types.nullOr types.ints.positive;
-      default = null;
-      example = 4096;
-      description = ''
-        Processes and threads of ${whose} (`TasksMax=`). Above it jobs cannot start another one. `null` leaves it at
-        systemd's default.
-      '';
-    };
-  };
+  limits = import ./limits.nix;
 in
 {
   options = {
@@ -68,8 +37,8 @@ in
       '';
       description = ''
         Accounts that this entry has runners for, with one credential: an App that all of them installed, or a token with
-        access to all. The instances are `‹name›-‹org›-1` and so on, also where there is only one. {option}`url` then is
-        the page of the server, and can be left out for github.com.
+        access to all. An account may have a token of its own instead. The instances are `‹name›-‹org›-1` and so on, also
+        where there is only one. {option}`url` then is the page of the server, and can be left out for github.com.
       '';
     };
 
@@ -106,8 +75,31 @@ in
       '';
     };
 
-    resources = limits "each runner" // {
-      pool = limits "all runners of this entry together";
+    resources = mkOption {
+      type = types.submodule {
+        imports = [ (limits "each runner") ];
+        options.pool = mkOption {
+          type = types.submodule (limits "all runners of this entry together");
+          default = { };
+          example = {
+            memoryMax = "48G";
+          };
+          description = ''
+            Limits of all runners of this entry together, as directives of their slice, with the same names.
+          '';
+        };
+      };
+      default = { };
+      example = {
+        memoryMax = "8G";
+        MemoryHigh = "7G";
+        LimitNOFILE = 65536;
+      };
+      description = ''
+        What runners may use of the machine. Beside the options below every limit of {manpage}`systemd.resource-control(5)`
+        can be given by the name that it has there, and for each runner also a `Limit…=` of {manpage}`systemd.exec(5)`;
+        other directives are refused. {option}`serviceOverrides` wins.
+      '';
     };
   };
 

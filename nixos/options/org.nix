@@ -25,6 +25,41 @@ in
       '';
     };
 
+    url = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "https://github.example.com/octo-org";
+      description = ''
+        Page of the account, as the browser shows it, if it is not what {option}`login` makes of the entry's {option}`url`:
+        an account of another server, or an enterprise. The credential has to be good there.
+
+        Changing this registers these runners anew.
+      '';
+    };
+
+    tokenFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = "/run/secrets/github-runner/octo-org.token";
+      description = ''
+        File on the target machine with a token for this account, in place of the entry's {option}`tokenFile` or
+        {option}`githubApp`. `null` takes what the entry has.
+
+        Changing this registers these runners anew.
+      '';
+    };
+
+    extraLabels = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "gpu" ];
+      description = ''
+        Labels of these runners beside those of the entry.
+
+        Changing this registers these runners anew.
+      '';
+    };
+
     count = mkOption {
       type = types.ints.positive;
       default = count;

@@ -264,4 +264,41 @@ in
     count = 5;
     extraLabels = [ "a,b" ];
   }) "two entries";
+
+  "an account without any credential is refused" = fires (failures (orgs {
+    url = "https://github.com";
+    tokenFile = null;
+    orgs.octo-org.tokenFile = "/run/secrets/octo-org.token";
+    orgs.example = { };
+  })) "Nothing can register";
+
+  "a token of an account in the store is refused" = fires (failures {
+    url = "https://github.com";
+    orgs.octo-org.tokenFile = "/nix/store/00000000000000000000000000000000-token";
+  }) "`orgs.octo-org.tokenFile` is in the store";
+
+  "a page of an account that is none is refused" = fires (failures {
+    url = "https://github.com";
+    orgs.octo-org.url = "http://github.com/octo-org";
+  }) "`orgs.octo-org.url` does not start with `https://`";
+
+  "a label of an account is held to what the entry's are" = fires (failures {
+    url = "https://github.com";
+    orgs.octo-org.extraLabels = [ "a,b" ];
+  }) "has a comma";
+
+  "a limit that systemd does not know is refused" = fires (failures {
+    resources.Nice = 5;
+  }) "The limit `resources.Nice` is none";
+
+  "a limit of single processes is refused for a slice" = fires (failures {
+    resources.pool.LimitNOFILE = 1024;
+  }) "which a slice cannot have";
+
+  "a limit with two names is refused" = fires (failures {
+    resources.pool = {
+      memoryMax = "1G";
+      MemoryMax = "2G";
+    };
+  }) "`resources.pool.MemoryMax` and `resources.pool.memoryMax`";
 }

@@ -111,6 +111,71 @@ in
     });
   };
 
+  "an account can have a page, a token and labels of its own" = {
+    expected = {
+      one-example-1 = {
+        url = "https://github.com/example";
+        extraLabels = [ "nixos" ];
+        tokenFile = null;
+        app = true;
+      };
+      one-octo-org-1 = {
+        url = "https://github.example.com/enterprises/octo";
+        extraLabels = [
+          "nixos"
+          "gpu"
+        ];
+        tokenFile = "/run/secrets/octo-org.token";
+        app = false;
+      };
+      failures = [ ];
+      credential = "credential:/run/secrets/octo-org.token";
+    };
+    actual =
+      let
+        result = host {
+          runners.one = withoutUrl // {
+            tokenFile = null;
+            githubApp = {
+              id = 1;
+              privateKeyFile = "/run/secrets/app.pem";
+            };
+            extraLabels = [ "nixos" ];
+            orgs.example = { };
+            orgs.octo-org = {
+              url = "https://github.example.com/enterprises/octo";
+              tokenFile = "/run/secrets/octo-org.token";
+              extraLabels = [
+                "gpu"
+                "nixos"
+              ];
+            };
+          };
+        };
+      in
+      builtins.mapAttrs (_: instance: {
+        inherit (instance) extraLabels tokenFile url;
+        app = instance.githubApp != null;
+      }) result.instances
+      // {
+        inherit (result) failures;
+        credential =
+          builtins.head
+            result.services."github-runner-broker-one-octo-org-1@".serviceConfig.LoadCredential;
+      };
+  };
+
+  "accounts with tokens of their own need no other" = {
+    expected = [ ];
+    actual =
+      (host {
+        runners.one = withoutUrl // {
+          tokenFile = null;
+          orgs.octo-org.tokenFile = "/run/secrets/octo-org.token";
+        };
+      }).failures;
+  };
+
   "accounts of another server, with as many runners as the entry says" = {
     expected = {
       one-octo-org-1 = [

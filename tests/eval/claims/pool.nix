@@ -152,6 +152,52 @@ in
       };
   };
 
+  "limits can be said in systemd's words" = {
+    expected = {
+      one = {
+        AllowedCPUs = "0-3";
+        IOReadBandwidthMax = [ "/dev/sda 50M" ];
+        LimitNOFILE = 65536;
+        MemoryHigh = "3G";
+        MemoryMax = "4G";
+      };
+      slice = {
+        CPUQuota = "400%";
+        MemoryAccounting = true;
+        StartupCPUWeight = 50;
+        TasksMax = 4096;
+      };
+      failures = [ ];
+    };
+    actual =
+      let
+        result = of {
+          resources = {
+            memoryMax = "4G";
+            MemoryHigh = "3G";
+            MemoryLow = null;
+            AllowedCPUs = "0-3";
+            IOReadBandwidthMax = [ "/dev/sda 50M" ];
+            LimitNOFILE = 65536;
+            pool = {
+              tasksMax = 4096;
+              CPUQuota = "400%";
+              MemoryAccounting = true;
+              StartupCPUWeight = 50;
+            };
+          };
+        };
+        plain = (of { }).services.github-runner-one.serviceConfig;
+      in
+      {
+        one = lib.filterAttrs (
+          name: _: !plain ? ${name}
+        ) result.services.github-runner-one.serviceConfig;
+        slice = result.slices.github-runners-one.sliceConfig;
+        inherit (result) failures;
+      };
+  };
+
   "overrides win over limits and the slice" = {
     expected = {
       MemoryMax = "1G";

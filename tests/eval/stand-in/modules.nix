@@ -1,6 +1,6 @@
 # The stand-in's module system: options, definitions with conditions, priorities
-# and order, imports. Leaves out what this repository does not need, such as
-# free-form settings, `disabledModules` and priorities of whole subtrees.
+# and order, imports, free-form settings of a whole submodule. Leaves out what this
+# repository does not need, such as `disabledModules` and priorities of whole subtrees.
 { lib, concatMap }:
 
 let
@@ -93,6 +93,7 @@ let
       {
         file = toString (called._file or "a module");
         options = called.options or { };
+        freeform = lib.optional (called ? freeformType) called.freeformType;
         config = called.config or (if called ? options then { } else removeAttrs called meta);
       }
     ];
@@ -116,9 +117,10 @@ let
         ) (lib.unique (concatMap attrNames trees))
       );
 
-  # The tree of declarations with the values that the definitions give them.
+  # The tree of declarations with the values that the definitions give them. What is
+  # not declared has the type in `freeform`, if there is one.
   evaluate =
-    location: declared: definitions:
+    freeform: location: declared: definitions:
     if isProperty "option" declared then
       let
         default = lib.optional (declared ? default) {
@@ -146,12 +148,28 @@ let
           concatMap (definition: attrNames definition.value) discharged
         );
       in
-      if unknown != [ ] then
+      if unknown != [ ] && freeform != [ ] then
+        evaluate [ ] location declared (
+          map (
+            definition: definition // { value = builtins.intersectAttrs declared definition.value; }
+          ) discharged
+        )
+        // builtins.mapAttrs (_: value: {
+          _type = "option";
+          inherit value;
+        }) (
+          (mergeDefinitions location (builtins.head freeform) (
+            map (
+              definition: definition // { value = removeAttrs definition.value (attrNames declared); }
+            ) discharged
+          )).value
+        )
+      else if unknown != [ ] then
         throw "The option `${lib.showOption (location ++ [ (builtins.head unknown) ])}' does not exist."
       else
         builtins.mapAttrs (
           name: inner:
-          evaluate (location ++ [ name ]) inner (
+          evaluate [ ] (location ++ [ name ]) inner (
             map (definition: definition // { value = definition.value.${name}; }) (
               filter (definition: definition.value ? ${name}) discharged
             )
@@ -210,7 +228,8 @@ in
         inherit config lib options;
       };
       collected = concatMap (collect arguments) modules;
-      options = evaluate prefix (mergeDeclarations prefix (map (module: module.options) collected)) (
+      declared = mergeDeclarations prefix (map (module: module.options) collected);
+      options = evaluate (concatMap (module: module.freeform) collected) prefix declared (
         map (module: {
           inherit (module) file;
           value = module.config;
