@@ -35,8 +35,9 @@ in
         GIT_CONFIG = "/path/to/git/config";
       };
       description = ''
-        Environment variables of the runner and of its jobs. They win over the ones that this module sets, except
-        for `RUNNER_ROOT`, which cannot be changed. The values end up in the store, so put no secret here.
+        Environment variables of the runner and of its jobs. They win over the ones that this module sets, also over
+        those of {option}`networking.proxy`, except for `RUNNER_ROOT`, which cannot be changed. Variables for proxies and
+        certificates reach the broker, too. The values end up in the store, so put no secret here.
       '';
     };
 
@@ -54,14 +55,7 @@ in
     };
 
     package = lib.mkPackageOption pkgs "github-runner" { } // {
-      # The argument is younger than the package and missing from many
-      # replacements of it; those run what they were built with.
-      apply =
-        package:
-        if (lib.functionArgs (package.override or (_: package))) ? nodeRuntimes then
-          package.override { inherit (config) nodeRuntimes; }
-        else
-          package;
+      apply = import ./runtimes.nix { inherit lib; } config.nodeRuntimes;
     };
 
     nodeRuntimes = mkOption {
@@ -73,8 +67,8 @@ in
       );
       default = [ "node24" ];
       description = ''
-        Versions of Node.js with which {option}`package` can run JavaScript actions. Without effect on a package that
-        does not let one choose.
+        Versions of Node.js with which {option}`package` can run JavaScript actions. A package that has them as it is stays
+        as it is, and so does one that cannot be built with them; another one is built anew.
       '';
     };
 

@@ -38,17 +38,44 @@ let
     "tzdata"
   ];
 
-  # Says by its path which runtimes it was built with.
+  # Says with which runtimes it was built, and by its path whether they are the ones
+  # of its release.
   runner =
-    runtimes:
-    package "github-runner"
+    {
+      # The ones of its release.
+      standard ? [ "node24" ],
+      # What it can be built with.
+      known ? [
+        "node20"
+        "node24"
+      ],
+      # What it was overridden with.
+      given ? { },
+    }:
+    let
+      runtimes = given.nodeRuntimes or standard;
+      plain = package "github-runner";
+      unknown = builtins.filter (runtime: !builtins.elem runtime known) runtimes;
+    in
+    plain
     // {
       inherit runtimes;
-      override =
-        {
-          nodeRuntimes ? [ "node24" ],
-        }:
-        runner nodeRuntimes;
+      outPath =
+        if unknown != [ ] then
+          throw "a package of this release cannot have ${toString unknown}"
+        else if runtimes == standard then
+          plain.outPath
+        else
+          "${plain.outPath}-with-${builtins.concatStringsSep "-" runtimes}";
+      override = {
+        __functionArgs.nodeRuntimes = true;
+        __functor =
+          _: changes:
+          runner {
+            inherit known standard;
+            given = given // (if builtins.isFunction changes then changes given else changes);
+          };
+      };
     };
 in
 builtins.listToAttrs (
@@ -58,9 +85,9 @@ builtins.listToAttrs (
   }) names
 )
 // {
-  inherit package;
+  inherit package runner;
 
-  github-runner = runner [ ];
+  github-runner = runner { };
   github-runner-helper = package "github-runner-helper";
   github-runnerctl = package "github-runnerctl";
   callPackage =

@@ -139,6 +139,66 @@ in
     actual = (evaluated { nodeRuntimes = [ "node20" ]; }).package.runtimes;
   };
 
+  "a package that has the Node.js runtimes as it is is not built anew" = {
+    expected = {
+      both = pkgs.github-runner.outPath;
+      one = pkgs.github-runner.outPath;
+      newest = pkgs.github-runner.outPath;
+    };
+    actual =
+      let
+        both = [
+          "node20"
+          "node24"
+        ];
+        pathOf =
+          nodeRuntimes:
+          (evaluated {
+            inherit nodeRuntimes;
+            package = pkgs.runner { standard = both; };
+          }).package.outPath;
+      in
+      {
+        both = pathOf both;
+        one = pathOf [ "node20" ];
+        newest = pathOf [ "node24" ];
+      };
+  };
+
+  "a package that cannot have a Node.js runtime stays as it is" = {
+    expected = pkgs.github-runner.outPath;
+    actual =
+      (evaluated {
+        nodeRuntimes = [
+          "node20"
+          "node24"
+        ];
+        package = pkgs.runner { known = [ "node24" ]; };
+      }).package.outPath;
+  };
+
+  "a package whose own Node.js runtimes do not evaluate any more gets the ones that do" = {
+    expected = [ "node24" ];
+    actual =
+      (evaluated {
+        package = pkgs.runner {
+          standard = [
+            "node20"
+            "node24"
+          ];
+          known = [ "node24" ];
+        };
+      }).package.runtimes;
+  };
+
+  "a package that was overridden before follows the option" = {
+    expected = [ "node24" ];
+    actual =
+      (evaluated {
+        package = pkgs.github-runner.override { nodeRuntimes = [ "node20" ]; };
+      }).package.runtimes;
+  };
+
   "a package without that argument stays as it is" =
     let
       withoutArgument = pkgs.package "own-runner" // {
