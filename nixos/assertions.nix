@@ -7,6 +7,8 @@
   ledger,
   # What the host is called, or "" if it learns that at run time.
   hostName,
+  # Instance → the variables of its unit as the whole configuration makes it.
+  environmentOf,
 }:
 
 let
@@ -214,8 +216,11 @@ in
     "Both `tokenFile` and `githubApp` are set, and only one of them can register the runner. Remove the other one."
   )
 
-  (refuse (runner.extraEnvironment ? RUNNER_ROOT)
-    "`extraEnvironment.RUNNER_ROOT` would make the runner look for its registration where it is not. Remove it; to move the work to another disk, set `workDir`."
+  (refuse
+    (lib.any (
+      instance: (environmentOf instance).RUNNER_ROOT or null != "%S/github-runner/${instance}"
+    ) (builtins.attrNames (removeAttrs instances [ "reconcile" ])))
+    "`RUNNER_ROOT`, in `extraEnvironment` or in the unit's `environment`, would make the runner look for its registration where it is not. Remove it; to move the work to another disk, set `workDir`."
   )
 ]
 ++ refuseFirst "The limit" (

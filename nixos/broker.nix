@@ -11,8 +11,6 @@
   sockets,
   # Below it brokers keep what they learned.
   kept,
-  # Variables by which programs of this host find their proxy.
-  proxy,
 }:
 
 {
@@ -20,6 +18,8 @@
   runner,
   # Path of the runner's manifest.
   manifest,
+  # What of the runner's unit leads to the server; see ways.nix.
+  ways,
 }:
 
 let
@@ -27,7 +27,6 @@ let
   hardening = import ./hardening.nix;
 
   credential = import ./secret.nix runner;
-  waysOf = import ./ways.nix { inherit lib; };
   # Names a credential by its file.
   hash = builtins.substring 0 12 (builtins.hashString "sha256" credential);
 
@@ -83,10 +82,11 @@ in
     unitConfig = {
       CollectMode = "inactive-or-failed";
       DefaultDependencies = false;
-    };
-    environment = proxy // waysOf runner;
+    }
+    // ways.unitConfig;
+    inherit (ways) environment;
 
-    serviceConfig = hardening.broker // {
+    serviceConfig = hardening.broker // ways.network // {
       ExecStart = lib.concatMapStringsSep " " argument [
         "${runnerctl}/bin/github-runnerctl"
         "broker"
@@ -118,7 +118,8 @@ in
       RuntimeDirectoryMode = "0700";
       RuntimeDirectoryPreserve = true;
 
-      InaccessiblePaths = closed;
+      inherit (ways.paths) BindPaths BindReadOnlyPaths;
+      InaccessiblePaths = closed ++ ways.paths.InaccessiblePaths;
 
       # No request takes so long; whoever asks has given up by then.
       RuntimeMaxSec = "180s";

@@ -4,7 +4,6 @@
 # secrets, never secrets: the store is readable by everyone.
 {
   helper,
-  lib,
   pkgs,
 }:
 
@@ -46,7 +45,7 @@ pkgs.writeTextFile {
           privateKeyFile = place runner.githubApp.privateKeyFile;
         };
     # For the time when there is no broker unit any more, but registrations to take back.
-    brokerEnvironment = import ./ways.nix { inherit lib; } runner;
+    inherit (runner) brokerEnvironment;
     # A digest of the unit; nobody reads it.
     inherit (runner) unit;
     # Seconds between two registrations of which the first was of no use.

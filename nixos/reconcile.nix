@@ -24,6 +24,7 @@ instances: manifests:
 
 let
   inherit (import ./unit-syntax.nix) argument entry literal;
+  inherit (import ./order.nix { inherit lib; }) yielding;
   hardening = import ./hardening.nix;
 
   # Where runners have theirs.
@@ -89,11 +90,13 @@ in
     wants = [ "network-online.target" ];
     after = [ "network-online.target" ];
     path = [ systemd ];
-    # Many switches in a row are no fault.
-    startLimitIntervalSec = 0;
-    # Also where no runner is configured any more: the last ones may have left
-    # registrations. Where there never was any there is nothing to do.
-    unitConfig.ConditionDirectoryNotEmpty = ledger;
+    unitConfig = {
+      # Many switches in a row are no fault.
+      StartLimitIntervalSec = yielding 0;
+      # Also where no runner is configured any more: the last ones may have left
+      # registrations. Where there never was any there is nothing to do.
+      ConditionDirectoryNotEmpty = ledger;
+    };
 
     serviceConfig = hardening.reconcile // {
       # A switch starts it again and must not wait for what it does.

@@ -21,13 +21,21 @@ let
   helper = config.services.github-runner-helper.package;
   runnerctl = config.services.github-runnerctl.package;
 
-  manifestOf = import ./manifest.nix { inherit helper lib pkgs; };
+  # Variables by which programs of this host find their proxy.
+  proxy = config.networking.proxy.envVars;
+  # A runner's unit as the whole configuration makes it.
+  finalOf = instance: config.systemd.services."github-runner-${instance}";
+  waysOf = import ./ways.nix { inherit lib; };
+  ways = builtins.mapAttrs (instance: _: waysOf (finalOf instance)) instances;
+
+  manifestOf = import ./manifest.nix { inherit helper pkgs; };
   unitOf = import ./service.nix {
     inherit
       helper
       kept
       ledger
       lib
+      proxy
       sockets
       ;
     # In the order in which jobs have always found them.
@@ -48,7 +56,6 @@ let
       runnerctl
       sockets
       ;
-    proxy = config.networking.proxy.envVars;
   };
   reconcile = import ./reconcile.nix {
     inherit
@@ -59,13 +66,21 @@ let
       sockets
       ;
     inherit (config.services.github-runnerctl) metrics reconcile;
-    proxy = config.networking.proxy.envVars;
+    # Of the host's variables those that a broker gets from a unit.
+    proxy =
+      (waysOf {
+        environment = proxy;
+        serviceConfig = { };
+        unitConfig = { };
+      }).environment;
     systemd = config.systemd.package;
   } instances manifests;
   slice = import ./slice.nix { inherit lib; };
+  digestOf = import ./digest.nix { inherit helper lib; };
   assertionsOf = import ./assertions.nix {
     inherit ledger lib;
     inherit (config.networking) hostName;
+    environmentOf = instance: (finalOf instance).environment;
   };
 
   # With what else the unit consists of, so that whatever changes makes another
@@ -75,15 +90,11 @@ let
     manifestOf instance (
       runner
       // {
-        unit = builtins.hashString "sha256" (
-          builtins.unsafeDiscardStringContext (
-            builtins.toJSON (unitOf {
-              inherit instance runner;
-              manifest = "";
-              broker = [ ];
-            })
-          )
-        );
+        # What the host has in common is found again without a unit.
+        brokerEnvironment = lib.filterAttrs (
+          name: value: proxy.${name} or null != value
+        ) ways.${instance}.environment;
+        unit = digestOf runner (finalOf instance);
       }
     )
   ) instances;
@@ -92,6 +103,7 @@ let
     brokerOf {
       inherit instance runner;
       manifest = manifests.${instance};
+      ways = ways.${instance};
     }
   ) brokered;
 
@@ -116,6 +128,7 @@ in
         inherit instance runner;
         manifest = manifests.${instance};
         broker = lib.optional (brokers ? ${instance}) "github-runner-broker-${instance}.socket";
+        merged = finalOf instance;
       })
     ) instances
     // lib.mapAttrs' (

@@ -12,15 +12,19 @@
   kept,
   # What is on a job's PATH before the runner's `extraPackages`.
   packages,
+  # Variables by which programs of this host find their proxy.
+  proxy,
 }:
 
 let
   inherit (import ./unit-syntax.nix) argument entry literal;
+  inherit (import ./order.nix { inherit lib; }) ahead atTheTop yielding;
   slice = import ./slice.nix { inherit lib; };
 
-  sandbox = builtins.mapAttrs (
-    _: value: if builtins.isList value then lib.mkBefore value else lib.mkDefault value
-  ) (import ./hardening.nix).standard;
+  sandbox = atTheTop (
+    builtins.mapAttrs (_: value: if builtins.isList value then value else lib.mkDefault value)
+      (import ./hardening.nix).standard
+  );
 in
 {
   instance,
@@ -29,6 +33,9 @@ in
   manifest,
   # The units that have to be there first, if there is a broker.
   broker,
+  # This unit as the whole configuration makes it. Whether something is in it must
+  # not decide whether something else is: evaluation would go round in circles.
+  merged,
 }:
 
 let
@@ -79,6 +86,17 @@ let
       "${sockets}/${instance}"
     ];
   userStep = verb: step "" verb [ ];
+
+  # A default for what has a second name, which wins. Where that one comes earlier
+  # in the text of a unit, the default would. As a list, so that only the text
+  # depends on it.
+  unlessNamed =
+    section: name: value:
+    yielding [ (lib.last (lib.toList (merged.${section}.${name} or value))) ];
+
+  # A switch leaves it alone, also when it removes it: what is due happens between
+  # two jobs, or when somebody says so.
+  staysAtSwitch = runner.restartPolicy != "immediate";
 in
 {
   description = "GitHub Actions runner";
@@ -93,27 +111,29 @@ in
   ]
   ++ broker;
 
-  # A failing start makes the next one wait, so that no limit has to end them.
-  startLimitIntervalSec = lib.mkDefault 0;
+  environment = lib.mkMerge [
+    (builtins.mapAttrs (_: yielding) proxy)
+    (
+      {
+        HOME = work;
+        # The runner as nixpkgs packages it keeps its registration here.
+        RUNNER_ROOT = state;
+        # Tells a runner that GitHub no longer serves apart from one that failed.
+        ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE = "true";
+      }
+      // runner.extraEnvironment
+    )
+  ];
 
-  environment = {
-    HOME = work;
-    # The runner as nixpkgs packages it keeps its registration here.
-    RUNNER_ROOT = state;
-    # Tells a runner that GitHub no longer serves apart from one that failed.
-    ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE = "true";
-  }
-  // runner.extraEnvironment;
-
-  path = packages ++ runner.extraPackages;
+  inherit (ahead { path = packages ++ runner.extraPackages; }) path;
 
   serviceConfig = lib.mkMerge [
     sandbox
 
-    { Slice = lib.mkDefault "${slice.name runner.pool}.slice"; }
-    (builtins.mapAttrs (_: lib.mkDefault) (slice.directives runner.resources))
+    { Slice = yielding "${slice.name runner.pool}.slice"; }
+    (builtins.mapAttrs (_: yielding) (slice.directives runner.resources))
 
-    {
+    (ahead {
       ExecStartPre = [
         (brokeredStep "prepare")
         (userStep "configure")
@@ -131,9 +151,9 @@ in
       KillSignal = "SIGINT";
       # An ephemeral runner ends well after each job and registers for the next
       # one; a persistent one is meant to be there.
-      Restart = lib.mkDefault "always";
+      Restart = yielding "always";
       # What fails again waits longer, in the first step.
-      RestartSec = lib.mkDefault (if runner.ephemeral then "1s" else "5s");
+      RestartSec = yielding (if runner.ephemeral then "1s" else "5s");
       # The listener's word for "an error that may pass".
       RestartForceExitStatus = [ 2 ];
       # Its word for "GitHub serves this version no more": another start changes
@@ -154,7 +174,7 @@ in
         # Where systemd puts it, for it belongs to dynamic users.
         "-${builtins.dirOf kept}/private/${baseNameOf kept}"
       ];
-    }
+    })
 
     # The prefix lets the unit start although the directory is missing: its first
     # step creates it and gives it to the service user.
@@ -162,16 +182,15 @@ in
       if runner.workDir == null then
         { WorkingDirectory = work; }
       else
-        {
+        ahead {
           BindPaths = [ (entry "-${work}") ];
           WorkingDirectory = "-${work}";
         }
     )
 
     # Longer than the helper waits for its turn and lets a registration take, so
-    # that its error message comes before systemd's kill. The older spelling sets
-    # this limit, too.
-    (lib.mkIf (!runner.serviceOverrides ? TimeoutSec) { TimeoutStartSec = lib.mkDefault "15min"; })
+    # that its error message comes before systemd's kill.
+    (ahead { TimeoutStartSec = unlessNamed "serviceConfig" "TimeoutSec" "15min"; })
 
     (lib.mkIf (runner.user != null) {
       DynamicUser = false;
@@ -182,12 +201,14 @@ in
       Group = runner.group;
     })
 
-    runner.serviceOverrides
+    (ahead runner.serviceOverrides)
   ];
-}
-# A switch leaves these alone, also when it removes them: what is due happens
-# between two jobs, or when somebody says so.
-// lib.optionalAttrs (runner.restartPolicy != "immediate") {
-  restartIfChanged = lib.mkDefault false;
-  unitConfig.X-StopOnRemoval = lib.mkDefault false;
+
+  unitConfig = lib.mkMerge [
+    # A failing start makes the next one wait, so that no limit has to end them. Not
+    # by the option of NixOS, beside which the directive itself would be a conflict.
+    (ahead { StartLimitIntervalSec = unlessNamed "unitConfig" "StartLimitInterval" 0; })
+    (lib.mkIf staysAtSwitch { X-StopOnRemoval = yielding false; })
+  ];
+  restartIfChanged = lib.mkIf staysAtSwitch (yielding false);
 }

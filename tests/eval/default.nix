@@ -21,6 +21,7 @@ let
     import ./claims/units.nix context
     // import ./claims/broker.nix context
     // import ./claims/overrides.nix context
+    // import ./claims/beside.nix context
     // import ./claims/options.nix context
     // import ./claims/assertions.nix context
     // import ./claims/reconcile.nix context

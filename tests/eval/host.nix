@@ -51,17 +51,25 @@ let
     before = listOption types.str;
     unitConfig = section;
   };
-  service.options = unit // {
-    startLimitIntervalSec = mkOption {
-      type = types.nullOr types.int;
-      default = null;
+  service =
+    { config, options, ... }:
+    {
+      options = serviceOptions;
+      # Without a priority, so that whoever sets it beside the directive has a conflict.
+      config.unitConfig = lib.optionalAttrs options.startLimitIntervalSec.isDefined {
+        StartLimitIntervalSec = toString config.startLimitIntervalSec;
+      };
     };
+  serviceOptions = unit // {
+    startLimitIntervalSec = mkOption { type = types.int; };
     restartIfChanged = mkOption {
       type = types.bool;
       default = true;
     };
     environment = mkOption {
-      type = types.attrsOf types.str;
+      type = types.attrsOf (
+        types.nullOr (types.either types.str (types.either types.path types.package))
+      );
       default = { };
     };
     path = listOption types.package;
@@ -128,9 +136,10 @@ let
       specialArgs = { inherit pkgs; };
       modules = [
         nixos
+        # Before the module, as where it is imported: lists keep their order all the same.
+        extra
         module
         { services.github-runners = runners; }
-        extra
       ];
     })
     config
@@ -178,11 +187,19 @@ in
   manifests =
     let
       manifestOf = import ../../nixos/manifest.nix {
-        inherit lib pkgs;
+        inherit pkgs;
         helper = config.services.github-runner-helper.package;
       };
+      waysOf = import ../../nixos/ways.nix { inherit lib; };
     in
     builtins.mapAttrs (
-      instance: runner: manifestOf instance (runner // { unit = "digest"; })
+      instance: runner:
+      manifestOf instance (
+        runner
+        // {
+          brokerEnvironment = (waysOf config.systemd.services."github-runner-${instance}").environment;
+          unit = "digest";
+        }
+      )
     ) instances;
 }

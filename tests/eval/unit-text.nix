@@ -14,7 +14,7 @@ let
   words = list: if list == [ ] then null else toString list;
 
   unit =
-    definition: further:
+    definition:
     [ "[Unit]" ]
     ++ section (
       {
@@ -23,7 +23,6 @@ let
         Description = definition.description;
         Wants = words definition.wants;
       }
-      // further
       // definition.unitConfig
     )
     ++ [ "" ];
@@ -62,24 +61,24 @@ in
   service =
     service:
     text (
-      unit service { StartLimitIntervalSec = service.startLimitIntervalSec; }
+      unit service
       ++ [ "[Service]" ]
       ++ lib.mapAttrsToList (name: value: "Environment=${builtins.toJSON "${name}=${value}"}") (
-        environment service
+        lib.filterAttrs (_: value: value != null) (environment service)
       )
       ++ lib.optional (!service.restartIfChanged) "X-RestartIfChanged=false"
       ++ section service.serviceConfig
       ++ install service
     );
 
-  slice = slice: text (unit slice { } ++ [ "[Slice]" ] ++ section slice.sliceConfig ++ install slice);
+  slice = slice: text (unit slice ++ [ "[Slice]" ] ++ section slice.sliceConfig ++ install slice);
 
-  timer = timer: text (unit timer { } ++ [ "[Timer]" ] ++ section timer.timerConfig ++ install timer);
+  timer = timer: text (unit timer ++ [ "[Timer]" ] ++ section timer.timerConfig ++ install timer);
 
   socket =
     socket:
     text (
-      unit socket { }
+      unit socket
       ++ [ "[Socket]" ]
       ++ map (address: "ListenStream=${address}") socket.listenStreams
       ++ section socket.socketConfig

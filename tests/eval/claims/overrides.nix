@@ -10,6 +10,14 @@
 let
   unit = changes: (host { runners.one = runner // changes; }).services.github-runner-one;
   service = changes: (unit changes).serviceConfig;
+
+  # With what a configuration says about the unit itself.
+  beside =
+    changes:
+    (host {
+      runners.one = runner;
+      extra.systemd.services.github-runner-one = changes;
+    }).services.github-runner-one;
 in
 {
   "an override replaces a hardening value" = {
@@ -108,12 +116,15 @@ in
 
   "an own start limit wins in both spellings" = {
     expected = [
-      "1h"
-      null
+      [ "1h" ]
+      [ 900 ]
+      [ 900 ]
     ];
-    actual = [
-      (service { serviceOverrides.TimeoutStartSec = "1h"; }).TimeoutStartSec
-      ((service { serviceOverrides.TimeoutSec = 900; }).TimeoutStartSec or null)
+    actual = map (config: lib.toList config.TimeoutStartSec) [
+      (service { serviceOverrides.TimeoutStartSec = "1h"; })
+      # The text has it after the other one, so it has to be the same.
+      (service { serviceOverrides.TimeoutSec = 900; })
+      (beside { serviceConfig.TimeoutSec = 900; }).serviceConfig
     ];
   };
 

@@ -67,7 +67,7 @@ let
     in
     {
       isDefined = values != [ ];
-      value =
+      mergedValue =
         if values == [ ] then
           throw "The option `${lib.showOption location}' was accessed but has no value defined."
         else if wrong != [ ] then
@@ -133,7 +133,7 @@ let
       {
         _type = "option";
         isDefined = definitions != [ ] && (mergeDefinitions location declared.type definitions).isDefined;
-        value = (declared.apply or (value: value)) merged.value;
+        value = (declared.apply or (value: value)) merged.mergedValue;
       }
     else
       let
@@ -162,7 +162,7 @@ let
             map (
               definition: definition // { value = removeAttrs definition.value (attrNames declared); }
             ) discharged
-          )).value
+          )).mergedValue
         )
       else if unknown != [ ] then
         throw "The option `${lib.showOption (location ++ [ (builtins.head unknown) ])}' does not exist."

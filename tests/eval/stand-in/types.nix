@@ -116,7 +116,7 @@ rec {
                 inherit (definition) file;
                 inherit value;
               }
-            ]).value
+            ]).mergedValue
           ) definition.value
         ) definitions;
     };
@@ -148,7 +148,9 @@ rec {
             ) definitions
           );
         in
-        builtins.mapAttrs (_: entry: entry.value) (lib.filterAttrs (_: entry: entry.isDefined) merged);
+        builtins.mapAttrs (_: entry: entry.mergedValue) (
+          lib.filterAttrs (_: entry: entry.isDefined) merged
+        );
     };
 
   submodule =
