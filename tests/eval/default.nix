@@ -17,6 +17,9 @@ let
     };
   };
 
+  configurations = import ./configurations.nix context;
+  kept = "configurations";
+
   claims =
     import ./claims/units.nix context
     // import ./claims/broker.nix context
@@ -30,7 +33,23 @@ let
     // import ./claims/fleet-assertions.nix context
     // import ./claims/work-dir.nix context
     // import ./claims/secrets.nix context
-    // import ./claims/render.nix context;
+    // import ./claims/render.nix context
+    // lib.mapAttrs' (
+      name: actual:
+      let
+        file = ./golden + "/${kept}/${name}";
+      in
+      lib.nameValuePair "the configuration ${name} makes the golden units" {
+        expected = if builtins.pathExists file then builtins.readFile file else "";
+        inherit actual;
+      }
+    ) configurations
+    // {
+      "every golden text of a configuration has its configuration" = {
+        expected = builtins.attrNames configurations;
+        actual = builtins.attrNames (builtins.readDir (./golden + "/${kept}"));
+      };
+    };
 
   results = lib.mapAttrsToList (name: { expected, actual }: {
     inherit name expected actual;
@@ -64,8 +83,10 @@ in
     ) results
     + "${count (lib.filter (result: result.ok) results)} passed, ${count failures} failed\n";
 
-  # The texts that belong into golden/.
-  golden = builtins.mapAttrs (unit: _: claims."the unit ${unit} is the golden one".actual) (
-    builtins.readDir ./golden
-  );
+  # The texts that belong into golden/ by the paths that they have there.
+  golden =
+    builtins.mapAttrs (unit: _: claims."the unit ${unit} is the golden one".actual) (
+      removeAttrs (builtins.readDir ./golden) [ kept ]
+    )
+    // lib.mapAttrs' (name: lib.nameValuePair "${kept}/${name}") configurations;
 }
