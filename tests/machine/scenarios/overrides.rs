@@ -6,8 +6,14 @@ use serde_json::json;
 use crate::Machine;
 use crate::runner::Runner;
 
-const RUNNERS: &[&str] =
-    &["override-static-user", "override-directories", "override-sandbox", "override-limits", "override-paths"];
+const RUNNERS: &[&str] = &[
+    "override-static-user",
+    "override-directories",
+    "override-sandbox",
+    "override-limits",
+    "override-paths",
+    "override-network",
+];
 
 pub fn all(machine: &Machine) -> Result<()> {
     for name in RUNNERS {
