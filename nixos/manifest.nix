@@ -46,6 +46,8 @@ pkgs.writeTextFile {
         };
     # For the time when there is no broker unit any more, but registrations to take back.
     inherit (runner) brokerEnvironment;
+    # In days and MiB.
+    inherit (runner) logs;
     # A digest of the unit; nobody reads it.
     inherit (runner) unit;
     # Seconds between two registrations of which the first was of no use.

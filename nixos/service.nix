@@ -160,7 +160,7 @@ in
       # nothing.
       RestartPreventExitStatus = [ 7 ];
 
-      LogsDirectory = [ subdirectory ];
+      # No logs directory: root makes it, and keeps there what the listener logged.
       RuntimeDirectory = [ subdirectory ];
       StateDirectory = [ subdirectory ];
       StateDirectoryMode = "0700";

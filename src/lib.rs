@@ -13,6 +13,7 @@
 //! | `unit` | `model` | processes, network |
 //! | `state` | `model`, `sys` | processes, network, writing |
 //! | `purge` | `sys`, `state` | processes, network |
+//! | `logs` | `manifest`, `sys`, `state` | processes, network |
 //! | `plan` | `model`, `manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
 //! | `start` | `manifest`, `sys` | processes, network |
 //! | `pace` | `ledger` | the same as `plan` |
@@ -20,8 +21,8 @@
 //! | `ask` | `model`, `protocol` | processes, network |
 //! | `retire` | `model`, `protocol`, `ledger`, `start`, `ask` | processes, network |
 //! | `attempt` | `model`, `protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `unit` | processes, network |
-//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge` | processes, network |
+//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `unit` | processes, network |
+//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs` | processes, network |
 //! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start` | processes, network |
 //! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire` | processes, network, writing |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
@@ -57,6 +58,7 @@ pub mod fleet;
 pub mod github;
 pub mod journal;
 pub mod ledger;
+pub mod logs;
 pub mod manifest;
 #[cfg(feature = "ctl")]
 pub mod metrics;

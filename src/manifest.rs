@@ -42,6 +42,9 @@ pub struct Manifest {
     /// By which variables its broker reaches the server.
     #[serde(default)]
     pub broker_environment: BTreeMap<String, String>,
+    /// How much of the listener's logs is kept.
+    #[serde(default)]
+    pub logs: Logs,
     /// A digest of the rest of the unit, so that whatever changes makes another manifest. Nobody compares it.
     #[serde(default)]
     pub unit: Option<String>,
@@ -84,6 +87,22 @@ impl CredentialPlace {
     pub fn file(&self) -> Option<&str> {
         let app = self.github_app.as_ref().map(|app| &app.private_key_file);
         app.or(self.token_file.as_ref()).map(TokenPath::as_str)
+    }
+}
+
+/// How much of the listener's logs is kept.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Logs {
+    /// For how many days.
+    pub max_age: u64,
+    /// How many MiB.
+    pub max_size: u64,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { max_age: 30, max_size: 128 }
     }
 }
 

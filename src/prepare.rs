@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use crate::ask::{Ask as _, Broker};
 use crate::credential::{Credential, salt};
 use crate::ledger::{Book, Ledger, LedgerDirectory};
+use crate::logs::{self, When};
 use crate::manifest::Manifest;
 use crate::model::{TokenDigest, date};
 use crate::pace::limited;
@@ -36,7 +37,7 @@ use crate::sys::{Dir, Entry, Place, empty};
 use crate::unit;
 
 use explain::{explain, hold_back, wait_for_turn};
-use read::{Reading, Told, is_news, reach};
+use read::{Reached, Reading, Told, is_news, reach};
 
 pub use foresee::{Foreseen, foresee};
 
@@ -88,7 +89,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         // Before anything else can fail again.
         hold_back(entry, false, news, &told.manifest)?;
     }
-    let (state, work_place) = reach(start, &ledger_place, existing)?;
+    let Reached { state, work: work_place, logs } = reach(start, &ledger_place, existing)?;
     let owner = service_user(&state)?;
     let reading = Reading::new(&told, stored.as_ref(), Some(&state))?;
     let mut decision = reading.decide(None);
@@ -148,6 +149,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         let limits = [found.limited.get(), book.entry.not_before];
         book.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
     };
+    // Before the state directory is purged.
+    logs::keep(&state, &logs, &manifest.logs, When::Start);
     match action {
         Action::Register => {
             let registered = register::run(&found, &mut book, new);
@@ -188,8 +191,8 @@ enum Looked {
 }
 
 impl Found<'_> {
-    /// Saves the entry. If a job filled the disk, its files go first: those in the work directory, and those in the
-    /// state directory if it is to be purged anyway, because the old entry tells all that they do.
+    /// Saves the entry. If a job filled the disk, its files go first: those in the work directory, what it logged, and those
+    /// in the state directory if it is to be purged anyway, because the old entry tells all that they do.
     fn save(&self, book: &mut Book<'_>, registers: bool) -> Result<()> {
         let Err(error) = book.save() else { return Ok(()) };
         if !is_full(&error) {
@@ -197,6 +200,7 @@ impl Found<'_> {
         }
         warn!("{error:#}; making room first");
         empty_work(&self.work)?;
+        logs::discard(self.state)?;
         if registers {
             register::purge(self.state)?;
         }

@@ -16,11 +16,12 @@ use crate::ask::{Ask as _, Broker};
 use crate::attempt::{Resolved, gave_way, resolve};
 use crate::credential::Credential;
 use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};
+use crate::logs::{self, When};
 use crate::manifest::Manifest;
 use crate::protocol::{Outcome, Verb};
 use crate::purge::registration;
 use crate::retire::pay;
-use crate::start::{Start, existing, now};
+use crate::start::{Start, existing, now, walk};
 use crate::state::Snapshot;
 use crate::sys::Dir;
 
@@ -98,7 +99,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         _ => warn!("{line}{}", advice(kind, &manifest, api)),
     }
     book.entry.last_exit = Some(Exit { at, kind, said, failures, alike });
-    book.save()
+    book.save()?;
+    // Last, because the next start does it as well.
+    logs::keep(&state, &walk("logs", &start.logs_directory)?, &manifest.logs, When::End);
+    Ok(())
 }
 
 /// Takes back what will not be used any more; what came of it, as the end of a sentence.

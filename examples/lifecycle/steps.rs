@@ -5,14 +5,12 @@
 
 use std::fs;
 use std::process::{Command, ExitStatus};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::demo::Demo;
-use crate::facts::STAGED;
 use crate::process::Running;
 
 /// What runs before the listener.
@@ -209,9 +207,6 @@ impl Demo {
 
     fn run(&mut self, arguments: &[String], variables: &[(&str, &str)]) -> Result<Said> {
         let step = arguments.first().map_or("", String::as_str);
-        if step == "configure" {
-            self.wait_for_a_new_second()?;
-        }
         let begin = Instant::now();
         // On a terminal the helper writes no level numbers for the journal; so it does here.
         let mut command = Command::new(&self.helper);
@@ -226,20 +221,6 @@ impl Demo {
         self.page.hide(secrets)?;
         self.search_for_secrets(step == "prepare")?;
         Ok(said)
-    }
-
-    /// The listener names its logs by the second, and outside of a demonstration nobody configures twice within one.
-    fn wait_for_a_new_second(&self) -> Result<()> {
-        let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut newest = Duration::ZERO;
-        for entry in fs::read_dir(self.path("logs"))? {
-            newest = newest.max(since(entry?.metadata()?.modified()?));
-        }
-        let now = since(SystemTime::now());
-        if self.path(STAGED).exists() && newest.as_secs() == now.as_secs() {
-            thread::sleep(Duration::from_secs(now.as_secs() + 1).saturating_sub(now));
-        }
-        Ok(())
     }
 }
 

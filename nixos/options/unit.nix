@@ -92,5 +92,26 @@ in
       '';
     };
 
+    logs = {
+      maxAge = mkOption {
+        type = types.ints.positive;
+        default = 30;
+        example = 7;
+        description = ''
+          For how many days the listener's logs are kept in `/var/log/github-runner/‹name›`. Older ones are removed at the
+          next start or end of the runner.
+        '';
+      };
+
+      maxSize = mkOption {
+        type = types.ints.positive;
+        default = 128;
+        example = 1024;
+        description = ''
+          How many MiB of the listener's logs are kept for each runner; the oldest ones go first. One run, whose logs its
+          jobs can write, fills at most a quarter of it: what is larger is cut or left out.
+        '';
+      };
+    };
   };
 }

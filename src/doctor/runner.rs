@@ -145,15 +145,15 @@ impl<'a> Subject<'a> {
 
     fn directories(&self, user: Option<(u32, u32)>, units: &dyn Units) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for (topic, root) in [("state directory", 0), ("logs directory", 1)] {
+        // The logs are root's: jobs write theirs into the state directory.
+        for (topic, root, who, maker) in
+            [("state directory", 0, Who::Service(user), "systemd"), ("logs directory", 1, Who::Root, "the first start")]
+        {
             let path = self.own(root);
-            let (found, place) = check(topic, &path, Who::Service(user), true);
+            let (found, place) = check(topic, &path, who, true);
             if found.is_empty() {
-                let state = if place.is_some_and(|place| matches!(place.open(), Ok(Some(_)))) {
-                    "can be used"
-                } else {
-                    "is made by systemd"
-                };
+                let is_there = place.is_some_and(|place| matches!(place.open(), Ok(Some(_))));
+                let state = if is_there { "can be used".into() } else { format!("is made by {maker}") };
                 findings.push(Finding::good(topic, format!("{} {state}", path.display())));
             }
             findings.extend(found);

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use nix::unistd::{Gid, Uid};
 
-use super::read::{Reading, Told, is_news, reach};
+use super::read::{Reached, Reading, Told, is_news, reach};
 use super::{NOBODY, work};
 use crate::ledger::LedgerDirectory;
 use crate::pace::{Wait, wait};
@@ -46,7 +46,7 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     let ledgers = ledgers.with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
     let stored = ledgers.map(|ledgers| ledgers.load(instance)).transpose()?.flatten();
     let news = is_news(&told.text(start), stored.as_ref());
-    let (state, work_place) = reach(start, &ledger_place, possible)?;
+    let Reached { state, work: work_place, .. } = reach(start, &ledger_place, possible)?;
     let (mut notes, mut unknown) = (Vec::new(), Vec::new());
     let owner = state.as_ref().map(Dir::owner).transpose()?;
     let reading = Reading::new(&told, stored.as_ref(), state.as_ref())?;

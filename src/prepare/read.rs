@@ -47,18 +47,25 @@ pub(super) fn is_news(text: &str, stored: Option<&Ledger>) -> bool {
     !stored.and_then(|entry| entry.tried.as_ref()).is_some_and(|tried| tried.is_of(text))
 }
 
-/// Walks to the directories and refuses a work directory that must not be emptied. `open` says what becomes of those
-/// that systemd makes, if they are missing. Returns the state directory and the place of the work directory.
+/// The directories of a start.
+pub(super) struct Reached<T> {
+    pub(super) state: T,
+    pub(super) work: Place,
+    pub(super) logs: Place,
+}
+
+/// Walks to the directories and refuses a work directory that must not be emptied. `open` says what becomes of the state
+/// directory, which systemd makes, if it is missing.
 pub(super) fn reach<T>(
     start: &Start,
     ledger: &Place,
     open: impl Fn(&str, &Path) -> Result<(Place, T)>,
-) -> Result<(T, Place)> {
+) -> Result<Reached<T>> {
     let (state_place, state) = open("state", &start.state_directory)?;
-    let (logs_place, _) = open("logs", &start.logs_directory)?;
+    let logs = walk("logs", &start.logs_directory)?;
     let work = walk("work", &start.work_directory)?;
-    work::check(&work, &[("state", &state_place), ("logs", &logs_place), ("ledger", ledger)])?;
-    Ok((state, work))
+    work::check(&work, &[("state", &state_place), ("logs", &logs), ("ledger", ledger)])?;
+    Ok(Reached { state, work, logs })
 }
 
 /// Everything that a decision depends on.

@@ -4,10 +4,7 @@
 //! nothing else: not its arguments, not the journal, and no file once the listener runs.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -21,7 +18,7 @@ use super::process::{Listener, Patience, run_listener};
 use crate::manifest::Manifest;
 use crate::model::{RunnerName, Token};
 use crate::start::{Start, existing, host_name};
-use crate::state::{DIAGNOSTICS, ENVIRONMENT, NAME_TAKEN, STAGED_TOKEN, Snapshot};
+use crate::state::{ENVIRONMENT, NAME_TAKEN, STAGED_TOKEN, Snapshot};
 use crate::sys::Dir;
 
 /// Variables of the unit that the listener needs to work at all: programs, certificates, proxies, languages.
@@ -73,7 +70,6 @@ pub fn run(start: &Start) -> Result<()> {
         directory: &start.state_directory,
         patience: PATIENCE,
     })?;
-    let kept = keep_diagnostics(&start.state_directory, &start.logs_directory);
     let verified = verify(&state, &manifest, outcome.status);
     if verified.is_err() && !manifest.replace && found_name_taken(&outcome.last_lines) {
         // Or the holder of the name would look like what this attempt made.
@@ -86,10 +82,6 @@ pub fn run(start: &Start) -> Result<()> {
         }
         anyhow!("{text}{}", advice(&outcome.last_lines, &manifest))
     })?;
-    if let Err(error) = kept {
-        // The registration is good all the same.
-        warn!("{error:#}");
-    }
     info!("Configured runner {}", manifest.instance.as_str());
     Ok(())
 }
@@ -169,42 +161,6 @@ fn ending(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("was ended by signal {signal}"),
         (None, None) => format!("ended with {status}"),
     }
-}
-
-/// Moves the logs of this run to where the logs directory keeps them. The two directories are mounts of their own in
-/// the sandbox, so files are copied. Nothing that is there already is opened: a job can have put it there.
-fn keep_diagnostics(state: &Path, logs: &Path) -> Result<()> {
-    let source = state.join(DIAGNOSTICS);
-    match std::fs::symlink_metadata(&source) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).with_context(|| format!("Failed to examine {}", source.display())),
-        Ok(metadata) if !metadata.is_dir() => bail!("{} is no directory", source.display()),
-        Ok(_) => {}
-    }
-    copy_tree(&source, logs).with_context(|| format!("Failed to move {} to {}", source.display(), logs.display()))?;
-    std::fs::remove_dir_all(&source).with_context(|| format!("Failed to remove {}", source.display()))
-}
-
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        let metadata = entry.metadata()?;
-        if metadata.is_dir() {
-            match std::fs::create_dir(&target) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-                _ if std::fs::symlink_metadata(&target)?.is_dir() => copy_tree(&entry.path(), &target)?,
-                _ => {}
-            }
-        } else if metadata.is_file() {
-            match OpenOptions::new().write(true).create_new(true).open(&target) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-                Err(_) => warn!("{} exists; this run's log of that name was not kept", target.display()),
-                Ok(mut target) => drop(std::io::copy(&mut File::open(entry.path())?, &mut target)?),
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The name under which the server knows the runner, as far as the configuration tells.

@@ -8,7 +8,7 @@ use crate::start::{Start, existing};
 use crate::state::{DIAGNOSTICS, REGISTRATION_FILES};
 use crate::sys::Entry;
 
-/// Links the logs directory and every credential file that exists into the work directory.
+/// Links the logs of this run and every credential file that exists into the work directory.
 ///
 /// # Errors
 ///
@@ -16,7 +16,8 @@ use crate::sys::Entry;
 pub fn run(start: &Start) -> Result<()> {
     let (_, work) = existing("work", &start.work_directory)?;
     let (_, state) = existing("state", &start.state_directory)?;
-    work.replace_link(DIAGNOSTICS, start.logs_directory.as_os_str())?;
+    // The listener makes it; those of earlier runs are root's.
+    work.replace_link(DIAGNOSTICS, start.state_directory.join(DIAGNOSTICS).as_os_str())?;
     for name in REGISTRATION_FILES {
         if state.entry(name)? != Entry::Absent {
             work.replace_link(name, OsStr::new(&start.state_directory.join(name)))?;

@@ -110,7 +110,7 @@ pub(super) fn advice(lines: &[String], manifest: &Manifest) -> String {
         return "What to do: every directory above the state directory must be readable for the service user; set the mode of the one named above to 0755.".into();
     }
     format!(
-        "What to do: see the lines above and the log files in the logs directory. If the server got the registration all the same, a runner {name} appears at {page}; remove it there before the next start, or set `replace = true`."
+        "What to do: see the lines above and the log files, which the next step of root puts into the logs directory. If the server got the registration all the same, a runner {name} appears at {page}; remove it there before the next start, or set `replace = true`."
     )
 }
 

@@ -3,9 +3,9 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -66,6 +66,32 @@ impl Dir {
         owners: &[Uid],
         max: u64,
     ) -> Result<std::result::Result<Option<Vec<u8>>, FileFault>> {
+        match self.examine(name, owners, max)? {
+            Ok(None) => Ok(Ok(None)),
+            Ok(Some(handle)) => read_handle(handle.as_fd(), max)
+                .with_context(|| format!("Failed to read {name}"))
+                .map(|read| read.map(Some)),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    /// Opens the regular file `name` for reading, of any size; otherwise as [`Dir::read_file`].
+    ///
+    /// # Errors
+    ///
+    /// As `openat2(2)`.
+    pub fn open_file(&self, name: &str, owners: &[Uid]) -> Result<std::result::Result<Option<File>, FileFault>> {
+        match self.examine(name, owners, u64::MAX)? {
+            Ok(None) => Ok(Ok(None)),
+            Ok(Some(handle)) => open_handle(handle.as_fd())
+                .with_context(|| format!("Failed to open {name}"))
+                .map(|opened| opened.map(Some)),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    /// An `O_PATH` handle of the regular file `name`, if that is what it is.
+    fn examine(&self, name: &str, owners: &[Uid], max: u64) -> Result<std::result::Result<Option<OwnedFd>, FileFault>> {
         let handle = match self.open_below(OsStr::new(name), OFlag::O_PATH, Mode::empty()) {
             Ok(handle) => handle,
             Err(Errno::ENOENT) => return Ok(Ok(None)),
@@ -74,10 +100,7 @@ impl Dir {
             Err(error) => return Err(error).with_context(|| format!("Failed to open {name}")),
         };
         let stat = fstat(&handle).with_context(|| format!("Failed to examine {name}"))?;
-        if let Some(fault) = fault_of(&stat, owners, max) {
-            return Ok(Err(fault));
-        }
-        read_handle(handle.as_fd(), max).with_context(|| format!("Failed to read {name}")).map(|read| read.map(Some))
+        Ok(fault_of(&stat, owners, max).map_or(Ok(Some(handle)), Err))
     }
 }
 
@@ -147,15 +170,9 @@ fn fault_of(stat: &FileStat, owners: &[Uid], max: u64) -> Option<FileFault> {
 /// Reads what an `O_PATH` handle of a checked regular file stands for. The size is held to `max` again,
 /// because the file may grow in the meantime.
 fn read_handle(handle: BorrowedFd<'_>, max: u64) -> Result<std::result::Result<Vec<u8>, FileFault>> {
-    // The magic link leads to the very inode that was checked, so this is no second look-up of a name.
-    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
-    // Without O_NONBLOCK, a lease on the file could hold us up for as long as its holder likes.
-    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
-    let file = match opened {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            return Ok(Err(FileFault::Kind("held by a lease of another process")));
-        }
-        opened => opened?,
+    let file = match open_handle(handle)? {
+        Ok(file) => file,
+        Err(fault) => return Ok(Err(fault)),
     };
     // One read for the content and one for its end, instead of growing from 32 bytes on.
     let mut content = Vec::with_capacity(INITIAL_BYTES);
@@ -164,4 +181,18 @@ fn read_handle(handle: BorrowedFd<'_>, max: u64) -> Result<std::result::Result<V
         return Ok(Err(FileFault::Size(content.len() as u64)));
     }
     Ok(Ok(content))
+}
+
+/// Opens what an `O_PATH` handle of a checked regular file stands for.
+fn open_handle(handle: BorrowedFd<'_>) -> Result<std::result::Result<File, FileFault>> {
+    // The magic link leads to the very inode that was checked, so this is no second look-up of a name.
+    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    // Without O_NONBLOCK, a lease on the file could hold us up for as long as its holder likes.
+    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    match opened {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Ok(Err(FileFault::Kind("held by a lease of another process")))
+        }
+        opened => Ok(Ok(opened?)),
+    }
 }

@@ -189,6 +189,7 @@ fn nothing_that_a_job_makes_of_a_name_stops_an_end_or_a_start() {
             ".current-token",
             ".env",
             ".runner.new",
+            "_diag",
         ] {
             for (shape, make) in SHAPES {
                 let (host, server) = if is_ephemeral { ephemeral() } else { registered() };

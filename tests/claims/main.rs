@@ -8,6 +8,7 @@ mod attempt;
 mod debts;
 mod host;
 mod hostile;
+mod logs;
 mod manifest;
 mod purge;
 mod recovery;

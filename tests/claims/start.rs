@@ -219,7 +219,7 @@ fn links_make_logs_and_credentials_reachable_again_and_again() {
     fs::write(host.state(".runner_migrated"), fs::read(host.state(".runner")).unwrap()).unwrap();
     for _ in 0..2 {
         host.step("link").good();
-        assert_eq!(fs::read_link(host.path("work/_diag")).unwrap(), host.path("logs"));
+        assert_eq!(fs::read_link(host.path("work/_diag")).unwrap(), host.state("_diag"));
         for name in [".runner", ".runner_migrated", ".credentials", ".credentials_rsaparams"] {
             assert_eq!(fs::read_link(host.path("work").join(name)).unwrap(), host.state(name));
         }

@@ -25,6 +25,10 @@ in
       extraPackages = [ ];
       githubApp = null;
       group = null;
+      logs = {
+        maxAge = 30;
+        maxSize = 128;
+      };
       name = "one";
       noDefaultLabels = false;
       nodeRuntimes = [ "node24" ];
@@ -107,6 +111,8 @@ in
       { orgs.octo-org.count = 0; }
       { restartPolicy = "later"; }
       { drainTimeout = 0; }
+      { logs.maxAge = 0; }
+      { logs.maxSize = "1G"; }
       { resources.memoryMax = 0; }
       { resources.cpuWeight = 10001; }
       { resources.pool.tasksMax = "many"; }
@@ -250,6 +256,10 @@ in
       method = null;
       reRegisterOnTokenChange = true;
       brokerEnvironment = { };
+      logs = {
+        maxAge = 30;
+        maxSize = 128;
+      };
       unit = "digest";
       registrationInterval = 60;
       startDistance = 200;
@@ -284,6 +294,10 @@ in
         method = "configure";
         reRegisterOnTokenChange = false;
         brokerEnvironment = { };
+        logs = {
+          maxAge = 7;
+          maxSize = 1024;
+        };
         unit = "digest";
         registrationInterval = 60;
         startDistance = 200;
@@ -293,6 +307,10 @@ in
         manifest "ephemeral" (
           ephemeral
           // {
+            logs = {
+              maxAge = 7;
+              maxSize = 1024;
+            };
             replace = true;
             tokenType = "access";
             registration.method = "configure";

@@ -169,6 +169,17 @@ in
       };
   };
 
+  "no logs directory belongs to the user of the unit, but for own ones" = {
+    expected = [
+      [ ]
+      [ "extra-logs" ]
+    ];
+    actual = [
+      ((service { }).LogsDirectory or [ ])
+      (service { serviceOverrides.LogsDirectory = [ "extra-logs" ]; }).LogsDirectory
+    ];
+  };
+
   "own environment variables win" = {
     expected = {
       ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE = "";

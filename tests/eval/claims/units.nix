@@ -79,6 +79,8 @@ goldenClaims
         "After=network.target network-online.target"
         "Wants=network-online.target"
         "InaccessiblePaths=%S/github-runner/persistent/.current-token"
+        # Root makes it, and jobs cannot write it.
+        "LogsDirectory=github-runner/persistent"
         "Restart=no"
       ];
       added =
@@ -110,6 +112,7 @@ goldenClaims
         "After=network.target network-online.target"
         "Wants=network-online.target"
         "InaccessiblePaths=%S/github-runner/ephemeral/.current-token"
+        "LogsDirectory=github-runner/ephemeral"
         "BindPaths=/var/lib/gh-work"
         "Restart=on-success"
         "WorkingDirectory=/var/lib/gh-work"

@@ -1,7 +1,7 @@
 //! What changes a registration, and what only seems to.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -99,6 +99,7 @@ pub fn adoption(machine: &Machine) -> Result<()> {
         // NixOS' store is read-only.
         Err(_) => fs::write(runner.state(".nixos-current-config.json"), config)?,
     }
+    let former = logs_of_a_dynamic_user(&runner)?;
 
     let before = machine.github.registrations()?;
     runner.restart()?;
@@ -106,9 +107,29 @@ pub fn adoption(machine: &Machine) -> Result<()> {
     ensure!(runner.registered_id()? == id && machine.github.registrations()? == before, "nobody registered anew");
     let left = names(runner.state("."))?;
     ensure!(!left.iter().any(|name| name == ".current-token"), "the token copy is still there: {left:?}");
+    let kept = names(&former)?;
+    ensure!(kept.iter().any(|name| name == "Runner_former-utc.log"), "former logs are kept: {kept:?}");
+    ensure!(!kept.iter().any(|name| name == "d"), "what a job left beside them is not: {kept:?}");
+    ensure!(mode_and_owner(&former)? == (0o750, 0), "jobs cannot write logs any more");
     runner.restart()?;
     runner.expect("Keeping the registration of adopted")?;
     runner.stop()
+}
+
+/// Makes the logs directory what systemd makes for a unit with a dynamic user, after a job filled it. Returns where it is.
+fn logs_of_a_dynamic_user(runner: &Runner<'_>) -> Result<String> {
+    let directory = "/var/log/private/github-runner/adopted";
+    fs::remove_dir_all(runner.logs(""))?;
+    // So deep a tree kept systemd 252 from starting a unit whose logs directory it is.
+    let depth = 600;
+    fs::create_dir_all(format!("{directory}/{}", vec!["d"; depth].join("/")))?;
+    set_mode("/var/log/private", 0o700)?;
+    fs::write(format!("{directory}/Runner_former-utc.log"), "former")?;
+    for path in [directory.to_owned(), format!("{directory}/d"), format!("{directory}/Runner_former-utc.log")] {
+        chown(path, Some(64_999), Some(64_999))?;
+    }
+    symlink("../private/github-runner/adopted", "/var/log/github-runner/adopted")?;
+    Ok(directory.into())
 }
 
 pub fn work_on_disk(machine: &Machine) -> Result<()> {

@@ -7,12 +7,12 @@ use serde_json::json;
 
 use crate::Machine;
 use crate::runner::Runner;
-use crate::tools::{mode_and_owner, set_mode};
+use crate::tools::{mode_and_owner, names, set_mode};
 
 const VICTIM: &str = "/var/lib/machine-tests-victim";
 
-/// This one succeeds, which shows that the others were tried in earnest.
-const CONTROL: &str = "test -e $STATE_DIRECTORY/.runner";
+/// These succeed, which shows that the others were tried in earnest.
+const CONTROLS: &[&str] = &["test -e $STATE_DIRECTORY/.runner"];
 
 /// Each attempt must fail inside of the sandbox.
 const ATTEMPTS: &[&str] = &[
@@ -29,14 +29,17 @@ const ATTEMPTS: &[&str] = &[
     "perl -MIO::Socket::UNIX -e \"exit !IO::Socket::UNIX->new(q(/run/github-runner-broker/RUNNER))\"",
     "systemctl start github-runner-broker-RUNNER.socket",
     "cat /run/secrets/app.pem",
+    // What earlier runs logged.
+    "ls /var/log/github-runner/RUNNER",
+    "touch /var/log/github-runner/RUNNER/x.log",
     "cat /run/stand-in/private/github.json",
     "touch /etc/x",
     "touch /var/lib/x",
 ];
 
 pub fn reaches_nothing(machine: &Machine) -> Result<()> {
-    // Registered by `configure`, and by a JIT configuration.
-    ["hostile", "recovering-jit"].into_iter().try_for_each(|name| spy(machine, name))
+    // Registered by `configure`, by a JIT configuration, and as a user of the host.
+    ["hostile", "recovering-jit", "override-static-user"].into_iter().try_for_each(|name| spy(machine, name))
 }
 
 fn spy(machine: &Machine, name: &'static str) -> Result<()> {
@@ -45,19 +48,23 @@ fn spy(machine: &Machine, name: &'static str) -> Result<()> {
         let what = what.replace("RUNNER", name);
         format!("if ( {what} ) > /dev/null 2>&1; then echo 'reached: {what}' >> report; fi; ")
     };
-    let mut job: String = [CONTROL].iter().chain(ATTEMPTS).map(attempt).collect();
+    let mut job: String = CONTROLS.iter().chain(ATTEMPTS).map(attempt).collect();
     // The environment of every process that shows it: no secret was left in one.
     job += "cat /proc/[0-9]*/environ 2> /dev/null | tr '\\0' '\\n' | grep -i -e ghp_fake -e INPUT_ >> report; ";
-    job += "echo 'tried everything' >> report; cp report $LOGS_DIRECTORY/";
+    job += "echo 'tried everything' >> report; cp report $RUNNER_ROOT/_diag/report.log";
     machine.github.script(&json!({ "run": [{ "job": { "name": "spy", "command": job } }] }))?;
     runner.restart()?;
     runner.wait_for_line("completed with result: Succeeded")?;
-    // An ephemeral runner's work directory is already that of the next one.
-    let report = fs::read_to_string(runner.logs("report"))?;
-    fs::remove_file(runner.logs("report"))?;
-    ensure!(report == format!("reached: {CONTROL}\ntried everything\n"), "{report}");
     machine.github.script(&json!({}))?;
-    runner.stop()
+    runner.stop()?;
+    // The next run of an ephemeral runner may have done the same.
+    let report = fs::read_to_string(runner.logs("report.log"))?;
+    for name in names(runner.logs("."))?.iter().filter(|name| name.starts_with("report.log")) {
+        fs::remove_file(runner.logs(name))?;
+    }
+    let reached: Vec<String> = CONTROLS.iter().map(|control| format!("reached: {control}\n")).collect();
+    ensure!(report == format!("{}tried everything\n", reached.concat()), "{report}");
+    Ok(())
 }
 
 pub fn state(machine: &Machine) -> Result<()> {
@@ -74,6 +81,7 @@ pub fn state(machine: &Machine) -> Result<()> {
         format!("{}; {}", plant(".staged-token"), plant(".staged-token.new")),
         format!("{}; rm $RUNNER_ROOT/.runner", plant(".env")),
         format!("rm -rf $RUNNER_ROOT/_diag; ln -s {VICTIM} $RUNNER_ROOT/_diag; rm $RUNNER_ROOT/.runner"),
+        format!("cd $RUNNER_ROOT/_diag; ln -s {file} a.log; mkfifo b.log; mkdir -p c.log/d; rm $RUNNER_ROOT/.runner"),
         "rm $RUNNER_ROOT/.runner; mkfifo $RUNNER_ROOT/.runner".into(),
         "truncate -s 2G $RUNNER_ROOT/.runner".into(),
         "ln $RUNNER_ROOT/.runner $RUNNER_ROOT/second".into(),

@@ -23,16 +23,15 @@ pub fn first_start(machine: &Machine) -> Result<()> {
     let linked = [".credentials", ".credentials_rsaparams", ".runner", "_diag"];
     for name in linked {
         let target = fs::read_link(runner.work(name)).with_context(|| format!("{name} is no link"))?;
-        ensure!(
-            target.starts_with("/var/lib/github-runner/basic") || target == runner.logs(""),
-            "{name}: {}",
-            target.display()
-        );
+        ensure!(target.starts_with("/var/lib/github-runner/basic"), "{name}: {}", target.display());
         ensure!(fs::metadata(runner.work(name)).is_ok(), "{name} leads nowhere");
     }
     ensure!(!names(runner.state("."))?.iter().any(|name| name.contains("token")), "{:?}", names(runner.state("."))?);
-    ensure!(names(runner.logs("."))?.iter().any(|name| name.starts_with("Runner_")), "the log of configure was moved");
-    runner.stop()
+    runner.stop()?;
+    let logs = names(runner.logs("."))?;
+    ensure!(logs.iter().any(|name| name.starts_with("Runner_")), "the listener's logs are kept: {logs:?}");
+    ensure!(mode_and_owner(runner.logs("."))? == (0o750, 0), "by root alone");
+    Ok(())
 }
 
 pub fn unchanged_restart(machine: &Machine) -> Result<()> {
