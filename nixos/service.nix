@@ -176,6 +176,23 @@ in
       ];
     })
 
+    # What could start something that outlives the unit. Directories, because a
+    # service that restarts makes its socket anew. The rest of /run/systemd is what
+    # names and users are looked up by, the journal, and the sign of a running systemd.
+    (lib.mkIf (!runner.exposeSystemServices) {
+      BindReadOnlyPaths = map (directory: "-/run/systemd/${directory}") [
+        "journal"
+        "resolve"
+        "system"
+        "userdb"
+      ];
+      InaccessiblePaths = [
+        "-/run/dbus"
+        "-/run/user"
+      ];
+      TemporaryFileSystem = [ "/run/systemd:ro" ];
+    })
+
     # The prefix lets the unit start although the directory is missing: its first
     # step creates it and gives it to the service user.
     (

@@ -11,6 +11,7 @@
 //! | `sys` | | knowledge of runners, JSON |
 //! | `ledger` | `model`, `manifest`, `sys` | processes, network |
 //! | `unit` | `model` | processes, network |
+//! | `leftovers` | `model`, `unit` | starting processes, network, writing |
 //! | `state` | `model`, `sys` | processes, network, writing |
 //! | `purge` | `sys`, `state` | processes, network |
 //! | `logs` | `manifest`, `sys`, `state` | processes, network |
@@ -21,9 +22,9 @@
 //! | `ask` | `model`, `protocol` | processes, network |
 //! | `retire` | `model`, `protocol`, `ledger`, `start`, `ask` | processes, network |
 //! | `attempt` | `model`, `protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `unit` | processes, network |
+//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `leftovers`, `unit` | processes, network |
 //! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs` | processes, network |
-//! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start` | processes, network |
+//! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start`, `leftovers` | processes, network |
 //! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire` | processes, network, writing |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
 //! | `journal` | | everything but standard error |
@@ -35,7 +36,7 @@
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
 //! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
 //! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `fleet`, `backend`, `reconcile` | processes (but by `backend`), network, writing |
+//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `fleet`, `backend`, `reconcile` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -58,6 +59,7 @@ pub mod fleet;
 pub mod github;
 pub mod journal;
 pub mod ledger;
+pub mod leftovers;
 pub mod logs;
 pub mod manifest;
 #[cfg(feature = "ctl")]

@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use crate::ask::{Ask as _, Broker};
 use crate::credential::{Credential, salt};
 use crate::ledger::{Book, Ledger, LedgerDirectory};
+use crate::leftovers;
 use crate::logs::{self, When};
 use crate::manifest::Manifest;
 use crate::model::{TokenDigest, date};
@@ -89,8 +90,14 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         // Before anything else can fail again.
         hold_back(entry, false, news, &told.manifest)?;
     }
+    // Before anything is staged that they could read; here, so that the next refusal waits longer.
+    leftovers::refuse(&told.manifest.instance)?;
     let Reached { state, work: work_place, logs } = reach(start, &ledger_place, existing)?;
     let owner = service_user(&state)?;
+    if let Some(user) = leftovers::lingering(owner.0.as_raw()) {
+        let (said, remedy) = leftovers::about_lingering(&user);
+        warn!("This runner's {said}; {remedy}");
+    }
     let reading = Reading::new(&told, stored.as_ref(), Some(&state))?;
     let mut decision = reading.decide(None);
 

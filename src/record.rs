@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
 use crate::ledger::{LedgerDirectory, Runner};
+use crate::leftovers;
 use crate::model::shown;
 use crate::start::{Start, existing, host_name, now};
 use crate::state::{SETTINGS, Snapshot};
@@ -24,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// If there is no registration, if it is not the one that was asked for, or if the ledger cannot be written.
 pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     let manifest = start.manifest()?;
+    // What `configure` left running could still change what is read here.
+    leftovers::refuse(&manifest.instance)?;
     let (_, state) = existing("state", &start.state_directory)?;
     let (_, dir) = existing("ledger", ledger_directory)?;
     let ledgers = LedgerDirectory::new(dir)

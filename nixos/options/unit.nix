@@ -92,6 +92,20 @@ in
       '';
     };
 
+    exposeSystemServices = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether jobs can speak to the system bus, to the other services of systemd below `/run/systemd`, and to the
+        manager of their user below `/run/user`, as far as `ProtectHome` in {option}`serviceOverrides` lets them.
+        Rootless Podman with cgroups and `systemctl` need that.
+
+        **Jobs of a static {option}`user` can then leave processes to the jobs after them**: what they start with
+        `loginctl enable-linger` and `systemd-run --user` outlives the job, the cycle of an ephemeral runner, and the stop
+        of the unit. Looking up names and users and writing to the journal work in any case.
+      '';
+    };
+
     logs = {
       maxAge = mkOption {
         type = types.ints.positive;

@@ -15,6 +15,7 @@ use crate::backend::{Activity, Unit, Units};
 use crate::credential::Credential;
 use crate::fleet::Declared;
 use crate::ledger::Ledger;
+use crate::leftovers::{self, about_lingering};
 use crate::manifest::Manifest;
 use crate::model::date_and_time;
 use crate::prepare::{Foreseen, foresee};
@@ -61,6 +62,7 @@ impl<'a> Subject<'a> {
             Err(error) => Finding::error("manifest", error),
         }];
         findings.push(judge(unit, &self.declared.unit));
+        findings.extend(user.and_then(|(uid, _)| lingering(uid)));
         findings.extend(self.directories(user, units));
         findings.extend(self.credential());
         if self.can_ask() {
@@ -229,6 +231,11 @@ impl<'a> Subject<'a> {
         }
         findings
     }
+}
+
+fn lingering(uid: u32) -> Option<Finding> {
+    let (said, remedy) = about_lingering(&leftovers::lingering(uid)?);
+    Some(Finding::warning("user", format!("its {said}"), remedy))
 }
 
 fn judge(unit: &Result<Unit, String>, name: &str) -> Finding {

@@ -20,6 +20,7 @@ in
       drainTimeout = null;
       enable = true;
       ephemeral = false;
+      exposeSystemServices = false;
       extraEnvironment = { };
       extraLabels = [ ];
       extraPackages = [ ];
@@ -111,6 +112,7 @@ in
       { orgs.octo-org.count = 0; }
       { restartPolicy = "later"; }
       { drainTimeout = 0; }
+      { exposeSystemServices = null; }
       { logs.maxAge = 0; }
       { logs.maxSize = "1G"; }
       { resources.memoryMax = 0; }

@@ -169,6 +169,66 @@ in
       };
   };
 
+  "services of systemd are closed to jobs unless an option opens them" =
+    let
+      closing =
+        changes:
+        let
+          config = service changes;
+        in
+        {
+          bus = lib.all (path: builtins.elem path config.InaccessiblePaths) [
+            "-/run/dbus"
+            "-/run/user"
+          ];
+          systemd = config.TemporaryFileSystem or [ ];
+          kept = config.BindReadOnlyPaths or [ ];
+        };
+    in
+    {
+      expected = {
+        default = {
+          bus = true;
+          systemd = [ "/run/systemd:ro" ];
+          kept = [
+            "-/run/systemd/journal"
+            "-/run/systemd/resolve"
+            "-/run/systemd/system"
+            "-/run/systemd/userdb"
+          ];
+        };
+        appended = {
+          bus = true;
+          systemd = [
+            "/run/systemd:ro"
+            "/scratch"
+          ];
+          kept = [
+            "-/run/systemd/journal"
+            "-/run/systemd/resolve"
+            "-/run/systemd/system"
+            "-/run/systemd/userdb"
+            "/srv/tools"
+          ];
+        };
+        exposed = {
+          bus = false;
+          systemd = [ ];
+          kept = [ ];
+        };
+      };
+      actual = {
+        default = closing { };
+        appended = closing {
+          serviceOverrides = {
+            BindReadOnlyPaths = [ "/srv/tools" ];
+            TemporaryFileSystem = [ "/scratch" ];
+          };
+        };
+        exposed = closing { exposeSystemServices = true; };
+      };
+    };
+
   "no logs directory belongs to the user of the unit, but for own ones" = {
     expected = [
       [ ]

@@ -118,6 +118,9 @@ in
       "-/run/github-runner-broker"
       "-/run/github-runner-broker-kept"
       "-/run/private/github-runner-broker-kept"
+      # What could start something that outlives the unit, see overrides.nix.
+      "-/run/dbus"
+      "-/run/user"
     ];
     actual = (rendered "/run/secrets/token").services.github-runner-one.serviceConfig.InaccessiblePaths;
   };

@@ -44,6 +44,14 @@ let
     "X-RestartIfChanged=false"
   ];
 
+  # What is left of systemd's services: names, users and the journal.
+  ofSystemd = [
+    "BindReadOnlyPaths=-/run/systemd/journal"
+    "BindReadOnlyPaths=-/run/systemd/resolve"
+    "BindReadOnlyPaths=-/run/systemd/system"
+    "BindReadOnlyPaths=-/run/systemd/userdb"
+  ];
+
   # PATH and its like belong to NixOS; ExecStart is the same but for its hash.
   ours =
     instance:
@@ -85,6 +93,7 @@ goldenClaims
       ];
       added =
         atTheTop "persistent"
+        ++ ofSystemd
         ++ steps {
           instance = "persistent";
           work = "%t/github-runner/persistent";
@@ -95,11 +104,15 @@ goldenClaims
           # Tokens that brokers keep.
           "InaccessiblePaths=-/run/github-runner-broker-kept"
           "InaccessiblePaths=-/run/private/github-runner-broker-kept"
+          # The bus of the system and those of users.
+          "InaccessiblePaths=-/run/dbus"
+          "InaccessiblePaths=-/run/user"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=5s"
           # With the other runners of its entry.
           "Slice=github-runners-persistent.slice"
+          "TemporaryFileSystem=/run/systemd:ro"
           "TimeoutStartSec=15min"
         ];
     };
@@ -120,6 +133,7 @@ goldenClaims
       added =
         atTheTop "ephemeral"
         ++ [ "BindPaths=-/var/lib/gh-work" ]
+        ++ ofSystemd
         ++ steps {
           instance = "ephemeral";
           work = "/var/lib/gh-work";
@@ -130,10 +144,14 @@ goldenClaims
           # Tokens that brokers keep.
           "InaccessiblePaths=-/run/github-runner-broker-kept"
           "InaccessiblePaths=-/run/private/github-runner-broker-kept"
+          # The bus of the system and those of users.
+          "InaccessiblePaths=-/run/dbus"
+          "InaccessiblePaths=-/run/user"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=1s"
           "Slice=github-runners-ephemeral.slice"
+          "TemporaryFileSystem=/run/systemd:ro"
           "TimeoutStartSec=15min"
           "WorkingDirectory=-/var/lib/gh-work"
         ];

@@ -8,7 +8,8 @@ use crate::tools::run;
 
 const CTL: &str = "/opt/runnerctl/bin/github-runnerctl";
 
-fn doctor(arguments: &[&str]) -> Result<String> {
+/// What `doctor` says; a fault is an error.
+pub fn doctor(arguments: &[&str]) -> Result<String> {
     run(CTL, &[&["doctor"], arguments].concat())
 }
 

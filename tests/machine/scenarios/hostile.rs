@@ -5,14 +5,21 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
+use super::doctor::doctor;
 use crate::Machine;
 use crate::runner::Runner;
-use crate::tools::{mode_and_owner, names, set_mode};
+use crate::tools::{mode_and_owner, names, run, set_mode};
 
 const VICTIM: &str = "/var/lib/machine-tests-victim";
 
-/// These succeed, which shows that the others were tried in earnest.
-const CONTROLS: &[&str] = &["test -e $STATE_DIRECTORY/.runner"];
+/// These succeed, which shows that the others were tried in earnest, and that jobs find what they need.
+const CONTROLS: &[&str] = &[
+    "test -e $STATE_DIRECTORY/.runner",
+    "test -d /run/systemd/system",
+    "test -w /run/systemd/journal/socket",
+    "test -w /run/systemd/userdb/io.systemd.DynamicUser",
+    "! command -v perl || perl -MIO::Socket::UNIX -e \"exit !IO::Socket::UNIX->new(q(/run/systemd/userdb/io.systemd.DynamicUser))\"",
+];
 
 /// Each attempt must fail inside of the sandbox.
 const ATTEMPTS: &[&str] = &[
@@ -29,6 +36,15 @@ const ATTEMPTS: &[&str] = &[
     "perl -MIO::Socket::UNIX -e \"exit !IO::Socket::UNIX->new(q(/run/github-runner-broker/RUNNER))\"",
     "systemctl start github-runner-broker-RUNNER.socket",
     "cat /run/secrets/app.pem",
+    // What could start something that outlives the job.
+    "test -S /run/dbus/system_bus_socket",
+    "busctl list",
+    "loginctl enable-linger",
+    "systemd-run --user true",
+    "ls /run/user",
+    "ls /run/systemd/private",
+    "ls /run/systemd/io.systemd*",
+    "ls /run/systemd/*/io.systemd.Machine",
     // What earlier runs logged.
     "ls /var/log/github-runner/RUNNER",
     "touch /var/log/github-runner/RUNNER/x.log",
@@ -65,6 +81,37 @@ fn spy(machine: &Machine, name: &'static str) -> Result<()> {
     let reached: Vec<String> = CONTROLS.iter().map(|control| format!("reached: {control}\n")).collect();
     ensure!(report == format!("{}tried everything\n", reached.concat()), "{report}");
     Ok(())
+}
+
+/// What may outlive a unit is found, and named.
+pub fn leftovers(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "hostile")?;
+    runner.drop_in("kill-mode", "[Service]\nKillMode=process\n")?;
+    let job = "setsid sleep 1000 > /dev/null 2>&1 &";
+    machine.github.script(&json!({ "run": [{ "job": { "name": "leaves", "command": job } }] }))?;
+    runner.restart()?;
+    runner.wait_for_line("completed with result: Succeeded")?;
+    machine.github.script(&json!({}))?;
+    runner.stop()?;
+    let id = runner.ledger()?["runner"]["id"].clone();
+    let said = runner.fail_to_start()?;
+    ensure!(said.contains("\"sleep\" of user id "), "the process is named: {said}");
+    ensure!(said.contains("`systemctl kill --signal=KILL github-runner-hostile.service`"), "and the way out: {said}");
+    ensure!(runner.ledger()?["runner"]["id"] == id, "nothing was registered beside it");
+    run("systemctl", &["kill", "--signal=KILL", &runner.unit])?;
+    runner.remove_drop_ins()?;
+    runner.restart()?;
+    runner.stop()?;
+
+    let mut runner = Runner::new(machine, "override-static-user")?;
+    fs::create_dir_all("/var/lib/systemd/linger")?;
+    fs::write("/var/lib/systemd/linger/gh-runner", "")?;
+    let warned = runner.restart().and_then(|()| runner.expect("user gh-runner lingers"));
+    let told = doctor(&["override-static-user"]);
+    fs::remove_file("/var/lib/systemd/linger/gh-runner")?;
+    warned?;
+    ensure!(told?.contains("its user gh-runner lingers"));
+    runner.stop()
 }
 
 pub fn state(machine: &Machine) -> Result<()> {

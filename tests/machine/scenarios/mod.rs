@@ -71,6 +71,7 @@ const RUNNERS: &[(&str, Scenario)] = &[
     ("a_doctor_knows_running_and_stopped_runners", doctor::knows),
     ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
     ("a_hostile_state_directory_harms_nobody", hostile::state),
+    ("what_outlives_a_unit_is_found_and_named", hostile::leftovers),
 ];
 
 /// About many runners at once, and about passes over them.
