@@ -257,6 +257,36 @@ fn a_disk_that_a_job_filled_keeps_no_registration_alive_and_no_start_away() {
 }
 
 #[test]
+fn a_disk_that_a_job_filled_with_logs_keeps_no_persistent_runner_away() {
+    if !is_root("mount a small file system") {
+        return;
+    }
+    let host = Host::new();
+    let mut mounts = Mounts(vec![]);
+    let disk = host.path("disk");
+    mounts.add(&["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs"], disk.clone());
+    for name in ["state", "ledger"] {
+        fs::create_dir(disk.join(name)).unwrap();
+        mounts.add(&["--bind", disk.join(name).to_str().unwrap()], host.path(name));
+    }
+    fs::set_permissions(host.path("ledger"), fs::Permissions::from_mode(0o700)).unwrap();
+    let host = host.registered();
+    // As if it were told something new, which it has to write down.
+    let mut ledger = host.ledger();
+    ledger["tried"] = Value::Null;
+    fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
+    fs::create_dir(host.state("_diag")).unwrap();
+    let mut count = 0;
+    while fs::write(host.state("_diag").join(format!("{count}.log")), [0; 4096]).is_ok() {
+        count += 1;
+    }
+    assert!(count > 4);
+    let said = host.prepare().good();
+    assert!(said.contains("making room first") && said.contains("Keeping the registration"), "{said}");
+    assert_eq!(host.ledger()["runner"]["id"], 21);
+}
+
+#[test]
 fn a_ledger_that_cannot_be_written_costs_nothing() {
     if !is_root("mount a file system") {
         return;
