@@ -22,8 +22,9 @@ let
   slice = import ./slice.nix { inherit lib; };
 
   sandbox = atTheTop (
-    builtins.mapAttrs (_: value: if builtins.isList value then value else lib.mkDefault value)
-      (import ./hardening.nix).standard
+    builtins.mapAttrs (
+      _: value: if builtins.isList value then value else lib.mkDefault value
+    ) (import ./hardening.nix).standard
   );
 in
 {
@@ -179,7 +180,7 @@ in
     # What could start something that outlives the unit. Directories, because a
     # service that restarts makes its socket anew. The rest of /run/systemd is what
     # names and users are looked up by, the journal, and the sign of a running systemd.
-    (lib.mkIf (!runner.exposeSystemServices) {
+    (lib.mkIf (!runner.exposeSystemServices) (ahead {
       BindReadOnlyPaths = map (directory: "-/run/systemd/${directory}") [
         "journal"
         "resolve"
@@ -191,7 +192,7 @@ in
         "-/run/user"
       ];
       TemporaryFileSystem = [ "/run/systemd:ro" ];
-    })
+    }))
 
     # The prefix lets the unit start although the directory is missing: its first
     # step creates it and gives it to the service user.
