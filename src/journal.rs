@@ -13,6 +13,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::model::is_obeyed;
+
 /// The journal makes a new entry of what is beyond 48 KiB, and would obey a prefix there.
 const LONGEST_LINE: usize = 8 * 1024;
 
@@ -42,7 +44,7 @@ impl Journal {
             _ => String::new(),
         };
         // Whoever reads this on a terminal must not be at the mercy of what a file or a name contained.
-        let harmless = |c: char| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+        let harmless = |c: char| if is_obeyed(c) && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
         message.lines().fold(String::new(), |mut lines, line| {
             lines += &mark;
             lines.extend(line.chars().take(LONGEST_LINE).map(harmless));
@@ -98,6 +100,7 @@ mod tests {
         assert_eq!(terminal.lines(Level::WARN, "a\nb"), "warning: a\nwarning: b\n");
         assert_eq!(terminal.lines(Level::INFO, ""), "");
         assert_eq!(terminal.lines(Level::INFO, "a\u{1b}[31m"), "a\u{fffd}[31m\n");
+        assert_eq!(terminal.lines(Level::INFO, "a\u{202e}b\u{200b}\t\"c\""), "a\u{fffd}b\u{fffd}\t\"c\"\n");
         assert_eq!(journal.lines(Level::INFO, &"x".repeat(50_000)).len(), "<6>\n".len() + LONGEST_LINE);
     }
 }

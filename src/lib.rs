@@ -27,7 +27,7 @@
 //! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start`, `leftovers` | processes, network |
 //! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire` | processes, network, writing |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
-//! | `journal` | | everything but standard error |
+//! | `journal` | `model` | everything but standard error |
 //! | `cli` | all | |
 //! | `github` | `model`, `protocol` | file system (but for the system's certificates), processes |
 //! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github` | state, work and logs directories, processes |

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::InstanceName;
+use crate::model::{InstanceName, id};
 
 /// The version of the protocol. Both sides come from one release; this finds out when they do not.
 pub const VERSION: u64 = 1;
@@ -44,6 +44,7 @@ pub enum Verb {
     #[serde(rename_all = "camelCase")]
     Retire {
         /// The id on the server.
+        #[serde(deserialize_with = "id")]
         id: u64,
         /// The address that it was registered for, as the ledger has it: ids are unique at one address only.
         url: String,
@@ -64,6 +65,7 @@ pub enum Whom {
     #[serde(rename_all = "camelCase")]
     Id {
         /// The id on the server.
+        #[serde(deserialize_with = "id")]
         id: u64,
         /// The address that it was registered for.
         url: String,
@@ -135,6 +137,7 @@ pub enum Outcome {
     #[serde(rename_all = "camelCase")]
     Jit {
         /// Its id on the server.
+        #[serde(deserialize_with = "id")]
         id: u64,
         /// Its name on the server.
         name: String,
@@ -177,6 +180,7 @@ pub enum Outcome {
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
     /// Its id.
+    #[serde(deserialize_with = "id")]
     pub id: u64,
     /// Its name.
     pub name: String,
@@ -258,6 +262,24 @@ mod tests {
         insta::assert_snapshot!(line(&Outcome::Listed(vec![seen])), @r#"{"listed":[{"id":21,"name":"runner1","online":true,"busy":false}]}"#);
         let before = r#"{"version":1,"credentialExpires":null,"outcome":"gone"}"#;
         assert_eq!(serde_json::from_str::<Answer>(before).unwrap(), Answer::unasked(Outcome::Gone));
+    }
+
+    #[test]
+    fn no_runner_has_the_id_0() {
+        for text in [r#"{"retire":{"id":0,"url":"u"}}"#, r#"{"observe":{"id":{"id":0,"url":"u"}}}"#] {
+            assert!(serde_json::from_str::<Verb>(&text.replace('0', "1")).is_ok(), "{text}");
+            assert!(serde_json::from_str::<Verb>(text).is_err(), "{text}");
+        }
+        let seen = r#"{"id":0,"name":"n","online":true,"busy":false}"#;
+        for text in [
+            format!(r#"{{"seen":{seen}}}"#),
+            format!(r#"{{"listed":[{seen}]}}"#),
+            format!(r#"{{"nameTaken":{seen}}}"#),
+            r#"{"jit":{"id":0,"name":"n","files":{}}}"#.into(),
+        ] {
+            assert!(serde_json::from_str::<Outcome>(&text.replace('0', "1")).is_ok(), "{text}");
+            assert!(serde_json::from_str::<Outcome>(&text).is_err(), "{text}");
+        }
     }
 
     #[test]

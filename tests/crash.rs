@@ -26,5 +26,7 @@ mod kills;
 mod listener;
 #[path = "crash/orphans.rs"]
 mod orphans;
+#[path = "crash/refused.rs"]
+mod refused;
 #[path = "crash/steps.rs"]
 mod steps;

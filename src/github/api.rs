@@ -15,7 +15,7 @@ use super::client::{Client, Failure};
 use super::explain::{Account, Question, explain};
 use super::jit::{self, JitRequest, Made};
 use super::kind::CredentialKind;
-use crate::model::{RegistrationUrl, Scope};
+use crate::model::{RegistrationUrl, Scope, id};
 use crate::protocol::{Secret, Seen};
 
 /// Names have 64 characters at most; nothing longer is kept.
@@ -55,6 +55,7 @@ pub enum Deleted {
 
 #[derive(Deserialize)]
 pub(super) struct Runner {
+    #[serde(deserialize_with = "id")]
     pub(super) id: u64,
     pub(super) name: String,
     status: String,

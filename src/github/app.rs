@@ -13,7 +13,7 @@ use super::client::{Client, Failure};
 use super::explain::{Account, Question, explain, owner, skew, suspended};
 use super::kind::{CredentialKind, needed};
 use super::time;
-use crate::model::{RegistrationUrl, Scope, shown};
+use crate::model::{RegistrationUrl, Scope, id, shown};
 use crate::protocol::Secret;
 
 /// The proof is valid from one minute ago, for clocks that are a little ahead.
@@ -86,6 +86,7 @@ fn installation(client: &Client, app: &App, url: &RegistrationUrl, proof: &Secre
     }
     #[derive(Deserialize)]
     struct Installation {
+        #[serde(deserialize_with = "id")]
         id: u64,
         account: Login,
         suspended_at: Option<String>,
@@ -116,16 +117,29 @@ fn installation(client: &Client, app: &App, url: &RegistrationUrl, proof: &Secre
 
 /// A JSON web token, signed with RS256.
 fn proof(id: &str, key: &Secret, now: u64) -> Result<Secret, String> {
+    let told = |what: &str| format!("The file of `githubApp.privateKeyFile` {what}.");
+    let text = key.expose();
+    // What `openssl` writes with a passphrase, in its newer and its older form.
+    if text.contains("-----BEGIN ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err(told(
+            "holds a key that is encrypted with a passphrase, which nobody could enter: write it without one, for example with `openssl rsa -in ENCRYPTED -out FILE`",
+        ));
+    }
+    if text.contains("-----BEGIN") && text.contains("\\n") {
+        return Err(told(
+            "holds a key whose line breaks are written as `\\n`, as in JSON or in a variable: write real line breaks, for example with `printf '%b' \"$KEY\" > FILE`",
+        ));
+    }
     let no_key = |what: &str| {
         format!(
             "The file of `githubApp.privateKeyFile` {what}: put the private key into it that the page of the App gave, from `-----BEGIN` on."
         )
     };
-    if !key.expose().contains("-----BEGIN") {
+    if !text.contains("-----BEGIN") {
         return Err(no_key("holds no key in PEM form"));
     }
     let unusable = |_| no_key("holds no RSA key, or one that cannot be read");
-    let key = EncodingKey::from_rsa_pem(key.expose().as_bytes()).map_err(unusable)?;
+    let key = EncodingKey::from_rsa_pem(text.as_bytes()).map_err(unusable)?;
     let claims = json!({ "iat": now.saturating_sub(BEFORE), "exp": now + AFTER, "iss": id });
     encode(&Header::new(Algorithm::RS256), &claims, &key).map(Secret::new).map_err(unusable)
 }

@@ -44,6 +44,9 @@ fn what_is_no_rsa_key_is_refused_without_being_repeated() {
         ("", "no key in PEM form"),
         (&ec, "no RSA key"),
         (broken, "cannot be read"),
+        ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "a passphrase"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: x\n\nAAAA\n", "a passphrase"),
+        (&KEY.replace('\n', "\\n"), "real line breaks"),
     ] {
         let text = ask(&Fake::new(), key, "https://github.com/octo-org", None).unwrap_err();
         assert!(text.contains(part) && !text.contains("ghp_fake") && !text.contains("AAAA"), "{text}");

@@ -13,7 +13,7 @@ use super::base::{encoded, entity};
 use super::call::Call;
 use super::client::Failure;
 use super::explain::named;
-use crate::model::{Scope, shown};
+use crate::model::{Scope, id, shown};
 use crate::protocol::Seen;
 
 const PER_PAGE: usize = 100;
@@ -21,6 +21,49 @@ const PER_PAGE: usize = 100;
 const MOST_PAGES: usize = 100;
 /// The group that every runner of a repository is in.
 const DEFAULT_GROUP: u64 = 1;
+
+/// One page of a list.
+trait Page {
+    /// How many entries it has.
+    fn len(&self) -> usize;
+}
+
+/// A page of runners.
+#[derive(Deserialize)]
+struct Runners {
+    #[serde(default)]
+    total_count: usize,
+    runners: Vec<Runner>,
+}
+
+impl Page for Runners {
+    fn len(&self) -> usize {
+        self.runners.len()
+    }
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(deserialize_with = "id")]
+    id: u64,
+    name: String,
+    #[serde(default)]
+    default: bool,
+    #[serde(default)]
+    is_hosted: bool,
+}
+
+/// A page of runner groups.
+#[derive(Deserialize)]
+struct Groups {
+    runner_groups: Vec<Group>,
+}
+
+impl Page for Groups {
+    fn len(&self) -> usize {
+        self.runner_groups.len()
+    }
+}
 
 /// How going through the pages of a list ended.
 enum Pages<F> {
@@ -39,11 +82,7 @@ impl Api<'_> {
     ///
     /// As all of these.
     pub fn find(&self, name: &str) -> Result<Option<Seen>, Failure> {
-        #[derive(Deserialize)]
-        struct Answer {
-            runners: Vec<Runner>,
-        }
-        self.search(&format!("{}?name={}&", self.path(""), encoded(name)), |answer: Answer| {
+        self.search(&format!("{}?name={}&", self.path(""), encoded(name)), |answer: Runners| {
             answer.runners.into_iter().find(|runner| same_name(&runner.name, name)).map(Seen::from)
         })
     }
@@ -54,14 +93,8 @@ impl Api<'_> {
     ///
     /// As all of these; also if there are more than [`MOST_PAGES`] can show.
     pub fn list(&self) -> Result<Vec<Seen>, Failure> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            total_count: usize,
-            runners: Vec<Runner>,
-        }
         let mut listed = BTreeMap::new();
-        let ended = self.pages(&format!("{}?", self.path("")), |answer: Answer| {
+        let ended = self.pages(&format!("{}?", self.path("")), |answer: Runners| {
             listed.extend(answer.runners.into_iter().map(|runner| (runner.id, runner.into())));
             (answer.total_count > MOST_PAGES * PER_PAGE).then_some(())
         })?;
@@ -81,25 +114,12 @@ impl Api<'_> {
     ///
     /// As all of these; also if there is no such group, with the names of those that there are.
     pub fn group(&self, name: Option<&str>) -> Result<u64, Failure> {
-        #[derive(Deserialize)]
-        struct Group {
-            id: u64,
-            name: String,
-            #[serde(default)]
-            default: bool,
-            #[serde(default)]
-            is_hosted: bool,
-        }
-        #[derive(Deserialize)]
-        struct Answer {
-            runner_groups: Vec<Group>,
-        }
         if matches!(self.url.scope(), Scope::Repository(..)) {
             return Ok(DEFAULT_GROUP);
         }
         let mut names = Vec::new();
         let path = format!("{}/actions/runner-groups?", entity(self.url.scope()));
-        let found = self.search(&path, |answer: Answer| {
+        let found = self.search(&path, |answer: Groups| {
             for group in answer.runner_groups.into_iter().filter(|group| !group.is_hosted) {
                 if name.map_or(group.default, |name| same_name(&group.name, name)) {
                     return Some(group.id);
@@ -124,7 +144,7 @@ impl Api<'_> {
     }
 
     /// Goes through the pages of a list until `look` finds something. `path` ends in `?` or `&`.
-    fn search<T: DeserializeOwned, F>(
+    fn search<T: DeserializeOwned + Page, F>(
         &self,
         path: &str,
         look: impl FnMut(T) -> Option<F>,
@@ -137,14 +157,22 @@ impl Api<'_> {
     }
 
     /// The same, where it makes a difference how it ended.
-    fn pages<T: DeserializeOwned, F>(
+    fn pages<T: DeserializeOwned + Page, F>(
         &self,
         path: &str,
         mut look: impl FnMut(T) -> Option<F>,
     ) -> Result<Pages<F>, Failure> {
         for page in 1..=MOST_PAGES {
             let response = self.send(&Call::get(format!("{path}per_page={PER_PAGE}&page={page}")))?;
-            let found = look(self.expect(200, &response)?.json().map_err(Failure::Unreachable)?);
+            let shown: T = self.expect(200, &response)?.json().map_err(Failure::Unreachable)?;
+            if shown.len() > PER_PAGE {
+                // Whoever does not count to what was asked for does not know the list either.
+                return Err(Failure::Unreachable(format!(
+                    "GitHub showed {} entries on a page of its list, where {PER_PAGE} are the most",
+                    shown.len()
+                )));
+            }
+            let found = look(shown);
             let more = response.header("link").is_some_and(|link| link.contains("rel=\"next\""));
             match found {
                 Some(found) => return Ok(Pages::Found(found)),

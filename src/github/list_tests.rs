@@ -98,6 +98,38 @@ fn ten_thousand_runners_are_listed_and_no_more() {
 }
 
 #[test]
+fn a_page_of_more_than_was_asked_for_is_not_believed() {
+    let fake = Fake::new().answers(200, &[], &page(1..=101, 101));
+    let client = fake.client(9);
+    let failure = api(&client, "https://github.com/o").list().unwrap_err();
+    assert!(matches!(&failure, Failure::Unreachable(why) if why.contains("101 entries")), "{failure:?}");
+    let fake = Fake::new().answers(200, &[], &page(1..=101, 101));
+    let client = fake.client(9);
+    assert!(matches!(api(&client, "https://github.com/o").find("runner1"), Err(Failure::Unreachable(_))));
+    let group = |id: usize| format!(r#"{{"id":{id},"name":"Group{id}"}}"#);
+    let groups: Vec<String> = (1..=101).map(group).collect();
+    let fake = Fake::new().answers(200, &[], &format!(r#"{{"runner_groups":[{}]}}"#, groups.join(",")));
+    let client = fake.client(9);
+    assert!(matches!(api(&client, "https://github.com/o").group(Some("Group7")), Err(Failure::Unreachable(_))));
+}
+
+#[test]
+fn an_id_of_0_is_not_believed() {
+    let (runner, runners) = (RUNNER.replace("21", "0"), page(0..=1, 2));
+    let group = r#"{"runner_groups":[{"id":0,"name":"Trusted"}]}"#;
+    let unreachable = |answer: &str, ask: &dyn Fn(&Api) -> Result<(), Failure>| {
+        let fake = Fake::new().answers(200, &[], answer);
+        let client = fake.client(9);
+        let failure = ask(&api(&client, "https://github.com/o")).unwrap_err();
+        assert!(matches!(failure, Failure::Unreachable(_)), "{answer}: {failure:?}");
+    };
+    unreachable(&runner, &|api| api.runner(21).map(drop));
+    unreachable(&runners, &|api| api.list().map(drop));
+    unreachable(&runners, &|api| api.find("runner1").map(drop));
+    unreachable(group, &|api| api.group(Some("trusted")).map(drop));
+}
+
+#[test]
 fn of_a_list_there_is_all_or_nothing() {
     let first = |fake: Fake| fake.answers(200, &[MORE], &page(1..=100, 150));
     for (second, expected) in [

@@ -20,13 +20,21 @@ pub fn shown(text: &str) -> String {
     format!("\"{}\"{more}", short.escape_debug())
 }
 
+/// Whether a terminal or a pager would obey `c` and not print it: what controls it, what turns the direction of a line
+/// around, and what has no width, which makes one text look like another one.
+#[must_use]
+pub fn is_obeyed(c: char) -> bool {
+    !matches!(c, '"' | '\'' | '\\') && c.escape_debug().len() > 1
+}
+
 /// `text` with everything escaped that a terminal would not print but obey, on one line; quotes stay what they are.
 #[must_use]
 pub fn plain(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut plain, c| {
-        match c {
-            '"' | '\'' | '\\' => plain.push(c),
-            c => plain.extend(c.escape_debug()),
+        if is_obeyed(c) {
+            plain.extend(c.escape_debug());
+        } else {
+            plain.push(c);
         }
         plain
     })
@@ -48,6 +56,15 @@ mod tests {
     fn what_a_terminal_would_obey_is_escaped() {
         assert_eq!(plain("the runner's \"name\" · ü"), "the runner's \"name\" · ü");
         assert_eq!(plain("a\nb\u{1b}[2J\u{9b}m\u{202e}c"), r"a\nb\u{1b}[2J\u{9b}m\u{202e}c");
+    }
+
+    #[test]
+    fn what_has_no_width_or_turns_a_line_around_is_obeyed() {
+        // Controls, a soft hyphen, joiners, marks, embeddings, isolates, separators, tags.
+        for c in "\0\t\n\u{7f}\u{9b}\u{ad}\u{61c}\u{200b}\u{200d}\u{200f}\u{2028}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{e0001}\u{e0041}".chars() {
+            assert!(is_obeyed(c), "{c:?}");
+        }
+        assert!(!"aä√漢✓…' \"\\\u{fffd}".contains(is_obeyed));
     }
 
     #[test]

@@ -10,10 +10,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::TokenType;
 
+/// No token that GitHub makes is shorter.
+const SHORTEST: usize = 20;
+
 /// How many random bytes go into a [`TokenDigest`].
 pub const SALT_BYTES: usize = 16;
 
-/// A token as it stood in its file, without the newline at its end.
+/// A token as it stood in its file, without the newlines at its end.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Token(String);
 
@@ -29,7 +32,7 @@ pub enum TokenKind {
 /// Why the content of a file is no token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TokenFault {
-    /// Nothing in it, or nothing but a newline.
+    /// Nothing in it, or nothing but newlines.
     Empty,
     /// More than [`Token::MAX_BYTES`].
     TooLong,
@@ -39,6 +42,8 @@ pub enum TokenFault {
     MultiLine,
     /// A private key of an App or of SSH.
     PrivateKey,
+    /// An assignment as in a shell, or quotes around it.
+    Assignment,
     /// A control character or a blank.
     BlankOrControl,
     /// Characters outside ASCII, which no token has.
@@ -52,7 +57,8 @@ impl Token {
     /// self-describing ones are longer, so there is room.
     pub const MAX_BYTES: usize = 4096;
 
-    /// Reads the content of a token file. One newline at the end is accepted.
+    /// Reads the content of a token file. Newlines at its end are not part of the token, however many there are, as the
+    /// shell of nixpkgs' module reads it.
     ///
     /// # Errors
     ///
@@ -62,7 +68,7 @@ impl Token {
             return Err(TokenFault::TooLong);
         }
         let text = std::str::from_utf8(content).map_err(|_| TokenFault::NotUtf8)?;
-        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.trim_end_matches('\n');
         if text.is_empty() {
             return Err(TokenFault::Empty);
         }
@@ -71,6 +77,9 @@ impl Token {
         }
         if text.contains('\n') {
             return Err(TokenFault::MultiLine);
+        }
+        if is_assigned_or_quoted(text) {
+            return Err(TokenFault::Assignment);
         }
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(TokenFault::BlankOrControl);
@@ -104,10 +113,30 @@ impl Token {
     }
 
     fn looks_like_access(&self) -> bool {
-        let prefixed = matches!(self.0.as_bytes(), [b'g', b'h', b'a'..=b'z', b'_', ..]);
         let old = self.0.len() == 40 && self.0.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        prefixed || old || self.0.starts_with("github_pat_")
+        old || has_known_prefix(&self.0)
     }
+}
+
+fn has_known_prefix(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'g', b'h', b'a'..=b'z', b'_', ..]) || text.starts_with("github_pat_")
+}
+
+/// Whether `text` is a token as a file of variables has it: `TOKEN=…`, `export TOKEN="…"`, `"…"`.
+fn is_assigned_or_quoted(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let name = name.trim();
+        let name = name.strip_prefix("export ").unwrap_or(name).trim_start();
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let value = match text.split_once('=') {
+        Some((name, value)) if is_name(name) => value.trim(),
+        _ => text,
+    };
+    let bare = value.trim_matches(['"', '\'']);
+    let is_long = bare.len() >= SHORTEST && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    // Nothing but a `=` at the end is no assignment.
+    (bare.len() < text.len()) && (has_known_prefix(bare) || is_long)
 }
 
 impl fmt::Debug for Token {
@@ -124,6 +153,7 @@ impl fmt::Display for TokenFault {
             Self::NotUtf8 => "is not UTF-8 text: it should hold the token and nothing else",
             Self::MultiLine => "has more than one line: it should hold the token in a single line",
             Self::PrivateKey => "holds a private key: an access token or registration token is expected",
+            Self::Assignment => "holds the token as a variable or in quotes, as a shell has it (`TOKEN=…`): leave the token alone in it, without a name, a `=` or quotes",
             Self::BlankOrControl => "contains a blank or a control character: it should hold the token and nothing else",
             Self::NotAscii => "contains characters that no token has: it should hold the token and nothing else",
             Self::RefreshToken => "holds a refresh token (`ghr_`), which cannot register a runner: use an access token or a registration token",
@@ -192,8 +222,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_newline_at_the_end_is_not_part_of_the_token() {
-        assert_eq!(Token::parse(b"AFAKETOKEN\n").unwrap(), Token::parse(b"AFAKETOKEN").unwrap());
+    fn newlines_at_the_end_are_not_part_of_the_token() {
+        for text in [&b"AFAKETOKEN\n"[..], b"AFAKETOKEN\n\n", b"AFAKETOKEN\n\n\n\n"] {
+            assert_eq!(Token::parse(text).unwrap(), Token::parse(b"AFAKETOKEN").unwrap());
+        }
+    }
+
+    #[test]
+    fn a_token_as_a_variable_or_in_quotes_is_told_as_such() {
+        for text in [
+            "TOKEN=ghp_fake",
+            "TOKEN=\"ghp_fake\"",
+            "export GITHUB_TOKEN='github_pat_fake'",
+            "TOKEN = ghs_fake",
+            "TOKEN=AFAKETOKENFAKETOKENFAKETOKEN\n",
+            "\"ghp_fake\"",
+            "'AFAKETOKENFAKETOKENFAKETOKEN'",
+        ] {
+            let fault = Token::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(fault, TokenFault::Assignment, "{text}");
+            assert!(!fault.to_string().contains("fake") && !fault.to_string().contains("FAKE"), "{fault}");
+        }
+        assert!(Token::parse(b"AFAKETOKENFAKETOKENFAKETOKEN==").is_ok());
     }
 
     #[test]
@@ -202,10 +252,11 @@ mod tests {
         let cases: &[(&[u8], TokenFault)] = &[
             (b"", TokenFault::Empty),
             (b"\n", TokenFault::Empty),
+            (b"\n\n", TokenFault::Empty),
             (&huge, TokenFault::TooLong),
             (b"A\xffB", TokenFault::NotUtf8),
             (b"A\nB", TokenFault::MultiLine),
-            (b"A\n\n", TokenFault::MultiLine),
+            (b"\nA", TokenFault::MultiLine),
             (b"-----BEGIN RSA PRIVATE KEY-----\nfake\n", TokenFault::PrivateKey),
             (b" A", TokenFault::BlankOrControl),
             (b"A\r\n", TokenFault::BlankOrControl),

@@ -70,7 +70,16 @@ impl RegistrationUrl {
                 "has a query, a fragment or an unusual character: keep only the path of the organisation or repository",
             ));
         }
-        let scope = match *path.split('/').collect::<Vec<_>>().as_slice() {
+        let segments: Vec<&str> = path.split('/').collect();
+        if let [page, organization, ..] = *segments.as_slice()
+            && (page.eq_ignore_ascii_case("orgs") || page.eq_ignore_ascii_case("organizations"))
+        {
+            // Nobody is called so on GitHub; the browser shows such an address for many pages of an organization.
+            return Err(fault(&format!(
+                "is one of the pages about an organization: write the address of the organization itself, `https://{host}/{organization}`"
+            )));
+        }
+        let scope = match *segments.as_slice() {
             [enterprises, name] if enterprises.eq_ignore_ascii_case("enterprises") && !name.is_empty() => {
                 Scope::Enterprise(name.into())
             }
@@ -163,6 +172,12 @@ mod tests {
             ("https://github.com/", "names neither"),
             ("https://github.com/o/r/settings", "names neither"),
             ("https://github.com//r", "names neither"),
+            (
+                "https://github.com/orgs/octo-org",
+                "write the address of the organization itself, `https://github.com/octo-org`",
+            ),
+            ("https://github.com/orgs/octo-org/repositories", "`https://github.com/octo-org`"),
+            ("https://github.com/organizations/o/settings/actions/runners", "`https://github.com/o`"),
             ("https://github.com/o/r.git", "ends in `.git`"),
             ("https://github.com/o/r?x=1", "has a query"),
             ("https://github.com/o/r\n", "unusual character"),

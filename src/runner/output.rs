@@ -4,6 +4,7 @@
 //! only choose an advice, never what is done.
 
 use crate::manifest::Manifest;
+use crate::model::is_obeyed;
 
 /// A line longer than this is cut.
 const MAX_LINE: usize = 8 * 1024;
@@ -46,9 +47,9 @@ impl<'a> LineScrubber<'a> {
     fn show(&self, line: &[u8]) -> Option<String> {
         let line = scrub(line, self.secret.as_bytes());
         let text = String::from_utf8_lossy(&line);
-        // Control characters would reach the terminal of whoever reads the journal.
-        let text: String = text.trim_end().chars().filter(|c| *c == '\t' || !c.is_control()).collect();
-        // Without the control characters a secret may have come together that was in pieces before.
+        // Whoever reads the journal on a terminal must see what was said, and nothing must hide in it.
+        let text: String = text.trim_end().chars().filter(|c| *c == '\t' || !is_obeyed(*c)).collect();
+        // Without what is not seen a secret may have come together that was in pieces before.
         let text = text.replace(self.secret, HIDDEN);
         (!text.is_empty()).then_some(text)
     }
@@ -150,5 +151,6 @@ mod tests {
     fn bytes_that_are_no_text_and_escape_sequences_are_made_harmless() {
         assert_eq!(lines(&[b"\xff\xfeok\x1b[31mred\x07\r\n\n"], "FAKE"), ["\u{fffd}\u{fffd}ok[31mred"]);
         assert_eq!(lines(&[b"FA\x1bKE FA\0KE"], "FAKE"), ["*** ***"]);
+        assert_eq!(lines(&["FA\u{200b}KE \u{202e}ok\u{2066}".as_bytes()], "FAKE"), ["*** ok"]);
     }
 }

@@ -203,16 +203,17 @@ impl Dir {
 
     /// Opens `name` without following a link or crossing a mount.
     ///
-    /// `RestrictSUIDSGID=` makes `openat2(2)` fail with `ENOSYS`, because a filter cannot look at its flags. In
-    /// such a sandbox, where only the steps of the service user run, a mount point goes unnoticed; a link
-    /// never does. Purging needs the strict form, see [`Dir::open_dir`].
+    /// `RestrictSUIDSGID=` makes `openat2(2)` fail with `ENOSYS`, because a filter cannot look at its flags; older
+    /// filters, of containers above all, say `EPERM` to every call that they do not know. In such a sandbox a mount
+    /// point goes unnoticed; a link never does. Where `EPERM` is meant, the plain form says it again. Purging needs the
+    /// strict form, see [`Dir::open_dir`].
     pub(super) fn open_below(&self, name: &OsStr, flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
         if name.as_bytes().contains(&b'/') || name == ".." {
             return Err(Errno::EINVAL);
         }
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         match openat2(&self.fd, name, OpenHow::new().flags(flags).mode(mode).resolve(BELOW)) {
-            Err(Errno::ENOSYS) => openat(&self.fd, name, flags, mode),
+            Err(Errno::ENOSYS | Errno::EPERM) => openat(&self.fd, name, flags, mode),
             opened => opened,
         }
     }

@@ -176,6 +176,20 @@ fn moving_over_from_nixpkgs_module_re_registers_nobody() {
 }
 
 #[test]
+fn newlines_at_the_end_of_a_token_file_keep_nobody_from_being_adopted() {
+    // The module of nixpkgs copies the file as it is, and its shell drops all of them.
+    for (file, copy) in [("\n\n", "\n\n"), ("\n\n\n", ""), ("", "\n\n")] {
+        let host = Host::new();
+        from_nixpkgs(&host);
+        fs::write(host.path("token"), format!("{TOKEN}{file}")).unwrap();
+        fs::write(host.state(".current-token"), format!("{TOKEN}{copy}")).unwrap();
+        let said = host.prepare().good();
+        assert!(said.contains("Adopting the registration"), "{said}");
+        assert!(host.prepare().good().starts_with(KEPT), "the second start knows it");
+    }
+}
+
+#[test]
 fn a_token_copy_that_a_cut_off_adoption_left_is_removed_later() {
     let host = Host::new();
     from_nixpkgs(&host);
