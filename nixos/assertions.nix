@@ -91,6 +91,35 @@ let
         )
       );
 
+  # systemd reads the rest of the unit after a line break, and for no name at all
+  # it takes root.
+  refuseAccount =
+    what: name:
+    refuseFirst "`${what}` (${builtins.toJSON name})" [
+      {
+        fault = name == "";
+        message = "is empty, so that the unit would run as root. Leave it out.";
+      }
+      {
+        fault = !matches "[^\"'%:/\\[:cntrl:][:space:]]+" name;
+        message = "cannot be the name of a ${what}. Give the name that `users.${what}s` has for it.";
+      }
+    ];
+  refuseLimits =
+    what: limits:
+    lib.concatLists (
+      lib.mapAttrsToList (
+        limit: value:
+        map
+          (text: refuse true "`${what}.${limit}` (${builtins.toJSON text}) is blank or holds a line break or another control character. Write it as systemd.resource-control(5) has it.")
+          (
+            lib.filter (text: builtins.isString text && (matches "[[:space:]]*" text || hasControlCharacter text)) (
+              lib.toList value
+            )
+          )
+      ) limits
+    );
+
   # A file whose content nobody but root may see.
   refuseSecret =
     what: content: file:
@@ -240,6 +269,10 @@ in
   ) runner.orgs
 )
 ++ refuseNames
+++ lib.optionals (runner.user != null) (refuseAccount "user" runner.user)
+++ lib.optionals (runner.group != null) (refuseAccount "group" runner.group)
+++ refuseLimits "resources" (removeAttrs runner.resources [ "pool" ])
+++ refuseLimits "resources.pool" runner.resources.pool
 ++ lib.optionals (runner.runnerGroup != null) (
   refuseArgument "`runnerGroup`" 256 runner.runnerGroup
 )

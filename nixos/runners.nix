@@ -83,6 +83,27 @@ let
     environmentOf = instance: (finalOf instance).environment;
   };
 
+  # As everybody made them, also beside this module. One that is called like the pass
+  # is refused for that.
+  units = builtins.mapAttrs (instance: runner: {
+    inherit runner;
+    unit = config.systemd.services."github-runner-${instance}";
+  }) (removeAttrs instances [ "reconcile" ]);
+  users = config.users.users;
+  promisesOf = import ./promises.nix {
+    inherit
+      kept
+      ledger
+      lib
+      sockets
+      users
+      ;
+  };
+  promises = map promisesOf (builtins.attrValues units);
+  sharedUsers = import ./shared-users.nix { inherit lib users; } units;
+  # Several runners of an entry have the same to say.
+  every = kind: lib.unique (lib.concatMap (one: one.${kind}) (promises ++ [ sharedUsers ]));
+
   # With what else the unit consists of, so that whatever changes makes another
   # manifest, and who reads its path knows of what it is.
   manifests = builtins.mapAttrs (
@@ -119,7 +140,23 @@ in
     ++ import ./collisions.nix {
       inherit lib;
       inherit (config.networking) hostName;
-    } instancesOf;
+    } instancesOf
+    ++ map (message: {
+      assertion = false;
+      inherit message;
+    }) (every "refused")
+    ++
+      map
+        (option: {
+          assertion = builtins.match "[^[:cntrl:]]+" config.services.github-runnerctl.reconcile.${option} != null;
+          message = "`services.github-runnerctl.reconcile.${option}` is empty or holds a line break or another control character. Write a time as systemd.time(7) has it.";
+        })
+        [
+          "interval"
+          "jitter"
+        ];
+
+  warnings = every "warnings";
 
   systemd.services =
     lib.mapAttrs' (

@@ -17,6 +17,13 @@ let
   segments = lib.splitString "/" path;
   owner = builtins.head segments;
   isPair = builtins.length segments == 2;
+  # How the browser shows many pages about an organization, which nobody is called.
+  isAbout =
+    builtins.length segments > 1
+    && builtins.elem (lib.toLower owner) [
+      "organizations"
+      "orgs"
+    ];
   isEnterprise = isPair && lib.toLower owner == "enterprises";
 in
 {
@@ -51,6 +58,10 @@ in
     {
       fault = lib.hasSuffix ".git" path;
       message = "is an address to clone from. Remove the `.git`.";
+    }
+    {
+      fault = isAbout;
+      message = "is one of the pages about an organization. Write the address of the organization itself, `https://${authority}/${builtins.elemAt segments 1}`.";
     }
     {
       fault = builtins.match "[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?" path == null;

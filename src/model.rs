@@ -5,6 +5,7 @@
 
 mod app;
 mod date;
+mod id;
 mod registration;
 mod shown;
 mod token;
@@ -13,11 +14,12 @@ mod version;
 
 pub use app::GithubApp;
 pub use date::{date, date_and_time, span};
+pub use id::id;
 pub(crate) use registration::system_directory_in;
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,
 };
-pub use shown::{plain, shown};
+pub use shown::{is_obeyed, plain, shown};
 pub use token::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind, hex};
 pub use url::{RegistrationUrl, Scope};
 pub use version::package_version;

@@ -127,5 +127,17 @@ in
         '';
       };
     };
+
+    trustJobsLikeRoot = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether each job of this runner is trusted with what root may do and know. **Anybody who can change a workflow may
+        then own the host, its secrets and its other runners.** When this is off, whatever would make jobs root or show them
+        secrets is refused: overrides of the unit that do so, a user that runs several runners with {option}`ephemeral`, and a
+        file of {option}`tokenFile` or {option}`githubApp` that the unit's user could read or exchange. When it is on, all of
+        that is accepted.
+      '';
+    };
   };
 }

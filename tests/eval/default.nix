@@ -31,6 +31,7 @@ let
     // import ./claims/fleet.nix context
     // import ./claims/pool.nix context
     // import ./claims/fleet-assertions.nix context
+    // import ./claims/promises.nix context
     // import ./claims/work-dir.nix context
     // import ./claims/secrets.nix context
     // import ./claims/render.nix context

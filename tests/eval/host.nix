@@ -91,6 +91,11 @@ let
 
   nixos.options = {
     assertions = listOption types.attrs;
+    warnings = listOption types.str;
+    users.users = mkOption {
+      type = types.attrsOf types.attrs;
+      default = { };
+    };
     nix.package = mkOption {
       type = types.package;
       default = pkgs.nix;
@@ -168,6 +173,9 @@ in
 
   # What a switch would print instead of building.
   failures = map (entry: entry.message) (lib.filter (entry: !entry.assertion) config.assertions);
+
+  # And what it would print and build all the same.
+  inherit (config) warnings;
 
   # By the full name of the unit.
   unitTexts =

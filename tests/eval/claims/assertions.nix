@@ -168,6 +168,10 @@ in
   "a query is refused" = fires (url "https://github.com/o/r?tab=x") "query";
   "a fragment is refused" = fires (url "https://github.com/o/r#readme") "fragment";
   "an address to clone from is refused" = fires (url "https://github.com/o/r.git") "`.git`";
+  "a page about an organization is refused with its address" =
+    fires (url "https://github.com/orgs/octo-org/repositories") "itself, `https://github.com/octo-org`";
+  "an organization's settings are refused with its address" =
+    fires (url "https://github.com/organizations/octo-org/settings/actions/runners") "itself, `https://github.com/octo-org`";
   "www is refused" = fires (url "https://www.github.com/o/r") "`www.`";
   "a page below a repository is refused" =
     fires (url "https://github.com/o/r/settings") "the page of";

@@ -52,6 +52,7 @@ in
       serviceOverrides = { };
       tokenFile = "/run/secrets/token";
       tokenType = "auto";
+      trustJobsLikeRoot = false;
       url = "https://github.com/owner/repository";
       user = null;
       workDir = null;

@@ -1,0 +1,195 @@
+# What is left of this module's promises when everybody has had a say in a
+# runner's unit: looks at the merged one, as `serviceOverrides` and
+# `systemd.services` made it. Faults that make jobs root or show them secrets are
+# refused unless the runner has `trustJobsLikeRoot`; the others are told. A pure
+# function over values.
+{
+  lib,
+  # As in service.nix.
+  ledger,
+  sockets,
+  kept,
+  # `users.users` of the host.
+  users,
+}:
+
+# A runner, and its unit as an option's value.
+{ runner, unit }:
+
+let
+  inherit (import ./path-components.nix { inherit lib; }) components;
+  inherit (import ./unit-syntax.nix) entry literal;
+  inherit (import ./merged.nix { inherit lib users; } unit)
+    isOn
+    isRoot
+    listOf
+    runsAsRoot
+    textOf
+    userName
+    ;
+  holdsSecret = import ./secret-text.nix { inherit lib; };
+
+  # Component by component: /run/secretary does not lie in /run/secrets.
+  liesIn = directory: path: lib.take (builtins.length directory) path == directory;
+  contains = directory: path: liesIn (components directory) (components path);
+  # Without what systemd reads before a path.
+  bare = text: builtins.head (builtins.match "[\"+-]*([^\"]*).*" text);
+
+  secrets = {
+    "the secret that registers it" = import ./secret.nix runner;
+    "the ledger" = ledger;
+    "the sockets of brokers" = sockets;
+    "what brokers keep" = kept;
+  };
+  namesOf = shown: lib.concatStringsSep ", " (builtins.attrNames shown);
+
+  inaccessible = listOf "InaccessiblePaths";
+  inaccessiblePaths = map bare (lib.concatMap (lib.splitString " ") inaccessible);
+  open = lib.filterAttrs (
+    _: path:
+    !builtins.elem (entry "-${literal path}") inaccessible
+    && !lib.any (directory: directory != "" && contains directory path) inaccessiblePaths
+  ) secrets;
+
+  # Directives that hand a file to the unit, past what is inaccessible, with the
+  # place of its path between the colons.
+  handed =
+    map bare (listOf "EnvironmentFile")
+    ++ map (text: bare (builtins.head (lib.splitString ":" text))) (listOf "OpenFile")
+    ++ lib.concatMap (
+      text:
+      let
+        parts = lib.splitString ":" text;
+      in
+      lib.optional (builtins.length parts > 1) (bare (builtins.elemAt parts 1))
+    ) (listOf "LoadCredential" ++ listOf "LoadCredentialEncrypted")
+    # A directory under its own name shows what is inaccessible in it no more than before.
+    ++ lib.concatMap (
+      text:
+      let
+        parts = lib.splitString ":" (bare text);
+        source = builtins.head parts;
+        isElsewhere = builtins.length parts > 1 && components (builtins.elemAt parts 1) != components source;
+      in
+      lib.optional isElsewhere source
+    ) (lib.concatMap (lib.splitString " ") (listOf "BindPaths" ++ listOf "BindReadOnlyPaths"));
+  given = lib.filterAttrs (
+    _: path: lib.any (source: lib.hasPrefix "/" source && contains source path) handed
+  ) secrets;
+
+  # Rights by which a process passes every other protection of the host's files.
+  mighty =
+    lib.filter
+      (
+        right:
+        builtins.elem right [
+          "CAP_CHOWN"
+          "CAP_DAC_OVERRIDE"
+          "CAP_DAC_READ_SEARCH"
+          "CAP_FOWNER"
+          "CAP_SETFCAP"
+          "CAP_SETGID"
+          "CAP_SETUID"
+          "CAP_SYS_ADMIN"
+          "CAP_SYS_MODULE"
+          "CAP_SYS_PTRACE"
+          "CAP_SYS_RAWIO"
+        ]
+      )
+      (lib.concatMap (lib.splitString " ") (listOf "AmbientCapabilities"));
+
+  survivors =
+    lib.optional (builtins.elem (textOf "KillMode") [
+      "process"
+      "none"
+    ]) "`KillMode` is \"${textOf "KillMode"}\""
+    ++ lib.optional (
+      unit.serviceConfig ? SendSIGKILL && !isOn "SendSIGKILL"
+    ) "`SendSIGKILL` is off";
+
+  # Each step of this module with what is lost without it.
+  missing = lib.concatLists (
+    lib.mapAttrsToList
+      (
+        directive:
+        lib.mapAttrsToList (
+          step: loss:
+          lib.optional (
+            !lib.any (lib.hasInfix "/bin/github-runner-helper ${step} ") (listOf directive)
+          ) "`${directive}` of its unit lacks the step `${step}`, so ${loss}"
+        )
+      )
+      {
+        ExecStartPre = {
+          prepare = "nothing registers it, and the work directory keeps what the job before left";
+          configure = "it cannot register";
+          record = "a registration is not recorded and never taken back";
+          link = "jobs do not find logs and registration in their work directory";
+        };
+        ExecStop.release = "a job can still come while it stops";
+        ExecStopPost.settle = "what it does not need any more stays registered";
+      }
+  );
+
+  texts =
+    lib.mapAttrsToList (name: value: {
+      what = "The variable `${name}`";
+      inherit value;
+    }) unit.environment
+    ++ lib.concatMap (directive: map (value: { what = "`${directive}`"; inherit value; }) (listOf directive)) [
+      "Environment"
+      "SetCredential"
+    ];
+
+  say = message: "`services.github-runners.${runner.pool}`: ${message}";
+  tell = fault: message: lib.optional fault (say message);
+  # What `trustJobsLikeRoot` accepts.
+  wayOut = "If every job may do what root may, set `trustJobsLikeRoot = true`.";
+  unlessTrusted = fault: message: tell (fault && !runner.trustJobsLikeRoot) "${message} ${wayOut}";
+
+  # Said in the words of nixpkgs' own option, so nobody can have meant another thing.
+  isRootByOption = runner.user != null && isRoot runner.user && userName == runner.user;
+  # assertions.nix has sentences for these.
+  isSaidBefore = userName == "" && (runner.user == "" || (runner.user == null && runner.group != null));
+in
+{
+  refused =
+    unlessTrusted (runsAsRoot && !isRootByOption && !isSaidBefore)
+      "its jobs would run as root, because ${
+        if userName == "" then
+          "`DynamicUser` of its unit is off and there is no `User`"
+        else
+          "`User` of its unit is `${userName}`"
+      }. Remove the override for a dynamic user, or set `user` to one that exists."
+    ++
+      unlessTrusted (mighty != [ ] && unit.serviceConfig ? PrivateUsers && !isOn "PrivateUsers")
+        "its jobs would be as good as root by `AmbientCapabilities` of its unit (${lib.concatStringsSep ", " mighty}) without `PrivateUsers`. Remove these."
+    ++
+      unlessTrusted (open != { })
+        "its jobs could look at ${namesOf open}, because `InaccessiblePaths` of its unit does not close it any more. Append paths to that list, without `lib.mkForce` and without an empty entry."
+    ++
+      unlessTrusted (given != { })
+        "its unit hands ${namesOf given} to jobs (`EnvironmentFile`, `LoadCredential`, `OpenFile`, `BindPaths` or their like). Give jobs a secret of their own."
+    ++
+      unlessTrusted (survivors != [ ] && runner.ephemeral)
+        "processes of a job would outlive its unit, because ${lib.concatStringsSep " and " survivors}, and could read what the next start is given, although `ephemeral` promises that a job leaves nothing behind. Remove that."
+    # Whom it would trust with this is not jobs alone.
+    ++ lib.concatMap (
+      { what, value }:
+      tell (holdsSecret value)
+        "${what} of its unit holds what looks like a token of GitHub or a private key. It would end up in the store, where everyone can read it, and in every job. Keep it in a file on the target machine, or in the secrets of the workflow; and consider one that has been in the store as published."
+    ) texts;
+
+  warnings =
+    tell (isRootByOption && !runner.trustJobsLikeRoot)
+      "its jobs run as root, because `user` is `${runner.user}`: they can read every secret of this host and do with it what they like. Leave `user` out for a dynamic user; or set `trustJobsLikeRoot = true`, and this is not said again."
+    ++
+      tell (survivors != [ ] && !runner.ephemeral)
+        "processes of a job outlive its unit, because ${lib.concatStringsSep " and " survivors}, and can look at what the next start is given. Remove that."
+    ++
+      tell (runner.ephemeral && isOn "RemainAfterExit")
+        "`RemainAfterExit` of its unit is on, so it stays as it is after its first job and takes no other one. Remove it."
+    ++ lib.concatMap (message: tell true "${message}. Add yours to that list, without `lib.mkForce` and without an empty entry.") (
+      lib.concatLists missing
+    );
+}
