@@ -111,11 +111,14 @@ let
       lib.mapAttrsToList (
         limit: value:
         map
-          (text: refuse true "`${what}.${limit}` (${builtins.toJSON text}) is blank or holds a line break or another control character. Write it as systemd.resource-control(5) has it.")
           (
-            lib.filter (text: builtins.isString text && (matches "[[:space:]]*" text || hasControlCharacter text)) (
-              lib.toList value
-            )
+            text:
+            refuse true "`${what}.${limit}` (${builtins.toJSON text}) is blank or holds a line break or another control character. Write it as systemd.resource-control(5) has it."
+          )
+          (
+            lib.filter (
+              text: builtins.isString text && (matches "[[:space:]]*" text || hasControlCharacter text)
+            ) (lib.toList value)
           )
       ) limits
     );

@@ -86,45 +86,48 @@ in
     // ways.unitConfig;
     inherit (ways) environment;
 
-    serviceConfig = hardening.broker // ways.network // {
-      ExecStart = lib.concatMapStringsSep " " argument [
-        "${runnerctl}/bin/github-runnerctl"
-        "broker"
-        "--manifest"
-        "${manifest}"
-      ];
-      StandardInput = "socket";
-      StandardOutput = "socket";
-      StandardError = "journal";
+    serviceConfig =
+      hardening.broker
+      // ways.network
+      // {
+        ExecStart = lib.concatMapStringsSep " " argument [
+          "${runnerctl}/bin/github-runnerctl"
+          "broker"
+          "--manifest"
+          "${manifest}"
+        ];
+        StandardInput = "socket";
+        StandardOutput = "socket";
+        StandardError = "journal";
 
-      # Never quoted; assertions.nix refuses what this cannot express.
-      LoadCredential = [
-        "credential:${literal credential}"
-        "ledger:${ledger}/${instance}.json"
-      ];
-      # What stands for a file that is not there: a text as good as empty, which
-      # systemd refuses. The broker says what is missing, where systemd would hang up.
-      SetCredential = [
-        "credential:\\n"
-        "ledger:\\n"
-      ];
+        # Never quoted; assertions.nix refuses what this cannot express.
+        LoadCredential = [
+          "credential:${literal credential}"
+          "ledger:${ledger}/${instance}.json"
+        ];
+        # What stands for a file that is not there: a text as good as empty, which
+        # systemd refuses. The broker says what is missing, where systemd would hang up.
+        SetCredential = [
+          "credential:\\n"
+          "ledger:\\n"
+        ];
 
-      # Brokers with the same credential share a user and a directory, in which they
-      # keep the token of an installation and the ids of groups, so that many runners
-      # cost one look-up. Never with another credential: whoever can read what is kept
-      # holds the file that opens as much. In memory only, until the host shuts down.
-      User = "gh-broker-${hash}";
-      RuntimeDirectory = "${baseNameOf kept}/${hash}";
-      RuntimeDirectoryMode = "0700";
-      RuntimeDirectoryPreserve = true;
+        # Brokers with the same credential share a user and a directory, in which they
+        # keep the token of an installation and the ids of groups, so that many runners
+        # cost one look-up. Never with another credential: whoever can read what is kept
+        # holds the file that opens as much. In memory only, until the host shuts down.
+        User = "gh-broker-${hash}";
+        RuntimeDirectory = "${baseNameOf kept}/${hash}";
+        RuntimeDirectoryMode = "0700";
+        RuntimeDirectoryPreserve = true;
 
-      inherit (ways.paths) BindPaths BindReadOnlyPaths;
-      InaccessiblePaths = closed ++ ways.paths.InaccessiblePaths;
+        inherit (ways.paths) BindPaths BindReadOnlyPaths;
+        InaccessiblePaths = closed ++ ways.paths.InaccessiblePaths;
 
-      # No request takes so long; whoever asks has given up by then.
-      RuntimeMaxSec = "180s";
-      # Instances would get a slice of their own, which shutdown stops first.
-      Slice = "system.slice";
-    };
+        # No request takes so long; whoever asks has given up by then.
+        RuntimeMaxSec = "180s";
+        # Instances would get a slice of their own, which shutdown stops first.
+        Slice = "system.slice";
+      };
   };
 }

@@ -13,10 +13,7 @@ let
   plain =
     value:
     if builtins.isAttrs value then
-      if value ? outPath || value ? __toString then
-        toString value
-      else
-        builtins.mapAttrs (_: plain) value
+      if value ? outPath || value ? __toString then toString value else builtins.mapAttrs (_: plain) value
     else if builtins.isPath value then
       toString value
     else if builtins.isList value then

@@ -48,6 +48,8 @@ pkgs.writeTextFile {
     inherit (runner) brokerEnvironment;
     # In days and MiB.
     inherit (runner) logs;
+    # Who could read the secret, and whether they may.
+    inherit (runner) supplementaryGroups trustJobsLikeRoot;
     # A digest of the unit; nobody reads it.
     inherit (runner) unit;
     # Seconds between two registrations of which the first was of no use.

@@ -69,7 +69,8 @@ let
       let
         parts = lib.splitString ":" (bare text);
         source = builtins.head parts;
-        isElsewhere = builtins.length parts > 1 && components (builtins.elemAt parts 1) != components source;
+        isElsewhere =
+          builtins.length parts > 1 && components (builtins.elemAt parts 1) != components source;
       in
       lib.optional isElsewhere source
     ) (lib.concatMap (lib.splitString " ") (listOf "BindPaths" ++ listOf "BindReadOnlyPaths"));
@@ -78,34 +79,29 @@ let
   ) secrets;
 
   # Rights by which a process passes every other protection of the host's files.
-  mighty =
-    lib.filter
-      (
-        right:
-        builtins.elem right [
-          "CAP_CHOWN"
-          "CAP_DAC_OVERRIDE"
-          "CAP_DAC_READ_SEARCH"
-          "CAP_FOWNER"
-          "CAP_SETFCAP"
-          "CAP_SETGID"
-          "CAP_SETUID"
-          "CAP_SYS_ADMIN"
-          "CAP_SYS_MODULE"
-          "CAP_SYS_PTRACE"
-          "CAP_SYS_RAWIO"
-        ]
-      )
-      (lib.concatMap (lib.splitString " ") (listOf "AmbientCapabilities"));
+  mighty = lib.filter (
+    right:
+    builtins.elem right [
+      "CAP_CHOWN"
+      "CAP_DAC_OVERRIDE"
+      "CAP_DAC_READ_SEARCH"
+      "CAP_FOWNER"
+      "CAP_SETFCAP"
+      "CAP_SETGID"
+      "CAP_SETUID"
+      "CAP_SYS_ADMIN"
+      "CAP_SYS_MODULE"
+      "CAP_SYS_PTRACE"
+      "CAP_SYS_RAWIO"
+    ]
+  ) (lib.concatMap (lib.splitString " ") (listOf "AmbientCapabilities"));
 
   survivors =
     lib.optional (builtins.elem (textOf "KillMode") [
       "process"
       "none"
     ]) "`KillMode` is \"${textOf "KillMode"}\""
-    ++ lib.optional (
-      unit.serviceConfig ? SendSIGKILL && !isOn "SendSIGKILL"
-    ) "`SendSIGKILL` is off";
+    ++ lib.optional (unit.serviceConfig ? SendSIGKILL && !isOn "SendSIGKILL") "`SendSIGKILL` is off";
 
   # Each step of this module with what is lost without it.
   missing = lib.concatLists (
@@ -136,10 +132,19 @@ let
       what = "The variable `${name}`";
       inherit value;
     }) unit.environment
-    ++ lib.concatMap (directive: map (value: { what = "`${directive}`"; inherit value; }) (listOf directive)) [
-      "Environment"
-      "SetCredential"
-    ];
+    ++
+      lib.concatMap
+        (
+          directive:
+          map (value: {
+            what = "`${directive}`";
+            inherit value;
+          }) (listOf directive)
+        )
+        [
+          "Environment"
+          "SetCredential"
+        ];
 
   say = message: "`services.github-runners.${runner.pool}`: ${message}";
   tell = fault: message: lib.optional fault (say message);
@@ -150,7 +155,8 @@ let
   # Said in the words of nixpkgs' own option, so nobody can have meant another thing.
   isRootByOption = runner.user != null && isRoot runner.user && userName == runner.user;
   # assertions.nix has sentences for these.
-  isSaidBefore = userName == "" && (runner.user == "" || (runner.user == null && runner.group != null));
+  isSaidBefore =
+    userName == "" && (runner.user == "" || (runner.user == null && runner.group != null));
 in
 {
   refused =
@@ -176,8 +182,7 @@ in
     # Whom it would trust with this is not jobs alone.
     ++ lib.concatMap (
       { what, value }:
-      tell (holdsSecret value)
-        "${what} of its unit holds what looks like a token of GitHub or a private key. It would end up in the store, where everyone can read it, and in every job. Keep it in a file on the target machine, or in the secrets of the workflow; and consider one that has been in the store as published."
+      tell (holdsSecret value) "${what} of its unit holds what looks like a token of GitHub or a private key. It would end up in the store, where everyone can read it, and in every job. Keep it in a file on the target machine, or in the secrets of the workflow; and consider one that has been in the store as published."
     ) texts;
 
   warnings =
@@ -189,7 +194,8 @@ in
     ++
       tell (runner.ephemeral && isOn "RemainAfterExit")
         "`RemainAfterExit` of its unit is on, so it stays as it is after its first job and takes no other one. Remove it."
-    ++ lib.concatMap (message: tell true "${message}. Add yours to that list, without `lib.mkForce` and without an empty entry.") (
-      lib.concatLists missing
-    );
+    ++ lib.concatMap (
+      message:
+      tell true "${message}. Add yours to that list, without `lib.mkForce` and without an empty entry."
+    ) (lib.concatLists missing);
 }

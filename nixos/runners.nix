@@ -90,6 +90,7 @@ let
     unit = config.systemd.services."github-runner-${instance}";
   }) (removeAttrs instances [ "reconcile" ]);
   users = config.users.users;
+  mergedOf = import ./merged.nix { inherit lib users; };
   promisesOf = import ./promises.nix {
     inherit
       kept
@@ -115,6 +116,10 @@ let
         brokerEnvironment = lib.filterAttrs (
           name: value: proxy.${name} or null != value
         ) ways.${instance}.environment;
+        # Also those that somebody added beside this module.
+        supplementaryGroups = lib.concatMap (lib.splitString " ") (
+          (mergedOf (finalOf instance)).listOf "SupplementaryGroups"
+        );
         unit = digestOf runner (finalOf instance);
       }
     )
@@ -148,7 +153,8 @@ in
     ++
       map
         (option: {
-          assertion = builtins.match "[^[:cntrl:]]+" config.services.github-runnerctl.reconcile.${option} != null;
+          assertion =
+            builtins.match "[^[:cntrl:]]+" config.services.github-runnerctl.reconcile.${option} != null;
           message = "`services.github-runnerctl.reconcile.${option}` is empty or holds a line break or another control character. Write a time as systemd.time(7) has it.";
         })
         [

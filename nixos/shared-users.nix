@@ -27,7 +27,9 @@ let
       }
     ) units
   );
-  shared = lib.filterAttrs (_: one: builtins.length one > 1) (builtins.groupBy ({ user, ... }: user) all);
+  shared = lib.filterAttrs (_: one: builtins.length one > 1) (
+    builtins.groupBy ({ user, ... }: user) all
+  );
 
   messageOf =
     user: runners:
@@ -44,5 +46,7 @@ in
     user: runners:
     "${messageOf user runners} `ephemeral` promises that a job has nothing to do with another one. If every job may do what root may, set `trustJobsLikeRoot = true`."
   ) (lib.filterAttrs (_: promisesMore) untrusted);
-  warnings = lib.mapAttrsToList messageOf (lib.filterAttrs (_: runners: !promisesMore runners) untrusted);
+  warnings = lib.mapAttrsToList messageOf (
+    lib.filterAttrs (_: runners: !promisesMore runners) untrusted
+  );
 }

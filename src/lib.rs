@@ -19,10 +19,11 @@
 //! | `start` | `manifest`, `sys` | processes, network |
 //! | `pace` | `ledger` | the same as `plan` |
 //! | `credential` | `model`, `manifest`, `sys` | processes, network, the key of an App |
+//! | `secrecy` | `manifest`, `sys` | processes, network, the content of a credential |
 //! | `ask` | `model`, `protocol` | processes, network |
 //! | `retire` | `model`, `protocol`, `ledger`, `start`, `ask` | processes, network |
 //! | `attempt` | `model`, `protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `leftovers`, `unit` | processes, network |
+//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `leftovers`, `unit`, `secrecy` | processes, network |
 //! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs` | processes, network |
 //! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start`, `leftovers` | processes, network |
 //! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire` | processes, network, writing |
@@ -36,7 +37,7 @@
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
 //! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
 //! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `fleet`, `backend`, `reconcile` | processes (but by `backend`), network, writing |
+//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `fleet`, `backend`, `reconcile`, `secrecy` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -76,6 +77,7 @@ pub mod record;
 pub mod release;
 pub mod retire;
 pub mod runner;
+pub mod secrecy;
 pub mod settle;
 pub mod start;
 pub mod state;

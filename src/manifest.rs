@@ -45,6 +45,12 @@ pub struct Manifest {
     /// How much of the listener's logs is kept.
     #[serde(default)]
     pub logs: Logs,
+    /// Groups that the unit's user is in besides its own, by name or number.
+    #[serde(default)]
+    pub supplementary_groups: Vec<String>,
+    /// Whether jobs may know what root knows, so that a credential that they can read is no fault.
+    #[serde(default)]
+    pub trust_jobs_like_root: bool,
     /// A digest of the rest of the unit, so that whatever changes makes another manifest. Nobody compares it.
     #[serde(default)]
     pub unit: Option<String>,

@@ -32,6 +32,7 @@ use crate::pace::limited;
 use crate::plan::{Action, Plan};
 use crate::protocol::{Outcome, Verb, Whom};
 use crate::retire::{pay, reason};
+use crate::secrecy;
 use crate::start::{Start, existing, now, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 use crate::sys::{Dir, Entry, Place, empty};
@@ -98,6 +99,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         let (said, remedy) = leftovers::about_lingering(&user);
         warn!("This runner's {said}; {remedy}");
     }
+    secrecy::guard(&told.manifest, owner)?;
     let reading = Reading::new(&told, stored.as_ref(), Some(&state))?;
     let mut decision = reading.decide(None);
 

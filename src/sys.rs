@@ -4,6 +4,7 @@
 //! names are used, no link is followed and no mount is crossed. Nothing here knows what a runner is, and
 //! nothing here reads JSON.
 
+mod acl;
 mod dir;
 mod file;
 mod lock;
@@ -12,7 +13,9 @@ mod shelf;
 mod space;
 mod staged;
 mod walk;
+mod way;
 
+pub use acl::{AccessList, PASS, Person, READ, Rights, WRITE};
 pub use dir::{Dir, Entry};
 pub use file::{FileFault, LastLink, read_regular_file};
 pub use lock::Lock;
@@ -21,3 +24,4 @@ pub use shelf::Listed;
 pub use space::Space;
 pub use staged::Staged;
 pub use walk::Place;
+pub use way::{Stop, way};

@@ -28,7 +28,8 @@ in
       description = ''
         File on the target machine that holds the private key of the App, as GitHub offers it for download (PEM). Write
         the path as a string: a Nix path or a file in the store is refused, because everybody on the machine can read the
-        store. Only root needs to be able to read the file.
+        store. Only root needs to be able to read the file, and a start is refused if the
+        user of the unit could, as with {option}`tokenFile`.
       '';
     };
 

@@ -46,7 +46,9 @@ in
           for example because its configuration changed, stays down until the file holds a new one. It cannot
           remove registrations either, so the ones that are given up stay listed at GitHub.
 
-        Only root needs to be able to read the file.
+        Only root needs to be able to read the file, and the user of the unit must not: a start is refused if owner, mode
+        and access control lists would let it read the file or exchange something on the way to it, also where the sandbox
+        hides the present one. See {option}`trustJobsLikeRoot`.
 
         ${registersAnew} So does other content of the file, unless {option}`reRegisterOnTokenChange` is off.
       '';

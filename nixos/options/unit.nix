@@ -37,7 +37,8 @@ in
       description = ''
         Environment variables of the runner and of its jobs. They win over the ones that this module sets, also over
         those of {option}`networking.proxy`, except for `RUNNER_ROOT`, which cannot be changed. Variables for proxies and
-        certificates reach the broker, too. The values end up in the store, so put no secret here.
+        certificates reach the broker, too. The values end up in the store, so put no secret here; what looks like a
+        token of GitHub or a private key is refused.
       '';
     };
 
@@ -51,6 +52,7 @@ in
       description = ''
         Directives for the `[Service]` section of the unit; see {manpage}`systemd.exec(5)`. A value takes the place of
         the sandbox setting that this module chose, and a list is appended to it. Use `lib.mkForce` for anything else.
+        What would make jobs root or show them secrets is refused, see {option}`trustJobsLikeRoot`.
       '';
     };
 
@@ -79,6 +81,9 @@ in
       description = ''
         Existing user that runs the unit and its jobs. `null` stands for a user that systemd allocates for the time
         that the unit runs (`DynamicUser=`).
+
+        Runners that share a user read each other's keys: that is warned of, and refused if one of them is
+        {option}`ephemeral`. With `root` every job owns the host.
       '';
     };
 

@@ -15,7 +15,7 @@ const TOPIC: &str = "work directory";
 /// Judges the file system of a work directory.
 #[must_use]
 pub fn space(space: &Space) -> Finding {
-    let Space { free, total, free_files, total_files, in_memory } = *space;
+    let Space { free, total, free_files, total_files, in_memory, .. } = *space;
     let size = |bytes: u64| {
         if bytes >= GIB {
             format!("{}.{} GiB", bytes / GIB, bytes % GIB * 10 / GIB)
@@ -36,6 +36,18 @@ pub fn space(space: &Space) -> Finding {
         return Finding::warning(TOPIC, format!("its disk has room for {free_files} more files only"), remedy);
     }
     Finding::good(TOPIC, if in_memory { format!("it is in memory, and {room}") } else { room })
+}
+
+/// Whether jobs can run what they build or download into a work directory on this file system.
+#[must_use]
+pub fn programs(space: &Space) -> Option<Finding> {
+    space.no_exec.then(|| {
+        Finding::warning(
+            TOPIC,
+            "its file system is mounted with `noexec`, so jobs cannot run what they build or download there",
+            "mount it without `noexec`, or set `workDir` to a directory elsewhere",
+        )
+    })
 }
 
 /// Looks at the package of a runner by its listener.
@@ -73,7 +85,14 @@ mod tests {
 
     #[test]
     fn little_room_is_told_with_the_option_that_helps() {
-        let disk = Space { free: 50 * GIB, total: 100 * GIB, free_files: 1_000_000, total_files: 0, in_memory: false };
+        let disk = Space {
+            free: 50 * GIB,
+            total: 100 * GIB,
+            free_files: 1_000_000,
+            total_files: 0,
+            in_memory: false,
+            no_exec: false,
+        };
         let memory = Space { free: 4 * GIB, total: 4 * GIB, in_memory: true, ..disk };
         for (found, level, part) in [
             (disk, Level::Good, "50.0 GiB of 100.0 GiB are free"),
@@ -88,6 +107,22 @@ mod tests {
             let finding = space(&found);
             assert!(finding.level == level && finding.said.contains(part), "{found:?}: {finding:?}");
             assert!(level == Level::Good || finding.remedy.unwrap().contains("`workDir`"));
+        }
+    }
+
+    #[test]
+    fn a_file_system_from_which_nothing_runs_is_told() {
+        let disk = Space { free: GIB, total: GIB, free_files: 0, total_files: 0, in_memory: false, no_exec: false };
+        assert_eq!(programs(&disk), None);
+        let finding = programs(&Space { no_exec: true, ..disk }).unwrap();
+        assert!(finding.level == Level::Warning && finding.said.contains("`noexec`"), "{finding:?}");
+        // Where this runs, as the kernel lists it.
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        for path in ["/", "/dev/pts", "/proc", "/sys"] {
+            let mount = mounts.lines().rfind(|line| line.split(' ').nth(1) == Some(path));
+            let Some(options) = mount.and_then(|line| line.split(' ').nth(3)) else { continue };
+            let space = crate::sys::Place::walk(Path::new(path)).unwrap().space().unwrap();
+            assert_eq!(space.no_exec, options.split(',').any(|option| option == "noexec"), "{path}");
         }
     }
 

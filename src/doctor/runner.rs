@@ -21,6 +21,7 @@ use crate::model::date_and_time;
 use crate::prepare::{Foreseen, foresee};
 use crate::protocol::Answer;
 use crate::reconcile::open_ledger;
+use crate::secrecy;
 use crate::start::{Start, now, read_manifest};
 use crate::sys::Place;
 
@@ -65,6 +66,7 @@ impl<'a> Subject<'a> {
         findings.extend(user.and_then(|(uid, _)| lingering(uid)));
         findings.extend(self.directories(user, units));
         findings.extend(self.credential());
+        findings.extend(self.secrecy(user));
         if self.can_ask() {
             findings.push(preflight::socket(&self.socket, &self.declared.instance));
         }
@@ -176,7 +178,10 @@ impl<'a> Subject<'a> {
         findings.extend(found);
         findings.extend(self.hidden(&path, units));
         match place.map(|place| place.space()) {
-            Some(Ok(space)) => findings.push(room::space(&space)),
+            Some(Ok(space)) => {
+                findings.push(room::space(&space));
+                findings.extend(room::programs(&space));
+            }
             Some(Err(error)) => findings.push(Finding::error(topic, &error)),
             None => {}
         }
@@ -225,11 +230,29 @@ impl<'a> Subject<'a> {
                 }
             }
         }
-        if let Some(Err(error)) = path.parent().map(Place::walk) {
-            let remedy = "name the path that it stands for, or whoever can exchange the link chooses the credential";
-            findings.push(Finding::warning(topic, format!("{error:#}"), remedy));
-        }
         findings
+    }
+
+    /// To whom the credential is open.
+    fn secrecy(&self, user: Option<(u32, u32)>) -> Vec<Finding> {
+        let topic = "credential";
+        let (Ok(manifest), Some(Ok(_))) = (&self.manifest, &self.credential) else { return vec![] };
+        let user = user.map(|(uid, gid)| (Uid::from_raw(uid), Gid::from_raw(gid)));
+        let exposure = match secrecy::look(manifest, user) {
+            Ok(exposure) => exposure,
+            Err(error) => return vec![Finding::error(topic, &error)],
+        };
+        let remedy = secrecy::remedy(manifest);
+        let to_jobs = exposure.to_jobs.into_iter().map(|said| {
+            if manifest.trust_jobs_like_root {
+                Finding::warning(topic, said, "see that every job may know it, as `trustJobsLikeRoot` says")
+            } else {
+                Finding::fault(topic, said, remedy.clone())
+            }
+        });
+        let others = "close the file and the way to it to them, unless they may know it and choose it";
+        let to_others = exposure.to_others.into_iter().map(|said| Finding::warning(topic, said, others));
+        to_jobs.chain(to_others).collect()
     }
 }
 

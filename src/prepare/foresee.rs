@@ -13,6 +13,7 @@ use super::{NOBODY, work};
 use crate::ledger::LedgerDirectory;
 use crate::pace::{Wait, wait};
 use crate::plan::{Action, Plan, Reason};
+use crate::secrecy;
 use crate::start::{Start, possible, walk};
 use crate::sys::Dir;
 
@@ -66,7 +67,10 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
         unknown.push("systemd gives the files to the unit's user before a start if the state directory is not that user's, and then their owners are no reason any more".into());
     }
     match user {
-        Some(user) => work::check_hand_over(&work_place, user.0)?,
+        Some(user) => {
+            secrecy::check(&told.manifest, user)?;
+            work::check_hand_over(&work_place, user.0)?;
+        }
         None if work_place.open()?.is_some() && !work_place.is_firm() => unknown.push(format!(
             "it is refused unless work directory {} belongs to the unit's user, because others than root could have put it there",
             work_place.resolved().display()

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use anyhow::{Context as _, Result};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 /// The room on one file system.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,6 +19,8 @@ pub struct Space {
     pub total_files: u64,
     /// Whether it is a tmpfs, so that every byte takes memory.
     pub in_memory: bool,
+    /// Whether it is mounted so that no program on it can be run.
+    pub no_exec: bool,
 }
 
 impl Space {
@@ -27,7 +30,9 @@ impl Space {
     ///
     /// As `fstatfs(2)`.
     pub(super) fn around(fd: impl AsFd) -> Result<Self> {
+        let fd = fd.as_fd();
         let found = fstatfs(fd).context("Failed to examine a file system")?;
+        let mount = fstatvfs(fd).context("Failed to examine a mount")?;
         let size = u64::try_from(found.block_size()).unwrap_or(1);
         Ok(Self {
             free: found.blocks_available().saturating_mul(size),
@@ -35,6 +40,7 @@ impl Space {
             free_files: found.files_free(),
             total_files: found.files(),
             in_memory: found.filesystem_type() == TMPFS_MAGIC,
+            no_exec: mount.flags().contains(FsFlags::ST_NOEXEC),
         })
     }
 }

@@ -82,6 +82,8 @@ impl Host {
             fs::create_dir(host.path(name)).expect("a directory");
         }
         fs::write(host.path("token"), format!("{TOKEN}\n")).expect("a token file");
+        // As secret managers make it.
+        fs::set_permissions(host.path("token"), fs::Permissions::from_mode(0o600)).expect("a token file");
         host
     }
 

@@ -13,6 +13,7 @@ mod manifest;
 mod purge;
 mod recovery;
 mod register;
+mod secrecy;
 mod server;
 mod settle;
 mod start;

@@ -67,6 +67,41 @@ fn a_missing_token_is_named_with_the_directory_that_is_missing() {
 }
 
 #[test]
+fn a_credential_that_jobs_could_read_is_a_fault_and_one_that_others_could_a_warning() {
+    if !is_root("a file of another user") {
+        return;
+    }
+    let mut practice = Practice::new(Host::new());
+    let token = practice.host.path("token");
+    // The user of the unit is not known: nothing is theirs.
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    only(&practice.check(), Level::Fault, "credential", "the user of the unit can read the secret");
+    for path in ["state", "work"] {
+        chown(practice.host.path(path), Some(64_321), Some(64_321)).unwrap();
+    }
+    let report = practice.check();
+    let faults = of(&report, Level::Fault, "credential");
+    assert!(faults[0].said.contains("user id 64321") && faults[0].said.contains("mode 0644"), "{report:#?}");
+    assert!(faults[0].remedy.as_ref().unwrap().contains("chmod 0400"), "{report:#?}");
+    let stopped = practice.start_check();
+    assert!(stopped.findings().any(|finding| finding.said.contains("user id 64321")), "{stopped:#?}");
+
+    practice.host.manifest["trustJobsLikeRoot"] = json!(true);
+    practice.write();
+    let report = practice.check();
+    assert_eq!(report.count(Level::Fault), 0, "{report:#?}");
+    assert!(of(&report, Level::Warning, "credential")[0].said.contains("mode 0644"), "{report:#?}");
+
+    practice.host.manifest["trustJobsLikeRoot"] = json!(false);
+    practice.write();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    chown(&token, Some(64_322), None).unwrap();
+    let report = practice.check();
+    assert_eq!(report.count(Level::Fault), 0, "{report:#?}");
+    assert!(of(&report, Level::Warning, "credential")[0].said.contains("user id 64322 can read"), "{report:#?}");
+}
+
+#[test]
 fn a_closed_parent_of_another_user_is_the_component_that_blocks() {
     if !is_root("a directory of another user") {
         return;

@@ -16,9 +16,7 @@ let
   step = builtins.match "([A-Za-z]+=).*/bin/(github-runner-helper|github-runnerctl) ([a-z]+) .*";
   withoutHashes =
     line:
-    lib.concatStrings (
-      lib.filter builtins.isString (builtins.split "/nix/store/[0-9a-z]{32}-" line)
-    );
+    lib.concatStrings (lib.filter builtins.isString (builtins.split "/nix/store/[0-9a-z]{32}-" line));
   programs = builtins.match "Environment=\"PATH=(.*)\"";
   # In any order.
   units = builtins.match "(After|Before|Wants)=(.*)";
@@ -112,9 +110,7 @@ let
       ) own.unitTexts
       ++ lib.mapAttrsToList (
         instance: manifest:
-        part "manifest of ${instance}" (
-          changes (fieldsOf plainManifests.${instance}) (fieldsOf manifest)
-        )
+        part "manifest of ${instance}" (changes (fieldsOf plainManifests.${instance}) (fieldsOf manifest))
       ) manifests
     );
 in

@@ -206,6 +206,7 @@ in
         runner
         // {
           brokerEnvironment = (waysOf config.systemd.services."github-runner-${instance}").environment;
+          supplementaryGroups = [ ];
           unit = "digest";
         }
       )

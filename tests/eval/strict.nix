@@ -15,11 +15,9 @@ in
   manifestsOf =
     host:
     builtins.listToAttrs (
-      map
-        (
-          { instance, manifest, ... }:
-          lib.nameValuePair instance (builtins.fromJSON (lib.removePrefix mark manifest))
-        )
-        (builtins.fromJSON host.etc."github-runners/fleet.json".source.text).instances
+      map (
+        { instance, manifest, ... }:
+        lib.nameValuePair instance (builtins.fromJSON (lib.removePrefix mark manifest))
+      ) (builtins.fromJSON host.etc."github-runners/fleet.json".source.text).instances
     );
 }

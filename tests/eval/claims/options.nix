@@ -266,6 +266,8 @@ in
       unit = "digest";
       registrationInterval = 60;
       startDistance = 200;
+      supplementaryGroups = [ ];
+      trustJobsLikeRoot = false;
       listener = "${pkgs.github-runner}/bin/Runner.Listener";
     };
     actual = builtins.fromJSON (manifest "runner1" (runner // { name = null; }));
@@ -304,6 +306,8 @@ in
         unit = "digest";
         registrationInterval = 60;
         startDistance = 200;
+        supplementaryGroups = [ ];
+        trustJobsLikeRoot = false;
         listener = "${pkgs.github-runner}/bin/Runner.Listener";
       };
       actual = builtins.fromJSON (
