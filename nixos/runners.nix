@@ -116,7 +116,8 @@ let
         brokerEnvironment = lib.filterAttrs (
           name: value: proxy.${name} or null != value
         ) ways.${instance}.environment;
-        # Also those that somebody added beside this module.
+        # Also those that somebody added beside this module. Nothing that the merge looks
+        # at on the way to them may depend on the manifest.
         supplementaryGroups = lib.concatMap (lib.splitString " ") (
           (mergedOf (finalOf instance)).listOf "SupplementaryGroups"
         );

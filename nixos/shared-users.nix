@@ -27,7 +27,7 @@ let
       }
     ) units
   );
-  shared = lib.filterAttrs (_: one: builtins.length one > 1) (
+  shared = lib.filterAttrs (_: runners: builtins.length runners > 1) (
     builtins.groupBy ({ user, ... }: user) all
   );
 
