@@ -52,6 +52,10 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long a start waits for another process that works on the same registration; none of these takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Until when a start may empty directories, counted from its beginning. Its unit has fifteen minutes, and what comes after
+/// is asking for the registration.
+const EMPTYING: Duration = Duration::from_secs(12 * 60);
+
 /// How long before its end an access token is complained about, in seconds.
 const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
 
@@ -67,6 +71,8 @@ struct Found<'a> {
     work: Dir,
     /// As the listener is to see it.
     work_path: std::path::PathBuf,
+    /// When to stop emptying directories.
+    end: Instant,
     /// When the credential ends, if the server said so.
     expires: Cell<Option<u64>>,
     /// Until when the server wants no more requests, if it said so.
@@ -80,6 +86,7 @@ struct Found<'a> {
 /// Anything that stands in the way of a good start. Up to the decision nothing but the ledger was written; after it, the
 /// next start finds out how far this one got.
 pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> {
+    let end = Instant::now() + EMPTYING;
     let told = Told::read(start)?;
     let ledger_place = walk("ledger", ledger_directory)?;
     let ledgers = open_ledgers(&ledger_place, ledger_directory)?;
@@ -131,6 +138,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         credential,
         state: &state,
         owner,
+        end,
         expires: Cell::new(None),
         limited: Cell::new(book.entry.not_before),
     };
@@ -181,7 +189,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
                 keep_limit(&mut book);
                 book.save()?;
             }
-            empty_work(&found.work)?;
+            empty_work(&found)?;
             remove_environment(&state)?;
         }
     }
@@ -208,10 +216,10 @@ impl Found<'_> {
             return Err(error);
         }
         warn!("{error:#}; making room first");
-        empty_work(&self.work)?;
+        empty_work(self)?;
         logs::discard(self.state)?;
         if registers {
-            register::purge(self.state)?;
+            register::purge(self)?;
         }
         book.save()
     }
@@ -312,8 +320,8 @@ fn report(what: &str, files: u64, directories: u64) {
     }
 }
 
-fn empty_work(work: &Dir) -> Result<()> {
-    let purged = empty(work).context("Failed to empty the work directory")?;
+fn empty_work(found: &Found<'_>) -> Result<()> {
+    let purged = empty(&found.work, found.end).context("Failed to empty the work directory")?;
     report("Emptied the work directory", purged.files, purged.directories);
     Ok(())
 }

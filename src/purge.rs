@@ -2,6 +2,8 @@
 //!
 //! The mark of completeness goes first: half-purged state must never look like a registration.
 
+use std::time::Instant;
+
 use anyhow::Result;
 
 use crate::state::REGISTRATION_FILES;
@@ -24,14 +26,14 @@ pub fn registration(state: &Dir) -> Result<u64> {
     Ok(removed)
 }
 
-/// Empties the whole directory. Returns what there was.
+/// Empties the whole directory, until `end` at most. Returns what there was.
 ///
 /// # Errors
 ///
 /// As [`registration`] and [`empty`].
-pub fn state(state: &Dir) -> Result<Purged> {
+pub fn state(state: &Dir, end: Instant) -> Result<Purged> {
     let files = registration(state)?;
-    let purged = empty(state)?;
+    let purged = empty(state, end)?;
     state.sync()?;
     Ok(Purged { files: purged.files + files, ..purged })
 }

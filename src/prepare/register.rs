@@ -23,7 +23,6 @@ use crate::purge;
 use crate::retire::{is_ours, pay, reason, retry};
 use crate::start::{host_name, now};
 use crate::state::STAGED_TOKEN;
-use crate::sys::Dir;
 
 /// How long a registration may take, with all repetitions.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -96,8 +95,8 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     // Written beside the old entry before anything is deleted, so that a full disk deletes nothing; and the work
     // directory first, because whatever cannot be removed there must not cost the registration.
     let staged = book.stage(&entry)?;
-    empty_work(&found.work)?;
-    purge(found.state)?;
+    empty_work(found)?;
+    purge(found)?;
     staged.commit()?;
     book.committed(entry);
     match (&found.broker, secret) {
@@ -178,8 +177,8 @@ fn stage(found: &Found<'_>, secret: &str) -> Result<()> {
 }
 
 /// Empties the state directory.
-pub(super) fn purge(state: &Dir) -> Result<()> {
-    let purged = purge::state(state).context("Failed to purge the state directory")?;
+pub(super) fn purge(found: &Found<'_>) -> Result<()> {
+    let purged = purge::state(found.state, found.end).context("Failed to purge the state directory")?;
     report("Purged the state directory", purged.files, purged.directories);
     Ok(())
 }

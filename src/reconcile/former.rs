@@ -35,6 +35,8 @@ use crate::unit;
 /// How long taking back may take for one runner, and how long for its present registration.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ONE: Duration = Duration::from_secs(20);
+/// How long removing its directories may take in one pass, which has other runners to look after. The next one goes on.
+const REMOVING: Duration = Duration::from_secs(2 * 60);
 /// The least time between two registrations, in seconds, as the module has it: how long a lost one is watched depends on it.
 const INTERVAL: u64 = 60;
 
@@ -99,8 +101,9 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Pl
         let said = "is not configured any more; its end left something to be taken back";
         return Ok(Dissolved::Said(said.into()));
     }
+    let end = Instant::now() + REMOVING;
     for root in &places.roots {
-        Place::walk(&root.join(instance.as_str()))?.remove()?;
+        Place::walk(&root.join(instance.as_str()))?.remove(end)?;
     }
     close_door(hands.units, instance)?;
     if unit::forget(instance)? {

@@ -5,9 +5,12 @@
 //! removed with few open files, see `deep`, so neither depth nor width of what a job built stops its host.
 //!
 //! Work is shared among processors wherever the tree branches, because a work directory usually holds one
-//! repository with everything in it. Names are handed on in batches, so memory does not grow with the tree either.
+//! repository with everything in it. Names are handed on in batches, so memory does not grow with the width of a tree.
+//!
+//! Time is limited by what happens in it: as long as the tree gives way, emptying goes on until the caller's own time is over.
 
 mod deep;
+mod progress;
 
 use std::ffi::{CStr, CString, OsStr};
 use std::num::NonZero;
@@ -15,25 +18,22 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use nix::dir::Type;
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::Dir;
 use super::dir::is_dot;
+use progress::Progress;
 
 /// How many directories below the top each directory on the way is held open.
 const MAX_DEPTH: usize = 32;
 
 /// How often a directory may turn out not to be empty after everything in it was removed.
 const MAX_PASSES: usize = 16;
-
-/// How long emptying one directory may take. A start empties two and may register for five minutes, all within the
-/// ten that its unit has, so that the reason reaches the journal. What was removed by then stays removed.
-const LONGEST: Duration = Duration::from_secs(2 * 60);
 
 /// How many names of directories are kept at a time, per directory held open.
 const BATCH: usize = 128;
@@ -53,15 +53,15 @@ pub struct Purged {
     pub directories: u64,
 }
 
-/// Removes everything in `top`, but not `top` itself.
+/// Removes everything in `top`, but not `top` itself, and goes on until `end` at most.
 ///
 /// # Errors
 ///
 /// Names the first entry that could not be removed and what it is: a mount point, an immutable file, or a
-/// directory that somebody keeps filling or that takes too long. What was not removed by then is still there.
-pub fn empty(top: &Dir) -> Result<Purged> {
+/// directory that somebody keeps filling, that is too deep or that takes too long. What was removed by then stays removed.
+pub fn empty(top: &Dir, end: Instant) -> Result<Purged> {
     let purge = Purge {
-        end: Instant::now() + LONGEST,
+        progress: Progress::new(end),
         idle: OnceLock::new(),
         files: AtomicU64::new(0),
         directories: AtomicU64::new(0),
@@ -80,7 +80,7 @@ pub fn empty(top: &Dir) -> Result<Purged> {
 
 struct Purge {
     /// When to give up.
-    end: Instant,
+    progress: Progress,
     /// Processors without a thread of this purge; below 0 for the moment in which one stops waiting for others.
     /// Looked up when there is something to share, because that takes longer than to empty a small directory.
     idle: OnceLock<AtomicIsize>,
@@ -92,12 +92,15 @@ impl Purge {
     /// Removes what is in `dir`, which lies `depth` directories below the top.
     fn clear(&self, dir: &Dir, depth: usize) -> Result<()> {
         if depth == MAX_DEPTH {
-            return self.sweep(dir, |name| self.remove_deep_tree(dir, name));
+            return self.sweep(dir, depth, |name| self.remove_deep_tree(dir, name).map(|()| Sweep::On));
         }
         let mut batch = Vec::new();
-        self.sweep(dir, |name| {
+        self.sweep(dir, depth, |name| {
             batch.push(name.to_owned());
-            if batch.len() < BATCH { Ok(()) } else { self.remove_trees(dir, std::mem::take(&mut batch), depth) }
+            if batch.len() == BATCH {
+                self.remove_trees(dir, std::mem::take(&mut batch), depth)?;
+            }
+            Ok(Sweep::On)
         })?;
         self.remove_trees(dir, batch, depth)
     }
@@ -173,7 +176,7 @@ impl Purge {
             self.clear(&dir, depth + 1)?;
             match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
                 Ok(()) => {
-                    self.directories.fetch_add(1, Ordering::Relaxed);
+                    self.removed_directory();
                     return Ok(());
                 }
                 Err(Errno::ENOENT) => return Ok(()),
@@ -185,30 +188,42 @@ impl Purge {
         Err(busy(name))
     }
 
-    /// Unlinks everything in `dir` that is no directory, and calls `on_directory` for the rest.
-    fn sweep(&self, dir: &Dir, mut on_directory: impl FnMut(&CStr) -> Result<()>) -> Result<()> {
+    /// Unlinks everything in `dir` that is no directory, and calls `on_directory` for the rest, until that has enough.
+    /// `dir` lies `depth` directories below the top.
+    fn sweep(&self, dir: &Dir, depth: usize, mut on_directory: impl FnMut(&CStr) -> Result<Sweep>) -> Result<()> {
         let mut listing = dir.list()?;
         let mut files = 0;
         for entry in listing.iter() {
             let entry = entry.context("Failed to list a directory")?;
-            if Instant::now() > self.end {
-                bail!(
-                    "Failed to empty a directory within two minutes; stop the processes of the runner's user, which may be filling it, and start again"
-                );
-            }
+            let now = Instant::now();
+            self.progress.check(now, depth)?;
             let name = entry.file_name();
             if is_dot(name.to_bytes()) {
                 continue;
             }
             if entry.file_type() == Some(Type::Directory) || !unlink(dir, name)? {
-                on_directory(name)?;
+                if matches!(on_directory(name)?, Sweep::Enough) {
+                    break;
+                }
             } else {
+                self.progress.made(now);
                 files += 1;
             }
         }
         self.files.fetch_add(files, Ordering::Relaxed);
         Ok(())
     }
+
+    fn removed_directory(&self) {
+        self.directories.fetch_add(1, Ordering::Relaxed);
+        self.progress.made(Instant::now());
+    }
+}
+
+/// Whether to look at what else is in a directory.
+enum Sweep {
+    On,
+    Enough,
 }
 
 /// Unlinks `name`; `false` means that it is a directory.

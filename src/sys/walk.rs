@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
@@ -241,15 +242,15 @@ impl Place {
     }
 
     /// Removes the directory with everything in it, and the link that the path itself is, if it is one. One that is not
-    /// there is fine.
+    /// there is fine. Goes on until `end` at most; what was removed by then stays removed.
     ///
     /// # Errors
     ///
     /// As [`empty`] and `unlinkat(2)`.
-    pub fn remove(self) -> Result<()> {
+    pub fn remove(self, end: Instant) -> Result<()> {
         let fault = || format!("Failed to remove {}", self.path.display());
         if let Some(dir) = self.open()? {
-            empty(&dir).with_context(fault)?;
+            empty(&dir, end).with_context(fault)?;
             let [.., parent, last] = self.steps.as_slice() else { bail!("The root directory is not to be removed") };
             unlinkat(&parent.fd, last.name.as_os_str(), UnlinkatFlags::RemoveDir).with_context(fault)?;
         }

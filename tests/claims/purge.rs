@@ -10,6 +10,7 @@ use nix::sys::stat::Mode;
 
 use crate::host::{Host, is_root};
 use crate::hostile::Victim;
+use crate::work::prepare_with_work;
 
 /// Makes directories in each other, `depth` deep, the way only relative names can.
 fn dig(top: &Path, depth: usize) {
@@ -34,6 +35,17 @@ fn ten_thousand_directories_in_each_other_are_removed() {
     let said = host.prepare().good();
     assert!(said.contains("Emptied the work directory: 0 files, 10000 directories"), "{said}");
     assert_eq!(fs::read_dir(host.path("work")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_hundred_thousand_directories_in_each_other_are_removed() {
+    let host = Host::new().registered();
+    // In memory where there is such a place, because a disk takes minutes to make them.
+    let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    dig(memory.path(), 100_000);
+    let said = prepare_with_work(&host, memory.path()).good();
+    assert!(said.contains("Emptied the work directory: 0 files, 100000 directories"), "{said}");
+    assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::host::{Host, Said, is_root, mode, owner};
 
-fn prepare_with_work(host: &Host, work: &Path) -> Said {
+pub fn prepare_with_work(host: &Host, work: &Path) -> Said {
     let mut arguments = host.arguments("prepare");
     let at = arguments.iter().position(|argument| argument == "--work-directory").unwrap();
     arguments[at + 1] = work.to_str().unwrap().into();

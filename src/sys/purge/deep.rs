@@ -4,32 +4,19 @@
 //! found there must be the one that was left on the way down, by device and inode number. Nothing is renamed: file
 //! systems refuse that for reasons of their own (quota projects, subvolumes, layers).
 
-use std::ffi::{CStr, CString, OsStr};
+mod way;
+
+use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{BATCH, MAX_PASSES, Purge, blocked, busy, unlink};
+use super::{MAX_DEPTH, MAX_PASSES, Purge, Sweep, blocked, busy, unlink};
 use crate::sys::Dir;
-
-/// How many directories are held open, counted from the deepest one.
-const OPEN: usize = 16;
-/// How many names of directories are kept at a time, in the whole tree.
-const NAMES: usize = 32 * BATCH;
-
-/// A directory on the way down.
-struct Level {
-    name: CString,
-    /// `None` while so many deeper ones are open.
-    dir: Option<Dir>,
-    identity: (u64, u64),
-    /// Directories in it that are still to be removed; perhaps not all.
-    children: Vec<CString>,
-    passes: usize,
-}
+use way::{Level, NAMES, Way};
 
 /// What became of a tree.
 enum End {
@@ -50,49 +37,33 @@ impl Purge {
     }
 
     fn descend(&self, anchor: &Dir, name: &CStr) -> Result<End> {
-        let Some(first) = enter(anchor, name)? else { return Ok(End::Removed) };
-        let mut way = vec![first];
-        let mut names = 0;
+        let Some(first) = self.enter(anchor, name)? else { return Ok(End::Removed) };
+        let mut way = Way::default();
+        way.push(first);
         while let Some(mut level) = way.pop() {
             let Some(dir) = level.dir.take() else { return Ok(End::Disturbed) };
-            if let Some(child) = level.children.pop() {
-                names -= 1;
-                let below = enter(&dir, &child)?;
+            if let Some(child) = way.next_child(&mut level) {
+                let below = self.enter(&dir, &child)?;
                 level.dir = Some(dir);
                 way.push(level);
                 if let Some(below) = below {
                     way.push(below);
-                    if let Some(index) = way.len().checked_sub(OPEN + 1) {
-                        way[index].dir = None;
-                    }
                 }
                 continue;
             }
-            let mut truncated = false;
-            self.sweep(&dir, |child| {
-                truncated = level.children.len() == NAMES / 2;
-                if !truncated {
-                    level.children.push(child.to_owned());
-                }
-                Ok(())
+            let mut names = Vec::new();
+            // No more than are kept: whoever lists all of a wide directory again and again is never done with it.
+            self.sweep(&dir, MAX_DEPTH + way.len(), |child| {
+                names.push(child.to_owned());
+                Ok(if names.len() == NAMES / 2 { Sweep::Enough } else { Sweep::On })
             })?;
-            if !level.children.is_empty() {
-                names += level.children.len();
-                // Listing in large batches keeps wide directories cheap; those furthest up give their names back, and
-                // list what is left of them once more when it is their turn.
-                for above in way.iter_mut().filter(|above| !above.children.is_empty()) {
-                    if names <= NAMES {
-                        break;
-                    }
-                    names -= std::mem::take(&mut above.children).len();
-                    above.passes = above.passes.saturating_sub(1);
-                }
-                level.passes += usize::from(!truncated);
+            if !names.is_empty() {
+                level.passes += usize::from(names.len() < NAMES / 2);
                 if level.passes > MAX_PASSES {
                     return Err(busy(&level.name));
                 }
                 level.dir = Some(dir);
-                way.push(level);
+                way.push_with_names(level, names);
                 continue;
             }
             let above = match way.last_mut() {
@@ -103,36 +74,37 @@ impl Purge {
                 },
             };
             match unlinkat(above, level.name.as_c_str(), UnlinkatFlags::RemoveDir) {
-                Ok(()) => drop(self.directories.fetch_add(1, Ordering::Relaxed)),
+                Ok(()) => self.removed_directory(),
                 Err(Errno::ENOENT) => {}
                 // Filled again, or exchanged: the directory above lists it once more.
-                Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) if !way.is_empty() => {}
+                Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) if way.len() > 0 => {}
                 Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => return Ok(End::Disturbed),
                 Err(error) => return Err(blocked(&level.name, error, "remove")),
             }
         }
         Ok(End::Removed)
     }
-}
 
-/// Opens the directory `name` of `above`; `None` if it is gone, or was something else and is unlinked now.
-fn enter(above: &Dir, name: &CStr) -> Result<Option<Level>> {
-    for _ in 0..MAX_PASSES {
-        match above.open_dir(OsStr::from_bytes(name.to_bytes())) {
-            Ok(dir) => {
-                let identity = identity(&dir)?;
-                return Ok(Some(Level { name: name.into(), dir: Some(dir), identity, children: vec![], passes: 0 }));
-            }
-            Err(Errno::ENOENT) => return Ok(None),
-            Err(Errno::ENOTDIR | Errno::ELOOP) => {
-                if unlink(above, name)? {
-                    return Ok(None);
+    /// Opens the directory `name` of `above`; `None` if it is gone, or was something else and is unlinked now.
+    fn enter(&self, above: &Dir, name: &CStr) -> Result<Option<Level>> {
+        for _ in 0..MAX_PASSES {
+            match above.open_dir(OsStr::from_bytes(name.to_bytes())) {
+                Ok(dir) => {
+                    self.progress.made(Instant::now());
+                    let identity = identity(&dir)?;
+                    return Ok(Some(Level::new(name.into(), dir, identity)));
                 }
+                Err(Errno::ENOENT) => return Ok(None),
+                Err(Errno::ENOTDIR | Errno::ELOOP) => {
+                    if unlink(above, name)? {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(blocked(name, error, "open")),
             }
-            Err(error) => return Err(blocked(name, error, "open")),
         }
+        Err(busy(name))
     }
-    Err(busy(name))
 }
 
 /// Returns the directory of `level`, opened again from `below` if it was closed; `None` if `below` is not in it any more.
