@@ -63,6 +63,9 @@ pub struct Ledger {
     /// With what the registrations above can be taken back when the runner is not configured any more.
     #[serde(default)]
     pub credential: Option<CredentialPlace>,
+    /// The work directory that was handed to this runner last, where its path really leads: what is in it is this runner's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_directory: Option<String>,
     /// The unit that was started last, as the digest of its texts: another one means that a restart is due.
     #[serde(default)]
     pub started: Option<String>,
@@ -212,6 +215,7 @@ impl Ledger {
             not_before: None,
             last_exit: None,
             credential: None,
+            work_directory: None,
             started: None,
         }
     }

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 use nix::sys::stat::Mode;
@@ -35,8 +35,8 @@ const DAY: u64 = 24 * 60 * 60;
 /// When logs are taken over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum When {
-    /// Before a start, which removes whatever else there is.
-    Start,
+    /// Before a start, which removes whatever else there is, until then.
+    Start(Instant),
     /// After an end, which must not take long.
     End,
 }
@@ -44,7 +44,7 @@ pub enum When {
 /// Takes the logs of the last run over into the logs directory at `place`, and removes old ones there.
 pub fn keep(state: &Dir, place: &Place, limits: &Logs, when: When) {
     let done = take_over(state, place, limits, when).and_then(|()| match when {
-        When::Start => discard(state),
+        When::Start(end) => discard(state, end),
         When::End => Ok(()),
     });
     if let Err(error) = done {
@@ -52,19 +52,19 @@ pub fn keep(state: &Dir, place: &Place, limits: &Logs, when: When) {
     }
 }
 
-/// Removes the listener's logs from the state directory.
+/// Removes the listener's logs from the state directory, until `end`.
 ///
 /// # Errors
 ///
 /// As [`empty`].
-pub fn discard(state: &Dir) -> Result<()> {
+pub fn discard(state: &Dir, end: Instant) -> Result<()> {
     match state.entry(DIAGNOSTICS)? {
         Entry::Absent => {}
         // The listener could not work with it.
         Entry::File => drop(state.unlink(DIAGNOSTICS)?),
         Entry::Directory => {
             let dir = open_below(state)?;
-            empty(&dir).with_context(|| format!("Failed to empty {DIAGNOSTICS}"))?;
+            empty(&dir, end).with_context(|| format!("Failed to empty {DIAGNOSTICS}"))?;
             // Also for its mode, which a job can have changed.
             state.remove_if_empty(DIAGNOSTICS)?;
         }
@@ -79,14 +79,15 @@ fn open_below(state: &Dir) -> Result<Dir> {
 fn take_over(state: &Dir, place: &Place, limits: &Logs, when: When) -> Result<()> {
     let size = limits.max_size.saturating_mul(1 << 20);
     let mut room = (size / SHARE).min(place.space()?.free / FREE);
-    let logs = match place.open()? {
-        Some(logs) if is_ours(&logs)? => logs,
-        Some(_) if when == When::End => return Ok(()),
-        Some(logs) => {
-            reclaim(&logs, &mut room).with_context(|| format!("Failed to take {} over", place.resolved().display()))?;
+    let logs = match (place.open()?, when) {
+        (Some(logs), _) if is_ours(&logs)? => logs,
+        (Some(_), When::End) => return Ok(()),
+        (Some(logs), When::Start(end)) => {
+            let done = reclaim(&logs, &mut room, end);
+            done.with_context(|| format!("Failed to take {} over", place.resolved().display()))?;
             logs
         }
-        None => place.create(Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP)?,
+        (None, _) => place.create(Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP)?,
     };
     if state.entry(DIAGNOSTICS)? == Entry::Directory {
         let from = open_below(state)?;
@@ -110,12 +111,12 @@ fn is_ours(logs: &Dir) -> Result<bool> {
 
 /// Makes a directory ours that belonged to the service user, as nixpkgs' module and former releases have it. Of what is in
 /// it, copies of the newest logs stay.
-fn reclaim(logs: &Dir, room: &mut u64) -> Result<()> {
+fn reclaim(logs: &Dir, room: &mut u64, end: Instant) -> Result<()> {
     logs.give_to((Uid::effective(), Gid::effective()))?;
     logs.set_mode(Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP)?;
     // From here on nobody else can add anything. Dying before the end leaves files of others, so it is done again.
     let chosen = choose(logs, &[])?;
-    empty(logs)?;
+    empty(logs, end)?;
     copy(chosen, logs, room)?;
     info!("Took the logs directory over, which jobs cannot write any more");
     Ok(())

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{GithubApp, InstanceName, Registration, RegistrationUrl, Scope, TokenPath, TokenType};
+use crate::model::{GithubApp, InstanceName, Registration, RegistrationUrl, Scope, TokenPath, TokenType, WorkDirMode};
 
 /// The version of the format that this helper reads.
 pub const VERSION: u64 = 2;
@@ -51,6 +51,9 @@ pub struct Manifest {
     /// Whether jobs may know what root knows, so that a credential that they can read is no fault.
     #[serde(default)]
     pub trust_jobs_like_root: bool,
+    /// Who besides the service user may use the work directory; nobody unless it says so.
+    #[serde(default)]
+    pub work_dir_mode: WorkDirMode,
     /// A digest of the rest of the unit, so that whatever changes makes another manifest. Nobody compares it.
     #[serde(default)]
     pub unit: Option<String>,

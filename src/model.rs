@@ -6,6 +6,7 @@
 mod app;
 mod date;
 mod id;
+mod places;
 mod registration;
 mod shown;
 mod token;
@@ -15,7 +16,10 @@ mod version;
 pub use app::GithubApp;
 pub use date::{date, date_and_time, span};
 pub use id::id;
-pub(crate) use registration::system_directory_in;
+pub use places::WorkDirMode;
+pub(crate) use places::{
+    closed_directories, is_general_directory, runner_directories, runtime_directories, system_directory_in,
+};
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,
 };

@@ -39,6 +39,7 @@ impl Case {
             runner: Some(runner),
             left_behind: vec![],
             credential: None,
+            work_directory: None,
             started: None,
         };
         let url = Some("https://github.com/o/r".into());

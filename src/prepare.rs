@@ -4,6 +4,7 @@
 //! a network connection, or follow a link below such a directory; and it deletes nothing before everything that
 //! the next state needs was read and found good.
 
+mod apart;
 mod explain;
 mod foresee;
 mod jit;
@@ -35,11 +36,12 @@ use crate::retire::{pay, reason};
 use crate::secrecy;
 use crate::start::{Start, existing, now, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
-use crate::sys::{Dir, Entry, Place, empty};
+use crate::sys::{Attributes, Dir, Entry, Place};
 use crate::unit;
 
 use explain::{explain, hold_back, wait_for_turn};
 use read::{Reached, Reading, Told, is_news, reach};
+use work::Heir;
 
 pub use foresee::{Foreseen, foresee};
 
@@ -69,6 +71,8 @@ struct Found<'a> {
     /// Numeric, as the state directory has it.
     owner: (Uid, Gid),
     work: Dir,
+    /// Whom the work directory is for.
+    heir: Heir,
     /// As the listener is to see it.
     work_path: std::path::PathBuf,
     /// When to stop emptying directories.
@@ -100,7 +104,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     }
     // Before anything is staged that they could read; here, so that the next refusal waits longer.
     leftovers::refuse(&told.manifest.instance)?;
-    let Reached { state, work: work_place, logs } = reach(start, &ledger_place, existing)?;
+    let Reached { state, work: work_place, logs } = reach(start, &told.manifest, &ledger_place, existing)?;
     let owner = service_user(&state)?;
     if let Some(user) = leftovers::lingering(owner.0.as_raw()) {
         let (said, remedy) = leftovers::about_lingering(&user);
@@ -130,10 +134,17 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     }
     book.entry.credential = place;
     book.entry.started = unit::digest(&manifest.instance, &start.manifest)?;
+    let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
+    let work = work::open(&work_place, heir)?;
+    let work_path = work_place.resolved();
+    // From now on what is in it is this runner's, whatever number its user has next time.
+    book.entry.work_directory = work_path.to_str().map(String::from);
+    close_state(&state)?;
     let found = Found {
         broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
-        work: work::open(&work_place, owner)?,
-        work_path: work_place.resolved(),
+        work,
+        heir,
+        work_path,
         manifest,
         credential,
         state: &state,
@@ -167,7 +178,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         book.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
     };
     // Before the state directory is purged.
-    logs::keep(&state, &logs, &manifest.logs, When::Start);
+    logs::keep(&state, &logs, &manifest.logs, When::Start(end));
     match action {
         Action::Register => {
             let registered = register::run(&found, &mut book, new);
@@ -189,7 +200,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
                 keep_limit(&mut book);
                 book.save()?;
             }
-            empty_work(&found)?;
+            work::empty(&found)?;
             remove_environment(&state)?;
         }
     }
@@ -216,8 +227,8 @@ impl Found<'_> {
             return Err(error);
         }
         warn!("{error:#}; making room first");
-        empty_work(self)?;
-        logs::discard(self.state)?;
+        work::empty(self)?;
+        logs::discard(self.state, self.end)?;
         if registers {
             register::purge(self)?;
         }
@@ -280,6 +291,14 @@ fn service_user(state: &Dir) -> Result<(Uid, Gid)> {
     Ok(owner)
 }
 
+/// Takes back what a job gave others in the state directory, whose owner and mode systemd sets.
+fn close_state(state: &Dir) -> Result<()> {
+    if state.drop_access_lists().context("Failed to close the state directory")? == Attributes::TooMany {
+        warn!("The state directory has more attributes than can be listed, so they stay");
+    }
+    Ok(())
+}
+
 /// Removes a file that a job can have left, and that the listener would obey before anything else.
 fn remove_environment(state: &Dir) -> Result<()> {
     if state.entry(ENVIRONMENT)? == Entry::File && state.unlink(ENVIRONMENT)? {
@@ -318,12 +337,6 @@ fn report(what: &str, files: u64, directories: u64) {
         let plural = |count, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
         info!("{what}: {}, {}", plural(files, "file", "files"), plural(directories, "directory", "directories"));
     }
-}
-
-fn empty_work(found: &Found<'_>) -> Result<()> {
-    let purged = empty(&found.work, found.end).context("Failed to empty the work directory")?;
-    report("Emptied the work directory", purged.files, purged.directories);
-    Ok(())
 }
 
 fn open_ledgers(place: &Place, path: &Path) -> Result<LedgerDirectory> {

@@ -147,7 +147,7 @@ fn crates_of_the_helper(depth: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_helper_depends_on_the_core_crates_only() {
-    // Of these only `rustix` reads access control lists.
+    // Of these only `rustix` reads extended attributes.
     let core = ["anyhow", "nix", "rustix", "serde", "serde_json", "sha2", "tracing"];
     assert_eq!(crates_of_the_helper("1"), core.map(String::from).into());
 }

@@ -5,37 +5,12 @@
 //! that it would drop is refused here.
 
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{RegistrationUrl, shown};
-
-/// Directories that no work directory may be or contain, because a work directory is emptied.
-const SYSTEM_DIRECTORIES: &[&str] = &[
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/home",
-    "/lib",
-    "/lib64",
-    "/nix/store",
-    "/nix/var",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/var/cache",
-    "/var/lib",
-    "/var/log",
-    "/var/tmp",
-];
+use super::{RegistrationUrl, shown, system_directory_in};
 
 /// How much of a list is shown; its texts are JSON, so they hold no control characters of ASCII.
 const LONGEST_VALUE: usize = 1000;
@@ -255,13 +230,6 @@ checked_text!(
         }
     }
 );
-
-/// The first directory of the system that `path` is or contains.
-#[must_use]
-pub(crate) fn system_directory_in(path: &Path) -> Option<&'static str> {
-    let path: PathBuf = path.components().collect();
-    SYSTEM_DIRECTORIES.iter().copied().find(|system| Path::new(system).starts_with(&path))
-}
 
 fn option_value(what: &str, text: &str, max: usize) -> Result<(), String> {
     let fault = |fault: &str| Err(format!("{what} `{}` {fault}", text.escape_debug()));

@@ -47,7 +47,7 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     let ledgers = ledgers.with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
     let stored = ledgers.map(|ledgers| ledgers.load(instance)).transpose()?.flatten();
     let news = is_news(&told.text(start), stored.as_ref());
-    let Reached { state, work: work_place, .. } = reach(start, &ledger_place, possible)?;
+    let Reached { state, work: work_place, .. } = reach(start, &told.manifest, &ledger_place, possible)?;
     let (mut notes, mut unknown) = (Vec::new(), Vec::new());
     let owner = state.as_ref().map(Dir::owner).transpose()?;
     let reading = Reading::new(&told, stored.as_ref(), state.as_ref())?;
@@ -66,16 +66,16 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     if plan.reasons.iter().any(about_owner) {
         unknown.push("systemd gives the files to the unit's user before a start if the state directory is not that user's, and then their owners are no reason any more".into());
     }
+    let knows = work::is_known(&work_place, stored.as_ref(), &told.manifest, &plan);
     match user {
         Some(user) => {
             secrecy::check(&told.manifest, user)?;
-            work::check_hand_over(&work_place, user.0)?;
+            work::check_hand_over(&work_place, user.0, knows)?;
         }
-        None if work_place.open()?.is_some() && !work_place.is_firm() => unknown.push(format!(
-            "it is refused unless work directory {} belongs to the unit's user, because others than root could have put it there",
-            work_place.resolved().display()
-        )),
-        None => {}
+        None => unknown.extend(work::doubt(&work_place, knows)?.map(|why| {
+            let path = work_place.resolved();
+            format!("it is refused unless work directory {} belongs to the unit's user, because {why}", path.display())
+        })),
     }
     work_place.check_creatable()?;
     let registers = plan.action == Action::Register;

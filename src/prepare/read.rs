@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use super::work;
+use super::apart;
 use crate::credential::Credential;
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
@@ -58,13 +58,14 @@ pub(super) struct Reached<T> {
 /// directory, which systemd makes, if it is missing.
 pub(super) fn reach<T>(
     start: &Start,
+    manifest: &Manifest,
     ledger: &Place,
     open: impl Fn(&str, &Path) -> Result<(Place, T)>,
 ) -> Result<Reached<T>> {
     let (state_place, state) = open("state", &start.state_directory)?;
     let logs = walk("logs", &start.logs_directory)?;
     let work = walk("work", &start.work_directory)?;
-    work::check(&work, &[("state", &state_place), ("logs", &logs), ("ledger", ledger)])?;
+    apart::check(manifest, &work, &state_place, &logs, ledger)?;
     Ok(Reached { state, work, logs })
 }
 

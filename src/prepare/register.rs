@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
 use tracing::{info, warn};
 
-use super::{Found, empty_work, jit, report};
+use super::{Found, jit, report, work};
 use crate::ask::Broker;
 use crate::attempt::{Resolved, gave_way, resolve};
 use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations};
@@ -95,7 +95,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
     // Written beside the old entry before anything is deleted, so that a full disk deletes nothing; and the work
     // directory first, because whatever cannot be removed there must not cost the registration.
     let staged = book.stage(&entry)?;
-    empty_work(found)?;
+    work::empty(found)?;
     purge(found)?;
     staged.commit()?;
     book.committed(entry);

@@ -1,7 +1,7 @@
-//! The work directory: where it may lie, who owns it, and making it.
+//! The work directory: who owns it, making it, handing it over and emptying it.
 //!
 //! It is emptied at every start, so nothing is emptied that the service user could have put in the place of
-//! another directory.
+//! another directory, and nothing that holds somebody else's files. What a job gave to others goes with its files.
 
 use std::path::Path;
 
@@ -10,40 +10,48 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
-use crate::model::system_directory_in;
-use crate::sys::{Dir, Place};
+use super::{Found, report};
+use crate::ledger::Ledger;
+use crate::manifest::Manifest;
+use crate::plan::{Action, Plan};
+use crate::sys::{Attributes, Dir, Place, empty as purge};
 
-/// Refuses work directories that must not be emptied.
-///
-/// # Errors
-///
-/// Names the directory that the work directory overlaps with.
-pub(super) fn check(work: &Place, others: &[(&str, &Place)]) -> Result<()> {
-    let path = work.resolved();
-    if let Some(system) = system_directory_in(&path) {
-        bail!(
-            "Work directory {} is or contains {system}, and it is emptied at every start: choose a directory of its own",
-            path.display()
-        );
-    }
-    for (what, other) in others {
-        if work.overlaps(other) {
-            bail!(
-                "Work directory {} overlaps with the {what} directory {}, and it is emptied at every start: choose a directory of its own",
-                path.display(),
-                other.resolved().display()
-            );
-        }
-    }
-    Ok(())
+/// Whom a work directory is for.
+#[derive(Clone, Copy)]
+pub(super) struct Heir {
+    pub(super) owner: (Uid, Gid),
+    pub(super) mode: Mode,
+    /// Whether what is in the directory is known to be this runner's.
+    pub(super) knows: bool,
 }
 
-/// Opens the work directory, makes it if it is missing, and hands it to `owner`.
+impl Heir {
+    pub(super) fn new(owner: (Uid, Gid), manifest: &Manifest, knows: bool) -> Self {
+        Self { owner, mode: Mode::from_bits_truncate(manifest.work_dir_mode.bits()), knows }
+    }
+}
+
+/// Whether the ledger says that the directory at `place` was handed to this runner before. One that nixpkgs' module
+/// registered with the very same configuration had it, too.
+pub(super) fn is_known(place: &Place, stored: Option<&Ledger>, manifest: &Manifest, plan: &Plan) -> bool {
+    let by_ledger = |entry: &Ledger| match &entry.work_directory {
+        Some(path) => Path::new(path) == place.resolved(),
+        // Of an older release, which had only the text of the option.
+        None => {
+            let configured = manifest.registration.work_dir.as_ref().map(|path| path.as_str());
+            configured.is_some() && entry.registration.get("workDir").and_then(|path| path.as_str()) == configured
+        }
+    };
+    plan.action == Action::Adopt || stored.is_some_and(by_ledger)
+}
+
+/// Opens the work directory, makes it if it is missing, and hands it to its heir.
 ///
 /// # Errors
 ///
-/// If it belongs to another user and somebody else than root could have put it there.
-pub(super) fn open(place: &Place, owner: (Uid, Gid)) -> Result<Dir> {
+/// If it belongs to another user and somebody else than root could have put it there, or holds files of which nobody
+/// knows that they are this runner's.
+pub(super) fn open(place: &Place, heir: Heir) -> Result<Dir> {
     let path = place.resolved();
     if place.is_through_link() {
         warn!(
@@ -53,15 +61,15 @@ pub(super) fn open(place: &Place, owner: (Uid, Gid)) -> Result<Dir> {
     }
     let Some(dir) = place.open()? else {
         let dir = place.create(Mode::S_IRWXU)?;
-        hand_over(&dir, owner, &path)?;
-        info!("Made the work directory {} for user id {}", path.display(), owner.0);
+        claim(&dir, heir, &path)?;
+        info!("Made the work directory {} for user id {}", path.display(), heir.owner.0);
         return Ok(dir);
     };
     let (present, _) = dir.owner()?;
-    if present != owner.0 {
-        refuse_unless_firm(place, present, owner.0)?;
-        hand_over(&dir, owner, &path)?;
-        info!("Handed the work directory {} from user id {present} to {}", path.display(), owner.0);
+    refuse_of_others(place, &dir, heir.owner.0, heir.knows)?;
+    claim(&dir, heir, &path)?;
+    if present != heir.owner.0 {
+        info!("Handed the work directory {} from user id {present} to {}", path.display(), heir.owner.0);
     }
     Ok(dir)
 }
@@ -71,23 +79,60 @@ pub(super) fn open(place: &Place, owner: (Uid, Gid)) -> Result<Dir> {
 /// # Errors
 ///
 /// As [`open`].
-pub(super) fn check_hand_over(place: &Place, owner: Uid) -> Result<()> {
+pub(super) fn check_hand_over(place: &Place, owner: Uid, knows: bool) -> Result<()> {
     let Some(dir) = place.open()? else { return Ok(()) };
-    let (present, _) = dir.owner()?;
-    if present == owner { Ok(()) } else { refuse_unless_firm(place, present, owner) }
+    refuse_of_others(place, &dir, owner, knows)
 }
 
-fn refuse_unless_firm(place: &Place, present: Uid, owner: Uid) -> Result<()> {
-    if place.is_firm() {
+/// Whether it would be refused if it belonged to another user than the service user, and why.
+pub(super) fn doubt(place: &Place, knows: bool) -> Result<Option<&'static str>> {
+    let Some(dir) = place.open()? else { return Ok(None) };
+    Ok(match (place.is_firm(), knows || dir.is_as_new()?) {
+        (false, _) => Some("others than root could have put it there"),
+        (true, false) => Some("it holds files of which the ledger does not know that they are this runner's"),
+        (true, true) => None,
+    })
+}
+
+fn refuse_of_others(place: &Place, dir: &Dir, owner: Uid, knows: bool) -> Result<()> {
+    let (present, _) = dir.owner()?;
+    if present == owner {
         return Ok(());
     }
-    bail!(
-        "Work directory {} belongs to user id {present} instead of {owner}, and others than root could have put it there: give it to the service user, or choose a directory below one that root owns",
-        place.resolved().display()
-    );
+    let path = place.resolved();
+    match doubt(place, knows)? {
+        None => Ok(()),
+        Some(why) if place.is_firm() => bail!(
+            "Work directory {} belongs to user id {present} instead of {owner}, and {why}: choose a directory that holds nothing else, or empty this one if nobody needs what is in it",
+            path.display()
+        ),
+        Some(why) => bail!(
+            "Work directory {} belongs to user id {present} instead of {owner}, and {why}: give it to the service user, or choose a directory below one that root owns",
+            path.display()
+        ),
+    }
 }
 
-fn hand_over(dir: &Dir, owner: (Uid, Gid), path: &Path) -> Result<()> {
-    let give = || dir.close_to_others().and_then(|()| dir.give_to(owner));
-    give().with_context(|| format!("Failed to hand over work directory {}", path.display()))
+/// Empties the work directory.
+///
+/// # Errors
+///
+/// As [`purge`].
+pub(super) fn empty(found: &Found<'_>) -> Result<()> {
+    let purged = purge(&found.work, found.end).context("Failed to empty the work directory")?;
+    report("Emptied the work directory", purged.files, purged.directories);
+    // Once more: until its processes are gone, the user can open its directory again.
+    claim(&found.work, found.heir, &found.work_path)
+}
+
+fn claim(dir: &Dir, heir: Heir, path: &Path) -> Result<()> {
+    let claimed = dir.claim(heir.owner, heir.mode);
+    if claimed.with_context(|| format!("Failed to hand over work directory {}", path.display()))? == Attributes::TooMany
+    {
+        warn!(
+            "The work directory {} has more attributes than can be listed, so they stay: remove it while the runner is stopped, and the next start makes a new one",
+            path.display()
+        );
+    }
+    Ok(())
 }

@@ -14,6 +14,9 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, unlinkat};
 const BELOW: ResolveFlag =
     ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS).union(ResolveFlag::RESOLVE_NO_XDEV);
 
+/// Where file systems put what their repair finds; it comes with the file system.
+const LOST_AND_FOUND: &[u8] = b"lost+found";
+
 /// An open directory. All names that its methods take are single names, without a slash.
 #[derive(Debug)]
 pub struct Dir {
@@ -62,16 +65,6 @@ impl Dir {
     /// As `fchown(2)`.
     pub fn give_to(&self, (uid, gid): (Uid, Gid)) -> Result<()> {
         fchown(&self.fd, Some(uid), Some(gid)).with_context(|| format!("Failed to hand a directory to user id {uid}"))
-    }
-
-    /// Takes the right to write away from everybody but the owner, also where an access control list gave it.
-    ///
-    /// # Errors
-    ///
-    /// As `fchmod(2)`.
-    pub fn close_to_others(&self) -> Result<()> {
-        let mode = Mode::from_bits_truncate(self.stat()?.st_mode) & !(Mode::S_IWGRP | Mode::S_IWOTH);
-        fchmod(&self.fd, mode).context("Failed to change the mode of a directory")
     }
 
     /// Opens the directory `name`.
@@ -131,9 +124,22 @@ impl Dir {
     ///
     /// As `readdir(3)`.
     pub fn is_empty(&self) -> Result<bool> {
+        self.has_only(is_dot)
+    }
+
+    /// Whether the directory has no entries but what every new disk has.
+    ///
+    /// # Errors
+    ///
+    /// As `readdir(3)`.
+    pub fn is_as_new(&self) -> Result<bool> {
+        self.has_only(|name| is_dot(name) || name == LOST_AND_FOUND)
+    }
+
+    fn has_only(&self, expected: impl Fn(&[u8]) -> bool) -> Result<bool> {
         for entry in self.list()?.iter() {
             let entry = entry.context("Failed to list a directory")?;
-            if !is_dot(entry.file_name().to_bytes()) {
+            if !expected(entry.file_name().to_bytes()) {
                 return Ok(false);
             }
         }

@@ -237,8 +237,13 @@ impl Place {
     /// mount of a directory *in* the other one is not seen: its path does not lead through it.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        let (mine, theirs) = (self.resolved(), other.resolved());
-        mine.starts_with(&theirs) || theirs.starts_with(&mine) || self.is_within(other) || other.is_within(self)
+        self.contains(other) || other.contains(self)
+    }
+
+    /// Whether the other one is this one or lies in it, as far as [`Place::overlaps`] sees that.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        other.resolved().starts_with(self.resolved()) || other.is_within(self)
     }
 
     /// Removes the directory with everything in it, and the link that the path itself is, if it is one. One that is not
