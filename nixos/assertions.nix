@@ -4,7 +4,10 @@
 # instances share is looked at once, however many there are.
 {
   lib,
-  ledger,
+  # The files that hold the secrets of all runners, and whether there is an instance
+  # of a name.
+  secrets,
+  isInstance,
   # What the host is called, or "" if it learns that at run time.
   hostName,
   # Instance → the variables of its unit as the whole configuration makes it.
@@ -15,7 +18,22 @@ let
   inherit (builtins) match stringLength;
   addressOf = import ./url.nix { inherit lib; };
   slice = import ./slice.nix { inherit lib; };
-  workDirFaults = import ./work-dir.nix { inherit ledger lib; };
+  inherit (import ./path-components.nix { inherit lib; }) literalComponents;
+  workDirFaults = import ./work-dir.nix { inherit lib secrets; };
+
+  # The runner in whose state, logs or runtime directory a path lies, or null.
+  keeperOf =
+    path:
+    let
+      parts = literalComponents path;
+      below = map (base: lib.removePrefix base "/${lib.concatStringsSep "/" parts}") (
+        lib.filter (base: lib.hasPrefix base "/${lib.concatStringsSep "/" parts}") (
+          map (base: "${base}/github-runner/") (import ./directories.nix).bases
+        )
+      );
+      name = builtins.head (lib.splitString "/" (builtins.head below));
+    in
+    if below != [ ] && isInstance name then name else null;
 in
 # The entry's attribute name, its value, and the runners that it makes.
 entry: runner: instances:
@@ -132,6 +150,9 @@ let
     [
       (refuse (builtins.isPath file) "${what} is a Nix path, which ends up in the store as soon as something uses it, readable by everyone. Write the path of a file on the target machine as a string, in quotes.")
       (refuse (lib.hasPrefix "${builtins.storeDir}/" path) "${what} is in the store, where everyone can read the ${content}. Keep the file elsewhere, for example with agenix or sops-nix, and give its path as a string. Consider a ${content} that has been in the store as published.")
+      (refuse (keeperOf path != null)
+        "${what} (${path}) is in a directory that systemd keeps for the runner `${toString (keeperOf path)}`, whose jobs own it and whose start deletes what is in it. Keep the file elsewhere, for example in /run/secrets."
+      )
       (refuse (hasControlCharacter path) "${what} holds a line break or another control character. Rename the file.")
       # systemd 257 fails to hand such a file to a service.
       (refuse
@@ -292,6 +313,6 @@ in
 ++ lib.optionals (runner.registration.method == "jit") refuseJit
 ++ lib.optionals (runner.workDir != null) (
   refuseFirst "`workDir` (${runner.workDir})" (
-    workDirFaults entry (if isPlain then "github-runner/${entry}" else "github-runner") runner.workDir
+    workDirFaults entry (if isPlain then "/run/github-runner/${entry}" else null) runner.workDir
   )
 )

@@ -34,7 +34,12 @@ pkgs.writeTextFile {
         ;
       tokenFile = place runner.tokenFile;
     };
-    inherit (runner) reRegisterOnTokenChange replace tokenType;
+    inherit (runner)
+      reRegisterOnTokenChange
+      replace
+      tokenType
+      workDirMode
+      ;
     inherit (runner.registration) method;
     githubApp =
       if runner.githubApp == null then

@@ -15,13 +15,11 @@ let
     "%t" = "/run";
   };
   expand = builtins.replaceStrings (builtins.attrNames specifiers) (builtins.attrValues specifiers);
+  literalComponents =
+    path: builtins.filter (component: component != "" && component != ".") (lib.splitString "/" path);
 in
 {
-  inherit expand;
+  inherit expand literalComponents;
 
-  components =
-    path:
-    builtins.filter (component: component != "" && component != ".") (
-      lib.splitString "/" (expand path)
-    );
+  components = path: literalComponents (expand path);
 }

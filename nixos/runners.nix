@@ -78,9 +78,17 @@ let
   slice = import ./slice.nix { inherit lib; };
   digestOf = import ./digest.nix { inherit helper lib; };
   assertionsOf = import ./assertions.nix {
-    inherit ledger lib;
+    inherit lib;
     inherit (config.networking) hostName;
     environmentOf = instance: (finalOf instance).environment;
+    isInstance = name: instances ? ${name};
+    secrets = lib.filter (file: file != "") (
+      builtins.attrNames (
+        builtins.groupBy (runner: builtins.unsafeDiscardStringContext (import ./secret.nix runner)) (
+          builtins.attrValues instances
+        )
+      )
+    );
   };
 
   # As everybody made them, also beside this module. One that is called like the pass

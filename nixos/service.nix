@@ -163,6 +163,8 @@ in
 
       # No logs directory: root makes it, and keeps there what the listener logged.
       RuntimeDirectory = [ subdirectory ];
+      # Before each step systemd sets it again, so here as well as in the helper.
+      RuntimeDirectoryMode = lib.mkDefault runner.workDirMode;
       StateDirectory = [ subdirectory ];
       StateDirectoryMode = "0700";
 

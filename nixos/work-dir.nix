@@ -3,58 +3,52 @@
 # doubt, refuse.
 {
   lib,
-  ledger,
+  # The files that hold the secrets of all runners.
+  secrets,
 }:
 
 let
-  inherit (import ./path-components.nix { inherit lib; }) components expand;
+  inherit (import ./path-components.nix { inherit lib; }) components expand literalComponents;
+  directories = import ./directories.nix;
 
   # Component by component: /var/library does not lie in /var/lib.
   liesIn = directory: path: lib.take (builtins.length directory) path == directory;
 
-  # The list that the helper has, too, for units that were not made here.
-  system = [
-    "/bin"
-    "/boot"
-    "/dev"
-    "/etc"
-    "/home"
-    "/lib"
-    "/lib64"
-    "/nix/store"
-    "/nix/var"
-    "/proc"
-    "/root"
-    "/run"
-    "/sbin"
-    "/srv"
-    "/sys"
-    "/tmp"
-    "/usr"
-    "/var/cache"
-    "/var/lib"
-    "/var/log"
-    "/var/tmp"
-  ];
+  runnerDirectories = map components (
+    lib.concatMap (base: map (name: "${base}/${name}") directories.runners) directories.bases
+  );
+  system = map components directories.system;
+  whole = map components directories.whole;
+
+  # In these lie all sorts of things, so that being beside a secret says nothing.
+  isGeneral = directory: builtins.length directory < 2 || builtins.elem directory system;
+
+  places = map (
+    file:
+    let
+      path = literalComponents file;
+    in
+    {
+      inherit file path;
+      directory = lib.take (builtins.length path - 1) path;
+    }
+  ) secrets;
 
 in
-# The entry's attribute name, the directory below which systemd keeps what is its
-# own, and its work directory, in which those of several instances lie.
-entry: subdirectory: workDir:
+# The entry's attribute name, its runtime directory if it makes a single runner,
+# and its work directory, in which those of several instances lie.
+entry: runtime: workDir:
 
 let
-  # systemd keeps the directories of a dynamic user behind `private`.
-  own = [
-    "/var/lib/${subdirectory}"
-    "/var/lib/private/${subdirectory}"
-    "/var/log/${subdirectory}"
-    "/var/log/private/${subdirectory}"
-    ledger
-  ];
-
   work = components workDir;
-  contains = directory: liesIn work (components directory);
-  overlaps = directory: contains directory || liesIn (components directory) work;
+  contains = directory: liesIn work directory;
+  isIn = directory: liesIn directory work;
+  overlaps = directory: contains directory || isIn directory;
+  isOwn = runtime != null && isIn (components runtime);
+
+  near = lib.filter (
+    { directory, path, ... }: contains path || isIn directory && !isGeneral directory
+  ) places;
 in
 [
   {
@@ -74,7 +68,15 @@ in
     message = "is or contains a directory of the system, and every start empties the work directory. Choose a directory that holds nothing else, for example `/var/lib/github-runner-work/${entry}`.";
   }
   {
-    fault = lib.any overlaps own;
-    message = "overlaps a directory in which the registration or the logs are kept, and every start empties the work directory. Choose a directory apart from them, for example `/var/lib/github-runner-work/${entry}`.";
+    fault = lib.any isIn whole;
+    message = "lies in a directory of the system or of secrets, and jobs would have to be let into it. Choose a directory apart from them, for example `/var/lib/github-runner-work/${entry}`.";
+  }
+  {
+    fault = !isOwn && lib.any overlaps runnerDirectories;
+    message = "overlaps a directory in which registrations, logs or sockets of runners are kept, and every start empties the work directory. Choose a directory apart from them, for example `/var/lib/github-runner-work/${entry}`.";
+  }
+  {
+    fault = near != [ ];
+    message = "overlaps the directory of the secret `${(builtins.head near).file}`, and every start empties the work directory and gives it to jobs. Choose a directory apart from secrets, for example `/var/lib/github-runner-work/${entry}`.";
   }
 ]

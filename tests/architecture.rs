@@ -132,6 +132,20 @@ fn only_github_speaks_to_the_network_and_it_reads_no_files() {
     }
 }
 
+#[test]
+fn the_evaluation_knows_the_same_directories_as_the_helper() {
+    let listed = |file: &str, is_entry: fn(&str) -> bool| -> Vec<String> {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let lists = text.split("/// The first directory of the system").next().unwrap();
+        let quoted = lists.split('"').skip(1).step_by(2).filter(|entry| is_entry(entry)).map(String::from);
+        quoted.collect()
+    };
+    let is_entry = |entry: &str| entry.starts_with('/') || entry.starts_with("github-runner");
+    let helper = listed("src/model/places.rs", is_entry);
+    assert!(helper.len() > 60, "{helper:?}");
+    assert_eq!(listed("nixos/directories.nix", is_entry), helper);
+}
+
 /// The crates that a build of the helper links, as `cargo tree` shows them to this depth.
 fn crates_of_the_helper(depth: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))

@@ -196,7 +196,8 @@ in
       example = "/var/lib/github-runner-work/nixos";
       description = ''
         Directory in which jobs find their checkouts (`$GITHUB_WORKSPACE`), and their home. **Every start of the unit
-        empties it.** A missing one is created and given to the user of the unit.
+        empties it.** A missing one is created and given to the user of the unit. One that belongs to somebody else and is not
+        empty is refused, unless this runner had it before.
 
         `null` stands for the runtime directory of the unit, which is in memory: choose a directory on disk if jobs fail
         for lack of space. The value is a path as systemd reads it: `%S` and its like are expanded, and `%%` is

@@ -21,6 +21,17 @@ in
       '';
     };
 
+    workDirMode = mkOption {
+      type = types.strMatching "0?7[0-7][0-7]";
+      default = "0700";
+      example = "0750";
+      description = ''
+        Mode of the work directory, also of the default one, set at every start together with its owner; access lists are
+        removed. With rights for the group or for others, their processes can read what jobs work with, tokens in checkouts
+        included, and with the right to write they can change what the next job runs.
+      '';
+    };
+
     extraPackages = mkOption {
       type = types.listOf types.package;
       default = [ ];

@@ -8,11 +8,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
+use serde_json::Value;
 use tracing::{info, warn};
 
 use super::{Found, report};
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
+use crate::model::WorkDir;
 use crate::plan::{Action, Plan};
 use crate::sys::{Attributes, Dir, Place, empty as purge};
 
@@ -34,13 +36,13 @@ impl Heir {
 /// Whether the ledger says that the directory at `place` was handed to this runner before. One that nixpkgs' module
 /// registered with the very same configuration had it, too.
 pub(super) fn is_known(place: &Place, stored: Option<&Ledger>, manifest: &Manifest, plan: &Plan) -> bool {
-    let by_ledger = |entry: &Ledger| match &entry.work_directory {
-        Some(path) => Path::new(path) == place.resolved(),
-        // Of an older release, which had only the text of the option.
-        None => {
-            let configured = manifest.registration.work_dir.as_ref().map(|path| path.as_str());
-            configured.is_some() && entry.registration.get("workDir").and_then(|path| path.as_str()) == configured
+    let by_ledger = |entry: &Ledger| {
+        if let Some(path) = &entry.work_directory {
+            return Path::new(path) == place.resolved();
         }
+        // Of an older release, which had only the text of the option.
+        let configured = manifest.registration.work_dir.as_ref().map(WorkDir::as_str);
+        configured.is_some() && entry.registration.get("workDir").and_then(Value::as_str) == configured
     };
     plan.action == Action::Adopt || stored.is_some_and(by_ledger)
 }

@@ -56,6 +56,7 @@ in
       url = "https://github.com/owner/repository";
       user = null;
       workDir = null;
+      workDirMode = "0700";
     };
     actual = removeAttrs (evaluated { }) [ "package" ];
   };
@@ -268,6 +269,7 @@ in
       startDistance = 200;
       supplementaryGroups = [ ];
       trustJobsLikeRoot = false;
+      workDirMode = "0700";
       listener = "${pkgs.github-runner}/bin/Runner.Listener";
     };
     actual = builtins.fromJSON (manifest "runner1" (runner // { name = null; }));
@@ -308,6 +310,7 @@ in
         startDistance = 200;
         supplementaryGroups = [ ];
         trustJobsLikeRoot = false;
+        workDirMode = "0750";
         listener = "${pkgs.github-runner}/bin/Runner.Listener";
       };
       actual = builtins.fromJSON (
@@ -320,6 +323,7 @@ in
             };
             replace = true;
             tokenType = "access";
+            workDirMode = "0750";
             registration.method = "configure";
             reRegisterOnTokenChange = false;
           }

@@ -128,6 +128,18 @@ in
     ];
   };
 
+  "an own mode of the work directory is that of the default one, and the last word is an override's" =
+    {
+      expected = [
+        "0750"
+        "0755"
+      ];
+      actual = map (changes: (service changes).RuntimeDirectoryMode) [
+        { workDirMode = "0750"; }
+        { serviceOverrides.RuntimeDirectoryMode = "0755"; }
+      ];
+    };
+
   "a user or a group ends the dynamic user" = {
     expected = {
       user = [

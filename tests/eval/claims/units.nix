@@ -110,6 +110,8 @@ goldenClaims
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=5s"
+          # Nobody but the runner enters its default work directory.
+          "RuntimeDirectoryMode=0700"
           # With the other runners of its entry.
           "Slice=github-runners-persistent.slice"
           "TemporaryFileSystem=/run/systemd:ro"
@@ -150,6 +152,7 @@ goldenClaims
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=1s"
+          "RuntimeDirectoryMode=0700"
           "Slice=github-runners-ephemeral.slice"
           "TemporaryFileSystem=/run/systemd:ro"
           "TimeoutStartSec=15min"

@@ -31,8 +31,18 @@ let
   };
 in
 {
-  "a work directory that overlaps the state, the logs or the ledger is refused" = none (
+  "a work directory that overlaps those of any runner, broker or ledger is refused" = none (
     missed "overlaps" [
+      "/var/lib/github-runner/other"
+      "/var/lib/github-runner/other-work"
+      "/var/lib/private/github-runner/other/work"
+      "/var/log/github-runner"
+      "/run/github-runner"
+      "/run/github-runner/other"
+      "/run/private/github-runner/other"
+      "/run/github-runner-broker/one"
+      "/run/github-runner-broker-kept"
+      "%t/github-runner/other"
       "/var/lib/github-runner"
       "/var/lib/github-runner/one"
       "/var/lib/github-runner/one/work"
@@ -79,6 +89,107 @@ in
     ]
   );
 
+  "a work directory in a directory of the system or of secrets is refused" = none (
+    missed "directory of the system or of secrets" [
+      "/etc/runner"
+      "/nix/store/x"
+      "/run/agenix/work"
+      "/run/credentials/x.service"
+      "/run/keys/work"
+      "/run/secrets"
+      "/run/secrets.d/1/work"
+      "/usr/local/work"
+      "%E/runner"
+    ]
+  );
+
+  "a work directory that overlaps the directory of any runner's secret is refused" =
+    let
+      failuresWith =
+        workDir: tokenFile:
+        (host {
+          runners.one = runner // {
+            inherit workDir;
+          };
+          runners.two = runner // {
+            inherit tokenFile;
+            name = "two";
+          };
+        }).failures;
+    in
+    {
+      expected = [
+        1
+        1
+        1
+        1
+        0
+        0
+        0
+      ];
+      actual =
+        lib.zipListsWith
+          (
+            workDir: tokenFile:
+            builtins.length (
+              lib.filter (lib.hasInfix "of the secret `${tokenFile}`") (failuresWith workDir tokenFile)
+            )
+          )
+          [
+            "/srv/ci"
+            "/srv/ci"
+            "/srv/ci/work"
+            "/srv/ci//./work"
+            "/srv/work"
+            "/persist/work"
+            "/var/lib/work"
+          ]
+          [
+            "/srv/ci/token"
+            "/srv/ci/secrets/token"
+            "/srv/ci/token"
+            "/srv/ci/token"
+            "/srv/token"
+            "/persist/token"
+            "/var/lib/token"
+          ];
+    };
+
+  "a secret in a directory that systemd keeps for a runner is refused, and only there" =
+    let
+      failuresOf =
+        tokenFile:
+        builtins.length (
+          lib.filter (lib.hasInfix "that systemd keeps for the runner `two`")
+            (host {
+              runners.one = runner // {
+                inherit tokenFile;
+              };
+              runners.two = runner // {
+                name = "two";
+              };
+            }).failures
+        );
+    in
+    {
+      expected = [
+        1
+        1
+        1
+        1
+        0
+        0
+      ];
+      actual = map failuresOf [
+        "/var/lib/github-runner/two/token"
+        "/var/lib//private/./github-runner/two/x/token"
+        "/var/log/github-runner/two/token"
+        "/run/github-runner/two/token"
+        "/var/lib/github-runner/token"
+        "/var/lib/github-runner/secrets/token"
+      ];
+    };
+
   "a relative work directory is refused" = none (
     missed "not absolute" [
       "work"
@@ -106,7 +217,7 @@ in
       null
       "/var/lib/gh-work"
       "/var/lib/github-runner-work/one"
-      "/var/lib/github-runner/other-work"
+      "/var/lib/github-runners/work"
       "/var/cache/runner"
       "/var/library"
       "/home/ci/work"
