@@ -266,3 +266,31 @@ fn blocked(name: &CStr, error: Errno, verb: &str) -> anyhow::Error {
         error => anyhow!(error).context(format!("Failed to {verb} {name}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nix::sys::stat::Mode;
+
+    use super::*;
+    use crate::sys::Place;
+
+    #[test]
+    fn a_directory_with_a_deep_tree_is_removed_and_time_that_is_over_says_so() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().canonicalize().unwrap().join("logs");
+        std::fs::create_dir(&path).unwrap();
+        let place = || Place::walk(&path).unwrap();
+        let mut dir = place().open().unwrap().unwrap();
+        for _ in 0..2_000 {
+            dir = dir.make_dir(OsStr::new("d"), Mode::S_IRWXU).unwrap();
+        }
+        let over = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+        let error = format!("{:#}", place().remove(over).unwrap_err());
+        assert!(error.contains("logs: Failed to empty a directory within 0 s"), "{error}");
+        assert!(error.contains("the next try goes on with the rest"), "{error}");
+        place().remove(Instant::now() + Duration::from_secs(3600)).unwrap();
+        assert!(!path.exists());
+    }
+}
