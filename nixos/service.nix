@@ -127,8 +127,14 @@ in
       # Whichever way the unit ended: what is not needed any more is taken back.
       ExecStopPost = [ (brokeredStep "settle") ];
 
-      # The listener treats this signal as a request to finish.
+      # The listener treats this signal as a request to finish, and itself ends what
+      # its job started, in an order that lets the job say how it went. So it alone
+      # gets the signal, and what it leaves behind delays nobody.
       KillSignal = "SIGINT";
+      KillMode = lib.mkDefault "mixed";
+      # The kernel ended a process of a job, so that the job failed. Without this
+      # systemd would stop the listener besides, which cancels the job.
+      OOMPolicy = lib.mkDefault "continue";
       # An ephemeral runner ends well after each job and registers for the next
       # one; a persistent one is meant to be there.
       Restart = lib.mkDefault "always";
@@ -168,10 +174,16 @@ in
         }
     )
 
-    # Longer than the helper waits for its turn and lets a registration take, so
-    # that its error message comes before systemd's kill. The older spelling sets
-    # this limit, too.
-    (lib.mkIf (!runner.serviceOverrides ? TimeoutSec) { TimeoutStartSec = lib.mkDefault "15min"; })
+    # The older spelling sets these limits, too.
+    (lib.mkIf (!runner.serviceOverrides ? TimeoutSec) {
+      # Longer than the helper waits for its turn and lets a registration take, so
+      # that its error message comes before systemd's kill.
+      TimeoutStartSec = lib.mkDefault "15min";
+      # Of each part of a stop: `release` takes 5 s, `settle` 20 s, each by a limit
+      # of its own, and GitHub's own service ends a listener after 30 s, of which a
+      # step that does not listen takes 10. Together less than a minute.
+      TimeoutStopSec = lib.mkDefault "30s";
+    })
 
     (lib.mkIf (runner.user != null) {
       DynamicUser = false;

@@ -44,6 +44,9 @@ let
     "X-RestartIfChanged=false"
   ];
 
+  # Shared memory that no other runner and no PID 1 has to look at.
+  sharedMemory = "TemporaryFileSystem=/dev/shm:mode=1777,nosuid,nodev,size=25%%,nr_inodes=100k";
+
   # PATH and its like belong to NixOS; ExecStart is the same but for its hash.
   ours =
     instance:
@@ -93,12 +96,18 @@ goldenClaims
           # Tokens that brokers keep.
           "InaccessiblePaths=-/run/github-runner-broker-kept"
           "InaccessiblePaths=-/run/private/github-runner-broker-kept"
+          # Whatever a job does or leaves behind, its runner lives, and ends in time.
+          "KillMode=mixed"
+          "OOMPolicy=continue"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=5s"
           # With the other runners of its entry.
           "Slice=github-runners-persistent.slice"
+          "SystemCallErrorNumber=EPERM"
+          sharedMemory
           "TimeoutStartSec=15min"
+          "TimeoutStopSec=30s"
         ];
     };
     actual = difference "persistent";
@@ -127,11 +136,17 @@ goldenClaims
           # Tokens that brokers keep.
           "InaccessiblePaths=-/run/github-runner-broker-kept"
           "InaccessiblePaths=-/run/private/github-runner-broker-kept"
+          # Whatever a job does or leaves behind, its runner lives, and ends in time.
+          "KillMode=mixed"
+          "OOMPolicy=continue"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=1s"
           "Slice=github-runners-ephemeral.slice"
+          "SystemCallErrorNumber=EPERM"
+          sharedMemory
           "TimeoutStartSec=15min"
+          "TimeoutStopSec=30s"
           "WorkingDirectory=-/var/lib/gh-work"
         ];
     };
