@@ -5,6 +5,7 @@
 
 mod app;
 mod date;
+mod memory;
 mod registration;
 mod shown;
 mod token;
@@ -13,6 +14,7 @@ mod version;
 
 pub use app::GithubApp;
 pub use date::{date, date_and_time, span};
+pub use memory::MemorySize;
 pub(crate) use registration::system_directory_in;
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,

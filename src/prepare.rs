@@ -115,7 +115,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     book.entry.started = unit::digest(&manifest.instance, &start.manifest)?;
     let found = Found {
         broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
-        work: work::open(&work_place, owner)?,
+        work: match manifest.work_dir_size {
+            Some(size) => work::open_own(&work_place, size, owner)?,
+            None => work::open(&work_place, owner)?,
+        },
         work_path: work_place.resolved(),
         manifest,
         credential,

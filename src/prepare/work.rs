@@ -6,12 +6,15 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
-use crate::model::system_directory_in;
-use crate::sys::{Dir, Place};
+use super::empty_work;
+use crate::model::{MemorySize, system_directory_in};
+use crate::start::volume;
+use crate::sys::{Dir, Mounted, Place, memory};
 
 /// Refuses work directories that must not be emptied.
 ///
@@ -64,6 +67,42 @@ pub(super) fn open(place: &Place, owner: (Uid, Gid)) -> Result<Dir> {
         info!("Handed the work directory {} from user id {present} to {}", path.display(), owner.0);
     }
     Ok(dir)
+}
+
+/// Opens the work directory like [`open`], with an empty file system of its own on it that holds no more than `size`.
+/// Where the administrator mounted one, that is it.
+///
+/// # Errors
+///
+/// As [`open`] and `mount(2)`. That the host does not let root mount anything is none.
+pub(super) fn open_own(place: &Place, size: MemorySize, owner: (Uid, Gid)) -> Result<Dir> {
+    let path = place.resolved();
+    // Of an end that was cut off.
+    volume(place).take_off()?;
+    let dir = open(&Place::walk(&path)?, owner)?;
+    let place = Place::walk(&path)?;
+    if volume(&place).mounted()? == Mounted::Other {
+        return Ok(dir);
+    }
+    // What lies below would take room unseen.
+    empty_work(&dir)?;
+    match volume(&place).put_on(size.of(memory()?), owner) {
+        Ok(()) => {}
+        Err(error @ (Errno::EPERM | Errno::EACCES)) => {
+            warn!(
+                "Failed to give the work directory {} a file system of its own: {error}. This host lets root mount nothing, so a job that fills the directory fills {}; set `workDir` to a directory on a disk of its own",
+                path.display(),
+                path.parent().unwrap_or(&path).display()
+            );
+            return Ok(dir);
+        }
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("Failed to mount a file system on work directory {}", path.display()));
+        }
+    }
+    let dir = Place::walk(&path)?.open()?;
+    dir.with_context(|| format!("Work directory {} disappeared while it was made", path.display()))
 }
 
 /// Refuses a work directory that [`open`] would not hand to `owner`; changes nothing.

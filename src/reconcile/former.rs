@@ -28,8 +28,8 @@ use crate::manifest::{CredentialPlace, Manifest};
 use crate::model::{InstanceName, shown};
 use crate::protocol::{Outcome, Verb};
 use crate::retire::{pay, reason};
-use crate::start::host_name;
-use crate::sys::Place;
+use crate::start::{host_name, volume};
+use crate::sys::{Mounted, Place};
 use crate::unit;
 
 /// How long taking back may take for one runner, and how long for its present registration.
@@ -100,7 +100,13 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Pl
         return Ok(Dissolved::Said(said.into()));
     }
     for root in &places.roots {
-        Place::walk(&root.join(instance.as_str()))?.remove()?;
+        let path = root.join(instance.as_str());
+        let place = Place::walk(&path)?;
+        if volume(&place).mounted()? == Mounted::Ours {
+            // Of an end that was cut off. A pass may not unmount it; systemd does, which knows it by its path.
+            hands.units.stop(&place.resolved().to_string_lossy())?;
+        }
+        Place::walk(&path)?.remove()?;
     }
     close_door(hands.units, instance)?;
     if unit::forget(instance)? {

@@ -50,6 +50,7 @@ in
       url = "https://github.com/owner/repository";
       user = null;
       workDir = null;
+      workDirSize = "25%";
     };
     actual = removeAttrs (evaluated { }) [ "package" ];
   };
@@ -107,6 +108,9 @@ in
       { orgs.octo-org.count = 0; }
       { restartPolicy = "later"; }
       { drainTimeout = 0; }
+      { workDirSize = 0; }
+      { workDirSize = "8GB"; }
+      { workDirSize = "0%"; }
       { resources.memoryMax = 0; }
       { resources.cpuWeight = 10001; }
       { resources.pool.tasksMax = "many"; }
@@ -128,6 +132,8 @@ in
         ];
       }
       { extraPackages = [ pkgs.jq ]; }
+      { workDirSize = 1073741824; }
+      { workDirSize = "8G"; }
       { resources.memoryMax = 1073741824; }
       { resources.pool.memoryMax = "50%"; }
       { drainTimeout = 60; }
@@ -193,6 +199,7 @@ in
       unit = "digest";
       registrationInterval = 60;
       startDistance = 200;
+      workDirSize = "25%";
       listener = "${pkgs.github-runner}/bin/Runner.Listener";
     };
     actual = builtins.fromJSON (manifest "runner1" (runner // { name = null; }));
@@ -227,6 +234,7 @@ in
         unit = "digest";
         registrationInterval = 60;
         startDistance = 200;
+        workDirSize = null;
         listener = "${pkgs.github-runner}/bin/Runner.Listener";
       };
       actual = builtins.fromJSON (

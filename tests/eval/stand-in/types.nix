@@ -36,6 +36,11 @@ rec {
 
   bool = simple "boolean" isBool;
   str = simple "string" isString;
+  strMatching =
+    pattern:
+    simple "string matching ${pattern}" (
+      value: isString value && builtins.match pattern value != null
+    );
   int = simple "signed integer" builtins.isInt;
   ints = {
     positive = simple "positive integer" (value: builtins.isInt value && value > 0);
