@@ -101,10 +101,9 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Pl
     }
     for root in &places.roots {
         let path = root.join(instance.as_str());
-        let place = Place::walk(&path)?;
-        if volume(&place).mounted()? == Mounted::Ours {
+        if let Some(mounted) = left_mounted(&path)? {
             // Of an end that was cut off. A pass may not unmount it; systemd does, which knows it by its path.
-            hands.units.stop(&place.resolved().to_string_lossy())?;
+            hands.units.stop(&mounted.to_string_lossy())?;
         }
         Place::walk(&path)?.remove()?;
     }
@@ -118,6 +117,13 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Pl
     hands.memory.count("removed");
     let said = "is not configured any more: took its registrations back and removed its directories";
     Ok(Dissolved::Said(said.into()))
+}
+
+/// Where a work directory really is, if it still has a file system of its own. Keeps no handle of it, or nobody could
+/// unmount it.
+fn left_mounted(path: &Path) -> Result<Option<PathBuf>> {
+    let place = Place::walk(path)?;
+    Ok((volume(&place).mounted()? == Mounted::Ours).then(|| place.resolved()))
 }
 
 const MOVING: Dissolved = Dissolved::Waits(Why::Moving);

@@ -16,4 +16,5 @@ mod server;
 mod settle;
 mod start;
 mod token;
+mod volume;
 mod work;
