@@ -61,7 +61,8 @@ in
     ];
     # As much as the work directory in memory, because databases in tests and data
     # loaders want more than browsers, whose half a GiB fits from 2 GiB of memory on.
-    TemporaryFileSystem = sharedMemory "size=25%%,nr_inodes=100k";
+    # Options are no place of specifiers, so the percent sign stays single.
+    TemporaryFileSystem = sharedMemory "size=25%,nr_inodes=100k";
     UMask = "0066";
 
     # Stated although they restrict nothing: each one breaks common jobs when it

@@ -153,7 +153,7 @@ in
   "further file systems in memory leave shared memory private, unless all are replaced" = {
     expected = [
       [
-        "/dev/shm:mode=1777,nosuid,nodev,size=25%%,nr_inodes=100k"
+        "/dev/shm:mode=1777,nosuid,nodev,size=25%,nr_inodes=100k"
         "/scratch"
       ]
       [ "/dev/shm:mode=1777,size=8G" ]

@@ -45,7 +45,7 @@ let
   ];
 
   # Shared memory that no other runner and no PID 1 has to look at.
-  sharedMemory = "TemporaryFileSystem=/dev/shm:mode=1777,nosuid,nodev,size=25%%,nr_inodes=100k";
+  sharedMemory = "TemporaryFileSystem=/dev/shm:mode=1777,nosuid,nodev,size=25%,nr_inodes=100k";
 
   # PATH and its like belong to NixOS; ExecStart is the same but for its hash.
   ours =

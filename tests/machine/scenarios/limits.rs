@@ -15,10 +15,9 @@ use crate::tools::{names, wait_for};
 const FILL: &str = "
     ! head -c 100M /dev/zero > large 2> /dev/null || exit 1
     rm large
-    mkdir many
-    i=0
-    while touch many/$i 2> /dev/null; do i=$((i+1)); [ $i -lt 20000 ] || exit 2; done
-    rm many/0
+    mkdir many && cd many
+    ! seq 20000 | xargs touch 2> /dev/null || exit 2
+    cd .. && rm many/1
     touch full
     sleep 600";
 
