@@ -100,7 +100,7 @@ fn by_handle(fd: &OwnedFd) -> PathBuf {
     format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
 }
 
-/// Looks for what is mounted on `path` and has the device of `stat`; see proc_pid_mountinfo(5).
+/// Looks for what is mounted on `path` and has the device of `stat`; see `proc_pid_mountinfo(5)`.
 fn look_up(list: &[u8], path: &Path, stat: &FileStat, mark: &str) -> Mounted {
     let device = format!("{}:{}", major(stat.st_dev), minor(stat.st_dev));
     let on_it = |line: &&[u8]| {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::Machine;
@@ -37,7 +37,8 @@ pub fn fills_work(machine: &Machine) -> Result<()> {
     let mut runner = Runner::new(machine, "small")?;
     machine.github.script(&json!({ "run": [{ "job": { "name": "fill", "command": FILL } }] }))?;
     runner.restart()?;
-    wait_for("a full work directory", || Ok(fs::metadata(runner.work("full")).is_ok().then_some(())))?;
+    wait_for("a full work directory", || Ok(fs::metadata(runner.work("full")).is_ok().then_some(())))
+        .with_context(|| format!("{:?}, {}", names(runner.work(".")), runner.journal().unwrap_or_default()))?;
     ensure!(names(runner.work("many"))?.len() > 10_000, "the limit is one file for each page of 64 MiB");
     // Full to the last file, and everybody else goes on.
     ensure!(fs::write(runner.work("more"), "").is_err(), "the work directory has room, even for root");
