@@ -116,7 +116,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let found = Found {
         broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
         work: match manifest.work_dir_size {
-            Some(size) => work::open_own(&work_place, size, owner)?,
+            Some(size) => work::open_own(&start.work_directory, size, owner)?,
             None => work::open(&work_place, owner)?,
         },
         work_path: work_place.resolved(),

@@ -21,5 +21,5 @@ pub use lock::Lock;
 pub use purge::{Purged, empty};
 pub use space::Space;
 pub use staged::Staged;
-pub use volume::{Mounted, Volume, memory};
+pub use volume::{Mounted, Volume, memory, on_host};
 pub use walk::Place;

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::empty_work;
 use crate::model::{MemorySize, system_directory_in};
 use crate::start::volume;
-use crate::sys::{Dir, Mounted, Place, memory};
+use crate::sys::{Dir, Mounted, Place, memory, on_host};
 
 /// Refuses work directories that must not be emptied.
 ///
@@ -75,34 +75,37 @@ pub(super) fn open(place: &Place, owner: (Uid, Gid)) -> Result<Dir> {
 /// # Errors
 ///
 /// As [`open`] and `mount(2)`. That the host does not let root mount anything is none.
-pub(super) fn open_own(place: &Place, size: MemorySize, owner: (Uid, Gid)) -> Result<Dir> {
-    let path = place.resolved();
+pub(super) fn open_own(path: &Path, size: MemorySize, owner: (Uid, Gid)) -> Result<Dir> {
+    let renewed = match on_host(|| renew(path, size, owner)) {
+        Ok(renewed) => renewed?,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = renewed {
+        warn!(
+            "Failed to give the work directory {} a file system of its own: {error}. This host lets root mount nothing, so a job that fills the directory fills what is around it; set `workDir` to a directory on a disk of its own",
+            path.display()
+        );
+    }
+    open(&Place::walk(path)?, owner)
+}
+
+/// Exchanges the file system of a work directory for a new one.
+fn renew(path: &Path, size: MemorySize, owner: (Uid, Gid)) -> Result<Result<(), Errno>> {
     // Of an end that was cut off.
-    volume(place).take_off()?;
-    let dir = open(&Place::walk(&path)?, owner)?;
-    let place = Place::walk(&path)?;
+    volume(&Place::walk(path)?).take_off()?;
+    let dir = open(&Place::walk(path)?, owner)?;
+    let place = Place::walk(path)?;
     if volume(&place).mounted()? == Mounted::Other {
-        return Ok(dir);
+        return Ok(Ok(()));
     }
     // What lies below would take room unseen.
     empty_work(&dir)?;
     match volume(&place).put_on(size.of(memory()?), owner) {
-        Ok(()) => {}
-        Err(error @ (Errno::EPERM | Errno::EACCES)) => {
-            warn!(
-                "Failed to give the work directory {} a file system of its own: {error}. This host lets root mount nothing, so a job that fills the directory fills {}; set `workDir` to a directory on a disk of its own",
-                path.display(),
-                path.parent().unwrap_or(&path).display()
-            );
-            return Ok(dir);
+        Err(error) if !matches!(error, Errno::EPERM | Errno::EACCES) => {
+            Err(error).with_context(|| format!("Failed to mount a file system on work directory {}", path.display()))
         }
-        Err(error) => {
-            return Err(error)
-                .with_context(|| format!("Failed to mount a file system on work directory {}", path.display()));
-        }
+        done => Ok(done),
     }
-    let dir = Place::walk(&path)?.open()?;
-    dir.with_context(|| format!("Work directory {} disappeared while it was made", path.display()))
 }
 
 /// Refuses a work directory that [`open`] would not hand to `owner`; changes nothing.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use crate::start::volume;
-use crate::sys::{ControlGroup, Place};
+use crate::sys::{ControlGroup, Place, on_host};
 
 /// What systemd calls an end for lack of memory.
 const RESULT: &str = "oom-kill";
@@ -36,7 +36,9 @@ pub(super) fn let_go(work: &Path) {
     // With another `workDir` the former one may still be there; a unit may have several.
     let runtime = std::env::var_os("RUNTIME_DIRECTORY").unwrap_or_default();
     for path in std::env::split_paths(&runtime).chain([PathBuf::from(work)]).filter(|path| path.is_absolute()) {
-        if let Err(error) = Place::walk(&path).and_then(|place| volume(&place).take_off()) {
+        let take_off = || Place::walk(&path).and_then(|place| volume(&place).take_off());
+        // Where nothing may be done to the host's view, nothing was mounted there.
+        if let Ok(Err(error)) = on_host(take_off) {
             warn!("Failed to empty {} at once: {error:#}", path.display());
         }
     }

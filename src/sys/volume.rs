@@ -1,16 +1,20 @@
 //! A file system in memory on a directory, with limits of its own, so that whoever fills it fails alone.
 //!
-//! It is mounted where the whole host sees it. Each bears a mark, by which `mount` lists it, and nothing that does not
+//! It has to be mounted where the whole host sees it, and a unit's steps have a view of their own, root's as well; see
+//! [`on_host`]. Each bears a mark, by which `mount` lists it, and nothing that does not
 //! bear the mark is ever taken off. One that is taken off goes at once for everybody who looks at the path, and its
 //! memory when the last process is gone that has something of it open.
 
+use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::stat::{FileStat, major, minor};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::{FileStat, fstat, major, minor};
 use nix::sys::sysinfo::sysinfo;
 use nix::unistd::{Gid, Uid};
 
@@ -63,7 +67,7 @@ impl<'a> Volume<'a> {
     ///
     /// As `mount(2)`.
     pub fn put_on(&self, bytes: u64, (uid, gid): (Uid, Gid)) -> nix::Result<()> {
-        let Some((fd, _)) = self.place.end() else { return Err(nix::errno::Errno::ENOENT) };
+        let Some((fd, _)) = self.place.end() else { return Err(Errno::ENOENT) };
         let files = (bytes / BYTES_PER_FILE).max(FEWEST_FILES);
         let options = format!("size={bytes},nr_inodes={files},mode=0700,uid={uid},gid={gid}");
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
@@ -84,6 +88,24 @@ impl<'a> Volume<'a> {
             .with_context(|| format!("Failed to unmount {}", self.place.resolved().display()))?;
         Ok(true)
     }
+}
+
+/// Does something with the view of mounts that PID 1 has, if that is another one than ours. Directories that are open show
+/// the view in which they were opened. Must be called while this process has one thread.
+///
+/// # Errors
+///
+/// As `setns(2)`; then nothing was done.
+pub fn on_host<T>(act: impl FnOnce() -> T) -> Result<T, Errno> {
+    let open = |path: &str| File::open(path).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()));
+    let (ours, host) = (open("/proc/self/ns/mnt")?, open("/proc/1/ns/mnt")?);
+    if fstat(&ours)?.st_ino == fstat(&host)?.st_ino {
+        return Ok(act());
+    }
+    setns(&host, CloneFlags::CLONE_NEWNS)?;
+    let result = act();
+    setns(&ours, CloneFlags::CLONE_NEWNS)?;
+    Ok(result)
 }
 
 /// The memory of this host, in bytes.
