@@ -9,6 +9,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
@@ -106,10 +107,21 @@ pub fn on_host<T>(act: impl FnOnce() -> T) -> Result<T, Errno> {
     if fstat(&ours)?.st_ino == fstat(&host)?.st_ino {
         return Ok(act());
     }
-    setns(&host, CloneFlags::CLONE_NEWNS)?;
+    enter(&host)?;
     let result = act();
-    setns(&ours, CloneFlags::CLONE_NEWNS)?;
+    enter(&ours)?;
     Ok(result)
+}
+
+/// Changes the view. A thread that was joined just now may still be on its way out, and with it the kernel refuses.
+fn enter(view: &File) -> Result<(), Errno> {
+    let mut tries = 0..1_000;
+    loop {
+        match setns(view, CloneFlags::CLONE_NEWNS) {
+            Err(Errno::EINVAL) if tries.next().is_some() => std::thread::sleep(Duration::from_millis(1)),
+            done => return done,
+        }
+    }
 }
 
 /// The memory of this host, in bytes.
