@@ -59,6 +59,8 @@ pkgs.writeTextFile {
     inherit (runner) unit;
     # Seconds between two registrations of which the first was of no use.
     registrationInterval = 60;
+    # Where there is a work directory of its own, its disk sets the limit.
+    workDirSize = if runner.workDir == null then toString runner.workDirSize else null;
     # Milliseconds between two starts on this host.
     startDistance = 200;
     listener = "${runner.package}/bin/Runner.Listener";

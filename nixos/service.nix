@@ -148,8 +148,14 @@ in
       # Whichever way the unit ended: what is not needed any more is taken back.
       ExecStopPost = [ (brokeredStep "settle") ];
 
-      # The listener treats this signal as a request to finish.
+      # The listener treats this signal as a request to finish, and itself ends what
+      # its job started, in an order that lets the job say how it went. So it alone
+      # gets the signal, and what it leaves behind delays nobody.
       KillSignal = "SIGINT";
+      KillMode = yielding "mixed";
+      # The kernel ended a process of a job, so that the job failed. Without this
+      # systemd would stop the listener besides, which cancels the job.
+      OOMPolicy = yielding "continue";
       # An ephemeral runner ends well after each job and registers for the next
       # one; a persistent one is meant to be there.
       Restart = yielding "always";
@@ -208,9 +214,15 @@ in
         }
     )
 
-    # Longer than the helper waits for its turn and lets a registration take, so
-    # that its error message comes before systemd's kill.
-    (ahead { TimeoutStartSec = unlessNamed "serviceConfig" "TimeoutSec" "15min"; })
+    (ahead {
+      # Longer than the helper waits for its turn and lets a registration take, so
+      # that its error message comes before systemd's kill.
+      TimeoutStartSec = unlessNamed "serviceConfig" "TimeoutSec" "15min";
+      # Of each part of a stop: `release` takes 5 s, `settle` 20 s, each by a limit
+      # of its own, and GitHub's own service ends a listener after 30 s, of which a
+      # step that does not listen takes 10. Together less than a minute.
+      TimeoutStopSec = unlessNamed "serviceConfig" "TimeoutSec" "30s";
+    })
 
     (lib.mkIf (runner.user != null) {
       DynamicUser = false;

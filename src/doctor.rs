@@ -24,6 +24,7 @@ use nix::unistd::Uid;
 use crate::backend::{Systemd, Units};
 use crate::fleet::{Declared, Fleet};
 use crate::reconcile::{Places, read_fleet};
+use crate::sys::memory;
 use runner::Subject;
 
 pub use finding::{Finding, Group, Level, Look, Report};
@@ -100,6 +101,10 @@ pub fn run(options: &Options<'_>, units: &dyn Units) -> Result<Report> {
     };
     host.findings.push(Finding::good("fleet file", format!("declares {number}")));
     host.findings.extend(host::findings(options, units));
+    if options.instance.is_none() {
+        let sizes: Vec<u64> = subjects.iter().filter_map(Subject::own_room).collect();
+        host.findings.extend(memory().ok().and_then(|memory| room::together(&sizes, memory)));
+    }
     let brokers: Vec<_> = subjects.iter().map(Subject::broker).collect();
     let answers = preflight::ask_all(&brokers);
     let names: Vec<&str> = declared.iter().map(|declared| declared.unit.as_str()).collect();

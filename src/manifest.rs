@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{GithubApp, InstanceName, Registration, RegistrationUrl, Scope, TokenPath, TokenType, WorkDirMode};
+use crate::model::{
+    GithubApp, InstanceName, MemorySize, Registration, RegistrationUrl, Scope, TokenPath, TokenType, WorkDirMode,
+};
 
 /// The version of the format that this helper reads.
 pub const VERSION: u64 = 2;
@@ -39,6 +41,9 @@ pub struct Manifest {
     /// How far the starts of this host's runners are apart, in milliseconds.
     #[serde(default)]
     pub start_distance: u64,
+    /// How much the work directory can hold, if it is to have a file system of its own, in memory.
+    #[serde(default)]
+    pub work_dir_size: Option<MemorySize>,
     /// By which variables its broker reaches the server.
     #[serde(default)]
     pub broker_environment: BTreeMap<String, String>,

@@ -6,6 +6,7 @@
 mod app;
 mod date;
 mod id;
+mod memory;
 mod places;
 mod registration;
 mod shown;
@@ -16,6 +17,7 @@ mod version;
 pub use app::GithubApp;
 pub use date::{date, date_and_time, span};
 pub use id::id;
+pub use memory::MemorySize;
 pub use places::WorkDirMode;
 pub(crate) use places::{
     closed_directories, is_general_directory, runner_directories, runtime_directories, system_directory_in,

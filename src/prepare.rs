@@ -135,7 +135,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     book.entry.credential = place;
     book.entry.started = unit::digest(&manifest.instance, &start.manifest)?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
-    let work = work::open(&work_place, heir)?;
+    let work = match manifest.work_dir_size {
+        Some(size) => work::open_own(&start.work_directory, size, heir, end)?,
+        None => work::open(&work_place, heir)?,
+    };
     let work_path = work_place.resolved();
     // From now on what is in it is this runner's, whatever number its user has next time.
     book.entry.work_directory = work_path.to_str().map(String::from);

@@ -5,6 +5,7 @@
 //! in the ledger for the next start.
 
 mod ending;
+mod memory;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use crate::purge::registration;
 use crate::retire::pay;
 use crate::start::{Start, existing, now, walk};
 use crate::state::Snapshot;
-use crate::sys::Dir;
+use crate::sys::{ControlGroup, Dir};
 
 use ending::{Ending, Files, failures};
 
@@ -39,6 +40,7 @@ const LOOK: Duration = Duration::from_secs(8);
 /// If there is no ledger entry to write into, or if it cannot be written.
 pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> {
     let end = Instant::now() + LIMIT;
+    memory::let_go(&start.work_directory);
     let manifest = start.manifest()?;
     let (_, state) = existing("state", &start.state_directory)?;
     let (_, dir) = existing("ledger", ledger_directory)?;
@@ -68,6 +70,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let api = credential.as_ref().map(Credential::is_of_api);
     let broker = (api == Some(true)).then_some(Broker { socket, instance: &manifest.instance });
     let (kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
+    let shortage = memory::shortage(ControlGroup::own().as_ref(), &ending.result);
+    if let Some(shortage) = &shortage {
+        said = format!("{said}; {shortage}");
+    }
     let at = now()?;
     // Whoever puts a missing secret in place shall not have to wait.
     let (failures, alike) =
@@ -95,7 +101,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     }
     let line = format!("Runner {}: {said}", manifest.instance.as_str());
     match kind {
-        ExitKind::JobDone | ExitKind::Clean => info!("{line}"),
+        ExitKind::JobDone | ExitKind::Clean if shortage.is_none() => info!("{line}"),
         _ => warn!("{line}{}", advice(kind, &manifest, api)),
     }
     book.entry.last_exit = Some(Exit { at, kind, said, failures, alike });

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail};
 
 use crate::manifest::Manifest;
-use crate::sys::{Dir, Place};
+use crate::sys::{Dir, Place, Volume};
 
 /// What every step of a start is told.
 ///
@@ -53,6 +53,15 @@ pub fn read_manifest(path: &Path) -> Result<Manifest> {
 /// As [`Place::walk`].
 pub fn walk(what: &str, path: &Path) -> Result<Place> {
     Place::walk(path).with_context(|| format!("Failed to reach the {what} directory"))
+}
+
+/// What the file system of a work directory bears that has one of its own.
+const MARK: &str = "github-runner-work";
+
+/// The file system of its own that a work directory has or can have.
+#[must_use]
+pub fn volume(work: &Place) -> Volume<'_> {
+    Volume::new(work, MARK)
 }
 
 /// Walks to a directory that must exist, and opens it.

@@ -5,6 +5,7 @@
 //! nothing here reads JSON.
 
 mod acl;
+mod cgroup;
 mod dir;
 mod file;
 mod lock;
@@ -13,10 +14,12 @@ mod purge;
 mod shelf;
 mod space;
 mod staged;
+mod volume;
 mod walk;
 mod way;
 
 pub use acl::{AccessList, PASS, Person, READ, Rights, WRITE};
+pub use cgroup::ControlGroup;
 pub use dir::{Dir, Entry};
 pub use file::{FileFault, LastLink, read_regular_file};
 pub use lock::Lock;
@@ -25,5 +28,6 @@ pub use purge::{Purged, empty};
 pub use shelf::Listed;
 pub use space::Space;
 pub use staged::Staged;
+pub use volume::{Mounted, Volume, memory, on_host};
 pub use walk::Place;
 pub use way::{Stop, way};

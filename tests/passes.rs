@@ -18,6 +18,8 @@ use github_runners::backend::{Activity, Unit, Units};
 use github_runners::fleet::Fleet;
 use github_runners::protocol::{Answer, Outcome, Request, Seen, Verb};
 use github_runners::reconcile::{Places, Wish, operate, run};
+use github_runners::start::volume;
+use github_runners::sys::Place;
 use serde_json::{Value, json};
 
 const URL: &str = "https://github.com/octo-org";
@@ -50,6 +52,10 @@ impl Units for Fake {
 
     fn stop(&self, unit: &str) -> Result<()> {
         self.done.borrow_mut().push(format!("stop {unit}"));
+        if unit.starts_with('/') {
+            // As systemd does to what is mounted there.
+            nix::mount::umount(unit)?;
+        }
         self.unit.borrow_mut().activity = Activity::Inactive;
         Ok(())
     }
@@ -237,6 +243,25 @@ fn a_former_runner_that_owes_nothing_is_stopped_when_it_has_no_job() {
     let (_, done) = host.pass();
     assert_eq!(done, ["stop github-runner-one.service"]);
     assert!(host.entry().is_none() && !host.path("ledger/one.lock").exists());
+}
+
+#[test]
+fn what_a_former_runner_left_mounted_is_taken_off_by_systemd_and_removed() {
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("not root: mounting was not tried");
+        return;
+    }
+    let host = Host::new();
+    let mut entry = host.entry().unwrap();
+    entry["runner"] = Value::Null;
+    host.write_entry(&entry);
+    let work = host.path("state/one");
+    let owner = (nix::unistd::Uid::effective(), nix::unistd::Gid::effective());
+    volume(&Place::walk(&work).unwrap()).put_on(1 << 20, owner).unwrap();
+    fs::write(work.join("left"), "").unwrap();
+    let (said, done) = host.pass();
+    assert_eq!(done, ["stop github-runner-one.service".into(), format!("stop {}", work.display())], "{said}");
+    assert!(host.entry().is_none() && !work.exists());
 }
 
 #[test]

@@ -199,8 +199,8 @@ in
         empties it.** A missing one is created and given to the user of the unit. One that belongs to somebody else and is not
         empty is refused, unless this runner had it before.
 
-        `null` stands for the runtime directory of the unit, which is in memory: choose a directory on disk if jobs fail
-        for lack of space. The value is a path as systemd reads it: `%S` and its like are expanded, and `%%` is
+        `null` stands for the runtime directory of the unit, which is in memory and holds {option}`workDirSize`: choose a
+        directory on disk if jobs fail for lack of space. The value is a path as systemd reads it: `%S` and its like are expanded, and `%%` is
         a percent sign. If the entry makes several runners, each has a directory of its own in here, for example `2` or
         `octo-org-1`.
 

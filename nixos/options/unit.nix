@@ -85,6 +85,20 @@ in
       '';
     };
 
+    workDirSize = mkOption {
+      type = types.either types.ints.positive (types.strMatching "[1-9][0-9]*[KMGT%]?");
+      default = "25%";
+      example = "8G";
+      description = ''
+        How much the work directory can hold as long as {option}`workDir` is `null`, in bytes, with a suffix, or as a share
+        of the host's memory. Each runner has a file system of its own in memory, so a job that fills it fails and disturbs
+        nobody else. It holds one file for each 4 KiB, also if they are empty, and is gone when the unit ends.
+
+        All that is in it takes memory of the host and counts for {option}`resources`. Keep the sum for all runners below
+        what the host has, or set {option}`resources.pool.memoryMax`.
+      '';
+    };
+
     user = mkOption {
       type = types.nullOr types.str;
       default = null;

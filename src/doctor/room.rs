@@ -3,31 +3,81 @@
 use std::fs;
 use std::path::Path;
 
+use anyhow::Result;
+
 use super::finding::Finding;
-use crate::sys::Space;
+use crate::start::volume;
+use crate::sys::{Mounted, Place, Space};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+/// In memory; a checkout and its build soon take as much.
+const LITTLE: u64 = 2 * GIB;
 /// A checkout with its dependencies easily has so many files.
 const FEW_FILES: u64 = 20_000;
 const TOPIC: &str = "work directory";
+
+/// Judges the room of a work directory. `own` is how large a start makes a file system that it has for itself, if it has.
+///
+/// # Errors
+///
+/// If nobody can tell.
+pub fn of_work(place: &Place, own: Option<u64>) -> Result<Vec<Finding>> {
+    if let Some(total) = own.filter(|_| !matches!(volume(place).mounted(), Ok(Mounted::Ours | Mounted::Other))) {
+        return Ok(vec![to_come(total)]);
+    }
+    let found = place.space()?;
+    Ok([space(&found)].into_iter().chain(programs(&found)).collect())
+}
+
+/// Judges a file system that the next start makes.
+fn to_come(total: u64) -> Finding {
+    let said = format!("the start gives it a file system of its own in memory, of {}", size(total));
+    if total < LITTLE {
+        Finding::warning(
+            TOPIC,
+            said,
+            "set `workDirSize`, or `workDir` to a directory on disk, which is made if it is missing",
+        )
+    } else {
+        Finding::good(TOPIC, said)
+    }
+}
+
+/// Judges what all work directories together may take of the `memory` of this host.
+#[must_use]
+pub fn together(sizes: &[u64], memory: u64) -> Option<Finding> {
+    let sum = sizes.iter().fold(0, |sum: u64, size| sum.saturating_add(*size));
+    (sizes.len() > 1 && sum > memory / 2).then(|| {
+        let said = format!(
+            "jobs may fill up to {} of {} with the work directories of {} runners",
+            size(sum),
+            size(memory),
+            sizes.len()
+        );
+        let remedy = "set `workDirSize` to less, `workDir` to directories on disk, or `resources.pool.memoryMax`, in which work directories in memory count";
+        Finding::warning("memory", said, remedy)
+    })
+}
+
+fn size(bytes: u64) -> String {
+    if bytes >= GIB {
+        format!("{}.{} GiB", bytes / GIB, bytes % GIB * 10 / GIB)
+    } else {
+        format!("{} MiB", bytes / MIB)
+    }
+}
 
 /// Judges the file system of a work directory.
 #[must_use]
 pub fn space(space: &Space) -> Finding {
     let Space { free, total, free_files, total_files, in_memory, .. } = *space;
-    let size = |bytes: u64| {
-        if bytes >= GIB {
-            format!("{}.{} GiB", bytes / GIB, bytes % GIB * 10 / GIB)
-        } else {
-            format!("{} MiB", bytes / MIB)
-        }
-    };
     let room = format!("{} of {} are free", size(free), size(total));
     let remedy = "set `workDir` to a directory on a larger disk, which is made if it is missing";
-    if in_memory && (total < 2 * GIB || free < total / 4 || free < GIB) {
+    if in_memory && (total < LITTLE || free < total / 4 || free < GIB) {
         let said = format!("it is in memory, and only {room}");
-        return Finding::warning(TOPIC, said, "set `workDir` to a directory on disk, which is made if it is missing");
+        let remedy = "set `workDirSize`, or `workDir` to a directory on disk, which is made if it is missing";
+        return Finding::warning(TOPIC, said, remedy);
     }
     if free < GIB {
         return Finding::warning(TOPIC, format!("only {room}"), remedy);
@@ -124,6 +174,33 @@ mod tests {
             let space = crate::sys::Place::walk(Path::new(path)).unwrap().space().unwrap();
             assert_eq!(space.no_exec, options.split(',').any(|option| option == "noexec"), "{path}");
         }
+    }
+
+    #[test]
+    fn a_file_system_that_is_still_to_be_made_is_told_with_its_size() {
+        let temporary = tempfile::tempdir().unwrap();
+        let place = Place::walk(&temporary.path().canonicalize().unwrap()).unwrap();
+        let of_work = |own| of_work(&place, own).unwrap().remove(0);
+        let finding = of_work(Some(6 * GIB));
+        assert!(
+            finding.level == Level::Good && finding.said.ends_with("of its own in memory, of 6.0 GiB"),
+            "{finding:?}"
+        );
+        let finding = of_work(Some(GIB));
+        assert!(finding.level == Level::Warning && finding.remedy.unwrap().contains("`workDirSize`"));
+        let finding = of_work(None);
+        assert!(finding.said.contains(" are free"), "{finding:?}");
+    }
+
+    #[test]
+    fn work_directories_that_could_take_all_memory_are_told_together() {
+        for (sizes, is_told) in
+            [(&[][..], false), (&[7 * GIB], false), (&[4 * GIB, 4 * GIB], false), (&[3 * GIB, 3 * GIB, 3 * GIB], true)]
+        {
+            assert_eq!(together(sizes, 16 * GIB).is_some(), is_told, "{sizes:?}");
+        }
+        let said = together(&[u64::MAX, GIB], 16 * GIB).unwrap();
+        assert!(said.level == Level::Warning && said.said.contains("of 16.0 GiB") && said.said.contains("2 runners"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::protocol::Answer;
 use crate::reconcile::open_ledger;
 use crate::secrecy;
 use crate::start::{Start, now, read_manifest};
-use crate::sys::Place;
+use crate::sys::{Place, memory};
 
 /// Whom the kernel names as owner where an id has no counterpart.
 const NOBODY: u32 = 65534;
@@ -177,15 +177,17 @@ impl<'a> Subject<'a> {
         }
         findings.extend(found);
         findings.extend(self.hidden(&path, units));
-        match place.map(|place| place.space()) {
-            Some(Ok(space)) => {
-                findings.push(room::space(&space));
-                findings.extend(room::programs(&space));
-            }
+        match place.map(|place| room::of_work(&place, self.own_room())) {
+            Some(Ok(found)) => findings.extend(found),
             Some(Err(error)) => findings.push(Finding::error(topic, &error)),
             None => {}
         }
         findings
+    }
+
+    /// How large a start makes a file system for its work directory, if it does.
+    pub fn own_room(&self) -> Option<u64> {
+        Some(self.manifest.as_ref().ok()?.work_dir_size?.of(memory().ok()?))
     }
 
     /// Whether the unit's sandbox hides the work directory from it.

@@ -4,8 +4,10 @@
 //! another directory, and nothing that holds somebody else's files. What a job gave to others goes with its files.
 
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
 use serde_json::Value;
@@ -14,9 +16,10 @@ use tracing::{info, warn};
 use super::{Found, report};
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
-use crate::model::WorkDir;
+use crate::model::{MemorySize, WorkDir};
 use crate::plan::{Action, Plan};
-use crate::sys::{Attributes, Dir, Place, empty as purge};
+use crate::start::volume;
+use crate::sys::{Attributes, Dir, Mounted, Place, empty as purge, memory, on_host};
 
 /// Whom a work directory is for.
 #[derive(Clone, Copy)]
@@ -74,6 +77,46 @@ pub(super) fn open(place: &Place, heir: Heir) -> Result<Dir> {
         info!("Handed the work directory {} from user id {present} to {}", path.display(), heir.owner.0);
     }
     Ok(dir)
+}
+
+/// Opens the work directory like [`open`], with an empty file system of its own on it that holds no more than `size`. What
+/// lies below is removed until `end`.
+/// Where the administrator mounted one, that is it.
+///
+/// # Errors
+///
+/// As [`open`] and `mount(2)`. That the host does not let root mount anything is none.
+pub(super) fn open_own(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Dir> {
+    let renewed = match on_host(|| renew(path, size, heir, end)) {
+        Ok(renewed) => renewed?,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = renewed {
+        warn!(
+            "Failed to give the work directory {} a file system of its own: {error}. This host lets root mount nothing, so a job that fills the directory fills what is around it; set `workDir` to a directory on a disk of its own",
+            path.display()
+        );
+    }
+    open(&Place::walk(path)?, heir)
+}
+
+/// Exchanges the file system of a work directory for a new one.
+fn renew(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Result<(), Errno>> {
+    // Of an end that was cut off.
+    volume(&Place::walk(path)?).take_off()?;
+    let dir = open(&Place::walk(path)?, heir)?;
+    let place = Place::walk(path)?;
+    if volume(&place).mounted()? == Mounted::Other {
+        return Ok(Ok(()));
+    }
+    // What lies below would take room unseen.
+    purge(&dir, end).context("Failed to empty the work directory")?;
+    match volume(&place).put_on(size.of(memory()?), heir.owner) {
+        Err(error) if !matches!(error, Errno::EPERM | Errno::EACCES) => {
+            Err(error).with_context(|| format!("Failed to mount a file system on work directory {}", path.display()))
+        }
+        done => Ok(done),
+    }
 }
 
 /// Refuses a work directory that [`open`] would not hand to `owner`; changes nothing.

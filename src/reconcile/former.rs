@@ -28,8 +28,8 @@ use crate::manifest::{CredentialPlace, Manifest};
 use crate::model::{InstanceName, shown};
 use crate::protocol::{Outcome, Verb};
 use crate::retire::{pay, reason};
-use crate::start::host_name;
-use crate::sys::Place;
+use crate::start::{host_name, volume};
+use crate::sys::{Mounted, Place};
 use crate::unit;
 
 /// How long taking back may take for one runner, and how long for its present registration.
@@ -103,7 +103,12 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Pl
     }
     let end = Instant::now() + REMOVING;
     for root in &places.roots {
-        Place::walk(&root.join(instance.as_str()))?.remove(end)?;
+        let path = root.join(instance.as_str());
+        if let Some(mounted) = left_mounted(&path)? {
+            // Of an end that was cut off. A pass may not unmount it; systemd does, which knows it by its path.
+            hands.units.stop(&mounted.to_string_lossy())?;
+        }
+        Place::walk(&path)?.remove(end)?;
     }
     close_door(hands.units, instance)?;
     if unit::forget(instance)? {
@@ -115,6 +120,13 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Pl
     hands.memory.count("removed");
     let said = "is not configured any more: took its registrations back and removed its directories";
     Ok(Dissolved::Said(said.into()))
+}
+
+/// Where a work directory really is, if it still has a file system of its own. Keeps no handle of it, or nobody could
+/// unmount it.
+fn left_mounted(path: &Path) -> Result<Option<PathBuf>> {
+    let place = Place::walk(path)?;
+    Ok((volume(&place).mounted()? == Mounted::Ours).then(|| place.resolved()))
 }
 
 const MOVING: Dissolved = Dissolved::Waits(Why::Moving);

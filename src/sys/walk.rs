@@ -188,6 +188,11 @@ impl Place {
         self.reopen(self.last()).map(Some)
     }
 
+    /// A handle of the directory, for nothing but to say which one is meant, and what it is; `None` if it does not exist.
+    pub(super) fn end(&self) -> Option<(&OwnedFd, FileStat)> {
+        self.missing.is_empty().then(|| (&self.last().fd, self.last().stat))
+    }
+
     /// Refuses to make what is missing, if something is, where others than root could exchange it.
     ///
     /// # Errors

@@ -21,4 +21,5 @@ mod start;
 #[path = "../support/times.rs"]
 mod times;
 mod token;
+mod volume;
 mod work;

@@ -312,13 +312,11 @@ in
     actual =
       let
         result = host (
-          proxied
-            {
-              all_proxy = "http://host.example:1";
-              https_proxy = "http://host.example:1";
-              no_proxy = "localhost";
-            }
-            (runner // { extraEnvironment.https_proxy = "http://own.example:2"; })
+          proxied {
+            all_proxy = "http://host.example:1";
+            https_proxy = "http://host.example:1";
+            no_proxy = "localhost";
+          } (runner // { extraEnvironment.https_proxy = "http://own.example:2"; })
         );
         withDefault = host (
           proxied { https_proxy = "http://host.example:1"; } (

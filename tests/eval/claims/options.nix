@@ -57,6 +57,7 @@ in
       user = null;
       workDir = null;
       workDirMode = "0700";
+      workDirSize = "25%";
     };
     actual = removeAttrs (evaluated { }) [ "package" ];
   };
@@ -117,6 +118,9 @@ in
       { exposeSystemServices = null; }
       { logs.maxAge = 0; }
       { logs.maxSize = "1G"; }
+      { workDirSize = 0; }
+      { workDirSize = "8GB"; }
+      { workDirSize = "0%"; }
       { resources.memoryMax = 0; }
       { resources.cpuWeight = 10001; }
       { resources.pool.tasksMax = "many"; }
@@ -138,6 +142,8 @@ in
         ];
       }
       { extraPackages = [ pkgs.jq ]; }
+      { workDirSize = 1073741824; }
+      { workDirSize = "8G"; }
       { resources.memoryMax = 1073741824; }
       { resources.pool.memoryMax = "50%"; }
       { drainTimeout = 60; }
@@ -270,6 +276,7 @@ in
       supplementaryGroups = [ ];
       trustJobsLikeRoot = false;
       workDirMode = "0700";
+      workDirSize = "25%";
       listener = "${pkgs.github-runner}/bin/Runner.Listener";
     };
     actual = builtins.fromJSON (manifest "runner1" (runner // { name = null; }));
@@ -311,6 +318,7 @@ in
         supplementaryGroups = [ ];
         trustJobsLikeRoot = false;
         workDirMode = "0750";
+        workDirSize = null;
         listener = "${pkgs.github-runner}/bin/Runner.Listener";
       };
       actual = builtins.fromJSON (

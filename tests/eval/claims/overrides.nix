@@ -140,6 +140,55 @@ in
       ];
     };
 
+  "an own stop limit wins in both spellings" = {
+    expected = [
+      "5min"
+      [ 900 ]
+    ];
+    actual = [
+      (service { serviceOverrides.TimeoutStopSec = "5min"; }).TimeoutStopSec
+      ((service { serviceOverrides.TimeoutSec = 900; }).TimeoutStopSec or null)
+    ];
+  };
+
+  "an own word wins about what becomes of processes" = {
+    expected = {
+      KillMode = "control-group";
+      OOMPolicy = "stop";
+      SystemCallErrorNumber = "kill";
+    };
+    actual = {
+      inherit
+        (service {
+          serviceOverrides = {
+            KillMode = "control-group";
+            OOMPolicy = "stop";
+            SystemCallErrorNumber = "kill";
+          };
+        })
+        KillMode
+        OOMPolicy
+        SystemCallErrorNumber
+        ;
+    };
+  };
+
+  "further file systems in memory leave shared memory private, unless all are replaced" = {
+    expected = [
+      [
+        "/dev/shm:mode=1777,nosuid,nodev,size=25%,nr_inodes=100k"
+        "/run/systemd:ro"
+        "/scratch"
+      ]
+      [ "/dev/shm:mode=1777,size=8G" ]
+    ];
+    actual = [
+      (service { serviceOverrides.TemporaryFileSystem = [ "/scratch" ]; }).TemporaryFileSystem
+      (service { serviceOverrides.TemporaryFileSystem = lib.mkForce [ "/dev/shm:mode=1777,size=8G" ]; })
+      .TemporaryFileSystem
+    ];
+  };
+
   "a user or a group ends the dynamic user" = {
     expected = {
       user = [
@@ -193,7 +242,7 @@ in
             "-/run/dbus"
             "-/run/user"
           ];
-          systemd = config.TemporaryFileSystem or [ ];
+          systemd = lib.filter (entry: !lib.hasPrefix "/dev/shm:" entry) config.TemporaryFileSystem;
           kept = config.BindReadOnlyPaths or [ ];
         };
     in

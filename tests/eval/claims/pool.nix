@@ -190,9 +190,7 @@ in
         plain = (of { }).services.github-runner-one.serviceConfig;
       in
       {
-        one = lib.filterAttrs (
-          name: _: !plain ? ${name}
-        ) result.services.github-runner-one.serviceConfig;
+        one = lib.filterAttrs (name: _: !plain ? ${name}) result.services.github-runner-one.serviceConfig;
         slice = result.slices.github-runners-one.sliceConfig;
         inherit (result) failures;
       };

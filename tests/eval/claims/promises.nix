@@ -23,7 +23,9 @@ let
     && others == [ ]
     && lib.hasPrefix "`services.github-runners.one`" (builtins.head messages)
     && lib.hasInfix fault (builtins.head messages);
-  wrong = result: fault: result.failures ++ result.warnings ++ [ "which should be one message with: ${fault}" ];
+  wrong =
+    result: fault:
+    result.failures ++ result.warnings ++ [ "which should be one message with: ${fault}" ];
   isRefusedWith =
     changes: extra: fault:
     let
@@ -103,7 +105,9 @@ in
       (isRefusedWith { } {
         systemd.services.github-runner-one.serviceConfig.DynamicUser = false;
       } "would run as root")
-      (isRefusedWith { serviceOverrides.User = "toor"; } { users.users.toor.uid = 0; } "would run as root")
+      (isRefusedWith { serviceOverrides.User = "toor"; } {
+        users.users.toor.uid = 0;
+      } "would run as root")
       (isRefused (overridden {
         AmbientCapabilities = [ "CAP_NET_ADMIN CAP_DAC_OVERRIDE" ];
         PrivateUsers = false;
@@ -112,7 +116,9 @@ in
   );
   "root that was asked for by name is told" = all [
     (isTold { user = "root"; } "run as root")
-    (isSilent (trusted { user = "root"; }))
+    (isSilent (trusted {
+      user = "root";
+    }))
   ];
   "an override that shows secrets to jobs is refused" = all (
     map (changes: isRefused changes "trustJobsLikeRoot") secretsByOverride
@@ -137,7 +143,12 @@ in
         ];
       })
       (overridden { LoadCredential = "mine:/run/secrets/tokens-of-others"; })
-      (overridden { BindReadOnlyPaths = [ "/run/secrets" "/run/secrets:/run/secrets" ]; })
+      (overridden {
+        BindReadOnlyPaths = [
+          "/run/secrets"
+          "/run/secrets:/run/secrets"
+        ];
+      })
       (overridden { BindPaths = [ "/srv/cache:/cache" ]; })
       (overridden { EnvironmentFile = "/etc/ci.env"; })
       (overridden { KillMode = "mixed"; })
@@ -156,7 +167,9 @@ in
   );
 
   "processes that outlive an ephemeral unit are refused, and others told" = all [
-    (isRefused (overridden { KillMode = "process"; } // { ephemeral = true; }) "`KillMode` is \"process\"")
+    (isRefused (
+      overridden { KillMode = "process"; } // { ephemeral = true; }
+    ) "`KillMode` is \"process\"")
     (isRefused (overridden { SendSIGKILL = false; } // { ephemeral = true; }) "`SendSIGKILL` is off")
     (isTold (overridden { KillMode = "none"; }) "`KillMode` is \"none\"")
   ];
@@ -165,12 +178,20 @@ in
   ];
   "a step that an override took away is told" = all [
     (isTold (overridden { ExecStopPost = lib.mkForce [ ]; }) "the step `settle`")
-    (isTold (overridden { ExecStop = [ "" "/bin/mine" ]; }) "the step `release`")
+    (isTold (overridden {
+      ExecStop = [
+        ""
+        "/bin/mine"
+      ];
+    }) "the step `release`")
     (
       let
         result = evaluated (overridden { ExecStartPre = lib.mkForce "/bin/mine"; }) { };
       in
-      if result.failures == [ ] && builtins.length result.warnings == 4 then [ ] else wrong result "each of four steps"
+      if result.failures == [ ] && builtins.length result.warnings == 4 then
+        [ ]
+      else
+        wrong result "each of four steps"
     )
   ];
 
@@ -180,14 +201,26 @@ in
         user = "ci";
         count = 2;
       } { };
-      both = two { user = "ci"; } { serviceOverrides = {
-        DynamicUser = false;
-        User = "ci";
-      }; } { };
+      both = two { user = "ci"; } {
+        serviceOverrides = {
+          DynamicUser = false;
+          User = "ci";
+        };
+      } { };
     in
     all [
-      (if one counted.warnings counted.failures "2 runners run as the user `ci`" then [ ] else wrong counted "ci")
-      (if one both.warnings both.failures "`services.github-runners.two`: 2 runners" then [ ] else wrong both "two")
+      (
+        if one counted.warnings counted.failures "2 runners run as the user `ci`" then
+          [ ]
+        else
+          wrong counted "ci"
+      )
+      (
+        if one both.warnings both.failures "`services.github-runners.two`: 2 runners" then
+          [ ]
+        else
+          wrong both "two"
+      )
       (if lib.all (lib.hasInfix "Leave `user` out") both.warnings then [ ] else [ "what to do" ])
     ];
   "ephemeral runners that share a user are refused" =
@@ -203,10 +236,15 @@ in
       } { };
     in
     all (
-      map (result: if one result.failures result.warnings "`ephemeral` promises" then [ ] else wrong result "ephemeral") [
-        counted
-        both
-      ]
+      map
+        (
+          result:
+          if one result.failures result.warnings "`ephemeral` promises" then [ ] else wrong result "ephemeral"
+        )
+        [
+          counted
+          both
+        ]
     );
   "runners with users of their own are accepted" =
     let
@@ -215,10 +253,12 @@ in
     all [
       (quiet (two { user = "a"; } { user = "b"; } { }))
       (quiet (two { } { } { }))
-      (quiet (two { user = "ci"; } {
-        user = "ci";
-        enable = false;
-      } { }))
+      (quiet (
+        two { user = "ci"; } {
+          user = "ci";
+          enable = false;
+        } { }
+      ))
       (isSilent (trusted {
         user = "ci";
         count = 2;
@@ -259,7 +299,9 @@ in
   );
   "a message repeats no secret" = {
     expected = [ ];
-    actual = lib.filter (lib.hasInfix "AAAAFAKE") (evaluated { extraEnvironment.MINE = "ghp_AAAAFAKE"; } { }).failures;
+    actual =
+      lib.filter (lib.hasInfix "AAAAFAKE")
+        (evaluated { extraEnvironment.MINE = "ghp_AAAAFAKE"; } { }).failures;
   };
 
   "values that would put lines into a unit are refused" = all [

@@ -52,6 +52,9 @@ let
     "BindReadOnlyPaths=-/run/systemd/userdb"
   ];
 
+  # Shared memory that no other runner and no PID 1 has to look at.
+  sharedMemory = "TemporaryFileSystem=/dev/shm:mode=1777,nosuid,nodev,size=25%,nr_inodes=100k";
+
   # PATH and its like belong to NixOS; ExecStart is the same but for its hash.
   ours =
     instance:
@@ -107,6 +110,9 @@ goldenClaims
           # The bus of the system and those of users.
           "InaccessiblePaths=-/run/dbus"
           "InaccessiblePaths=-/run/user"
+          # Whatever a job does or leaves behind, its runner lives, and ends in time.
+          "KillMode=mixed"
+          "OOMPolicy=continue"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=5s"
@@ -114,8 +120,11 @@ goldenClaims
           "RuntimeDirectoryMode=0700"
           # With the other runners of its entry.
           "Slice=github-runners-persistent.slice"
+          "SystemCallErrorNumber=EPERM"
+          sharedMemory
           "TemporaryFileSystem=/run/systemd:ro"
           "TimeoutStartSec=15min"
+          "TimeoutStopSec=30s"
         ];
     };
     actual = difference "persistent";
@@ -149,13 +158,19 @@ goldenClaims
           # The bus of the system and those of users.
           "InaccessiblePaths=-/run/dbus"
           "InaccessiblePaths=-/run/user"
+          # Whatever a job does or leaves behind, its runner lives, and ends in time.
+          "KillMode=mixed"
+          "OOMPolicy=continue"
           "Restart=always"
           "RestartPreventExitStatus=7"
           "RestartSec=1s"
           "RuntimeDirectoryMode=0700"
           "Slice=github-runners-ephemeral.slice"
+          "SystemCallErrorNumber=EPERM"
+          sharedMemory
           "TemporaryFileSystem=/run/systemd:ro"
           "TimeoutStartSec=15min"
+          "TimeoutStopSec=30s"
           "WorkingDirectory=-/var/lib/gh-work"
         ];
     };

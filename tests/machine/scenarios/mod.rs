@@ -8,6 +8,7 @@ mod fleet;
 mod hostile;
 mod kills;
 mod life;
+mod limits;
 mod operators;
 mod overrides;
 mod passes;
@@ -69,6 +70,9 @@ const RUNNERS: &[(&str, Scenario)] = &[
     ("a_session_conflict_that_stays_gets_a_fresh_identity", recovery::conflict),
     ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
     ("a_doctor_knows_running_and_stopped_runners", doctor::knows),
+    ("a_job_that_fills_its_work_directory_fails_alone", limits::fills_work),
+    ("a_job_shares_memory_with_nobody_else", limits::shares_no_memory),
+    ("what_a_job_leaves_behind_delays_no_end", limits::leaves_something_behind),
     ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
     ("a_hostile_state_directory_harms_nobody", hostile::state),
     ("what_outlives_a_unit_is_found_and_named", hostile::leftovers),
