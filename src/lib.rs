@@ -15,15 +15,17 @@
 //! | `purge` | `sys`, `state` | processes, network |
 //! | `plan` | `model`, `manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
 //! | `start` | `manifest`, `sys` | processes, network |
+//! | `stop` | `model`, `ledger`, `state`, `start` | processes, network |
 //! | `pace` | `ledger` | the same as `plan` |
 //! | `credential` | `model`, `manifest`, `sys` | processes, network, the key of an App |
 //! | `ask` | `model`, `protocol` | processes, network |
+//! | `held` | `model`, `manifest`, `protocol`, `pace`, `start`, `ask` | processes, network |
 //! | `retire` | `model`, `protocol`, `ledger`, `start`, `ask` | processes, network |
 //! | `attempt` | `model`, `protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `unit` | processes, network |
-//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge` | processes, network |
-//! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start` | processes, network |
-//! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire` | processes, network, writing |
+//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `stop`, `credential`, `ask`, `held`, `retire`, `attempt`, `purge`, `unit` | processes, network |
+//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `held`, `retire`, `attempt`, `purge` | processes, network |
+//! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start`, `stop` | processes, network |
+//! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `held`, `retire` | processes, network, writing |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
 //! | `journal` | | everything but standard error |
 //! | `cli` | all | |
@@ -32,7 +34,7 @@
 //! | `fleet` | `model` | file system, processes, network, clock, environment |
 //! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
+//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
 //! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
 //! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `fleet`, `backend`, `reconcile` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
@@ -55,6 +57,7 @@ pub mod doctor;
 pub mod fleet;
 #[cfg(feature = "ctl")]
 pub mod github;
+pub mod held;
 pub mod journal;
 pub mod ledger;
 pub mod manifest;
@@ -77,5 +80,6 @@ pub mod start;
 pub mod state;
 #[cfg(feature = "ctl")]
 pub mod status;
+pub mod stop;
 pub mod sys;
 pub mod unit;

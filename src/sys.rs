@@ -7,6 +7,7 @@
 mod dir;
 mod file;
 mod lock;
+mod probe;
 mod purge;
 mod space;
 mod staged;
@@ -15,7 +16,7 @@ mod walk;
 pub use dir::{Dir, Entry};
 pub use file::{FileFault, LastLink, read_regular_file};
 pub use lock::Lock;
-pub use purge::{Purged, empty};
+pub use purge::{Purged, empty, empty_but};
 pub use space::Space;
 pub use staged::Staged;
 pub use walk::Place;

@@ -23,7 +23,7 @@ use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::Dir;
-use super::dir::is_dot;
+use super::dir::{Entry, is_dot};
 
 /// How many directories below the top each directory on the way is held open.
 const MAX_DEPTH: usize = 32;
@@ -60,12 +60,7 @@ pub struct Purged {
 /// Names the first entry that could not be removed and what it is: a mount point, an immutable file, or a
 /// directory that somebody keeps filling or that takes too long. What was not removed by then is still there.
 pub fn empty(top: &Dir) -> Result<Purged> {
-    let purge = Purge {
-        end: Instant::now() + LONGEST,
-        idle: OnceLock::new(),
-        files: AtomicU64::new(0),
-        directories: AtomicU64::new(0),
-    };
+    let purge = Purge::new();
     for pass in 0.. {
         if top.is_empty()? {
             break;
@@ -75,7 +70,38 @@ pub fn empty(top: &Dir) -> Result<Purged> {
         }
         purge.clear(top, 0)?;
     }
-    Ok(Purged { files: purge.files.into_inner(), directories: purge.directories.into_inner() })
+    Ok(purge.done())
+}
+
+/// The same, but leaves what is directly in `top`, has one of the names `kept` and is no directory.
+///
+/// # Errors
+///
+/// As [`empty`].
+pub fn empty_but(top: &Dir, kept: &[&str]) -> Result<Purged> {
+    let purge = Purge::new();
+    for _ in 0..MAX_PASSES {
+        let mut more = false;
+        for entry in top.list()?.iter() {
+            let entry = entry.context("Failed to list a directory")?;
+            purge.check_time()?;
+            let name = entry.file_name();
+            let kept = kept.iter().find(|kept| kept.as_bytes() == name.to_bytes());
+            if is_dot(name.to_bytes()) || kept.map(|kept| top.entry(kept)).transpose()? == Some(Entry::File) {
+                continue;
+            }
+            more = true;
+            if entry.file_type() == Some(Type::Directory) || !unlink(top, name)? {
+                purge.remove_tree(top, name, 0)?;
+            } else {
+                purge.files.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if !more {
+            return Ok(purge.done());
+        }
+    }
+    Err(busy(c"a directory"))
 }
 
 struct Purge {
@@ -89,6 +115,28 @@ struct Purge {
 }
 
 impl Purge {
+    fn new() -> Self {
+        Self {
+            end: Instant::now() + LONGEST,
+            idle: OnceLock::new(),
+            files: AtomicU64::new(0),
+            directories: AtomicU64::new(0),
+        }
+    }
+
+    fn done(self) -> Purged {
+        Purged { files: self.files.into_inner(), directories: self.directories.into_inner() }
+    }
+
+    fn check_time(&self) -> Result<()> {
+        if Instant::now() > self.end {
+            bail!(
+                "Failed to empty a directory within two minutes; stop the processes of the runner's user, which may be filling it, and start again"
+            );
+        }
+        Ok(())
+    }
+
     /// Removes what is in `dir`, which lies `depth` directories below the top.
     fn clear(&self, dir: &Dir, depth: usize) -> Result<()> {
         if depth == MAX_DEPTH {
@@ -191,11 +239,7 @@ impl Purge {
         let mut files = 0;
         for entry in listing.iter() {
             let entry = entry.context("Failed to list a directory")?;
-            if Instant::now() > self.end {
-                bail!(
-                    "Failed to empty a directory within two minutes; stop the processes of the runner's user, which may be filling it, and start again"
-                );
-            }
+            self.check_time()?;
             let name = entry.file_name();
             if is_dot(name.to_bytes()) {
                 continue;
@@ -232,7 +276,7 @@ fn busy(name: &CStr) -> anyhow::Error {
     )
 }
 
-fn blocked(name: &CStr, error: Errno, verb: &str) -> anyhow::Error {
+pub(super) fn blocked(name: &CStr, error: Errno, verb: &str) -> anyhow::Error {
     let name = shown(name);
     match error {
         Errno::EXDEV | Errno::EBUSY => {

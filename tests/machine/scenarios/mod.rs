@@ -67,6 +67,7 @@ const RUNNERS: &[(&str, Scenario)] = &[
     ("a_deleted_registration_heals_by_itself", recovery::deleted),
     ("every_exit_code_has_its_consequence", recovery::exit_codes),
     ("a_session_conflict_that_stays_gets_a_fresh_identity", recovery::conflict),
+    ("a_stop_of_a_start_that_waits_is_no_failure", recovery::stopped_while_it_waits),
     ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
     ("a_doctor_knows_running_and_stopped_runners", doctor::knows),
     ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
