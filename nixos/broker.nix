@@ -101,12 +101,14 @@ in
       LoadCredential = [
         "credential:${literal credential}"
         "ledger:${ledger}/${instance}.json"
+        # Always there, so without it somebody reset this list.
+        "given:${manifest}"
       ];
-      # What stands for a file that is not there: a text as good as empty, which
-      # systemd refuses. The broker says what is missing, where systemd would hang up.
+      # What stands for a file that is not there, and is in no such file. The broker
+      # says what is missing, where systemd would hang up.
       SetCredential = [
-        "credential:\\n"
-        "ledger:\\n"
+        "credential:no file\\n"
+        "ledger:no file\\n"
       ];
 
       # Brokers with the same credential share a user and a directory, in which they

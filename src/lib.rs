@@ -30,13 +30,14 @@
 //! | `journal` | | everything but standard error |
 //! | `cli` | all | |
 //! | `github` | `model`, `protocol` | file system (but for the system's certificates), processes |
-//! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github` | state, work and logs directories, processes |
+//! | `drop_ins` | | everything but reading what systemd reads |
+//! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github`, `drop_ins` | state, work and logs directories, processes |
 //! | `fleet` | `model` | file system, processes, network, clock, environment |
 //! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
 //! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
 //! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `fleet`, `backend`, `reconcile` | processes (but by `backend`), network, writing |
+//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `fleet`, `backend`, `reconcile`, `drop_ins` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -53,6 +54,8 @@ pub mod credential;
 pub mod ctl;
 #[cfg(feature = "ctl")]
 pub mod doctor;
+#[cfg(feature = "ctl")]
+pub mod drop_ins;
 #[cfg(feature = "ctl")]
 pub mod fleet;
 #[cfg(feature = "ctl")]

@@ -1,5 +1,7 @@
 //! What the ledger says about a runner, as a pure function of its entry.
 
+use std::path::Path;
+
 use super::finding::Finding;
 use crate::ledger::{Ledger, LeftBehind};
 use crate::model::{RegistrationUrl, date, shown};
@@ -30,6 +32,19 @@ pub fn entry(entry: Option<&Ledger>, can_ask: bool) -> Vec<Finding> {
         findings.push(Finding::warning(TOPIC, said, "see its journal, and repair what it names"));
     }
     findings
+}
+
+/// What an entry means that is not there although the runner has state: the ledger is in `directory`.
+#[must_use]
+pub fn lost(directory: &Path, can_ask: bool) -> Finding {
+    let said =
+        "there is none, although the state directory is not empty: it was lost, or another program made that state";
+    let keep = format!("keep {} where the state is kept, also if the rest of the host is not", directory.display());
+    Finding::warning(
+        TOPIC,
+        said,
+        if can_ask { keep } else { format!("{keep}; if the name is taken, remove that runner on its page") },
+    )
 }
 
 fn registration(entry: &Ledger) -> Finding {

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use nix::unistd::Uid;
 use super::finding::Finding;
 use crate::ask::{Ask as _, Broker};
 use crate::backend::Units;
+use crate::drop_ins::{REMEDY, reset_by};
 use crate::model::{InstanceName, date, shown};
 use crate::protocol::{Answer, Outcome, Verb};
 use crate::retire::reason;
@@ -65,6 +66,25 @@ pub fn socket(path: &Path, instance: &InstanceName) -> Finding {
     Finding::good(topic, "its socket is there, for root alone")
 }
 
+/// Judges whether systemd gives a broker its credential: a drop-in for all services can take it away.
+#[must_use]
+pub fn given(units: &dyn Units, instance: &InstanceName) -> Option<Finding> {
+    // What the list holds in the end, `systemctl` cannot print.
+    let drop_ins = units.property(&any_instance(instance), "DropInPaths").ok()?;
+    let drop_ins: Vec<PathBuf> = drop_ins.split_whitespace().map(PathBuf::from).collect();
+    let culprit = reset_by(&drop_ins, "LoadCredential")?;
+    let said = format!(
+        "systemd gives it no credential, because `LoadCredential=` is reset by {}",
+        shown(&culprit.to_string_lossy())
+    );
+    Some(Finding::fault("broker", said, REMEDY))
+}
+
+/// Any instance of the template of a broker has its properties.
+fn any_instance(instance: &InstanceName) -> String {
+    format!("github-runner-broker-{}@doctor.service", instance.as_str())
+}
+
 /// Judges an answer. `ways` says which proxies the broker uses.
 #[must_use]
 pub fn verdict(answer: &Answer, now: u64, ways: impl FnOnce() -> String) -> Vec<Finding> {
@@ -111,9 +131,7 @@ pub fn verdict(answer: &Answer, now: u64, ways: impl FnOnce() -> String) -> Vec<
 /// The proxies of a broker's unit, in words.
 #[must_use]
 pub fn proxies(units: &dyn Units, instance: &InstanceName) -> String {
-    // Any instance of the template has its variables.
-    let unit = format!("github-runner-broker-{}@doctor.service", instance.as_str());
-    let environment = match units.property(&unit, "Environment") {
+    let environment = match units.property(&any_instance(instance), "Environment") {
         Ok(environment) => environment,
         Err(error) => return format!("which proxies its broker uses cannot be told: {error:#}"),
     };
