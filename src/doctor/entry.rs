@@ -139,4 +139,12 @@ mod tests {
             assert!(findings[1].remedy.as_ref().unwrap().contains(remedy), "{findings:?}");
         }
     }
+
+    #[test]
+    fn a_lost_entry_says_what_to_keep() {
+        for (can_ask, part) in [(true, "keep /ledger where the state is kept"), (false, "remove that runner")] {
+            let found = lost(Path::new("/ledger"), can_ask);
+            assert!(found.level == Level::Warning && found.remedy.as_ref().unwrap().contains(part), "{found:?}");
+        }
+    }
 }

@@ -153,7 +153,10 @@ fn proxies_in(environment: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::backend::Unit;
     use crate::doctor::finding::Level;
 
     const NOW: u64 = 1_790_000_000;
@@ -211,5 +214,40 @@ mod tests {
     fn proxies_are_named_without_their_passwords() {
         let found = proxies_in(r#"PATH=/bin https_proxy=http://me:secret@proxy:3128 "NO_PROXY=a, b" TZ=x"#);
         assert_eq!(found, [r#"https_proxy="http://***@proxy:3128""#, r#"NO_PROXY="a,""#]);
+    }
+
+    /// Units with these drop-ins.
+    struct DropIns(String);
+
+    impl Units for DropIns {
+        fn show(&self, _: &[&str]) -> anyhow::Result<BTreeMap<String, Unit>> {
+            Ok(BTreeMap::new())
+        }
+
+        fn restart(&self, unit: &str) -> anyhow::Result<()> {
+            panic!("the doctor restarts {unit}")
+        }
+
+        fn stop(&self, unit: &str) -> anyhow::Result<()> {
+            panic!("the doctor stops {unit}")
+        }
+
+        fn property(&self, unit: &str, name: &str) -> anyhow::Result<String> {
+            assert_eq!((unit, name), ("github-runner-broker-one@doctor.service", "DropInPaths"));
+            Ok(self.0.clone())
+        }
+    }
+
+    #[test]
+    fn a_drop_in_that_takes_the_credential_away_is_a_fault() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let instance = "one".to_owned().try_into().unwrap();
+        let [good, bad] = ["good.conf", "zzz-container.conf"].map(|name| directory.path().join(name));
+        fs::write(&good, "[Service]\nNice=5\n").unwrap();
+        fs::write(&bad, "[Service]\nLoadCredential=\n").unwrap();
+        let given = |paths: String| given(&DropIns(paths), &instance);
+        assert!(given(String::new()).is_none() && given(good.display().to_string()).is_none());
+        let found = given(format!("{} {}", good.display(), bad.display())).unwrap();
+        assert!(found.level == Level::Fault && found.said.contains("zzz-container.conf"), "{found:?}");
     }
 }
