@@ -232,6 +232,13 @@ impl Ledger {
         self.left_behind.push(LeftBehind { runner, ephemeral, since });
     }
 
+    /// Whether the text of a ledger file tells nothing, as after a power cut that left a file without its content. There is
+    /// nothing in it that could be restored.
+    #[must_use]
+    pub fn is_blank(text: &[u8]) -> bool {
+        text.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace())
+    }
+
     /// Reads the text of a ledger file.
     ///
     /// # Errors

@@ -17,27 +17,30 @@
 //! | `logs` | `manifest`, `sys`, `state` | processes, network |
 //! | `plan` | `model`, `manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
 //! | `start` | `manifest`, `sys` | processes, network |
+//! | `stop` | `model`, `ledger`, `state`, `start` | processes, network |
 //! | `pace` | `ledger` | the same as `plan` |
 //! | `credential` | `model`, `manifest`, `sys` | processes, network, the key of an App |
 //! | `secrecy` | `manifest`, `sys` | processes, network, the content of a credential |
 //! | `ask` | `model`, `protocol` | processes, network |
+//! | `held` | `model`, `manifest`, `protocol`, `pace`, `start`, `ask` | processes, network |
 //! | `retire` | `model`, `protocol`, `ledger`, `start`, `ask` | processes, network |
 //! | `attempt` | `model`, `protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `leftovers`, `unit`, `secrecy` | processes, network |
-//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs` | processes, network |
-//! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start`, `leftovers` | processes, network |
-//! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire` | processes, network, writing |
+//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `leftovers`, `unit`, `secrecy`, `stop`, `held` | processes, network |
+//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `held` | processes, network |
+//! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start`, `leftovers`, `stop` | processes, network |
+//! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire`, `held` | processes, network, writing |
 //! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
 //! | `journal` | `model` | everything but standard error |
 //! | `cli` | all | |
 //! | `github` | `model`, `protocol` | file system (but for the system's certificates), processes |
-//! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github` | state, work and logs directories, processes |
+//! | `drop_ins` | | everything but reading what systemd reads |
+//! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github`, `drop_ins` | state, work and logs directories, processes |
 //! | `fleet` | `model` | file system, processes, network, clock, environment |
 //! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
+//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
 //! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `fleet`, `backend`, `reconcile`, `secrecy` | processes (but by `backend`), network, writing |
+//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `fleet`, `backend`, `reconcile`, `secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -55,9 +58,12 @@ pub mod ctl;
 #[cfg(feature = "ctl")]
 pub mod doctor;
 #[cfg(feature = "ctl")]
+pub mod drop_ins;
+#[cfg(feature = "ctl")]
 pub mod fleet;
 #[cfg(feature = "ctl")]
 pub mod github;
+pub mod held;
 pub mod journal;
 pub mod ledger;
 pub mod leftovers;
@@ -83,5 +89,6 @@ pub mod start;
 pub mod state;
 #[cfg(feature = "ctl")]
 pub mod status;
+pub mod stop;
 pub mod sys;
 pub mod unit;

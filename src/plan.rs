@@ -72,6 +72,9 @@ pub struct Plan {
     pub forgotten: Vec<LeftBehind>,
     /// The runner that the ledger must name from now on.
     pub runner: Option<Runner>,
+    /// The runner that only the state names, because the ledger is lost or never was: as long as the server shows that
+    /// very runner under the configured name, and nobody uses it, it is this one's.
+    pub claimed: Option<u64>,
     /// Whether token or token file are not those of the ledger, although that alone may change nothing.
     pub new_credential: bool,
 }
@@ -111,7 +114,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         };
         return register(inputs, [vec![reason], changed].concat());
     }
-    // Before the ledger, which can be older than a time with nixpkgs' module. Nobody forges this without the token.
+    // Before the ledger, which can be older than a time with nixpkgs' module. Nobody forges this without the token; where
+    // there is none, only before the ledger knows anything, and the server has to show that runner.
     let from_nixpkgs = against_nixpkgs(inputs);
     if from_nixpkgs.is_empty()
         && let Some(settings) = state.identity()
@@ -122,7 +126,11 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
             url: manifest.registration.url.as_str().into(),
             recorded_at: inputs.now,
         };
-        return keep(inputs, Action::Adopt, Reason::SameAsNixpkgs(settings.id), Some(runner));
+        let reason = match inputs.token {
+            Some(_) => Reason::SameAsNixpkgs(settings.id),
+            None => Reason::SameAsNixpkgsApp(settings.id),
+        };
+        return keep(inputs, Action::Adopt, reason, Some(runner));
     }
     let Some(ledger) = ledger else { return register(inputs, from_nixpkgs) };
     let obstacles = [changed, failing(inputs, ledger).into_iter().collect(), against_ledger(inputs, ledger)].concat();
@@ -150,7 +158,16 @@ fn keep(inputs: &Inputs<'_>, action: Action, reason: Reason, runner: Option<Runn
     let url = inputs.manifest.registration.url.as_str();
     left_behind.retain(|left| Some(left.runner.id) != living || left.runner.url != url);
     let new_credential = new_credential(inputs);
-    Plan { action, reasons: vec![reason], gives_up: None, left_behind, forgotten: vec![], runner, new_credential }
+    Plan {
+        action,
+        reasons: vec![reason],
+        gives_up: None,
+        left_behind,
+        forgotten: vec![],
+        runner,
+        claimed: None,
+        new_credential,
+    }
 }
 
 /// Whether the listener ended so often in the same way that another identity is worth a try. Only where the old one
@@ -243,6 +260,8 @@ fn against_nixpkgs(inputs: &Inputs<'_>) -> Vec<Reason> {
                 Found::Bad(why) => reasons.push(Reason::Unfit(NIXPKGS_CONFIG, why.clone())),
             }
             match token {
+                // It was made for one registration, if it was kept at all.
+                _ if inputs.token.is_none() && !is_known(inputs.ledger) => {}
                 Found::Good(old) if Some(old) == inputs.token => {}
                 Found::Good(_) => reasons.push(Reason::TokenChanged),
                 Found::Absent => reasons.push(Reason::Missing(NIXPKGS_TOKEN)),
@@ -292,20 +311,40 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
             name: runner.name,
         }),
         // Without a record only the files say who it was, and jobs can have written them.
-        None if inputs.gone.is_none()
-            && ledger.is_none_or(|ledger| ledger.registrations.total == 0 && ledger.attempt.is_none()) =>
-        {
-            state.identity().map(|settings| GivenUp {
-                id: settings.id,
-                name: settings.name.clone(),
-                page: settings.url.as_deref().and_then(page),
-                taken_over: false,
-            })
-        }
+        None if inputs.gone.is_none() && !is_known(ledger) => state.identity().map(|settings| GivenUp {
+            id: settings.id,
+            name: settings.name.clone(),
+            page: settings.url.as_deref().and_then(page),
+            taken_over: false,
+        }),
         None => None,
     };
-    let new_credential = new_credential(inputs);
-    Plan { action: Action::Register, reasons, gives_up, left_behind, forgotten, runner: None, new_credential }
+    let (claimed, new_credential) = (claimed(inputs), new_credential(inputs));
+    Plan { action: Action::Register, reasons, gives_up, left_behind, forgotten, runner: None, claimed, new_credential }
+}
+
+/// Whether the ledger knows of any registration, be it one that did not come to its end.
+fn is_known(ledger: Option<&Ledger>) -> bool {
+    ledger.is_some_and(|ledger| ledger.runner.is_some() || ledger.attempt.is_some() || ledger.registrations.total > 0)
+}
+
+/// The runner of a complete state of the configured name and address that no ledger tells of.
+///
+/// Jobs can have written it, so it says who this may have been and not who it was; see [`Plan::claimed`].
+fn claimed(inputs: &Inputs<'_>) -> Option<u64> {
+    let Inputs { manifest, state, .. } = *inputs;
+    if !inputs.api || inputs.gone.is_some() || is_known(inputs.ledger) || !state.faults().is_empty() {
+        return None;
+    }
+    let asked = &manifest.registration;
+    // Another configuration may have made it, and files of a JIT configuration do not tell where.
+    let is_here = |url: &Option<String>| url.as_ref().is_none_or(|url| url == asked.url.as_str());
+    let is_named = |name: &str| asked.name_on(inputs.host).eq_ignore_ascii_case(name);
+    let settings = state.identity()?;
+    state
+        .all_settings()
+        .all(|(_, found)| found.id == settings.id && is_here(&found.url) && is_named(&found.name))
+        .then_some(settings.id)
 }
 
 /// The runner that an earlier start registered without coming to record it. No job has run since, so its files are

@@ -9,10 +9,10 @@ mod explain;
 mod foresee;
 mod jit;
 mod read;
+mod ready;
 mod register;
 mod work;
 
-use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -24,20 +24,21 @@ use tracing::{info, warn};
 
 use crate::ask::{Ask as _, Broker};
 use crate::credential::{Credential, salt};
+use crate::held::{Careful, Held, Limits};
 use crate::ledger::{Book, Ledger, LedgerDirectory};
 use crate::leftovers;
 use crate::logs::{self, When};
 use crate::manifest::Manifest;
 use crate::model::{TokenDigest, date};
 use crate::pace::limited;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Reason};
 use crate::protocol::{Outcome, Verb, Whom};
 use crate::retire::{pay, reason};
 use crate::secrecy;
-use crate::start::{Start, existing, now, walk};
+use crate::start::{Start, existing, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 use crate::sys::{Attributes, Dir, Entry, Place};
-use crate::unit;
+use crate::{stop, unit};
 
 use explain::{explain, hold_back, wait_for_turn};
 use read::{Reached, Reading, Told, is_news, reach};
@@ -66,7 +67,7 @@ struct Found<'a> {
     manifest: &'a Manifest,
     credential: &'a Credential,
     /// Absent if the credential is not one of the API.
-    broker: Option<Broker<'a>>,
+    broker: Option<Careful<'a>>,
     state: &'a Dir,
     /// Numeric, as the state directory has it.
     owner: (Uid, Gid),
@@ -77,10 +78,6 @@ struct Found<'a> {
     work_path: std::path::PathBuf,
     /// When to stop emptying directories.
     end: Instant,
-    /// When the credential ends, if the server said so.
-    expires: Cell<Option<u64>>,
-    /// Until when the server wants no more requests, if it said so.
-    limited: Cell<Option<u64>>,
 }
 
 /// Prepares a start.
@@ -94,6 +91,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let told = Told::read(start)?;
     let ledger_place = walk("ledger", ledger_directory)?;
     let ledgers = open_ledgers(&ledger_place, ledger_directory)?;
+    let marks = open_ledgers(&walk("ledger", ledger_directory)?, ledger_directory)?;
+    stop::watch(marks, &told.manifest.instance, &start.state_directory)?;
     let _lock = ledgers.must_lock(&told.manifest.instance, PATIENCE)?;
     let stored = ledgers.load(&told.manifest.instance)?;
     let text = told.text(start);
@@ -122,17 +121,17 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     if news {
         book.entry.tried = Some(TokenDigest::of(&text, salt()?));
     }
-    let place = Some(manifest.credential_place());
+    let place = manifest.credential_place();
     let is_same_token = match (&book.entry.token, credential.token()) {
         (Some(digest), Some(token)) => digest.is_of(token.expose()),
         (before, now) => before.is_none() == now.is_none(),
     };
-    if news && (!is_same_token || book.entry.credential != place) {
+    if news && (!is_same_token || book.entry.credential.as_ref() != Some(&place)) {
         // What another credential met says nothing about this one. What this one met itself is kept, also if it has not
         // registered yet.
         book.entry.not_before = None;
     }
-    book.entry.credential = place;
+    book.entry.credential = Some(place.clone());
     book.entry.started = unit::digest(&manifest.instance, &start.manifest)?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
     let work = match manifest.work_dir_size {
@@ -143,8 +142,11 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     // From now on what is in it is this runner's, whatever number its user has next time.
     book.entry.work_directory = work_path.to_str().map(String::from);
     close_state(&state)?;
+    let url = &manifest.registration.url;
+    let limits = Limits::new(&place, url, book.entry.not_before);
+    let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
     let found = Found {
-        broker: credential.is_of_api().then_some(Broker { socket, instance: &manifest.instance }),
+        broker: credential.is_of_api().then_some(broker),
         work,
         heir,
         work_path,
@@ -153,8 +155,6 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         state: &state,
         owner,
         end,
-        expires: Cell::new(None),
-        limited: Cell::new(book.entry.not_before),
     };
     // From the first start on there is an entry in which failures are counted.
     found.save(&mut book, decision.action == Action::Register)?;
@@ -164,27 +164,30 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     wait_for_turn(&ledgers, &book.entry, manifest);
     let mut reached = found.broker.is_some();
     if decision.action != Action::Register {
-        match found.look(&decision, &reading.snapshot) {
+        match found.look(&decision, &reading.snapshot)? {
             Looked::Good => {}
             Looked::Silence => reached = false,
             Looked::Gone(id) => decision = reading.decide(Some(id)),
+            Looked::Another(id) => {
+                decision = Plan { reasons: vec![Reason::AnotherOnServer(id)], ..reading.decide(Some(id)) };
+            }
         }
         hold_back(&book.entry, &decision)?;
     }
     explain(&decision, &found);
 
-    let Plan { action, left_behind, runner, new_credential, .. } = decision;
+    let Plan { action, left_behind, runner, claimed, new_credential, .. } = decision;
     book.entry.left_behind = left_behind;
     // Also one that was met while debts were paid; what is over or cannot be is dropped.
     let keep_limit = |book: &mut Book<'_>| {
-        let limits = [found.limited.get(), book.entry.not_before];
+        let limits = [found.broker.as_ref().and_then(Held::limited), book.entry.not_before];
         book.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
     };
     // Before the state directory is purged.
     logs::keep(&state, &logs, &manifest.logs, When::Start(end));
     match action {
         Action::Register => {
-            let registered = register::run(&found, &mut book, new);
+            let registered = register::run(&found, &mut book, new, claimed);
             keep_limit(&mut book);
             registered.and(book.save())?;
         }
@@ -198,8 +201,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             }
             keep_limit(&mut book);
             book.save()?;
-            if let Some(broker) = found.broker.filter(|_| reached) {
-                pay(&broker, &mut book, &manifest.registration.url, Instant::now() + LOOK);
+            if let Some(broker) = found.broker.as_ref().filter(|_| reached) {
+                pay(broker, &mut book, url, Instant::now() + LOOK);
                 keep_limit(&mut book);
                 book.save()?;
             }
@@ -219,6 +222,13 @@ enum Looked {
     Silence,
     /// It is gone.
     Gone(u64),
+    /// The one of that id has another name than the files say, and only the name would prove anything.
+    Another(u64),
+}
+
+/// Whether a registration is adopted that proves nothing by itself: a token would, but an App leaves none.
+fn is_unproven(decision: &Plan, credential: &Credential) -> bool {
+    decision.action == Action::Adopt && credential.token().is_none()
 }
 
 impl Found<'_> {
@@ -238,42 +248,38 @@ impl Found<'_> {
         book.save()
     }
 
-    /// Asks the broker and remembers what it says about its credential.
-    fn ask(&self, broker: &Broker<'_>, verb: Verb, limit: Duration) -> Outcome {
-        if let Ok(now) = now()
-            && let Some(until) = limited(self.limited.get(), now)
-        {
-            return Outcome::RateLimited(until);
-        }
-        let answer = broker.ask(verb, limit);
-        if answer.credential_expires.is_some() {
-            self.expires.set(answer.credential_expires);
-        }
-        if let Outcome::RateLimited(until) = answer.outcome {
-            self.limited.set(Some(until));
-        }
-        answer.outcome
-    }
-
-    fn look(&self, decision: &Plan, snapshot: &Snapshot) -> Looked {
+    fn look(&self, decision: &Plan, snapshot: &Snapshot) -> Result<Looked> {
         let recorded = decision.runner.as_ref().map(|runner| runner.id);
-        let (Some(broker), Some(id)) = (self.broker, recorded.or_else(|| snapshot.identity().map(|found| found.id)))
+        let (Some(broker), Some(id)) = (&self.broker, recorded.or_else(|| snapshot.identity().map(|found| found.id)))
         else {
-            return Looked::Good;
+            return Ok(Looked::Good);
         };
         let url = decision.runner.as_ref().map_or(self.manifest.registration.url.as_str(), |runner| &runner.url);
-        match self.ask(&broker, Verb::Observe(Whom::Id { id, url: url.into() }), LOOK) {
-            Outcome::Seen(Some(_)) => Looked::Good,
+        let unproven = is_unproven(decision, self.credential);
+        Ok(match broker.ask(Verb::Observe(Whom::Id { id, url: url.into() }), LOOK).outcome {
+            Outcome::Seen(Some(seen)) => match snapshot.identity() {
+                Some(settings) if unproven && !settings.name.eq_ignore_ascii_case(&seen.name) => Looked::Another(id),
+                // GitHub may have renamed a runner since.
+                _ => Looked::Good,
+            },
             Outcome::Seen(None) => Looked::Gone(id),
+            outcome if unproven => bail!(
+                "Failed to adopt the registration that nixpkgs' module made, because GitHub did not confirm it: {}",
+                reason(&outcome)
+            ),
             outcome => {
                 warn!("Could not see whether GitHub still knows id {id}: {}. Going on with it", reason(&outcome));
                 Looked::Silence
             }
-        }
+        })
     }
 
     fn warn_about_expiry(&self, now: u64) {
-        let Some(end) = self.expires.get().filter(|end| end.saturating_sub(EXPIRES_SOON) <= now) else { return };
+        let Some(end) =
+            self.broker.as_ref().and_then(Held::expires).filter(|end| end.saturating_sub(EXPIRES_SOON) <= now)
+        else {
+            return;
+        };
         let file = self.manifest.registration.token_file.as_ref();
         let file = file.map_or_else(String::new, |file| format!(" in {}", file.as_str()));
         warn!(

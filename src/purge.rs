@@ -6,8 +6,11 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::state::REGISTRATION_FILES;
-use crate::sys::{Dir, Entry, Purged, empty};
+use crate::state::{NAME_TAKEN, NIXPKGS_CONFIG, NIXPKGS_TOKEN, REGISTRATION_FILES, STAGED_TOKEN};
+use crate::sys::{Dir, Entry, Purged, empty, empty_but};
+
+/// What a later start could still decide by, besides the files of the registration.
+const EVIDENCE: [&str; 4] = [STAGED_TOKEN, NAME_TAKEN, NIXPKGS_CONFIG, NIXPKGS_TOKEN];
 
 /// Removes the files of a registration and leaves everything else. Returns how many there were.
 ///
@@ -36,4 +39,19 @@ pub fn state(state: &Dir, end: Instant) -> Result<Purged> {
     let purged = empty(state, end)?;
     state.sync()?;
     Ok(Purged { files: purged.files + files, ..purged })
+}
+
+/// Removes what no later start decides by, until `end` at most, and finds out whether the rest could be removed. Returns
+/// what there was.
+///
+/// Whoever stops after this has lost nothing: what makes up a registration is as it was.
+///
+/// # Errors
+///
+/// As [`empty`] and [`Dir::check_removable`].
+pub fn all_but_registration(state: &Dir, end: Instant) -> Result<Purged> {
+    let kept: Vec<&str> = REGISTRATION_FILES.into_iter().chain(EVIDENCE).collect();
+    let purged = empty_but(state, &kept, end)?;
+    kept.iter().try_for_each(|name| state.check_removable(name))?;
+    Ok(purged)
 }

@@ -14,6 +14,7 @@ use crate::leftovers;
 use crate::model::shown;
 use crate::start::{Start, existing, host_name, now};
 use crate::state::{SETTINGS, Snapshot};
+use crate::stop::invocation;
 
 /// How long to wait for another process that works on the same registration.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +33,12 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     let ledgers = LedgerDirectory::new(dir)
         .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
     let _lock = ledgers.must_lock(&manifest.instance, PATIENCE)?;
+    if let Some(invocation) = invocation()
+        && ledgers.was_stopped(&manifest.instance, &invocation)?
+    {
+        // The unit is being stopped, and this step is only here because systemd runs all that are left.
+        return Ok(());
+    }
     let Some(mut entry) = ledgers.load(&manifest.instance)? else {
         bail!("The ledger has no entry of runner {}: `prepare` has to run first", manifest.instance.as_str());
     };

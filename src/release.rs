@@ -11,7 +11,8 @@ use tracing::info;
 
 use crate::ask::{Ask as _, Broker};
 use crate::credential::Credential;
-use crate::ledger::LedgerDirectory;
+use crate::held::{Held, Limits};
+use crate::ledger::{Ledger, LedgerDirectory};
 use crate::protocol::{Outcome, Verb};
 use crate::retire::reason;
 use crate::start::{Start, existing};
@@ -33,16 +34,15 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let (_, dir) = existing("ledger", ledger_directory)?;
     let ledgers = LedgerDirectory::new(dir)
         .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
-    let Some(runner) =
-        ledgers.load(&manifest.instance)?.filter(crate::ledger::Ledger::is_ephemeral).and_then(|entry| entry.runner)
-    else {
-        return Ok(());
-    };
+    let Some(entry) = ledgers.load(&manifest.instance)?.filter(Ledger::is_ephemeral) else { return Ok(()) };
+    let Some(runner) = entry.runner else { return Ok(()) };
     if !Credential::read(&manifest).is_ok_and(|credential| credential.is_of_api()) {
         return Ok(());
     }
     let name = manifest.instance.as_str();
-    let broker = Broker { socket, instance: &manifest.instance };
+    let (place, url) = (manifest.credential_place(), &manifest.registration.url);
+    let limits = Limits::new(&place, url, entry.not_before);
+    let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
     match broker.ask(Verb::Retire { id: runner.id, url: runner.url }, LIMIT).outcome {
         Outcome::Retired => info!("Took back the registration of {name}, id {}, before it is stopped", runner.id),
         Outcome::Gone => {}

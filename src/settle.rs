@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use crate::ask::{Ask as _, Broker};
 use crate::attempt::{Resolved, gave_way, resolve};
 use crate::credential::Credential;
+use crate::held::{Careful, Held, Limits};
 use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};
 use crate::logs::{self, When};
 use crate::manifest::Manifest;
@@ -68,7 +69,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     // A token that cannot be read now opens nothing either.
     let credential = Credential::read(&manifest).ok();
     let api = credential.as_ref().map(Credential::is_of_api);
-    let broker = (api == Some(true)).then_some(Broker { socket, instance: &manifest.instance });
+    let (place, url) = (manifest.credential_place(), &manifest.registration.url);
+    let limits = Limits::new(&place, url, book.entry.not_before);
+    let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
+    let broker = (api == Some(true)).then_some(broker);
     let (kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
     let shortage = memory::shortage(ControlGroup::own().as_ref(), &ending.result);
     if let Some(shortage) = &shortage {
@@ -105,6 +109,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         _ => warn!("{line}{}", advice(kind, &manifest, api)),
     }
     book.entry.last_exit = Some(Exit { at, kind, said, failures, alike });
+    book.entry.not_before = broker.as_ref().and_then(Held::limited).or(book.entry.not_before);
     book.save()?;
     // Last, because the next start does it as well.
     logs::keep(&state, &walk("logs", &start.logs_directory)?, &manifest.logs, When::End);
@@ -113,7 +118,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
 
 /// Takes back what will not be used any more; what came of it, as the end of a sentence.
 fn settle_registration(
-    broker: &Broker<'_>,
+    broker: &Careful<'_>,
     book: &mut Book<'_>,
     manifest: &Manifest,
     snapshot: Option<&Snapshot>,

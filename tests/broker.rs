@@ -21,6 +21,8 @@ mod asking;
 mod deliveries;
 #[path = "broker/figures.rs"]
 mod figures;
+#[path = "broker/given.rs"]
+mod given;
 #[path = "broker/harness.rs"]
 mod harness;
 #[path = "broker/issue.rs"]

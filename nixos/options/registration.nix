@@ -171,7 +171,9 @@ in
         a runner exists, the registration fails and the unit does not start.
 
         This is about runners of others. What this runner registered before is removed first, unless
-        {option}`tokenFile` holds a registration token, which cannot do that.
+        {option}`tokenFile` holds a registration token, which cannot do that. It is known by
+        {file}`/var/lib/github-runner-registrations`: a host that forgets its root at each boot has to keep that directory
+        together with {file}`/var/lib/private/github-runner`.
       '';
     };
 

@@ -2,15 +2,24 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::drop_ins::{REMEDY, drop_ins, places, reset_by};
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
-use crate::model::{GithubApp, Token, TokenKind};
+use crate::model::{GithubApp, Token, TokenKind, TokenPath, shown};
 use crate::protocol::Secret;
 
 /// A key has a few kilobytes, a ledger entry not many more.
 const MAX_BYTES: u64 = 1 << 20;
+
+/// The names of what systemd gives; see `nixos/broker.nix`.
+const CREDENTIAL: &str = "credential";
+const LEDGER: &str = "ledger";
+/// Of a file that is always there, so that it tells whether systemd was asked for files at all.
+const GIVEN: &str = "given";
+/// What the unit has in the place of a file that is not there.
+const NO_FILE: &[u8] = b"no file\n";
 
 /// What GitHub is asked with.
 #[derive(Debug)]
@@ -28,12 +37,24 @@ impl Credential {
     ///
     /// One sentence: it is missing, or is nothing that GitHub's API would take.
     pub fn read(manifest: &Manifest) -> Result<Self, String> {
-        let content = read("credential")?.ok_or("The broker got no credential: its unit needs LoadCredential=.")?;
-        Self::parse(content, manifest)
+        let (option, path) = match &manifest.github_app {
+            Some(app) => ("githubApp.privateKeyFile", Some(&app.private_key_file)),
+            None => ("tokenFile", manifest.registration.token_file.as_ref()),
+        };
+        match given(CREDENTIAL, manifest)? {
+            Some(content) => Self::parse(content, manifest),
+            None => Err(format!(
+                "{} does not exist, which is the file of `{option}`: create it, or see why it was removed.",
+                path.map_or("The file", TokenPath::as_str)
+            )),
+        }
     }
 
     fn parse(content: Vec<u8>, manifest: &Manifest) -> Result<Self, String> {
         if let Some(app) = &manifest.github_app {
+            if content.trim_ascii().is_empty() {
+                return Err("The file of `githubApp.privateKeyFile` is empty: put the key of the App there.".into());
+            }
             let key = String::from_utf8(content).map_err(|_| "The file of `githubApp.privateKeyFile` is not text.")?;
             return Ok(Self::App(app.clone(), Secret::new(key)));
         }
@@ -47,17 +68,17 @@ impl Credential {
     }
 }
 
-/// Reads the ledger entry; a blank one, which its unit puts in the place of one that is missing, is none.
+/// Reads the ledger entry. A blank one, as a power cut can leave it, is none.
 ///
 /// # Errors
 ///
-/// One sentence. An entry that cannot be read is not an absent one.
+/// One sentence. An entry that cannot be read, or that nobody gave, is not an absent one.
 pub fn ledger(manifest: &Manifest) -> Result<Option<Ledger>, String> {
-    read("ledger")?.map_or(Ok(None), |content| parse_ledger(&content, manifest))
+    given(LEDGER, manifest)?.map_or(Ok(None), |content| parse_ledger(&content, manifest))
 }
 
 fn parse_ledger(content: &[u8], manifest: &Manifest) -> Result<Option<Ledger>, String> {
-    if content.trim_ascii().is_empty() {
+    if Ledger::is_blank(content) {
         return Ok(None);
     }
     Ledger::parse(content, &manifest.instance)
@@ -65,11 +86,42 @@ fn parse_ledger(content: &[u8], manifest: &Manifest) -> Result<Option<Ledger>, S
         .map_err(|error| format!("The ledger entry of the runner cannot be read: {error:#}."))
 }
 
-fn read(name: &str) -> Result<Option<Vec<u8>>, String> {
+/// What systemd gave under a name; `None` if the unit asks for it and the file is not there.
+///
+/// # Errors
+///
+/// One sentence: systemd gave nothing, and who told it so, as far as that can be seen.
+fn given(name: &str, manifest: &Manifest) -> Result<Option<Vec<u8>>, String> {
     let directory = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
-    let directory = directory.ok_or("The broker has no CREDENTIALS_DIRECTORY: start it by its socket.")?;
+    let instance = manifest.instance.as_str();
+    let unit = format!("github-runner-broker-{instance}@.service");
+    let nothing = || not_given(name, reset_by(&drop_ins(&places(), &unit), "LoadCredential").as_deref());
+    let Some(directory) = directory.map(PathBuf::from) else { return Err(nothing()) };
+    match read(&directory, name)? {
+        Some(content) if content != NO_FILE => Ok(Some(content)),
+        // The unit has something to say for a missing file, also if it asks for no file at all.
+        Some(_) if read(&directory, GIVEN)?.is_some() => Ok(None),
+        _ => Err(nothing()),
+    }
+}
+
+/// Why systemd gave nothing, and the way out; `culprit` is the drop-in that took it away.
+fn not_given(name: &str, culprit: Option<&Path>) -> String {
+    let what = if name == LEDGER { "ledger entry" } else { "credential" };
+    let Some(culprit) = culprit else {
+        return format!(
+            "systemd gave the broker no {what}: start it by its socket, with `LoadCredential=` as this module sets it."
+        );
+    };
+    format!(
+        "systemd gave the broker no {what}, because `LoadCredential=` is reset by {}: {REMEDY}.",
+        shown(&culprit.to_string_lossy())
+    )
+}
+
+fn read(directory: &Path, name: &str) -> Result<Option<Vec<u8>>, String> {
     let fault = |error: std::io::Error| format!("The broker cannot read its credential `{name}`: {error}.");
-    let file = match File::open(PathBuf::from(directory).join(name)) {
+    let file = match File::open(directory.join(name)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file.map_err(fault)?,
     };
@@ -101,10 +153,29 @@ mod tests {
     }
 
     #[test]
+    fn who_took_a_credential_away_is_named() {
+        assert!(not_given(CREDENTIAL, None).contains("gave the broker no credential: start it by its socket"));
+        let said = not_given(LEDGER, Some(Path::new("/run/systemd/system/service.d/zzz-container.conf")));
+        assert!(said.contains("no ledger entry, because `LoadCredential=` is reset by"), "{said}");
+        assert!(said.contains("zzz-container.conf"), "{said}");
+    }
+
+    #[test]
+    fn an_empty_key_is_called_empty() {
+        let mut manifest = Manifest::parse(include_bytes!("../../tests/fixtures/manifest-v2.json")).unwrap();
+        manifest.github_app = serde_json::from_value(serde_json::json!({
+            "id": "Iv1.0000", "login": null, "privateKeyFile": "/run/secrets/k", "installationId": null
+        }))
+        .unwrap();
+        for content in ["", "\n"] {
+            assert!(Credential::parse(content.into(), &manifest).unwrap_err().contains("privateKeyFile` is empty"));
+        }
+    }
+
+    #[test]
     fn a_blank_ledger_is_none_and_a_broken_one_a_fault() {
         let manifest = Manifest::parse(include_bytes!("../../tests/fixtures/manifest-v2.json")).unwrap();
-        // The second one is what the unit puts in the place of a file that is missing.
-        for blank in ["", "\n"] {
+        for blank in ["", "\n", "\0\0\0"] {
             assert_eq!(parse_ledger(blank.as_bytes(), &manifest).unwrap(), None);
         }
         assert!(parse_ledger(include_bytes!("../../tests/fixtures/ledger-v2.json"), &manifest).unwrap().is_some());

@@ -1,5 +1,7 @@
 //! What the ledger says about a runner, as a pure function of its entry.
 
+use std::path::Path;
+
 use super::finding::Finding;
 use crate::ledger::{Ledger, LeftBehind};
 use crate::model::{RegistrationUrl, date, shown};
@@ -30,6 +32,19 @@ pub fn entry(entry: Option<&Ledger>, can_ask: bool) -> Vec<Finding> {
         findings.push(Finding::warning(TOPIC, said, "see its journal, and repair what it names"));
     }
     findings
+}
+
+/// What an entry means that is not there although the runner has state: the ledger is in `directory`.
+#[must_use]
+pub fn lost(directory: &Path, can_ask: bool) -> Finding {
+    let said =
+        "there is none, although the state directory is not empty: it was lost, or another program made that state";
+    let keep = format!("keep {} where the state is kept, also if the rest of the host is not", directory.display());
+    Finding::warning(
+        TOPIC,
+        said,
+        if can_ask { keep } else { format!("{keep}; if the name is taken, remove that runner on its page") },
+    )
 }
 
 fn registration(entry: &Ledger) -> Finding {
@@ -122,6 +137,14 @@ mod tests {
             assert_eq!((findings.len(), findings[1].level), (2, Level::Warning), "{findings:?}");
             assert!(findings[1].said.contains(said), "{findings:?}");
             assert!(findings[1].remedy.as_ref().unwrap().contains(remedy), "{findings:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_entry_says_what_to_keep() {
+        for (can_ask, part) in [(true, "keep /ledger where the state is kept"), (false, "remove that runner")] {
+            let found = lost(Path::new("/ledger"), can_ask);
+            assert!(found.level == Level::Warning && found.remedy.as_ref().unwrap().contains(part), "{found:?}");
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use nix::unistd::Uid;
 use super::finding::Finding;
 use crate::ask::{Ask as _, Broker};
 use crate::backend::Units;
+use crate::drop_ins::{REMEDY, reset_by};
 use crate::model::{InstanceName, date, shown};
 use crate::protocol::{Answer, Outcome, Verb};
 use crate::retire::reason;
@@ -65,6 +66,25 @@ pub fn socket(path: &Path, instance: &InstanceName) -> Finding {
     Finding::good(topic, "its socket is there, for root alone")
 }
 
+/// Judges whether systemd gives a broker its credential: a drop-in for all services can take it away.
+#[must_use]
+pub fn given(units: &dyn Units, instance: &InstanceName) -> Option<Finding> {
+    // What the list holds in the end, `systemctl` cannot print.
+    let drop_ins = units.property(&any_instance(instance), "DropInPaths").ok()?;
+    let drop_ins: Vec<PathBuf> = drop_ins.split_whitespace().map(PathBuf::from).collect();
+    let culprit = reset_by(&drop_ins, "LoadCredential")?;
+    let said = format!(
+        "systemd gives it no credential, because `LoadCredential=` is reset by {}",
+        shown(&culprit.to_string_lossy())
+    );
+    Some(Finding::fault("broker", said, REMEDY))
+}
+
+/// Any instance of the template of a broker has its properties.
+fn any_instance(instance: &InstanceName) -> String {
+    format!("github-runner-broker-{}@doctor.service", instance.as_str())
+}
+
 /// Judges an answer. `ways` says which proxies the broker uses.
 #[must_use]
 pub fn verdict(answer: &Answer, now: u64, ways: impl FnOnce() -> String) -> Vec<Finding> {
@@ -111,9 +131,7 @@ pub fn verdict(answer: &Answer, now: u64, ways: impl FnOnce() -> String) -> Vec<
 /// The proxies of a broker's unit, in words.
 #[must_use]
 pub fn proxies(units: &dyn Units, instance: &InstanceName) -> String {
-    // Any instance of the template has its variables.
-    let unit = format!("github-runner-broker-{}@doctor.service", instance.as_str());
-    let environment = match units.property(&unit, "Environment") {
+    let environment = match units.property(&any_instance(instance), "Environment") {
         Ok(environment) => environment,
         Err(error) => return format!("which proxies its broker uses cannot be told: {error:#}"),
     };
@@ -135,7 +153,10 @@ fn proxies_in(environment: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::backend::Unit;
     use crate::doctor::finding::Level;
 
     const NOW: u64 = 1_790_000_000;
@@ -193,5 +214,40 @@ mod tests {
     fn proxies_are_named_without_their_passwords() {
         let found = proxies_in(r#"PATH=/bin https_proxy=http://me:secret@proxy:3128 "NO_PROXY=a, b" TZ=x"#);
         assert_eq!(found, [r#"https_proxy="http://***@proxy:3128""#, r#"NO_PROXY="a,""#]);
+    }
+
+    /// Units with these drop-ins.
+    struct DropIns(String);
+
+    impl Units for DropIns {
+        fn show(&self, _: &[&str]) -> anyhow::Result<BTreeMap<String, Unit>> {
+            Ok(BTreeMap::new())
+        }
+
+        fn restart(&self, unit: &str) -> anyhow::Result<()> {
+            panic!("the doctor restarts {unit}")
+        }
+
+        fn stop(&self, unit: &str) -> anyhow::Result<()> {
+            panic!("the doctor stops {unit}")
+        }
+
+        fn property(&self, unit: &str, name: &str) -> anyhow::Result<String> {
+            assert_eq!((unit, name), ("github-runner-broker-one@doctor.service", "DropInPaths"));
+            Ok(self.0.clone())
+        }
+    }
+
+    #[test]
+    fn a_drop_in_that_takes_the_credential_away_is_a_fault() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let instance = "one".to_owned().try_into().unwrap();
+        let [good, bad] = ["good.conf", "zzz-container.conf"].map(|name| directory.path().join(name));
+        fs::write(&good, "[Service]\nNice=5\n").unwrap();
+        fs::write(&bad, "[Service]\nLoadCredential=\n").unwrap();
+        let given = |paths: String| given(&DropIns(paths), &instance);
+        assert!(given(String::new()).is_none() && given(good.display().to_string()).is_none());
+        let found = given(format!("{} {}", good.display(), bad.display())).unwrap();
+        assert!(found.level == Level::Fault && found.said.contains("zzz-container.conf"), "{found:?}");
     }
 }

@@ -69,6 +69,7 @@ impl<'a> Subject<'a> {
         findings.extend(self.secrecy(user));
         if self.can_ask() {
             findings.push(preflight::socket(&self.socket, &self.declared.instance));
+            findings.extend(preflight::given(units, &self.declared.instance));
         }
         if matches!(&self.credential, Some(Ok(credential)) if !credential.is_of_api()) {
             let said = "is not asked, because a registration token cannot; names, proxies and certificates are tried by the registration only";
@@ -82,6 +83,7 @@ impl<'a> Subject<'a> {
             findings.extend(room::package(&manifest.listener));
         }
         match self.ledger() {
+            Ok(None) if self.has_state() => findings.push(entry::lost(&self.options.places.ledger, self.can_ask())),
             Ok(ledger) => findings.extend(entry::entry(ledger.as_ref(), self.can_ask())),
             Err(error) => findings.push(Finding::error("ledger entry", &error)),
         }
@@ -132,6 +134,12 @@ impl<'a> Subject<'a> {
     /// Its directory below one of those that systemd keeps.
     fn own(&self, root: usize) -> PathBuf {
         self.options.places.roots[root].join(self.declared.instance.as_str())
+    }
+
+    /// Whether its state directory holds something.
+    fn has_state(&self) -> bool {
+        let state = Place::walk(&self.own(0)).and_then(|place| place.open()).ok().flatten();
+        state.is_some_and(|state| state.is_empty().is_ok_and(|empty| !empty))
     }
 
     /// The service user: the one of the unit, or else whom the state directory belongs to. A dynamic one has no number

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::sys::stat::Mode;
 use nix::unistd::Uid;
+use tracing::warn;
 
 use super::Ledger;
 use crate::model::InstanceName;
@@ -73,11 +74,12 @@ impl LedgerDirectory {
     ///
     /// As `unlinkat(2)` and `fsync(2)`.
     pub fn remove(&self, instance: &InstanceName) -> Result<()> {
+        self.dir.unlink(&mark_name(instance))?;
         self.dir.unlink(&file_name(instance))?;
         self.dir.sync()
     }
 
-    /// Reads the entry of a runner. `None` means that there is none.
+    /// Reads the entry of a runner. `None` means that there is none, or nothing of it after a power cut.
     ///
     /// # Errors
     ///
@@ -92,7 +94,32 @@ impl LedgerDirectory {
             )
         };
         let text = read.and_then(|read| read.map_err(|fault| anyhow!("it {fault}"))).with_context(explain)?;
-        text.map(|text| Ledger::parse(&text, instance)).transpose().with_context(explain)
+        let Some(text) = text else { return Ok(None) };
+        if Ledger::is_blank(&text) {
+            warn!("Ledger entry {name} is empty, as a power cut leaves a file: going on as if there were none");
+            return Ok(None);
+        }
+        Ledger::parse(&text, instance).map(Some).with_context(explain)
+    }
+
+    /// Notes that a run of a runner's unit was told to stop before it was prepared. Nothing else that is known changes.
+    ///
+    /// # Errors
+    ///
+    /// Any step of writing.
+    pub fn mark_stopped(&self, instance: &InstanceName, invocation: &str) -> Result<()> {
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        self.dir.replace_file(&mark_name(instance), invocation.as_bytes(), mode, None)
+    }
+
+    /// Whether this very run was told to stop before it was prepared.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be read.
+    pub fn was_stopped(&self, instance: &InstanceName, invocation: &str) -> Result<bool> {
+        let read = self.dir.read_file(&mark_name(instance), &[Uid::effective()], MAX_BYTES)?;
+        Ok(read?.is_some_and(|mark| mark == invocation.as_bytes()))
     }
 
     /// Writes the future entry beside the present one; [`Staged::commit`] puts it in place.
@@ -111,6 +138,10 @@ impl LedgerDirectory {
             .stage_file(&name, &text, Mode::S_IRUSR | Mode::S_IWUSR, None)
             .with_context(|| format!("Failed to write ledger entry {name}"))
     }
+}
+
+fn mark_name(instance: &InstanceName) -> String {
+    format!("{}.stopped", instance.as_str())
 }
 
 fn file_name(instance: &InstanceName) -> String {
@@ -160,6 +191,15 @@ impl<'a> Book<'a> {
     /// Any step of writing.
     pub fn stage(&self, entry: &Ledger) -> Result<Staged<'a>> {
         self.directory.stage(entry, self.instance)
+    }
+
+    /// Finds out whether an entry could be written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Book::stage`].
+    pub fn check_writable(&self) -> Result<()> {
+        self.stage(&self.entry)?.discard()
     }
 
     /// Takes note that a staged entry is in place now.

@@ -16,6 +16,8 @@ pub enum Reason {
     NotRecorded(u64),
     /// nixpkgs' module registered with the same configuration and token.
     SameAsNixpkgs(u64),
+    /// nixpkgs' module registered with the same configuration and a GitHub App, and the server shows that runner.
+    SameAsNixpkgsApp(u64),
     /// Ephemeral runners register at every start.
     Ephemeral,
     /// A field is not what it was.
@@ -24,6 +26,8 @@ pub enum Reason {
     TokenChanged,
     /// The server does not know the runner any more.
     DeletedOnServer(u64),
+    /// The server shows a runner of another name under this id.
+    AnotherOnServer(u64),
     /// The listener ended in the same failure this many times, so its identity may be the cause.
     KeepsFailing(ExitKind, u32),
     /// The state is gone although the ledger names a runner.
@@ -58,10 +62,14 @@ impl fmt::Display for Reason {
             Self::SameAsNixpkgs(id) => {
                 write!(f, "nixpkgs' module registered id {id} with the same configuration and token")
             }
+            Self::SameAsNixpkgsApp(id) => {
+                write!(f, "nixpkgs' module registered id {id} with the same configuration, and GitHub shows it")
+            }
             Self::Ephemeral => f.write_str("an ephemeral runner registers at every start"),
             Self::Changed(change) => change.fmt(f),
             Self::TokenChanged => f.write_str("the content of the token file changed"),
             Self::DeletedOnServer(id) => write!(f, "GitHub does not know id {id} any more"),
+            Self::AnotherOnServer(id) => write!(f, "GitHub shows a runner of another name under id {id}"),
             Self::KeepsFailing(ExitKind::SessionConflict, times) => {
                 write!(f, "GitHub saw another session of this runner {times} times in a row")
             }

@@ -11,7 +11,8 @@ use tracing::info;
 
 use super::Found;
 use super::register::{PATIENCE, described, taken};
-use crate::ask::Broker;
+use crate::ask::Ask as _;
+use crate::held::Careful;
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
 use crate::protocol::{Issue, Outcome, Secret, Verb};
@@ -26,16 +27,10 @@ const FILES: [&str; 3] = [KEY, CREDENTIALS, SETTINGS];
 
 /// Registers the runner and writes its files for the service user. `earlier` tells that an earlier attempt may still
 /// come to something.
-pub(super) fn run(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>, earlier: bool) -> Result<()> {
+pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, earlier: bool) -> Result<()> {
     let registration = &found.manifest.registration;
-    let Some(work_folder) = found.work_path.to_str() else {
-        bail!(
-            "Work directory {} is not UTF-8, which GitHub cannot store: choose another one",
-            found.work_path.display()
-        );
-    };
-    let verb = Verb::Issue(Issue::Jit { work_folder: work_folder.into() });
-    let (id, name, files) = match found.ask(broker, verb, PATIENCE) {
+    let verb = Verb::Issue(Issue::Jit { work_folder: work_folder(found)?.into() });
+    let (id, name, files) = match broker.ask(verb, PATIENCE).outcome {
         Outcome::Jit { id, name, files } => (id, name, files),
         // If it is this host's, its files are lost all the same: the server gives them out only once. The attempt stays
         // open, and the end of this start finds out.
@@ -72,6 +67,20 @@ pub(super) fn run(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>, e
     }
     info!("{said}");
     Ok(())
+}
+
+/// The work directory as GitHub is to write it into the files.
+///
+/// # Errors
+///
+/// If it cannot.
+pub(super) fn work_folder<'a>(found: &'a Found<'_>) -> Result<&'a str> {
+    found.work_path.to_str().with_context(|| {
+        format!(
+            "Work directory {} is not UTF-8, which GitHub cannot store: choose another one",
+            found.work_path.display()
+        )
+    })
 }
 
 /// Whether these are the three files of the registration that was made, and nothing else.

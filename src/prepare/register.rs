@@ -1,5 +1,5 @@
-//! Registering anew: first the server takes back what this host gave up, then the old state goes, then the new
-//! registration or the secret that makes it comes.
+//! Registering anew: first everything is found to be possible here, then the server takes back what this host gave up, then
+//! the old state goes, then the new registration or the secret that makes it comes.
 //!
 //! What the server did is in the ledger before anything depends on it. Whoever changes the order here has to say for each
 //! two lines what a crash between them leaves, and who finds it.
@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
 use tracing::{info, warn};
 
-use super::{Found, jit, report, work};
-use crate::ask::Broker;
+use super::{Found, jit, ready, report, work};
+use crate::ask::Ask as _;
 use crate::attempt::{Resolved, gave_way, resolve};
-use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations};
+use crate::held::Careful;
+use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations, Runner};
 use crate::manifest::Method;
 use crate::model::shown;
-use crate::pace::limited;
 use crate::protocol::{Issue, Outcome, Seen, Verb, Whom};
 use crate::purge;
 use crate::retire::{is_ours, pay, reason, retry};
@@ -34,18 +34,20 @@ const DEBTS: Duration = Duration::from_secs(20);
 const BUSY: Duration = Duration::from_secs(20);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
-/// Carries a decision to register out. The entry of `book` already lists what is given up.
-pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result<()> {
+/// Carries a decision to register out. The entry of `book` already lists what is given up; `claimed` is the runner that
+/// only the state names.
+pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger, claimed: Option<u64>) -> Result<()> {
     let manifest = found.manifest;
     let method = manifest.method(found.broker.is_some());
     // Before the files are gone that name what is given up.
     found.save(book, true)?;
+    ready::check(found, book, method)?;
     let mut before = NameHolder::Unknown;
     let mut earlier = false;
     let mut secret = found.credential.token().map(|token| token.expose().to_owned());
     if let Some(broker) = &found.broker {
         // Who may not register now shall not give anything up either.
-        if let Some(until) = limited(found.limited.get(), now()?) {
+        if let Some(until) = broker.limited() {
             bail!("Failed to register: {}", reason(&Outcome::RateLimited(until)));
         }
         // A server that is slow to delete may still register; one that is down is found out below.
@@ -65,9 +67,9 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger) -> Result
                 info!("It is not known yet what came of the last registration that was asked for: {why}");
             }
         }
-        before = look(found, broker, book)?;
+        before = look(found, broker, book, claimed)?;
         secret = match method {
-            Method::Configure => Some(registration_token(found, broker)?),
+            Method::Configure => Some(registration_token(broker)?),
             Method::Jit => None,
         };
     } else if method == Method::Jit {
@@ -112,11 +114,11 @@ fn is_elsewhere(old: &Ledger, new: &Ledger) -> bool {
 }
 
 /// Who has the configured name, unless that stops the start. A former runner of this host is taken back first.
-fn look(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -> Result<NameHolder> {
+fn look(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, claimed: Option<u64>) -> Result<NameHolder> {
     let end = Instant::now() + BUSY;
     let url = &found.manifest.registration.url;
     loop {
-        let seen = match found.ask(broker, Verb::Observe(Whom::Name), LOOK) {
+        let seen = match broker.ask(Verb::Observe(Whom::Name), LOOK).outcome {
             Outcome::Seen(None) => return Ok(NameHolder::Nobody),
             Outcome::Seen(Some(seen)) => seen,
             outcome => bail!("Failed to register: {}", reason(&outcome)),
@@ -134,10 +136,47 @@ fn look(found: &Found<'_>, broker: &Broker<'_>, book: &mut Book<'_>) -> Result<N
         } else if found.manifest.replace {
             info!("{} will be replaced, because `replace` is set", described(&seen));
             return Ok(NameHolder::Runner(seen.id));
+        } else if claimed == Some(seen.id) {
+            recognize(found, broker, book, &seen)?;
         } else {
             bail!("{}", taken(found, &seen));
         }
     }
+}
+
+/// Takes a runner back that only the files of the state directory name: the ledger is lost, or another program kept none.
+///
+/// The server shows it under this runner's own name, of which there is one. A job could have put the id of another host's
+/// runner of that name into the files, so it is left alone if a listener uses it. Watched for as long as what an attempt
+/// may have made.
+fn recognize(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, first: &Seen) -> Result<()> {
+    let in_use = |seen: &Seen| seen.online || seen.busy;
+    let mut last = first.clone();
+    if !in_use(first) {
+        thread::sleep(Duration::from_secs(found.manifest.registration_interval / 5));
+        last = match broker.ask(Verb::Observe(Whom::Name), LOOK).outcome {
+            Outcome::Seen(Some(seen)) if seen.id == first.id => seen,
+            // The next look tells.
+            Outcome::Seen(_) => return Ok(()),
+            outcome => bail!("Failed to register: {}", reason(&outcome)),
+        };
+    }
+    if in_use(&last) {
+        bail!(
+            "{} is the one that the state directory names, but the ledger does not know it, and something uses it. If that is another host, choose another `name`; if it is this host's from before a crash, it is tried again at the next start",
+            described(&last)
+        );
+    }
+    info!(
+        "{} is the one that the state directory names; the ledger does not know it, and nobody uses it",
+        described(&last)
+    );
+    let url = &found.manifest.registration.url;
+    let time = now()?;
+    let runner = Runner { id: last.id, name: last.name.clone(), url: url.as_str().into(), recorded_at: time };
+    book.entry.leave_behind(runner, found.manifest.registration.ephemeral, time);
+    book.save()?;
+    retry(broker, book, &last, url)
 }
 
 /// What to say when the name belongs to somebody else.
@@ -162,8 +201,8 @@ pub(super) fn described(seen: &Seen) -> String {
     format!("A runner with the name {}, id {}, {status},", shown(&seen.name), seen.id)
 }
 
-fn registration_token(found: &Found<'_>, broker: &Broker<'_>) -> Result<String> {
-    match found.ask(broker, Verb::Issue(Issue::Token), PATIENCE) {
+fn registration_token(broker: &Careful<'_>) -> Result<String> {
+    match broker.ask(Verb::Issue(Issue::Token), PATIENCE).outcome {
         Outcome::Token(token) => Ok(token.expose().into()),
         outcome => bail!("Failed to get a registration token: {}", reason(&outcome)),
     }

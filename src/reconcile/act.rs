@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::counted::Counted;
+use super::counted::counted;
 use super::gather::{Configured, Found};
 use super::lists::Silent;
 use super::memory::Memory;
@@ -234,7 +234,7 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configure
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
-    let broker = Counted::new(broker, &place, url, hands.memory, hands.now);
+    let broker = counted(broker, &place, url, hands.memory, hands.now);
     owed(&broker, &mut book, configured, at_rest)
 }
 
@@ -264,7 +264,7 @@ fn ask(hands: &mut Hands<'_>, found: &Found, configured: &Configured, verb: Verb
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
-    Counted::new(broker, &place, url, hands.memory, hands.now).ask(verb, PATIENCE).outcome
+    counted(broker, &place, url, hands.memory, hands.now).ask(verb, PATIENCE).outcome
 }
 
 /// What the unit does and whether it has a job, as of now.

@@ -14,7 +14,7 @@ use serde_json::json;
 use tracing::warn;
 
 use super::act::{Hands, is_clear};
-use super::counted::Counted;
+use super::counted::counted;
 use super::gather::{Found, Places};
 use super::lists::{is_silence, way};
 use super::plan::Why;
@@ -190,7 +190,7 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
     }
     let door = open(fleet, places, instance, &place, &text)?;
     let broker = Broker { socket: door.socket(), instance };
-    let broker = Counted::new(broker, &place, url, hands.memory, now);
+    let broker = counted(broker, &place, url, hands.memory, now);
     let end = Instant::now() + PATIENCE;
     let mut book = Book::new(hands.ledgers, instance, Some(entry.clone()), entry);
     let mut deleted = false;

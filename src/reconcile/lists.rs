@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use super::counted::Counted;
+use super::counted::counted;
 use super::gather::{Configured, Found};
 use super::memory::Memory;
 use crate::ask::{Ask as _, Broker};
@@ -93,7 +93,7 @@ fn list(
         let patience = if missing == 0 && silences.is_multiple_of(WHOLE_TIME_EACH) { LIST } else { SILENT_LIST };
         let socket = sockets.join(found.instance.as_str());
         let broker = Broker { socket: &socket, instance: &found.instance };
-        let answer = Counted::new(broker, &place, url, memory, now).ask(Verb::List, patience);
+        let answer = counted(broker, &place, url, memory, now).ask(Verb::List, patience);
         if let Outcome::Listed(list) = answer.outcome {
             return Ok(list);
         }

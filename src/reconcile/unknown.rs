@@ -11,7 +11,7 @@ use anyhow::Result;
 use tracing::warn;
 
 use super::act::Hands;
-use super::counted::Counted;
+use super::counted::counted;
 use super::gather::{Configured, Found, Host};
 use crate::ask::{Ask as _, Broker};
 use crate::ledger::{Book, Runner};
@@ -127,7 +127,7 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
-    let broker = Counted::new(broker, &place, url, hands.memory, hands.now);
+    let broker = counted(broker, &place, url, hands.memory, hands.now);
     // The list is some minutes old by now, and its listener may be back.
     let whom = Whom::Id { id: unknown.seen.id, url: unknown.url.clone() };
     if broker.ask(Verb::Observe(whom), PATIENCE).outcome != Outcome::Seen(Some(unknown.seen.clone())) {

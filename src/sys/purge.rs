@@ -26,7 +26,7 @@ use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::Dir;
-use super::dir::is_dot;
+use super::dir::{Entry, is_dot};
 use progress::Progress;
 
 /// How many directories below the top each directory on the way is held open.
@@ -60,12 +60,7 @@ pub struct Purged {
 /// Names the first entry that could not be removed and what it is: a mount point, an immutable file, or a
 /// directory that somebody keeps filling, that is too deep or that takes too long. What was removed by then stays removed.
 pub fn empty(top: &Dir, end: Instant) -> Result<Purged> {
-    let purge = Purge {
-        progress: Progress::new(end),
-        idle: OnceLock::new(),
-        files: AtomicU64::new(0),
-        directories: AtomicU64::new(0),
-    };
+    let purge = Purge::new(end);
     for pass in 0.. {
         if top.is_empty()? {
             break;
@@ -75,7 +70,40 @@ pub fn empty(top: &Dir, end: Instant) -> Result<Purged> {
         }
         purge.clear(top, 0)?;
     }
-    Ok(Purged { files: purge.files.into_inner(), directories: purge.directories.into_inner() })
+    Ok(purge.done())
+}
+
+/// The same, but leaves what is directly in `top`, has one of the names `kept` and is no directory.
+///
+/// # Errors
+///
+/// As [`empty`].
+pub fn empty_but(top: &Dir, kept: &[&str], end: Instant) -> Result<Purged> {
+    let purge = Purge::new(end);
+    for _ in 0..MAX_PASSES {
+        let mut more = false;
+        for entry in top.list()?.iter() {
+            let entry = entry.context("Failed to list a directory")?;
+            let now = Instant::now();
+            purge.progress.check(now, 0)?;
+            let name = entry.file_name();
+            let kept = kept.iter().find(|kept| kept.as_bytes() == name.to_bytes());
+            if is_dot(name.to_bytes()) || kept.map(|kept| top.entry(kept)).transpose()? == Some(Entry::File) {
+                continue;
+            }
+            more = true;
+            if entry.file_type() == Some(Type::Directory) || !unlink(top, name)? {
+                purge.remove_tree(top, name, 0)?;
+            } else {
+                purge.progress.made(now);
+                purge.files.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if !more {
+            return Ok(purge.done());
+        }
+    }
+    Err(busy(c"a directory"))
 }
 
 struct Purge {
@@ -89,6 +117,19 @@ struct Purge {
 }
 
 impl Purge {
+    fn new(end: Instant) -> Self {
+        Self {
+            progress: Progress::new(end),
+            idle: OnceLock::new(),
+            files: AtomicU64::new(0),
+            directories: AtomicU64::new(0),
+        }
+    }
+
+    fn done(self) -> Purged {
+        Purged { files: self.files.into_inner(), directories: self.directories.into_inner() }
+    }
+
     /// Removes what is in `dir`, which lies `depth` directories below the top.
     fn clear(&self, dir: &Dir, depth: usize) -> Result<()> {
         if depth == MAX_DEPTH {
@@ -247,7 +288,7 @@ fn busy(name: &CStr) -> anyhow::Error {
     )
 }
 
-fn blocked(name: &CStr, error: Errno, verb: &str) -> anyhow::Error {
+pub(super) fn blocked(name: &CStr, error: Errno, verb: &str) -> anyhow::Error {
     let name = shown(name);
     match error {
         Errno::EXDEV | Errno::EBUSY => {

@@ -107,6 +107,16 @@ impl Staged<'_> {
         self.done = true;
         self.dir.sync()
     }
+
+    /// Removes it instead.
+    ///
+    /// # Errors
+    ///
+    /// As `unlinkat(2)`.
+    pub fn discard(mut self) -> Result<()> {
+        self.done = true;
+        self.dir.unlink(&self.temporary).map(drop)
+    }
 }
 
 impl Drop for Staged<'_> {

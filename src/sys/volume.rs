@@ -9,13 +9,13 @@ use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
 
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, setns};
-use nix::sys::stat::{FileStat, fstat, major, minor};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::{FileStat, major, minor};
 use nix::sys::sysinfo::sysinfo;
 use nix::unistd::{Gid, Uid};
 
@@ -91,37 +91,29 @@ impl<'a> Volume<'a> {
     }
 }
 
-/// Does something with the view of mounts that PID 1 has, if that is another one than ours. Directories that are open show
-/// the view in which they were opened. Must be called while this process has one thread.
+/// Does something with the view of mounts that PID 1 has. In a thread of its own, which alone gets that view and ends with
+/// it. Directories that are open show the view in which they were opened.
 ///
 /// # Errors
 ///
-/// As `setns(2)`; either nothing was done, or this process is left with the other view.
-pub fn on_host<T>(act: impl FnOnce() -> T) -> Result<T, Errno> {
+/// As `unshare(2)` and `setns(2)`; nothing was done then.
+pub fn on_host<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, Errno> {
     // Only systemd gives views of their own to what it starts.
     if std::env::var_os("INVOCATION_ID").is_none() {
         return Ok(act());
     }
-    let open = |path: &str| File::open(path).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()));
-    let (ours, host) = (open("/proc/self/ns/mnt")?, open("/proc/1/ns/mnt")?);
-    if fstat(&ours)?.st_ino == fstat(&host)?.st_ino {
-        return Ok(act());
-    }
-    enter(&host)?;
-    let result = act();
-    enter(&ours)?;
-    Ok(result)
-}
-
-/// Changes the view. A thread that was joined just now may still be on its way out, and with it the kernel refuses.
-fn enter(view: &File) -> Result<(), Errno> {
-    let mut tries = 0..1_000;
-    loop {
-        match setns(view, CloneFlags::CLONE_NEWNS) {
-            Err(Errno::EINVAL) if tries.next().is_some() => std::thread::sleep(Duration::from_millis(1)),
-            done => return done,
-        }
-    }
+    let number = |error: &std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or_default());
+    let host = File::open("/proc/1/ns/mnt").map_err(|error| number(&error))?;
+    let there = || {
+        // Root and working directory are the view's; what threads share cannot change.
+        unshare(CloneFlags::CLONE_FS)?;
+        setns(&host, CloneFlags::CLONE_NEWNS)?;
+        Ok(act())
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, there).map_err(|error| number(&error))?;
+        thread.join().unwrap_or(Err(Errno::ECANCELED))
+    })
 }
 
 /// The memory of this host, in bytes.

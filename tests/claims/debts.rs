@@ -209,13 +209,21 @@ fn nothing_that_a_job_makes_of_a_name_stops_an_end_or_a_start() {
 }
 
 /// File systems that are gone when the test is over, however it ends.
-struct Mounts(Vec<PathBuf>);
+pub struct Mounts(pub Vec<PathBuf>);
 
 impl Mounts {
-    fn add(&mut self, arguments: &[&str], place: PathBuf) {
+    pub fn add(&mut self, arguments: &[&str], place: PathBuf) {
         fs::create_dir_all(&place).unwrap();
         assert!(Command::new("mount").args(arguments).arg(&place).status().unwrap().success());
         self.0.push(place);
+    }
+}
+
+impl Mounts {
+    /// Mounts a file on itself.
+    pub fn bind(&mut self, file: PathBuf) {
+        assert!(Command::new("mount").arg("--bind").args([&file, &file]).status().unwrap().success());
+        self.0.push(file);
     }
 }
 

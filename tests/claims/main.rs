@@ -9,7 +9,9 @@ mod debts;
 mod host;
 mod hostile;
 mod logs;
+mod lost;
 mod manifest;
+mod order;
 mod purge;
 mod recovery;
 mod register;
@@ -17,6 +19,7 @@ mod secrecy;
 mod server;
 mod settle;
 mod start;
+mod stop;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/times.rs"]
 mod times;

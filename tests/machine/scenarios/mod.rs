@@ -68,6 +68,7 @@ const RUNNERS: &[(&str, Scenario)] = &[
     ("a_deleted_registration_heals_by_itself", recovery::deleted),
     ("every_exit_code_has_its_consequence", recovery::exit_codes),
     ("a_session_conflict_that_stays_gets_a_fresh_identity", recovery::conflict),
+    ("a_stop_of_a_start_that_waits_is_no_failure", recovery::stopped_while_it_waits),
     ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
     ("a_doctor_knows_running_and_stopped_runners", doctor::knows),
     ("a_job_that_fills_its_work_directory_fails_alone", limits::fills_work),

@@ -133,3 +133,22 @@ pub fn conflict(machine: &Machine) -> Result<()> {
     ensure!(runner.settles()? != old, "a fresh identity");
     runner.stop()
 }
+
+pub fn stopped_while_it_waits(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "recovering")?;
+    runner.restart()?;
+    let id = runner.settles()?;
+    runner.stop()?;
+    machine.github.script(&json!({ "run": [{ "end": "polling-failed" }, { "end": "polling-failed" }] }))?;
+    runner.begin()?;
+    runner.wait_for_line("Waiting ")?;
+    machine.github.script(&json!({}))?;
+    run("systemctl", &["stop", &runner.unit])?;
+    ensure!(runner.property("ActiveState")? == "inactive", "{}", runner.property("ActiveState")?);
+    ensure!(runner.property("Result")? == "success", "{}", runner.property("Result")?);
+    let exit = &runner.ledger()?["lastExit"];
+    ensure!(exit["kind"] == "clean" && exit["failures"] == 0, "{exit}");
+    runner.restart()?;
+    ensure!(runner.settles()? == id, "nothing was lost");
+    runner.stop()
+}
