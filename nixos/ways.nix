@@ -7,6 +7,8 @@ runner:
 
 let
   ways = [
+    # Not obeyed: the broker says so.
+    "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY"
     "HTTPS_PROXY"
     "HTTP_PROXY"
     "NIX_SSL_CERT_FILE"

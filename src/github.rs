@@ -14,6 +14,8 @@ mod https;
 mod jit;
 mod kind;
 mod list;
+mod proxy;
+mod roots;
 mod time;
 mod wait;
 

@@ -25,7 +25,7 @@ impl ApiBase {
         format!("{}{path}", self.0)
     }
 
-    /// The host, as it may be shown.
+    /// The host, as it may be shown, and as connections are made to it.
     #[must_use]
     pub fn host(&self) -> &str {
         self.0.trim_start_matches("https://").trim_end_matches("/api/v3")

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use axum::serve::Listener;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -62,6 +63,17 @@ pub struct Identity {
     key: String,
 }
 
+/// When a certificate is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Today, and for long.
+    Now,
+    /// It was.
+    Over,
+    /// It will be.
+    ToCome,
+}
+
 impl std::fmt::Debug for Identity {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Identity").field("certificate", &self.certificate).finish_non_exhaustive()
@@ -91,6 +103,28 @@ impl Identity {
         let key = KeyPair::generate()?;
         let certificate = server.signed_by(&key, &Issuer::new(authority, authority_key))?.pem();
         Ok(Self { ca: Some(ca), certificate, key: key.serialize_pem() })
+    }
+
+    /// A certificate for `hosts` that nobody else signed.
+    ///
+    /// # Errors
+    ///
+    /// A host is no name that a certificate can have.
+    pub fn alone(hosts: &[String], life: Life) -> Result<Self> {
+        let mut server = CertificateParams::new(hosts).context("Failed to name the hosts of the certificate")?;
+        server.distinguished_name.push(DnType::CommonName, hosts[0].as_str());
+        match life {
+            Life::Now => {}
+            Life::Over => {
+                (server.not_before, server.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1))
+            }
+            Life::ToCome => {
+                (server.not_before, server.not_after) = (date_time_ymd(4001, 1, 1), date_time_ymd(4002, 1, 1));
+            }
+        }
+        let key = KeyPair::generate()?;
+        let certificate = server.self_signed(&key)?.pem();
+        Ok(Self { ca: None, certificate, key: key.serialize_pem() })
     }
 
     /// Reads a certificate, followed by what it needs to be trusted, and its key.
