@@ -6,6 +6,7 @@
 mod app;
 mod date;
 mod registration;
+mod releases;
 mod shown;
 mod token;
 mod url;
@@ -17,7 +18,8 @@ pub(crate) use registration::system_directory_in;
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,
 };
+pub use releases::{Behind, Releases, Standing};
 pub use shown::{plain, shown};
 pub use token::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind, hex};
 pub use url::{RegistrationUrl, Scope};
-pub use version::package_version;
+pub use version::{numbers, package_version};

@@ -6,6 +6,7 @@
 
 mod explain;
 mod foresee;
+mod hold;
 mod jit;
 mod read;
 mod register;
@@ -39,6 +40,7 @@ use explain::{explain, hold_back, wait_for_turn};
 use read::{Reading, Told, is_news, reach};
 
 pub use foresee::{Foreseen, foresee};
+pub use hold::held;
 
 /// Whom the kernel names as owner where an id has no counterpart.
 const NOBODY: u32 = 65534;

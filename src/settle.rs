@@ -21,8 +21,8 @@ use crate::protocol::{Outcome, Verb};
 use crate::purge::registration;
 use crate::retire::pay;
 use crate::start::{Start, existing, now};
-use crate::state::Snapshot;
-use crate::sys::Dir;
+use crate::state::{Snapshot, VERSION_REFUSED};
+use crate::sys::{Dir, Entry};
 
 use ending::{Ending, Files, failures};
 
@@ -49,9 +49,16 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         return Ok(());
     };
     let mut book = Book::new(&ledgers, &manifest.instance, Some(stored.clone()), stored);
+    let variable = |name| std::env::var(name).ok();
+    if variable("SERVICE_RESULT").as_deref() == Some("exec-condition") {
+        // Nothing ran, so nothing ended. Whoever starts it once more wants it to be tried.
+        if std::mem::take(&mut book.entry.stays_down) {
+            book.save()?;
+        }
+        return Ok(());
+    }
     // A job can have made anything of its files; that must not keep its registration alive.
     let snapshot = Snapshot::read(&state).map_err(|error| warn!("{error:#}")).ok();
-    let variable = |name| std::env::var(name).ok();
     let ending = Ending {
         result: variable("SERVICE_RESULT").unwrap_or_default(),
         code: variable("EXIT_CODE"),
@@ -66,12 +73,20 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let credential = Credential::read(&manifest).ok();
     let api = credential.as_ref().map(Credential::is_of_api);
     let broker = (api == Some(true)).then_some(Broker { socket, instance: &manifest.instance });
-    let (kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
+    let (mut kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
+    // Here systemd would start it again and again: by itself it goes only by what the listener ends with.
+    let stays_down = kind == ExitKind::NotStarted
+        && book.entry.attempt.is_some()
+        && state.entry(VERSION_REFUSED).is_ok_and(|entry| entry == Entry::File);
+    if stays_down {
+        (kind, said) = (ExitKind::VersionDeprecated, "could not register, because its version is too old".into());
+    }
     let at = now()?;
     // Whoever puts a missing secret in place shall not have to wait.
     let (failures, alike) =
         if credential.is_some() { failures(book.entry.last_exit.as_ref(), kind, at) } else { (0, 0) };
     let at = ending.counts_from(book.entry.last_exit.as_ref(), at);
+    book.entry.stays_down = stays_down;
     // Before the server is asked: what comes then may take until systemd loses its patience.
     book.entry.last_exit = Some(Exit { at, kind, said: said.clone(), failures, alike });
     if kind == ExitKind::JobDone {
@@ -86,7 +101,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             said = format!("{said}; {more}");
         }
         if kind == ExitKind::VersionDeprecated
-            && let Outcome::Ready { newest_runner: Some(newest) } =
+            && let Outcome::Ready { newest_runner: Some(newest), .. } =
                 broker.ask(Verb::Preflight, end.saturating_duration_since(Instant::now()).min(LOOK)).outcome
         {
             said = format!("{said}; the newest is {newest}");

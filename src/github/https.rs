@@ -117,10 +117,7 @@ impl Https {
                 passing(format!("no connection could be made in time{}", through()))
             }
             Error::Timeout(_) => passing(format!("GitHub did not answer in time{}", through())),
-            Error::HostNotFound => passing(match proxy {
-                Some(proxy) => format!("the name of {} has no address", proxy.named()),
-                None => "the name of the host has no address".into(),
-            }),
+            Error::HostNotFound => self.nameless(),
             Error::ConnectionFailed => passing(match proxy {
                 Some(proxy) => format!("no connection could be made to {}", proxy.named()),
                 None => "no connection could be made".into(),
@@ -134,6 +131,8 @@ impl Https {
                 None if error.kind() == ErrorKind::UnexpectedEof => {
                     passing(format!("the connection was closed without an answer{}", through()))
                 }
+                // What the system's resolver says has no kind of its own.
+                None if error.to_string().starts_with("failed to lookup address") => self.nameless(),
                 // Only making a connection ends like this, and the first one goes to the proxy.
                 None if is_of_connecting(error.kind()) => passing(match proxy {
                     Some(proxy) => format!("no connection could be made to {}: {error}", proxy.named()),
@@ -145,6 +144,11 @@ impl Https {
             Error::Tls(fault) => passing(format!("the connection cannot be made secure: {fault}{}", through())),
             _ => passing(format!("the request failed{}", through())),
         }
+    }
+
+    fn nameless(&self) -> Broken {
+        let whose = self.proxy.as_ref().map_or_else(|| "the host".into(), Proxied::named);
+        Broken { why: format!("the name of {whose} has no address, or nobody tells it"), lasting: false }
     }
 
     fn insecure(&self, error: &rustls::Error) -> Broken {
@@ -190,4 +194,103 @@ fn refused_by_proxy(said: &str, proxy: Option<&Proxied>) -> Broken {
         None => (format!("{named} gives no answer that could be understood"), false),
     };
     Broken { why, lasting }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn https(proxy: Option<&str>) -> Https {
+        let proxy =
+            proxy_to("api.github.com", |name| proxy.filter(|_| name == "HTTPS_PROXY").map(str::to_owned)).unwrap();
+        Https { agent: Agent::new_with_defaults(), proxy, ignored: None }
+    }
+
+    #[test]
+    fn a_fault_of_the_proxy_is_told_as_one() {
+        let of = |kind: ErrorKind| Error::Io(kind.into());
+        let nameless = || Error::Io(std::io::Error::other("failed to lookup address information: Name not known"));
+        for (error, part, direct) in [
+            (
+                Error::ConnectProxyFailed("proxy server responded 403/403".into()),
+                "refuses to connect to the host (status 403)",
+                None,
+            ),
+            (Error::ConnectProxyFailed("proxy server did not respond".into()), "gives no answer", None),
+            (
+                of(ErrorKind::ConnectionRefused),
+                "no connection could be made to the proxy a:1 (of HTTPS_PROXY)",
+                Some("no connection could be made: "),
+            ),
+            (
+                Error::ConnectionFailed,
+                "no connection could be made to the proxy a:1",
+                Some("no connection could be made"),
+            ),
+            (
+                nameless(),
+                "the name of the proxy a:1 (of HTTPS_PROXY) has no address",
+                Some("the name of the host has no"),
+            ),
+            (
+                Error::HostNotFound,
+                "the name of the proxy a:1 (of HTTPS_PROXY) has no address",
+                Some("the name of the host"),
+            ),
+            (
+                Error::Timeout(Timeout::Connect),
+                "no connection could be made in time, through the proxy a:1",
+                Some("GitHub did not answer in time"),
+            ),
+            (
+                Error::Timeout(Timeout::Global),
+                "GitHub did not answer in time, through the proxy",
+                Some("GitHub did not answer in time"),
+            ),
+            (
+                of(ErrorKind::UnexpectedEof),
+                "closed without an answer, through the proxy",
+                Some("closed without an answer"),
+            ),
+        ] {
+            let told = https(Some("http://me:hidden@a:1")).explained(&error);
+            assert!(told.why.contains(part) && !told.why.contains("hidden") && !told.lasting, "{told:?}");
+            if let Some(part) = direct {
+                let told = https(None).explained(&error);
+                assert!(told.why.contains(part) && !told.why.contains("proxy"), "{told:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_wanted_or_wrong_is_told_apart_and_not_tried_again() {
+        for (proxy, part) in [
+            ("http://a:1", "wants a name and a password (status 407): write HTTPS_PROXY as"),
+            ("http://me:hidden@a:1", "does not accept its name and password (status 407): correct them in HTTPS_PROXY"),
+        ] {
+            let told =
+                https(Some(proxy)).explained(&Error::ConnectProxyFailed("proxy server responded 407/407".into()));
+            assert!(told.why.contains(part) && told.lasting, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_refused_in_words_and_no_debug_text() {
+        use rustls::CertificateError;
+        let other =
+            |name: &'static str| CertificateError::Other(rustls::OtherError(Arc::new(std::io::Error::other(name))));
+        for (fault, part) in [
+            (other("CaUsedAsEndEntity"), "one of an authority (CA:TRUE)"),
+            (other("UnsupportedCertVersion"), "the form of version 1"),
+            (CertificateError::UnknownIssuer, "`security.pki.certificateFiles`"),
+            (CertificateError::InvalidPurpose, "serverAuth"),
+        ] {
+            let told = https(Some("http://a:1")).explained(&Error::Rustls(rustls::Error::InvalidCertificate(fault)));
+            assert!(
+                told.why.starts_with("on the way through the proxy a:1 (of HTTPS_PROXY), the certificate"),
+                "{told:?}"
+            );
+            assert!(told.why.contains(part) && told.lasting, "{told:?}");
+        }
+    }
 }

@@ -3,7 +3,8 @@
 //!
 //! Must not tell what a value holds besides the proxy's address: that can be a password.
 
-use std::net::IpAddr;
+// Nothing of it can open a connection.
+use core::net::IpAddr;
 
 use ureq::{Proxy, ProxyProtocol};
 

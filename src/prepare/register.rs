@@ -170,7 +170,8 @@ fn registration_token(found: &Found<'_>, broker: &Broker<'_>) -> Result<String> 
     }
 }
 
-fn stage(found: &Found<'_>, secret: &str) -> Result<()> {
+/// Hands the service user what it registers with.
+pub(super) fn stage(found: &Found<'_>, secret: &str) -> Result<()> {
     found
         .state
         .replace_file(STAGED_TOKEN, secret.as_bytes(), Mode::S_IRUSR, Some(found.owner))

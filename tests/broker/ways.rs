@@ -8,11 +8,16 @@ use std::time::Instant;
 use github_runners::protocol::{Outcome, Verb};
 use serde_json::json;
 
-use crate::github::{Identity, Life, Tls};
-use crate::harness::{Stand, Told, finish, start_with};
+use crate::github::{Identity, Odd, Tls};
+use crate::harness::{PATIENCE, Stand, Told, finish, start_with};
 
 /// Asks a broker of `stand` with these variables besides, of which an empty one is taken away.
 fn ask(stand: &Stand, variables: &[(&str, &str)]) -> Told {
+    ask_for(stand, variables, PATIENCE)
+}
+
+/// The same with so many seconds of patience.
+fn ask_for(stand: &Stand, variables: &[(&str, &str)], patience: u64) -> Told {
     let mut program = stand.program();
     for (name, value) in variables {
         if value.is_empty() {
@@ -21,7 +26,7 @@ fn ask(stand: &Stand, variables: &[(&str, &str)]) -> Told {
             program.env(name, value)
         };
     }
-    let question = json!({ "version": 1, "instance": "runner1", "patience": 1, "verb": Verb::Preflight });
+    let question = json!({ "version": 1, "instance": "runner1", "patience": patience, "verb": Verb::Preflight });
     finish(start_with(&mut program, &format!("{question}\n")), Instant::now())
 }
 
@@ -66,7 +71,7 @@ fn who_is_to_be_reached_directly_is_reached_directly() {
     let stand = Stand::at("https://ghes.example/octo-org");
     // There is no such host, so that the name of a host without an address is what is met.
     for list in ["localhost, ghes.example", "example", ".example", "ghes.example:443"] {
-        let text = ask(&stand, &[("no_proxy", list)]).unreachable();
+        let text = ask_for(&stand, &[("no_proxy", list)], 1).unreachable();
         assert!(!text.contains("proxy"), "{list}: {text}");
     }
     assert!(stand.github.proxied_hosts().is_empty());
@@ -74,21 +79,13 @@ fn who_is_to_be_reached_directly_is_reached_directly() {
 }
 
 #[test]
-fn a_fault_of_the_proxy_is_told_as_one() {
+fn a_proxy_that_wants_a_password_is_told_at_once_and_keeps_it() {
     let stand = Stand::new();
     let wants = answering("HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\n\r\n");
-    let refuses = answering("HTTP/1.1 403 Forbidden\r\n\r\n");
-    let gone = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        format!("http://{}", listener.local_addr().unwrap())
-    };
     let with_password = wants.replace("http://", "http://me:hidden@");
     for (proxy, parts) in [
         (wants.as_str(), ["wants a name and a password (status 407)", "write https_proxy as"]),
         (&with_password, ["does not accept its name and password (status 407)", "correct them in https_proxy"]),
-        (&refuses, ["refuses to connect to the host (status 403)", "(of https_proxy)"]),
-        (&gone, ["no connection could be made to the proxy 127.0.0.1:", "(of https_proxy)"]),
-        ("http://proxy.invalid:3128", ["the name of the proxy proxy.invalid:3128 (of https_proxy)", "has no address"]),
     ] {
         let told = ask(&stand, &[("https_proxy", proxy)]);
         assert!(!told.journal.contains("hidden"), "{}", told.journal);
@@ -109,8 +106,8 @@ fn the_certificates_that_nix_names_are_believed() {
 }
 
 /// A broker that trusts just the certificate that the server shows.
-fn trusting(life: Life) -> (Stand, PathBuf) {
-    let identity = Identity::alone(&["api.github.com".into()], life).unwrap();
+fn trusting(odd: Odd) -> (Stand, PathBuf) {
+    let identity = Identity::alone(&["api.github.com".into()], odd).unwrap();
     let stand = Stand::with(Tls { listen: None, identity: identity.clone() });
     let directory = stand.directory().join("trusted");
     let [_, certificate, _] = identity.write(&directory).unwrap();
@@ -119,11 +116,23 @@ fn trusting(life: Life) -> (Stand, PathBuf) {
 
 #[test]
 fn a_certificate_out_of_its_time_points_to_the_clock() {
-    for (life, part) in [(Life::Over, "expired at 2001-"), (Life::ToCome, "is good from 4001-")] {
-        let (stand, certificate) = trusting(life);
+    for (odd, part) in [(Odd::Over, "expired at 2001-"), (Odd::ToCome, "is good from 4001-")] {
+        let (stand, certificate) = trusting(odd);
         let text = ask(&stand, &[("SSL_CERT_FILE", certificate.to_str().unwrap())]).unreachable();
         assert!(text.contains(part) && text.contains("by the clock of this host, which says 20"), "{text}");
         assert!(text.contains("set the clock if that is wrong"), "{text}");
+    }
+}
+
+#[test]
+fn a_trusted_certificate_of_a_form_that_is_not_accepted_is_told_with_the_way_out() {
+    for (odd, parts) in [
+        (Odd::Authority, ["one of an authority (CA:TRUE)", "signed by that authority and with CA:FALSE"]),
+        (Odd::CommonNameOnly, ["by its common name only", "with a subject alternative name"]),
+    ] {
+        let (stand, certificate) = trusting(odd);
+        let text = ask(&stand, &[("SSL_CERT_FILE", certificate.to_str().unwrap())]).unreachable();
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
     }
 }
 

@@ -63,15 +63,17 @@ pub struct Identity {
     key: String,
 }
 
-/// When a certificate is good.
+/// What is odd about a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// Today, and for long.
-    Now,
-    /// It was.
+pub enum Odd {
+    /// It was good once.
     Over,
-    /// It will be.
+    /// It will be good.
     ToCome,
+    /// It is one of an authority.
+    Authority,
+    /// It names its host in the old way alone.
+    CommonNameOnly,
 }
 
 impl std::fmt::Debug for Identity {
@@ -105,22 +107,23 @@ impl Identity {
         Ok(Self { ca: Some(ca), certificate, key: key.serialize_pem() })
     }
 
-    /// A certificate for `hosts` that nobody else signed.
+    /// An odd certificate for `hosts` that nobody else signed.
     ///
     /// # Errors
     ///
     /// A host is no name that a certificate can have.
-    pub fn alone(hosts: &[String], life: Life) -> Result<Self> {
+    pub fn alone(hosts: &[String], odd: Odd) -> Result<Self> {
         let mut server = CertificateParams::new(hosts).context("Failed to name the hosts of the certificate")?;
         server.distinguished_name.push(DnType::CommonName, hosts[0].as_str());
-        match life {
-            Life::Now => {}
-            Life::Over => {
-                (server.not_before, server.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1))
+        match odd {
+            Odd::Over => {
+                (server.not_before, server.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
             }
-            Life::ToCome => {
+            Odd::ToCome => {
                 (server.not_before, server.not_after) = (date_time_ymd(4001, 1, 1), date_time_ymd(4002, 1, 1));
             }
+            Odd::Authority => server.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+            Odd::CommonNameOnly => server.subject_alt_names.clear(),
         }
         let key = KeyPair::generate()?;
         let certificate = server.self_signed(&key)?.pem();
