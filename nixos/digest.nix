@@ -22,6 +22,7 @@ let
       value;
 
   steps = {
+    ExecCondition = null;
     ExecStartPre = null;
     ExecStop = null;
     ExecStopPost = null;

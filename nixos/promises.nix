@@ -116,6 +116,7 @@ let
         )
       )
       {
+        ExecCondition.hold = "a version that GitHub refuses is started again and again";
         ExecStartPre = {
           prepare = "nothing registers it, and the work directory keeps what the job before left";
           configure = "it cannot register";

@@ -7,6 +7,8 @@ unit:
 
 let
   variables = [
+    # Not obeyed: the broker says so.
+    "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY"
     "HTTPS_PROXY"
     "HTTP_PROXY"
     "NIX_SSL_CERT_FILE"

@@ -100,7 +100,7 @@ fn prepare(manifest: &Path, request: Request) -> Result<Prepared, String> {
     is_for(&request, &manifest)?;
     Ok(Prepared {
         credential: Credential::read(&manifest)?,
-        https: Https::new()?,
+        https: Https::to(&ApiBase::of(&manifest.registration.url))?,
         patience: Duration::from_secs(request.patience.min(LONGEST_PATIENCE)),
         verb: request.verb,
         manifest,

@@ -18,6 +18,7 @@ Prepares, registers and records a self-hosted GitHub Actions runner before it st
 Usage: github-runner-helper COMMAND [OPTIONS]
 
 Commands, in the order in which a unit runs them:
+  hold       As root, as the unit's condition: end with 1 if the start would only fail as the last one did
   prepare    As root: decide whether the registration stays, purge if not, and stage the token
   configure  As the service user: register with the staged token, if there is one
   record     As root: write into the ledger which runner this is
@@ -31,13 +32,14 @@ Options of all commands but check:
   --state-directory DIR    Where the registration is kept
   --work-directory DIR     Where jobs run; emptied at every start
   --logs-directory DIR     Where the listener's logs are kept
-  --ledger-directory DIR   prepare, record, release, settle: where root keeps what it knows about registrations
+  --ledger-directory DIR   hold, prepare, record, release, settle: where root keeps what it knows about registrations
   --broker SOCKET          prepare, release, settle: who asks GitHub with the API credential
 ";
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
 enum Command {
+    Hold(Start, PathBuf),
     Prepare(Start, PathBuf, PathBuf),
     Configure(Start),
     Record(Start, PathBuf),
@@ -59,7 +61,7 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Ok(command) => match run(command) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
             Err(error) => {
                 tracing::error!("{error:#}");
                 ExitCode::FAILURE
@@ -68,8 +70,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Hold(start, ledger) => {
+            let held = prepare::held(&start, &ledger);
+            return Ok(held.map_or(ExitCode::SUCCESS, |why| {
+                tracing::warn!("{why}");
+                ExitCode::FAILURE
+            }));
+        }
         Command::Prepare(start, ledger, broker) => prepare::run(&start, &ledger, &broker),
         Command::Configure(start) => runner::configure::run(&start),
         Command::Record(start, ledger) => record::run(&start, &ledger),
@@ -82,6 +91,7 @@ fn run(command: Command) -> Result<()> {
             std::io::stdout().write_all(text.as_bytes()).context("Failed to write")
         }
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Reads the arguments that follow the program's name.
@@ -100,11 +110,11 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
                 Some(more) => Err(unexpected(&more, name)),
             };
         }
-        "prepare" | "configure" | "record" | "link" | "release" | "settle" => {}
+        "hold" | "prepare" | "configure" | "record" | "link" | "release" | "settle" => {}
         _ => bail!("There is no command `{}`", name.escape_debug()),
     }
     let knows = |option: &str| match option {
-        "--ledger-directory" => matches!(name, "prepare" | "record" | "release" | "settle"),
+        "--ledger-directory" => matches!(name, "hold" | "prepare" | "record" | "release" | "settle"),
         "--broker" => matches!(name, "prepare" | "release" | "settle"),
         _ => true,
     };
@@ -127,6 +137,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
         given.map(|(option, value)| value.with_context(|| format!("Command {name} needs option {option}")));
     let start = Start { manifest: manifest?, state_directory: state?, work_directory: work?, logs_directory: logs? };
     Ok(match name {
+        "hold" => Command::Hold(start, ledger?),
         "prepare" => Command::Prepare(start, ledger?, broker?),
         "release" => Command::Release(start, ledger?, broker?),
         "settle" => Command::Settle(start, ledger?, broker?),
@@ -161,6 +172,8 @@ mod tests {
         assert_eq!(parsed(GOOD).unwrap(), Command::Prepare(start(), "r".into(), "b".into()));
         let record = GOOD.replace(" --broker b", "").replace("prepare", "record");
         assert_eq!(parsed(&record).unwrap(), Command::Record(start(), "r".into()));
+        let hold = GOOD.replace(" --broker b", "").replace("prepare", "hold");
+        assert_eq!(parsed(&hold).unwrap(), Command::Hold(start(), "r".into()));
         let settle = GOOD.replace("prepare", "settle");
         assert_eq!(parsed(&settle).unwrap(), Command::Settle(start(), "r".into(), "b".into()));
         let release = GOOD.replace("prepare", "release");

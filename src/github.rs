@@ -14,13 +14,16 @@ mod https;
 mod jit;
 mod kind;
 mod list;
+mod proxy;
+mod reasons;
+mod roots;
 mod time;
 mod wait;
 
 #[cfg(test)]
 mod fake;
 
-pub use api::{Api, Deleted, Source, same_name};
+pub use api::{Api, Deleted, SETTLING, Source, same_name};
 pub use app::{App, InstallationToken, installation_token};
 pub use base::ApiBase;
 pub use call::{Broken, Call, Effect, Method, Response, Surroundings, Transport};

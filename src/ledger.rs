@@ -60,6 +60,9 @@ pub struct Ledger {
     /// How the unit ended last, and what was made of it.
     #[serde(default)]
     pub last_exit: Option<Exit>,
+    /// Whether the next start is not to be made unless somebody changed something: it would end as the last one did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays_down: bool,
     /// With what the registrations above can be taken back when the runner is not configured any more.
     #[serde(default)]
     pub credential: Option<CredentialPlace>,
@@ -214,6 +217,7 @@ impl Ledger {
             tried: None,
             not_before: None,
             last_exit: None,
+            stays_down: false,
             credential: None,
             work_directory: None,
             started: None,

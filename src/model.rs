@@ -9,6 +9,7 @@ mod id;
 mod memory;
 mod places;
 mod registration;
+mod releases;
 mod shown;
 mod token;
 mod url;
@@ -25,7 +26,8 @@ pub(crate) use places::{
 pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,
 };
+pub use releases::{Behind, Releases, Standing};
 pub use shown::{is_obeyed, plain, shown};
 pub use token::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind, hex};
 pub use url::{RegistrationUrl, Scope};
-pub use version::package_version;
+pub use version::{numbers, package_version};

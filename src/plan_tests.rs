@@ -36,6 +36,7 @@ impl Case {
             tried: None,
             not_before: None,
             last_exit: None,
+            stays_down: false,
             runner: Some(runner),
             left_behind: vec![],
             credential: None,

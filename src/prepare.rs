@@ -7,6 +7,7 @@
 mod apart;
 mod explain;
 mod foresee;
+mod hold;
 mod jit;
 mod read;
 mod ready;
@@ -45,6 +46,7 @@ use read::{Reached, Reading, Told, is_news, reach};
 use work::Heir;
 
 pub use foresee::{Foreseen, foresee};
+pub use hold::held;
 
 /// Whom the kernel names as owner where an id has no counterpart.
 const NOBODY: u32 = 65534;

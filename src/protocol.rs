@@ -83,7 +83,7 @@ pub enum Whom {
 pub enum Issue {
     /// A registration token, for the listener's `configure`.
     Token,
-    /// A JIT configuration: the server registers the runner at once.
+    /// A JIT configuration: the server registers the runner at once. One that cannot gives out a token instead.
     #[serde(rename_all = "camelCase")]
     Jit {
         /// Where jobs will run, as an absolute path.
@@ -166,6 +166,9 @@ pub enum Outcome {
     Ready {
         /// The newest version of the runner that the server offers.
         newest_runner: Option<String>,
+        /// The latest releases of the runner, as far as the server tells.
+        #[serde(default)]
+        releases: Vec<Release>,
     },
     /// The server refuses, and repeating does not help. Sentences: what is wrong and the way out.
     Refused(String),
@@ -173,6 +176,16 @@ pub enum Outcome {
     Unreachable(String),
     /// Too many requests; not before this time, in seconds since 1970.
     RateLimited(u64),
+}
+
+/// A release of the runner.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// Its version, as three numbers.
+    pub version: String,
+    /// When it was published, in seconds since 1970.
+    pub at: u64,
 }
 
 /// A runner as the server shows it.

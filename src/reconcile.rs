@@ -13,6 +13,7 @@ mod lists;
 mod memory;
 mod operate;
 mod plan;
+mod releases;
 #[cfg(test)]
 pub(crate) mod sample;
 mod situation;
@@ -145,6 +146,8 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     }
     let unknown = unknown::find(&host, &host_name()?);
     unknown::look_after(&mut hands, &host, &unknown, fleet.delete_unknown_offline);
+    // Nobody waits for this, so it gets what of time and requests the rest left.
+    releases::ask(&host.runners, &places.sockets, &mut memory, time);
     memory.last_pass = Some(time);
     memory.took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let saved = memory.save(&dir);

@@ -24,8 +24,8 @@ use crate::protocol::{Outcome, Verb};
 use crate::purge::registration;
 use crate::retire::pay;
 use crate::start::{Start, existing, now, walk};
-use crate::state::Snapshot;
-use crate::sys::{ControlGroup, Dir};
+use crate::state::{Snapshot, VERSION_REFUSED};
+use crate::sys::{ControlGroup, Dir, Entry};
 
 use ending::{Ending, Files, failures};
 
@@ -53,9 +53,16 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         return Ok(());
     };
     let mut book = Book::new(&ledgers, &manifest.instance, Some(stored.clone()), stored);
+    let variable = |name| std::env::var(name).ok();
+    if variable("SERVICE_RESULT").as_deref() == Some("exec-condition") {
+        // Nothing ran, so nothing ended. Whoever starts it once more wants it to be tried.
+        if std::mem::take(&mut book.entry.stays_down) {
+            book.save()?;
+        }
+        return Ok(());
+    }
     // A job can have made anything of its files; that must not keep its registration alive.
     let snapshot = Snapshot::read(&state).map_err(|error| warn!("{error:#}")).ok();
-    let variable = |name| std::env::var(name).ok();
     let ending = Ending {
         result: variable("SERVICE_RESULT").unwrap_or_default(),
         code: variable("EXIT_CODE"),
@@ -73,7 +80,14 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let limits = Limits::new(&place, url, book.entry.not_before);
     let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
     let broker = (api == Some(true)).then_some(broker);
-    let (kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
+    let (mut kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
+    // Here systemd would start it again and again: by itself it goes only by what the listener ends with.
+    let stays_down = kind == ExitKind::NotStarted
+        && book.entry.attempt.is_some()
+        && state.entry(VERSION_REFUSED).is_ok_and(|entry| entry == Entry::File);
+    if stays_down {
+        (kind, said) = (ExitKind::VersionDeprecated, "could not register, because its version is too old".into());
+    }
     let shortage = memory::shortage(ControlGroup::own().as_ref(), &ending.result);
     if let Some(shortage) = &shortage {
         said = format!("{said}; {shortage}");
@@ -83,6 +97,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let (failures, alike) =
         if credential.is_some() { failures(book.entry.last_exit.as_ref(), kind, at) } else { (0, 0) };
     let at = ending.counts_from(book.entry.last_exit.as_ref(), at);
+    book.entry.stays_down = stays_down;
     // Before the server is asked: what comes then may take until systemd loses its patience.
     book.entry.last_exit = Some(Exit { at, kind, said: said.clone(), failures, alike });
     if kind == ExitKind::JobDone {
@@ -97,7 +112,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             said = format!("{said}; {more}");
         }
         if kind == ExitKind::VersionDeprecated
-            && let Outcome::Ready { newest_runner: Some(newest) } =
+            && let Outcome::Ready { newest_runner: Some(newest), .. } =
                 broker.ask(Verb::Preflight, end.saturating_duration_since(Instant::now()).min(LOOK)).outcome
         {
             said = format!("{said}; the newest is {newest}");

@@ -34,6 +34,9 @@ pub const STAGED_TOKEN: &str = ".staged-token";
 /// Says that the listener found the name taken before it asked for a registration. Whoever forges it only keeps us from
 /// deleting something.
 pub const NAME_TAKEN: &str = ".name-taken";
+/// Says that the server refused to register this version of the listener. Believed only if a registration was tried, which
+/// purges what a job could have left.
+pub const VERSION_REFUSED: &str = ".version-refused";
 /// nixpkgs' copy of the configuration: a link into the store.
 pub const NIXPKGS_CONFIG: &str = ".nixos-current-config.json";
 /// nixpkgs' copy of the token.

@@ -43,3 +43,5 @@ mod scale;
 mod sharing;
 #[path = "broker/sharing_faults.rs"]
 mod sharing_faults;
+#[path = "broker/ways.rs"]
+mod ways;

@@ -4,7 +4,7 @@
 //! back for the caller to judge. Nobody's runner is deleted for its name, unless `replace` says so and it had the name
 //! before. What was made for somebody who does not get to know of it is deleted again.
 
-use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made};
+use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made, SETTLING};
 use crate::model::{RunnerName, shown};
 use crate::protocol::{Outcome, Seen};
 use crate::start::host_name;
@@ -45,6 +45,7 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
     let mut before: Vec<u64> = session.held_before().into_iter().collect();
     let mut lost: Option<String> = None;
     let mut conflicts = 0;
+    let mut settling = SETTLING.into_iter();
     for attempt in 0.. {
         let turn = session.turn()?;
         let answer = api.make(&request);
@@ -54,8 +55,20 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
             Ok(Made::NameTaken) => true,
             // Nothing was made. A group can have been deleted since another broker looked it up.
             Ok(Made::Refused(refusal)) => {
-                group = other_group(session, &api, &group)?.ok_or_else(|| api.refused(&refusal))?;
-                request.runner_group_id = group.value;
+                if let Some(other) = other_group(session, &api, &group)? {
+                    group = other;
+                    request.runner_group_id = group.value;
+                } else if refusal.status != 404 {
+                    return Err(api.refused(&refusal));
+                } else {
+                    group.kept = false;
+                    // What it says about the credential is more than this said.
+                    api.check()?;
+                    match settling.next() {
+                        Some(wait) if session.spends(wait)? => {}
+                        _ => return without_jit(session, &api),
+                    }
+                }
                 continue;
             }
             Err(Failure::Lost(why)) => {
@@ -87,6 +100,20 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
         }
     }
     Err(Failure::Unreachable("it was tried too often".into()))
+}
+
+/// What is given out where the server knows nothing of making runners, as old releases of GitHub Enterprise Server: a
+/// registration token, unless somebody wants it otherwise.
+fn without_jit(session: &Session, api: &Api) -> Result<Outcome, Failure> {
+    let url = &session.manifest.registration.url;
+    if url.is_hosted() || session.manifest.method.is_some() {
+        return Err(api.makes_none());
+    }
+    tracing::info!(
+        "{} knows nothing of making runners, so this one registers by a token; `registration.method = \"configure\"` saves the time to find out",
+        url.host()
+    );
+    api.registration_token().map(Outcome::Token)
 }
 
 /// The group by a look of our own, if that makes a difference.

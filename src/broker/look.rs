@@ -49,5 +49,5 @@ pub fn preflight(session: &Session) -> Result<Outcome, Failure> {
         Err(Failure::Refused(_)) => None,
         newest => newest?,
     };
-    Ok(Outcome::Ready { newest_runner })
+    Ok(Outcome::Ready { newest_runner, releases: api.releases()? })
 }

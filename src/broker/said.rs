@@ -36,8 +36,8 @@ pub fn outcome(outcome: &Outcome) -> (bool, String) {
         Outcome::Seen(None) => (true, "there is none".into()),
         Outcome::Seen(Some(seen)) => (true, format!("found {}", state(seen))),
         Outcome::Listed(runners) => (true, format!("there are {}", runners.len())),
-        Outcome::Ready { newest_runner: None } => (true, "it is good".into()),
-        Outcome::Ready { newest_runner: Some(version) } => {
+        Outcome::Ready { newest_runner: None, .. } => (true, "it is good".into()),
+        Outcome::Ready { newest_runner: Some(version), .. } => {
             (true, format!("it is good; the newest runner has version {}", shown(version)))
         }
         Outcome::Unreachable(why) => (false, format!("no useful answer, because {why}")),

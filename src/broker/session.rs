@@ -3,6 +3,8 @@
 //! The only place that makes something to ask GitHub with, so that the credential goes nowhere but to the host of the
 //! manifest's address.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -142,6 +144,11 @@ impl<'a> Session<'a> {
 
     fn ledger(&self) -> Result<Option<&Ledger>, Failure> {
         self.ledger.as_ref().map(Option::as_ref).map_err(|fault| Failure::Refused(fault.clone()))
+    }
+
+    /// Waits for something that takes its time at GitHub; `false` if there is no time for that.
+    pub fn spends(&self, time: Duration) -> Result<bool, Failure> {
+        self.client.spends(time)
     }
 
     /// Waits before something is tried once more; fails with `why` if there is no time for it.

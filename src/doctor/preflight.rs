@@ -14,7 +14,8 @@ use super::finding::Finding;
 use crate::ask::{Ask as _, Broker};
 use crate::backend::Units;
 use crate::drop_ins::{REMEDY, reset_by};
-use crate::model::{InstanceName, date, shown};
+use crate::manifest::Manifest;
+use crate::model::{InstanceName, Releases, Standing, date, package_version, shown};
 use crate::protocol::{Answer, Outcome, Verb};
 use crate::retire::reason;
 
@@ -89,7 +90,7 @@ fn any_instance(instance: &InstanceName) -> String {
 #[must_use]
 pub fn verdict(answer: &Answer, now: u64, ways: impl FnOnce() -> String) -> Vec<Finding> {
     let mut findings = vec![match &answer.outcome {
-        Outcome::Ready { newest_runner } => {
+        Outcome::Ready { newest_runner, .. } => {
             let newest =
                 newest_runner.as_deref().map(|version| format!("; the newest runner has version {}", shown(version)));
             Finding::good(TOPIC, format!("takes the credential{}", newest.unwrap_or_default()))
@@ -128,6 +129,44 @@ pub fn verdict(answer: &Answer, now: u64, ways: impl FnOnce() -> String) -> Vec<
     findings
 }
 
+/// Judges the version of a runner's package by what its server says now and said before.
+#[must_use]
+pub fn version(manifest: &Manifest, answer: Option<&Answer>, mut releases: Releases, now: u64) -> Finding {
+    let topic = "version";
+    let Some(version) = package_version(&manifest.listener) else {
+        let said = format!("cannot be told from the path {}", manifest.listener.display());
+        return Finding::good(topic, said);
+    };
+    if let Some(Outcome::Ready { newest_runner, releases: told }) = answer.map(|answer| &answer.outcome) {
+        let told = told.iter().map(|release| (release.version.as_str(), release.at));
+        releases.learn(newest_runner.as_deref(), told, now);
+    }
+    let behind = match releases.standing(version) {
+        Standing::Unknown => {
+            return Finding::good(topic, format!("{version}; whether there is a newer one is not known here"));
+        }
+        Standing::Current => return Finding::good(topic, format!("{version} is the newest")),
+        Standing::Behind(behind) => behind,
+    };
+    let by = if behind.exact { "" } else { " or before" };
+    let said = format!("{version} is behind {} since {}{by}", shown(&behind.newest), date(behind.since));
+    if !manifest.registration.url.is_hosted() {
+        return Finding::good(topic, said);
+    }
+    let latest = if behind.exact { "" } else { " at the latest" };
+    let remedy = "set `package` to a newer one, for example by updating nixpkgs, and switch";
+    let until = behind.until();
+    match until.checked_sub(now) {
+        None | Some(0) => {
+            Finding::fault(topic, format!("{said}; GitHub gives it no jobs since {}{latest}", date(until)), remedy)
+        }
+        Some(left) if left < EXPIRES_SOON => {
+            Finding::warning(topic, format!("{said}; GitHub gives it no jobs from {} on{latest}", date(until)), remedy)
+        }
+        Some(_) => Finding::good(topic, format!("{said}; GitHub gives it jobs until {}", date(until))),
+    }
+}
+
 /// The proxies of a broker's unit, in words.
 #[must_use]
 pub fn proxies(units: &dyn Units, instance: &InstanceName) -> String {
@@ -158,6 +197,7 @@ mod tests {
     use super::*;
     use crate::backend::Unit;
     use crate::doctor::finding::Level;
+    use crate::protocol::Release;
 
     const NOW: u64 = 1_790_000_000;
     const DAY: u64 = 24 * 60 * 60;
@@ -165,7 +205,12 @@ mod tests {
     #[test]
     fn each_answer_has_its_level_and_its_way_out() {
         for (outcome, level, said, remedy) in [
-            (Outcome::Ready { newest_runner: Some("2.330.0".into()) }, Level::Good, "version \"2.330.0\"", None),
+            (
+                Outcome::Ready { newest_runner: Some("2.330.0".into()), releases: vec![] },
+                Level::Good,
+                "version \"2.330.0\"",
+                None,
+            ),
             (Outcome::Refused("No scope: give it one.".into()), Level::Fault, "No scope: give it one", None),
             (Outcome::Unreachable("it has no address".into()), Level::Fault, "no address", Some("PROXY")),
             (Outcome::RateLimited(NOW + 60), Level::Warning, "rate limit", Some("wait")),
@@ -187,7 +232,7 @@ mod tests {
         for (end, warned) in
             [(NOW + 15 * DAY, None), (NOW + 13 * DAY, Some("expires on")), (NOW - 1, Some("expired on"))]
         {
-            let ready = Answer::unasked(Outcome::Ready { newest_runner: None });
+            let ready = Answer::unasked(Outcome::Ready { newest_runner: None, releases: vec![] });
             let findings = verdict(&Answer { credential_expires: Some(end), ..ready }, NOW, String::new);
             assert_eq!(findings.get(1).map(|finding| finding.level), warned.map(|_| Level::Warning), "{findings:?}");
             assert!(warned.is_none_or(|part| findings[1].said.contains(part)), "{findings:?}");
@@ -203,11 +248,42 @@ mod tests {
             (Some(601), Some("is 601 s behind GitHub's")),
             (Some(-31), Some("is 31 s ahead of GitHub's")),
         ] {
-            let ready = Answer::unasked(Outcome::Ready { newest_runner: None });
+            let ready = Answer::unasked(Outcome::Ready { newest_runner: None, releases: vec![] });
             let findings = verdict(&Answer { clock_ahead: ahead, ..ready }, NOW, String::new);
             assert_eq!(findings.len(), 1 + usize::from(said.is_some()), "{findings:?}");
             assert!(said.is_none_or(|part| findings[1].said.contains(part)), "{findings:?}");
         }
+    }
+
+    #[test]
+    fn a_version_is_judged_by_what_is_known_of_newer_ones() {
+        let mut manifest = Manifest::parse(include_bytes!("../../tests/fixtures/manifest-v2.json")).unwrap();
+        assert!(version(&manifest, None, Releases::default(), NOW).said.contains("cannot be told from the path"));
+        manifest.listener = format!("/nix/store/{}-github-runner-2.333.1/bin/Runner.Listener", "0".repeat(32)).into();
+        let ready = |newest: &str, told: &[(&str, u64)]| {
+            let told = told.iter().map(|(version, at)| Release { version: (*version).into(), at: *at });
+            Answer::unasked(Outcome::Ready { newest_runner: Some(newest.into()), releases: told.collect() })
+        };
+        let own = ("2.333.1", NOW - 90 * DAY);
+        for (answer, level, part) in [
+            (None, Level::Good, "whether there is a newer one is not known here"),
+            (Some(ready("2.333.1", &[])), Level::Good, "2.333.1 is the newest"),
+            (Some(ready("2.334.0", &[own, ("2.334.0", NOW - DAY)])), Level::Good, "GitHub gives it jobs until"),
+            (Some(ready("2.334.0", &[own, ("2.334.0", NOW - 20 * DAY)])), Level::Warning, "no jobs from "),
+            (Some(ready("2.334.0", &[own, ("2.334.0", NOW - 31 * DAY)])), Level::Fault, "no jobs since "),
+            (
+                Some(ready("2.334.0", &[("2.334.0", NOW - 31 * DAY)])),
+                Level::Fault,
+                "or before; GitHub gives it no jobs",
+            ),
+        ] {
+            let finding = version(&manifest, answer.as_ref(), Releases::default(), NOW);
+            assert!(finding.level == level && finding.said.contains(part), "{finding:?}");
+            assert_eq!(finding.remedy.is_some(), level != Level::Good);
+        }
+        manifest.registration.url = crate::model::RegistrationUrl::parse("https://ghes.example/o").unwrap();
+        let finding = version(&manifest, Some(&ready("2.336.0", &[])), Releases::default(), NOW);
+        assert!(finding.level == Level::Good && finding.said.contains("is behind \"2.336.0\""), "{finding:?}");
     }
 
     #[test]

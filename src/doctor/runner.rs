@@ -20,7 +20,7 @@ use crate::manifest::Manifest;
 use crate::model::date_and_time;
 use crate::prepare::{Foreseen, foresee};
 use crate::protocol::Answer;
-use crate::reconcile::open_ledger;
+use crate::reconcile::{open_ledger, read_memory};
 use crate::secrecy;
 use crate::start::{Start, now, read_manifest};
 use crate::sys::{Place, memory};
@@ -80,6 +80,11 @@ impl<'a> Subject<'a> {
             findings.extend(preflight::verdict(answer, now, ways));
         }
         if let Ok(manifest) = &self.manifest {
+            if let Ok(now) = now() {
+                let memory = read_memory(self.options.places).unwrap_or_default();
+                let releases = memory.releases.get(&manifest.registration.url.host()).cloned().unwrap_or_default();
+                findings.push(preflight::version(manifest, answer, releases, now));
+            }
             findings.extend(room::package(&manifest.listener));
         }
         match self.ledger() {

@@ -4,6 +4,7 @@
 //! it is known what was asked for.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -12,12 +13,18 @@ use super::app::account;
 use super::base::entity;
 use super::call::{Call, Effect, Response};
 use super::client::{Client, Failure};
-use super::explain::{Account, Question, explain};
+use super::explain::{Account, Question, explain, named};
 use super::jit::{self, JitRequest, Made};
-use super::kind::CredentialKind;
-use crate::model::{RegistrationUrl, Scope, id};
-use crate::protocol::{Secret, Seen};
+use super::kind::{CredentialKind, needed};
+use super::reasons::known;
+use super::time;
+use crate::model::{RegistrationUrl, Scope, id, numbers};
+use crate::protocol::{Release, Secret, Seen};
 
+/// So long, one after another, GitHub is given to know everywhere what it has just made or said.
+pub const SETTLING: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+/// So many releases take more than half a year; their descriptions are long.
+const RELEASES: usize = 10;
 /// Names have 64 characters at most; nothing longer is kept.
 const LONGEST_NAME: usize = 256;
 /// Where a credential comes from that GitHub may stop accepting, or that does not reach as far as it should any more.
@@ -39,6 +46,8 @@ pub struct Api<'a> {
     bearer: RefCell<Secret>,
     source: Option<Box<dyn Source + 'a>>,
     renewed: Cell<bool>,
+    /// Whether a token of an App did what it is for: until then a refusal may only mean that it is not known everywhere.
+    proven: Cell<bool>,
     pub(super) url: RegistrationUrl,
 }
 
@@ -72,7 +81,14 @@ impl<'a> Api<'a> {
     /// Asks about `url` with `bearer`.
     #[must_use]
     pub fn new(client: &'a Client<'a>, bearer: Secret, url: RegistrationUrl) -> Self {
-        Self { client, bearer: RefCell::new(bearer), source: None, renewed: Cell::new(false), url }
+        Self {
+            client,
+            bearer: RefCell::new(bearer),
+            source: None,
+            renewed: Cell::default(),
+            proven: Cell::default(),
+            url,
+        }
     }
 
     /// The same, with another credential from `source` if GitHub does not accept this one; but only once.
@@ -103,7 +119,9 @@ impl<'a> Api<'a> {
     /// Also [`Failure::Lost`], when it may have been made.
     pub fn make(&self, request: &JitRequest) -> Result<Made, Failure> {
         let body = serde_json::to_value(request).map_err(|error| Failure::Unreachable(error.to_string()))?;
-        let response = self.send(&Call::post(self.path("/generate-jitconfig"), body, Effect::Once))?;
+        let call = Call::post(self.path("/generate-jitconfig"), body, Effect::Once);
+        // What a 404 means, whoever asked for it finds out.
+        let response = self.send_until_settled(&call, &[401, 403])?;
         match response.status {
             409 => return Ok(Made::NameTaken),
             404 | 422 => return Ok(Made::Refused(response)),
@@ -128,10 +146,19 @@ impl<'a> Api<'a> {
     ///
     /// As all of these.
     pub fn runner(&self, id: u64) -> Result<Option<Seen>, Failure> {
-        let response = self.send(&Call::get(self.path(&format!("/{id}"))))?;
+        let call = Call::get(self.path(&format!("/{id}")));
+        let known = self.source.is_none() || self.proven.get();
+        let mut response = self.send_until_settled(&call, &[401, 403])?;
         if response.status == 404 {
             // The same answer as to a credential that may see nothing.
-            return self.check().map(|()| None);
+            self.check()?;
+            if !known {
+                // Or as to a token that was too new.
+                response = self.send(&call)?;
+            }
+        }
+        if response.status == 404 {
+            return Ok(None);
         }
         let runner: Runner = self.expect(200, &response)?.json().map_err(Failure::Unreachable)?;
         Ok(Some(runner.into()))
@@ -171,18 +198,71 @@ impl<'a> Api<'a> {
             .map(|(a, b, c)| format!("{a}.{b}.{c}")))
     }
 
+    /// The latest releases of the runner, where the server has them: that they can be read with any credential is a guess,
+    /// so a refusal only means that they are not known.
+    ///
+    /// # Errors
+    ///
+    /// As all of these, but for refusals.
+    pub fn releases(&self) -> Result<Vec<Release>, Failure> {
+        #[derive(Deserialize)]
+        struct Row {
+            tag_name: String,
+            published_at: Option<String>,
+            #[serde(default)]
+            draft: bool,
+            #[serde(default)]
+            prerelease: bool,
+        }
+        if self.url.host() != "github.com" {
+            return Ok(vec![]);
+        }
+        let response = self.send(&Call::get(format!("/repos/actions/runner/releases?per_page={RELEASES}")))?;
+        let published: Vec<Row> = if response.status == 200 { response.json().unwrap_or_default() } else { vec![] };
+        let release = |published: Row| {
+            let (a, b, c) = numbers(published.tag_name.strip_prefix('v')?)?;
+            let at = time::instant(published.published_at.as_deref()?)?;
+            Some(Release { version: format!("{a}.{b}.{c}"), at })
+        };
+        let are_out = published.into_iter().filter(|published| !published.draft && !published.prerelease);
+        Ok(are_out.filter_map(release).collect())
+    }
+
     pub(super) fn path(&self, rest: &str) -> String {
         format!("{}/actions/runners{rest}", entity(self.url.scope()))
     }
 
     pub(super) fn send(&self, call: &Call) -> Result<Response, Failure> {
+        self.send_until_settled(call, &[401, 403, 404])
+    }
+
+    /// Sends, and again for some seconds while the answer has one of these statuses only because the token is new. Nothing
+    /// was done then, so this is no repetition whatever the call does.
+    fn send_until_settled(&self, call: &Call, statuses: &[u16]) -> Result<Response, Failure> {
+        let mut response = self.send_renewing(call)?;
+        for wait in SETTLING {
+            let says_why = response.message().is_some_and(|message| known(&message, &self.url).is_some());
+            let may_pass = self.source.is_some() && !self.proven.get() && statuses.contains(&response.status);
+            if says_why || !may_pass || !self.client.spends(wait)? {
+                break;
+            }
+            response = self.send_renewing(call)?;
+        }
+        if response.status < 300 {
+            self.proven.set(true);
+        }
+        Ok(response)
+    }
+
+    fn send_renewing(&self, call: &Call) -> Result<Response, Failure> {
         let bearer = self.bearer.borrow().clone();
         let response = self.client.send(call, &bearer)?;
-        if response.status != 401 || self.renewed.replace(true) {
+        if response.status != 401 || self.renewed.get() {
             return Ok(response);
         }
         let source = self.source.as_ref();
         let Some(other) = source.map_or(Ok(None), |source| source.instead_of(&bearer))? else { return Ok(response) };
+        self.renewed.set(true);
         self.bearer.replace(other.clone());
         // GitHub did nothing for somebody whom it does not know, so this is no repetition whatever the call does.
         self.client.send(call, &other)
@@ -190,6 +270,17 @@ impl<'a> Api<'a> {
 
     pub(super) fn expect<'r>(&self, status: u16, response: &'r Response) -> Result<&'r Response, Failure> {
         if response.status == status { Ok(response) } else { Err(self.refused(response)) }
+    }
+
+    /// What it means that GitHub shows runners to the credential and knows nothing of making one.
+    #[must_use]
+    pub fn makes_none(&self) -> Failure {
+        let (scope, kind) = (self.url.scope(), CredentialKind::of(self.bearer.borrow().expose()));
+        Failure::Refused(format!(
+            "GitHub shows the credential the runners of {}, but lets it make none (status 404): give it {}, or set `registration.method` to \"configure\".",
+            named(scope),
+            needed(scope, kind)
+        ))
     }
 
     /// What a refusal means.
@@ -210,6 +301,7 @@ impl<'a> Api<'a> {
             &Question {
                 url: &self.url,
                 kind: CredentialKind::of(bearer.expose()),
+                app: self.source.is_some(),
                 account,
                 now: self.client.now(),
                 expires: self.client.credential_expires(),
@@ -233,9 +325,7 @@ pub(super) fn bounded(name: &str) -> String {
 fn version(file: &str) -> Option<(u32, u32, u32)> {
     let version = file.rsplit_once('-')?.1;
     let version = version.strip_suffix(".tar.gz").or_else(|| version.strip_suffix(".zip"))?;
-    let mut numbers = version.split('.').map(|number| number.parse().ok());
-    let found = (numbers.next()??, numbers.next()??, numbers.next()??);
-    numbers.next().is_none().then_some(found)
+    numbers(version)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::call::{Call, Effect, Response};
 use super::client::{Client, Failure};
 use super::explain::{Account, Question, explain, owner, skew, suspended};
 use super::kind::{CredentialKind, needed};
+use super::reasons::{known, words};
 use super::time;
 use crate::model::{RegistrationUrl, Scope, id, shown};
 use crate::protocol::Secret;
@@ -172,22 +173,22 @@ fn look_up_refused(response: &Response, app: &App, url: &RegistrationUrl, now: u
 }
 
 fn token_refused(response: &Response, app: &App, url: &RegistrationUrl, now: u64) -> String {
-    if response.status != 422 {
+    let message = response.message().unwrap_or_default();
+    if response.status != 422 || known(&message, url).is_some() {
         return otherwise(response, app, url, now);
     }
     let account = shown(owner(url.scope()));
-    let message = response.message().unwrap_or_default();
     let app_name = shown(app.id);
     if message.contains("repositor") {
         return format!(
             "The installation of App {app_name} in the account {account} does not reach this repository: select it under \"GitHub Apps\" in the settings of the account. GitHub says {}.",
-            shown(&message)
+            words(&message, url)
         );
     }
     format!(
         "The installation of App {app_name} in the account {account} lacks {}: add it under \"Permissions & events\" on the page of the App, and have the owner of the account accept it. GitHub says {}.",
         needed(url.scope(), CredentialKind::App),
-        shown(&message)
+        words(&message, url)
     )
 }
 
@@ -200,7 +201,8 @@ fn otherwise(response: &Response, app: &App, url: &RegistrationUrl, now: u64) ->
             )
         });
     }
-    let question = Question { url, kind: CredentialKind::Jwt, account: Account::Unknown, now, expires: None };
+    let question =
+        Question { url, kind: CredentialKind::Jwt, app: true, account: Account::Unknown, now, expires: None };
     explain(response, &question)
 }
 

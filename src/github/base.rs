@@ -13,10 +13,7 @@ impl ApiBase {
     #[must_use]
     pub fn of(url: &RegistrationUrl) -> Self {
         let host = url.host();
-        let hosted = matches!(host.as_str(), "github.com" | "github.localhost")
-            || host.ends_with(".ghe.com")
-            || host.ends_with(".ghe.localhost");
-        Self(if hosted { format!("https://api.{host}") } else { format!("https://{host}/api/v3") })
+        Self(if url.is_hosted() { format!("https://api.{host}") } else { format!("https://{host}/api/v3") })
     }
 
     /// The address of a path, which starts with a slash.
@@ -25,7 +22,7 @@ impl ApiBase {
         format!("{}{path}", self.0)
     }
 
-    /// The host, as it may be shown.
+    /// The host, as it may be shown, and as connections are made to it.
     #[must_use]
     pub fn host(&self) -> &str {
         self.0.trim_start_matches("https://").trim_end_matches("/api/v3")

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::call::{Broken, Call, Effect, Response, Surroundings, Transport};
 use super::wait::{REMAINING, Spare, Verdict, is_limited, number, verdict};
 use super::{ApiBase, time};
+use crate::model::shown;
 use crate::protocol::Secret;
 
 /// No single attempt takes longer.
@@ -107,6 +108,18 @@ impl<'a> Client<'a> {
     /// Nobody waits for the answer any more.
     pub fn wait(&self, time: Duration) -> Result<(), Failure> {
         if self.stays(time) { Ok(()) } else { Err(Failure::AskerGone) }
+    }
+
+    /// Waits for something that takes its time at GitHub; `false`, and at once, if there is no more time than that.
+    ///
+    /// # Errors
+    ///
+    /// Nobody waits for the answer any more.
+    pub fn spends(&self, time: Duration) -> Result<bool, Failure> {
+        if self.left().is_none_or(|left| left <= time) {
+            return Ok(false);
+        }
+        self.wait(time).map(|()| true)
     }
 
     /// Whether whoever asked is still there.
@@ -227,11 +240,24 @@ fn sound(response: Response, bearer: &Secret) -> Result<Response, Broken> {
     if repeats(&response.body) || response.headers.iter().any(|(_, value)| value.contains(secret)) {
         return passing("the answer repeats the credential, so it is not GitHub's");
     }
-    let kind = response.header("content-type").unwrap_or_default();
-    if (200..300).contains(&response.status) && !response.body.is_empty() && !kind.contains("json") {
-        return passing("the answer is not JSON; does something between here and GitHub answer in its place?");
+    let is_json = response.header("content-type").unwrap_or_default().contains("json");
+    match response.status {
+        200..300 if !response.body.is_empty() && !is_json => {
+            passing("the answer is not JSON; does something between here and GitHub answer in its place?")
+        }
+        // GitHub gives reasons, and only its limits come from what stands before it.
+        status @ 300..500 if !is_json && !is_limited(&response) => {
+            let elsewhere = response.header("location").and_then(|place| place.split('/').nth(2));
+            let elsewhere = elsewhere.map_or_else(String::new, |host| format!(" and leads to {}", shown(host)));
+            Err(Broken {
+                why: format!(
+                    "the answer, of status {status}, is not JSON{elsewhere}, so it is not GitHub's: a proxy or the sign-in page of a network answers in its place"
+                ),
+                lasting: false,
+            })
+        }
+        _ => Ok(response),
     }
-    Ok(response)
 }
 
 #[cfg(test)]

@@ -105,3 +105,27 @@ fn what_a_question_costs_is_counted_with_every_repetition() {
     }
     assert_eq!(client.rate_limit_remaining(), Some(4_997));
 }
+
+#[test]
+fn a_refusal_that_is_no_json_is_not_githubs() {
+    let html = ("content-type", "text/html");
+    for (status, headers, part) in [
+        (
+            302,
+            &[html, ("location", "https://login.example/?next=x")][..],
+            "of status 302, is not JSON and leads to \"login.example\",",
+        ),
+        (401, &[html], "of status 401, is not JSON,"),
+        (403, &[html], "of status 403, is not JSON,"),
+        (404, &[("content-type", "")], "of status 404, is not JSON,"),
+    ] {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let broken = sound(Response { status, headers, body: b"<html>".to_vec() }, &bearer()).unwrap_err();
+        assert!(broken.why.contains(part) && broken.why.contains("sign-in page") && !broken.lasting, "{broken:?}");
+    }
+    // But the limits come from what stands before it.
+    let headers = vec![("retry-after".into(), "3".into())];
+    assert!(sound(Response { status: 403, headers, body: vec![] }, &bearer()).is_ok());
+    let fake = Fake::new().answers(403, &[html], "<html>").answers(200, &[], "{}");
+    assert_eq!(fake.client(60).send(&call(Effect::None), &bearer()).unwrap().status, 200);
+}

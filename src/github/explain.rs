@@ -5,6 +5,7 @@
 
 use super::call::Response;
 use super::kind::{CredentialKind, classic_scope, needed, translated};
+use super::reasons::{is_telling, known, words};
 use crate::model::{RegistrationUrl, Scope, date_and_time, shown};
 
 /// What an account is.
@@ -26,6 +27,8 @@ pub struct Question<'a> {
     pub url: &'a RegistrationUrl,
     /// With what.
     pub kind: CredentialKind,
+    /// Whether a GitHub App asks, so that there is no access token in any file.
+    pub app: bool,
     /// What the organisation of `url` is, if the answer is a 404 about one.
     pub account: Account,
     /// Seconds since 1970, by this host.
@@ -40,13 +43,18 @@ const SKEW: u64 = 60;
 /// Sentences about an answer that is not what was asked for.
 #[must_use]
 pub fn explain(response: &Response, question: &Question) -> String {
+    let message = response.message().unwrap_or_default();
+    // The reason comes before any advice.
+    if let Some(sentences) = known(&message, question.url) {
+        return sentences;
+    }
     match response.status {
         301 | 302 | 307 | 308 => moved(question.url),
         401 => unauthorized(question),
         403 => forbidden(response, question),
         404 => not_found(response, question),
         status => {
-            let said = response.message().map_or_else(|| "without a reason".into(), |message| shown(&message));
+            let said = if message.is_empty() { "without a reason".into() } else { words(&message, question.url) };
             format!("GitHub refuses with status {status}: {said}.")
         }
     }
@@ -70,6 +78,12 @@ pub fn skew(response: &Response, now: u64) -> Option<String> {
 }
 
 fn unauthorized(question: &Question) -> String {
+    if question.app {
+        return format!(
+            "GitHub does not accept the token that it gave to the App just before: see whether the App is still installed, under \"GitHub Apps\" in the settings of the account {}. It is tried again at the next start.",
+            shown(owner(question.url.scope()))
+        );
+    }
     let needs = needed(question.url.scope(), question.kind);
     let remedy = format!("make a new one with {needs} and put it into the file of `tokenFile`.");
     if question.kind == CredentialKind::Unknown {
@@ -86,9 +100,6 @@ fn unauthorized(question: &Question) -> String {
 
 fn forbidden(response: &Response, question: &Question) -> String {
     let message = response.message().unwrap_or_default();
-    if message.to_ascii_lowercase().contains("suspended") {
-        return suspended(question.url);
-    }
     if let Some(header) = response.header("x-github-sso") {
         return single_sign_on(header, question.url);
     }
@@ -100,6 +111,13 @@ fn forbidden(response: &Response, question: &Question) -> String {
         Some(needs) if !needs.is_empty() => format!("the permission {needs}"),
         _ => needed(question.url.scope(), question.kind),
     };
+    if is_telling(&message) {
+        // Perhaps it is something else than permissions.
+        return format!(
+            "GitHub refuses to let the credential administer the runners of {what} and says {}. If that does not tell the way out, give it {needs}.",
+            words(&message, question.url)
+        );
+    }
     let said = if message.is_empty() { String::new() } else { format!(" GitHub says {}.", shown(&message)) };
     format!("The credential may not administer the runners of {what}: give it {needs}.{said}")
 }

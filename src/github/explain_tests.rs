@@ -8,7 +8,7 @@ fn explained(url: &str, kind: CredentialKind, account: Account, status: u16, hea
     let url = RegistrationUrl::parse(url).unwrap();
     let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let response = Response { status, headers, body: b"{\"message\":\"Not good\"}".to_vec() };
-    explain(&response, &Question { url: &url, kind, account, now: NOW, expires: None })
+    explain(&response, &Question { url: &url, kind, app: false, account, now: NOW, expires: None })
 }
 
 const ORGANIZATION: &str = "https://github.com/octo-org";
@@ -36,7 +36,7 @@ fn every_refusal_says_what_is_wrong_and_the_way_out() {
             Unknown,
             403,
             &[("x-accepted-github-permissions", "administration=write")],
-            ["give it the permission \"Administration: Read and write\" of the repository", "GitHub says \"Not good\""],
+            ["give it the permission \"Administration: Read and write\" of the repository", "and says \"Not good\""],
         ),
         (
             ORGANIZATION,
@@ -101,7 +101,8 @@ fn a_known_expiry_is_told() {
     let url = RegistrationUrl::parse(REPOSITORY).unwrap();
     let response = Response { status: 401, ..Response::default() };
     let kind = CredentialKind::FineGrained;
-    let question = Question { url: &url, kind, account: Account::Unknown, now: NOW, expires: Some(NOW - 1) };
+    let question =
+        Question { url: &url, kind, app: false, account: Account::Unknown, now: NOW, expires: Some(NOW - 1) };
     assert!(explain(&response, &question).contains("it expired at 2026-12-24 09:59:59 UTC"));
     let text = explain(&response, &Question { expires: Some(NOW + 1), ..question });
     assert!(!text.contains("2026"), "{text}");
@@ -113,4 +114,35 @@ fn clocks_that_differ_are_both_told() {
     assert_eq!(skew(&at("Thu, 24 Dec 2026 10:01:00 GMT"), NOW), None);
     insta::assert_snapshot!(skew(&at("Thu, 24 Dec 2026 10:01:01 GMT"), NOW).unwrap(), @"The clock of this host says 2026-12-24 10:00:00 UTC, the one of GitHub 2026-12-24 10:01:01 UTC: set the clock of this host.");
     assert_eq!(skew(&at("yesterday"), NOW), None);
+}
+
+#[test]
+fn an_app_is_never_told_of_an_access_token() {
+    for (url, kind) in [(REPOSITORY, CredentialKind::App), (ORGANIZATION, CredentialKind::Jwt)] {
+        let url = RegistrationUrl::parse(url).unwrap();
+        for status in [401, 403, 404, 422] {
+            let response = Response { status, ..Response::default() };
+            let question = Question { url: &url, kind, app: true, account: Account::Unknown, now: NOW, expires: None };
+            let text = explain(&response, &question);
+            assert!(!text.contains("tokenFile") && !text.contains("copied"), "{status}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_reason_comes_before_the_advice_whatever_the_status() {
+    let url = RegistrationUrl::parse(REPOSITORY).unwrap();
+    for status in [401, 403, 404, 422] {
+        let body = br#"{"message":"Repository was archived so is read-only."}"#.to_vec();
+        let response = Response { status, body, ..Response::default() };
+        let question = Question {
+            url: &url,
+            kind: CredentialKind::Classic,
+            app: false,
+            account: Account::Unknown,
+            now: NOW,
+            expires: None,
+        };
+        assert!(explain(&response, &question).contains("is archived"), "{status}");
+    }
 }

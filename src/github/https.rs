@@ -1,17 +1,21 @@
-//! Requests over TLS, through the proxy that the environment names.
+//! Requests over TLS, through the proxy that the environment names for the host.
 //!
-//! Trusts what the system trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` included) and follows no redirect. What it says
-//! about a failure names hosts and faults, never an address with its query, a header or a body.
+//! Trusts what the system trusts and follows no redirect. What it says about a failure names hosts and faults, never an
+//! address with its query, a header or a body.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::ring;
 use ureq::http::{HeaderValue, Request, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, AsSendBody, Body, Error, Proxy, ProxyProtocol};
+use ureq::{Agent, AsSendBody, Body, Error, Timeout};
 
+use super::ApiBase;
 use super::call::{Broken, Call, Method, Response, Transport};
+use super::proxy::{Proxied, proxy_to};
+use super::roots::{ignored, trusted, unacceptable};
 use crate::protocol::Secret;
 
 /// A page of a hundred runners with many labels has a tenth of it.
@@ -19,37 +23,34 @@ const LARGEST_BODY: u64 = 2 << 20;
 const BUFFER: usize = 16 << 10;
 /// A host that does not even take connections is not waited for as long as one that works.
 const CONNECT: Duration = Duration::from_secs(10);
-const PROXIES: [&str; 6] = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
 
-/// The network.
-pub struct Https(Agent);
+/// The network, as far as one host.
+pub struct Https {
+    agent: Agent,
+    proxy: Option<Proxied>,
+    /// What is to be said besides when a certificate is not accepted.
+    ignored: Option<String>,
+}
 
 impl Https {
-    /// Reads the certificates and the environment.
+    /// Reads the certificates and the environment, for the host of `base` alone.
     ///
     /// # Errors
     ///
     /// One sentence: no certificates, or a proxy that is none.
-    pub fn new() -> Result<Self, String> {
-        for name in PROXIES {
-            let set = std::env::var(name).ok().filter(|value| !value.is_empty());
-            let is_http = |proxy: Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
-            if set.is_some_and(|value| !Proxy::new(&value).is_ok_and(is_http)) {
-                // It would be passed by, which could be worse than not going at all. It may hold a password.
-                return Err(format!("The variable {name} names no usable proxy: write it as http://HOST:PORT."));
-            }
-        }
-        let found = rustls_native_certs::load_native_certs();
-        if found.certs.is_empty() {
-            return Err("The system has no certificates of authorities: set SSL_CERT_FILE to a file of them.".into());
-        }
-        let roots = found.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
+    pub fn to(base: &ApiBase) -> Result<Self, String> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let proxy = proxy_to(base.host(), variable)?;
+        let roots = trusted(variable)?;
+        let roots = roots.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::from(roots))
             .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
             .build();
         let config = Agent::config_builder()
             .tls_config(tls)
+            // The library would choose by other rules.
+            .proxy(proxy.as_ref().map(|proxied| proxied.proxy.clone()))
             .https_only(true)
             .http_status_as_error(false)
             .max_redirects(0)
@@ -60,12 +61,12 @@ impl Https {
             .input_buffer_size(BUFFER)
             .output_buffer_size(BUFFER)
             .build();
-        Ok(Self(config.new_agent()))
+        Ok(Self { agent: config.new_agent(), proxy, ignored: ignored(variable) })
     }
 
     fn run<B: AsSendBody>(&self, request: Request<B>, limit: Duration) -> Result<Response, Error> {
-        let request = self.0.configure_request(request).timeout_global(Some(limit)).build();
-        read(self.0.run(request)?)
+        let request = self.agent.configure_request(request).timeout_global(Some(limit)).build();
+        read(self.agent.run(request)?)
     }
 }
 
@@ -101,41 +102,195 @@ impl Transport for Https {
                 .map_err(Error::from)
                 .and_then(|request| self.run(request, limit)),
         };
-        sent.map_err(|error| explained(&error))
+        sent.map_err(|error| self.explained(&error))
     }
 }
 
-fn explained(error: &Error) -> Broken {
-    let passing = |why: String| Broken { why, lasting: false };
-    match error {
-        Error::Timeout(_) => passing("GitHub did not answer in time".into()),
-        Error::HostNotFound => passing("the name of the host has no address".into()),
-        Error::ConnectionFailed => passing("no connection could be made".into()),
-        Error::BodyExceedsLimit(_) => passing("GitHub's answer is far too long".into()),
-        Error::ConnectProxyFailed(_) => passing("the proxy refused to connect".into()),
-        Error::Rustls(error) => insecure(error),
-        Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(error) => insecure(error),
-            // The library's own words for it point to its manual.
-            None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                passing("the connection was closed without an answer".into())
+impl Https {
+    /// Why there is no answer. What cannot be the host's fault is told as the proxy's, if there is one.
+    fn explained(&self, error: &Error) -> Broken {
+        let proxy = self.proxy.as_ref();
+        let passing = |why: String| Broken { why, lasting: false };
+        let through = || proxy.map_or_else(String::new, |proxy| format!(", through {}", proxy.named()));
+        match error {
+            Error::Timeout(Timeout::Connect) if proxy.is_some() => {
+                passing(format!("no connection could be made in time{}", through()))
             }
-            None => passing(format!("the connection failed: {error}")),
-        },
-        Error::Protocol(_) | Error::Http(_) => passing("the answer is not HTTP".into()),
-        Error::Tls(fault) => passing(format!("the connection cannot be made secure: {fault}")),
-        _ => passing("the request failed".into()),
+            Error::Timeout(_) => passing(format!("GitHub did not answer in time{}", through())),
+            Error::HostNotFound => self.nameless(),
+            Error::ConnectionFailed => passing(match proxy {
+                Some(proxy) => format!("no connection could be made to {}", proxy.named()),
+                None => "no connection could be made".into(),
+            }),
+            Error::BodyExceedsLimit(_) => passing("GitHub's answer is far too long".into()),
+            Error::ConnectProxyFailed(said) => refused_by_proxy(said, proxy),
+            Error::Rustls(error) => self.insecure(error),
+            Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                Some(error) => self.insecure(error),
+                // The library's own words for it point to its manual.
+                None if error.kind() == ErrorKind::UnexpectedEof => {
+                    passing(format!("the connection was closed without an answer{}", through()))
+                }
+                // What the system's resolver says has no kind of its own.
+                None if error.to_string().starts_with("failed to lookup address") => self.nameless(),
+                // Only making a connection ends like this, and the first one goes to the proxy.
+                None if is_of_connecting(error.kind()) => passing(match proxy {
+                    Some(proxy) => format!("no connection could be made to {}: {error}", proxy.named()),
+                    None => format!("no connection could be made: {error}"),
+                }),
+                None => passing(format!("the connection failed: {error}{}", through())),
+            },
+            Error::Protocol(_) | Error::Http(_) => passing(format!("the answer is not HTTP{}", through())),
+            Error::Tls(fault) => passing(format!("the connection cannot be made secure: {fault}{}", through())),
+            _ => passing(format!("the request failed{}", through())),
+        }
+    }
+
+    fn nameless(&self) -> Broken {
+        let whose = self.proxy.as_ref().map_or_else(|| "the host".into(), Proxied::named);
+        Broken { why: format!("the name of {whose} has no address, or nobody tells it"), lasting: false }
+    }
+
+    fn insecure(&self, error: &rustls::Error) -> Broken {
+        let through =
+            self.proxy.as_ref().map_or_else(String::new, |proxy| format!("on the way through {}, ", proxy.named()));
+        match error {
+            rustls::Error::InvalidCertificate(fault) => {
+                let besides = self.ignored.as_ref().map_or_else(String::new, |ignored| format!(". {ignored}"));
+                Broken { why: format!("{through}{}{besides}", unacceptable(fault)), lasting: true }
+            }
+            other => Broken { why: format!("{through}the connection cannot be made secure: {other}"), lasting: false },
+        }
     }
 }
 
-fn insecure(error: &rustls::Error) -> Broken {
-    match error {
-        rustls::Error::InvalidCertificate(fault) => Broken {
-            why: format!(
-                "the certificate of the host is not trusted ({fault:?}); is its authority known to the system?"
+fn is_of_connecting(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ConnectionRefused
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::AddrNotAvailable
+            | ErrorKind::NetworkDown
+    )
+}
+
+/// The proxy answered, but not with a way. `said` holds its status, in the words of the library.
+fn refused_by_proxy(said: &str, proxy: Option<&Proxied>) -> Broken {
+    let named = proxy.map_or_else(|| "the proxy".into(), Proxied::named);
+    let variable = proxy.map_or("https_proxy", |proxy| proxy.variable);
+    let status = said.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 3);
+    let (why, lasting) = match status {
+        Some("407") if proxy.is_some_and(Proxied::has_credential) => {
+            (format!("{named} does not accept its name and password (status 407): correct them in {variable}"), true)
+        }
+        Some("407") => (
+            format!(
+                "{named} wants a name and a password (status 407): write {variable} as http://NAME:PASSWORD@HOST:PORT"
             ),
-            lasting: true,
-        },
-        other => Broken { why: format!("the connection cannot be made secure: {other}"), lasting: false },
+            true,
+        ),
+        Some(status) => (format!("{named} refuses to connect to the host (status {status})"), false),
+        None => (format!("{named} gives no answer that could be understood"), false),
+    };
+    Broken { why, lasting }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn https(proxy: Option<&str>) -> Https {
+        let proxy =
+            proxy_to("api.github.com", |name| proxy.filter(|_| name == "HTTPS_PROXY").map(str::to_owned)).unwrap();
+        Https { agent: Agent::new_with_defaults(), proxy, ignored: None }
+    }
+
+    #[test]
+    fn a_fault_of_the_proxy_is_told_as_one() {
+        let of = |kind: ErrorKind| Error::Io(kind.into());
+        let nameless = || Error::Io(std::io::Error::other("failed to lookup address information: Name not known"));
+        for (error, part, direct) in [
+            (
+                Error::ConnectProxyFailed("proxy server responded 403/403".into()),
+                "refuses to connect to the host (status 403)",
+                None,
+            ),
+            (Error::ConnectProxyFailed("proxy server did not respond".into()), "gives no answer", None),
+            (
+                of(ErrorKind::ConnectionRefused),
+                "no connection could be made to the proxy a:1 (of HTTPS_PROXY)",
+                Some("no connection could be made: "),
+            ),
+            (
+                Error::ConnectionFailed,
+                "no connection could be made to the proxy a:1",
+                Some("no connection could be made"),
+            ),
+            (
+                nameless(),
+                "the name of the proxy a:1 (of HTTPS_PROXY) has no address",
+                Some("the name of the host has no"),
+            ),
+            (
+                Error::HostNotFound,
+                "the name of the proxy a:1 (of HTTPS_PROXY) has no address",
+                Some("the name of the host"),
+            ),
+            (
+                Error::Timeout(Timeout::Connect),
+                "no connection could be made in time, through the proxy a:1",
+                Some("GitHub did not answer in time"),
+            ),
+            (
+                Error::Timeout(Timeout::Global),
+                "GitHub did not answer in time, through the proxy",
+                Some("GitHub did not answer in time"),
+            ),
+            (
+                of(ErrorKind::UnexpectedEof),
+                "closed without an answer, through the proxy",
+                Some("closed without an answer"),
+            ),
+        ] {
+            let told = https(Some("http://me:hidden@a:1")).explained(&error);
+            assert!(told.why.contains(part) && !told.why.contains("hidden") && !told.lasting, "{told:?}");
+            if let Some(part) = direct {
+                let told = https(None).explained(&error);
+                assert!(told.why.contains(part) && !told.why.contains("proxy"), "{told:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_wanted_or_wrong_is_told_apart_and_not_tried_again() {
+        for (proxy, part) in [
+            ("http://a:1", "wants a name and a password (status 407): write HTTPS_PROXY as"),
+            ("http://me:hidden@a:1", "does not accept its name and password (status 407): correct them in HTTPS_PROXY"),
+        ] {
+            let told =
+                https(Some(proxy)).explained(&Error::ConnectProxyFailed("proxy server responded 407/407".into()));
+            assert!(told.why.contains(part) && told.lasting, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_refused_in_words_and_no_debug_text() {
+        use rustls::CertificateError;
+        let other =
+            |name: &'static str| CertificateError::Other(rustls::OtherError(Arc::new(std::io::Error::other(name))));
+        for (fault, part) in [
+            (other("CaUsedAsEndEntity"), "one of an authority (CA:TRUE)"),
+            (other("UnsupportedCertVersion"), "the form of version 1"),
+            (CertificateError::UnknownIssuer, "`security.pki.certificateFiles`"),
+            (CertificateError::InvalidPurpose, "serverAuth"),
+        ] {
+            let told = https(Some("http://a:1")).explained(&Error::Rustls(rustls::Error::InvalidCertificate(fault)));
+            assert!(
+                told.why.starts_with("on the way through the proxy a:1 (of HTTPS_PROXY), the certificate"),
+                "{told:?}"
+            );
+            assert!(told.why.contains(part) && told.lasting, "{told:?}");
+        }
     }
 }

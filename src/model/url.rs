@@ -107,6 +107,15 @@ impl RegistrationUrl {
         self.host.to_ascii_lowercase()
     }
 
+    /// Whether GitHub itself runs the server, and not somebody else perhaps an old release of it (runner contract, 1.5).
+    #[must_use]
+    pub fn is_hosted(&self) -> bool {
+        let host = self.host();
+        matches!(host.as_str(), "github.com" | "github.localhost")
+            || host.ends_with(".ghe.com")
+            || host.ends_with(".ghe.localhost")
+    }
+
     /// What the runner is registered for.
     #[must_use]
     pub fn scope(&self) -> &Scope {

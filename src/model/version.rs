@@ -21,6 +21,14 @@ pub fn package_version(path: &Path) -> Option<&str> {
     (!version.is_empty()).then_some(version)
 }
 
+/// The three numbers of a version such as `2.333.1`, also before a dash; so versions are compared.
+#[must_use]
+pub fn numbers(version: &str) -> Option<(u32, u32, u32)> {
+    let mut numbers = version.split('-').next()?.split('.').map(|number| number.parse().ok());
+    let found = (numbers.next()??, numbers.next()??, numbers.next()??);
+    numbers.next().is_none().then_some(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use tracing::info;
 
 use super::Found;
-use super::register::{PATIENCE, described, taken};
+use super::register::{PATIENCE, described, stage, taken};
 use crate::ask::Ask as _;
 use crate::held::Careful;
 use crate::ledger::{Book, Runner};
@@ -32,6 +32,8 @@ pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, 
     let verb = Verb::Issue(Issue::Jit { work_folder: work_folder(found)?.into() });
     let (id, name, files) = match broker.ask(verb, PATIENCE).outcome {
         Outcome::Jit { id, name, files } => (id, name, files),
+        // The server knows nothing of making runners. It has made none, so this is an attempt like any other.
+        Outcome::Token(token) => return stage(found, token.expose()),
         // If it is this host's, its files are lost all the same: the server gives them out only once. The attempt stays
         // open, and the end of this start finds out.
         Outcome::Uncertain(seen) => {

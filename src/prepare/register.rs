@@ -208,7 +208,8 @@ fn registration_token(broker: &Careful<'_>) -> Result<String> {
     }
 }
 
-fn stage(found: &Found<'_>, secret: &str) -> Result<()> {
+/// Hands the service user what it registers with.
+pub(super) fn stage(found: &Found<'_>, secret: &str) -> Result<()> {
     found
         .state
         .replace_file(STAGED_TOKEN, secret.as_bytes(), Mode::S_IRUSR, Some(found.owner))

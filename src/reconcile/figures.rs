@@ -13,7 +13,7 @@ use super::situation::Server;
 use crate::backend::Activity;
 use crate::ledger::Ledger;
 use crate::metrics::{Kind, Labels, Page};
-use crate::model::package_version;
+use crate::model::{Standing, package_version};
 
 /// The name of the file; the collector reads those that end so.
 pub const FILE: &str = "github-runners.prom";
@@ -29,6 +29,7 @@ pub fn figures(host: &Host, memory: &Memory, is_left: impl Fn(&Found) -> bool) -
     let runners: Vec<&Found> = host.runners.iter().filter(|found| is_left(found)).collect();
     let mut page = Page::default();
     of_units(&mut page, &runners, memory);
+    of_versions(&mut page, &runners, memory);
     of_registrations(&mut page, &runners);
     of_credentials(&mut page, &runners, memory);
     of_passes(&mut page, host, memory);
@@ -85,6 +86,28 @@ fn of_units(page: &mut Page, runners: &[&Found], memory: &Memory) {
         "The version of the configured runner package.",
         versions.iter().map(|(runner, version)| (vec![("runner", runner.as_str()), ("version", version.as_str())], 1)),
     );
+}
+
+/// Only what a server told: a version that nobody knows anything about is neither good nor bad.
+fn of_versions(page: &mut Page, runners: &[&Found], memory: &Memory) {
+    let standing = |found: &Found| Some(memory.version(&found.configured.as_ref()?.manifest));
+    let current =
+        ("github_runner_version_current", Kind::Gauge, "Whether there is no newer version of the runner package.");
+    each(page, runners, current, |found| match standing(found)? {
+        Standing::Unknown => None,
+        standing => Some(u8::from(standing == Standing::Current)),
+    });
+    let deadline = (
+        "github_runner_version_deadline_seconds",
+        Kind::Gauge,
+        "From when on, at the latest, GitHub gives no jobs to the version, in seconds since 1970.",
+    );
+    each(page, runners, deadline, |found| match standing(found)? {
+        Standing::Behind(behind) if found.configured.as_ref()?.manifest.registration.url.is_hosted() => {
+            Some(behind.until())
+        }
+        _ => None,
+    });
 }
 
 /// Whether the list of the configured address is the one that says something about its registration.

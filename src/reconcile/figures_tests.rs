@@ -42,6 +42,30 @@ fn nothing_is_told_of_a_registration_at_an_address_that_nobody_listed() {
 }
 
 #[test]
+fn a_version_that_is_behind_has_a_deadline_where_github_has_one() {
+    const DAY: u64 = 24 * 60 * 60;
+    let (_, mut host, mut memory) = host(&["a", "b"]);
+    let releases = memory.releases.get_mut("github.com").unwrap();
+    releases.learn(None, [("2.334.0", NOW - 9 * DAY)], NOW);
+    let behind = memory.releases["github.com"].clone();
+    memory.releases.insert("ghes.example".into(), behind);
+    let other = &mut host.runners[1].configured.as_mut().unwrap().manifest.registration;
+    other.url = crate::model::RegistrationUrl::parse("https://ghes.example/o").unwrap();
+    let text = figures(&host, &memory, |_| true).text();
+    for line in [
+        "github_runner_version_current{runner=\"a\"} 0",
+        "github_runner_version_current{runner=\"b\"} 0",
+        &format!("github_runner_version_deadline_seconds{{runner=\"a\"}} {}", NOW + 21 * DAY),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert_eq!(text.matches("version_deadline_seconds{").count(), 1, "{text}");
+    memory.releases.clear();
+    let text = figures(&host, &memory, |_| true).text();
+    assert!(!text.contains("version_current") && !text.contains("version_deadline"), "{text}");
+}
+
+#[test]
 fn a_directory_that_is_missing_fails_nothing() {
     tell(Path::new("/nonexistent/textfiles"), &Page::default());
 }

@@ -9,6 +9,8 @@ use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use crate::manifest::Manifest;
+use crate::model::{Releases, Standing as OfVersion, package_version};
 use crate::sys::Dir;
 
 const FILE: &str = "memory.json";
@@ -34,6 +36,9 @@ pub struct Memory {
     pub restarts: BTreeMap<String, u64>,
     /// How many requests the server was sent.
     pub requests: u64,
+    /// What each host says about releases of the runner.
+    #[serde(default)]
+    pub releases: BTreeMap<String, Releases>,
 }
 
 /// What is remembered about one runner.
@@ -126,6 +131,14 @@ impl Memory {
     pub fn save(&self, dir: &Dir) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).context("Failed to write what was seen as JSON")?;
         dir.replace_file(FILE, &text, Mode::S_IRUSR | Mode::S_IWUSR, None).context("Failed to remember what was seen")
+    }
+
+    /// How the version of the runner package of `manifest` stands to what its server says.
+    #[must_use]
+    pub fn version(&self, manifest: &Manifest) -> OfVersion {
+        let releases = self.releases.get(&manifest.registration.url.host());
+        let version = package_version(&manifest.listener);
+        releases.zip(version).map_or(OfVersion::Unknown, |(releases, version)| releases.standing(version))
     }
 
     /// Counts a restart.

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -13,12 +14,12 @@ use nix::sys::stat::Mode;
 use nix::unistd::Uid;
 use tracing::{info, warn};
 
-use super::output::{advice, found_name_taken};
+use super::output::{advice, found_name_taken, is_not_known_yet, is_too_old};
 use super::process::{Listener, Patience, run_listener};
 use crate::manifest::Manifest;
 use crate::model::{RunnerName, Token};
 use crate::start::{Start, existing, host_name};
-use crate::state::{ENVIRONMENT, NAME_TAKEN, STAGED_TOKEN, Snapshot};
+use crate::state::{ENVIRONMENT, NAME_TAKEN, STAGED_TOKEN, Snapshot, VERSION_REFUSED};
 use crate::sys::Dir;
 
 /// Variables of the unit that the listener needs to work at all: programs, certificates, proxies, languages.
@@ -46,6 +47,9 @@ const PASSED_ON: &[&str] = &[
 /// The listener's `configure` has no limit of its own and retries each request three times.
 const PATIENCE: Patience = Patience { limit: Duration::from_secs(5 * 60), grace: Duration::from_secs(10) };
 
+/// The waits in which a token that was made just before gets known everywhere at the server.
+const SETTLING: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(4)];
+
 /// Registers the runner if a registration token is staged; otherwise does nothing.
 ///
 /// # Errors
@@ -62,18 +66,35 @@ pub fn run(start: &Start) -> Result<()> {
     let work = std::fs::canonicalize(&start.work_directory)
         .with_context(|| format!("Failed to resolve work directory {}", start.work_directory.display()))?;
     info!("Configuring runner {} for {}", manifest.instance.as_str(), manifest.registration.url);
-    let outcome = run_listener(&Listener {
-        program: &manifest.listener,
-        arguments: arguments(&manifest, work.as_os_str().to_owned()),
-        environment: environment(start, &token),
-        secret: token.expose(),
-        directory: &start.state_directory,
-        patience: PATIENCE,
-    })?;
+    let mut waits = SETTLING.iter();
+    let outcome = loop {
+        let outcome = run_listener(&Listener {
+            program: &manifest.listener,
+            arguments: arguments(&manifest, work.as_os_str().to_owned()),
+            environment: environment(start, &token),
+            secret: token.expose(),
+            directory: &start.state_directory,
+            patience: PATIENCE,
+        })?;
+        let lines = &outcome.last_lines;
+        match waits.next() {
+            Some(wait) if is_not_known_yet(lines) && !is_too_old(lines) => {
+                info!(
+                    "GitHub does not know the registration token, which may be too new: trying again in {} s",
+                    wait.as_secs()
+                );
+                thread::sleep(*wait);
+            }
+            _ => break outcome,
+        }
+    };
     let verified = verify(&state, &manifest, outcome.status);
     if verified.is_err() && !manifest.replace && found_name_taken(&outcome.last_lines) {
         // Or the holder of the name would look like what this attempt made.
         state.replace_file(NAME_TAKEN, b"", Mode::S_IRUSR, None)?;
+    }
+    if verified.is_err() && is_too_old(&outcome.last_lines) {
+        state.replace_file(VERSION_REFUSED, b"", Mode::S_IRUSR, None)?;
     }
     verified.map_err(|error| {
         let mut text = format!("{error:#}.");

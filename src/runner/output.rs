@@ -4,7 +4,7 @@
 //! only choose an advice, never what is done.
 
 use crate::manifest::Manifest;
-use crate::model::is_obeyed;
+use crate::model::{is_obeyed, package_version};
 
 /// A line longer than this is cut.
 const MAX_LINE: usize = 8 * 1024;
@@ -81,6 +81,21 @@ pub(super) fn found_name_taken(lines: &[String]) -> bool {
     lines.iter().any(|line| line.contains("A runner exists with the same name"))
 }
 
+/// Whether the server refused to register this version of the listener. Its words are no interface; these were reported.
+pub(super) fn is_too_old(lines: &[String]) -> bool {
+    lines.iter().map(|line| line.to_ascii_lowercase()).any(|line| {
+        let is_about_it = line.contains("runner version") || line.contains("version of the runner");
+        is_about_it
+            && ["out of date", "no longer register", "deprecated", "too old"].iter().any(|part| line.contains(part))
+    })
+}
+
+/// Whether the server does not know the registration token, as it may in the first seconds after it made it
+/// (`ConfigurationManager.cs:868`). Nothing was registered then.
+pub(super) fn is_not_known_yet(lines: &[String]) -> bool {
+    lines.iter().any(|line| line.contains("NotFound from 'POST") && line.contains("/actions/runner-registration'"))
+}
+
 /// What to do about a failed registration, from the listener's last lines.
 pub(super) fn advice(lines: &[String], manifest: &Manifest) -> String {
     let said = |part: &str| lines.iter().any(|line| line.contains(part));
@@ -90,6 +105,13 @@ pub(super) fn advice(lines: &[String], manifest: &Manifest) -> String {
     if found_name_taken(lines) {
         return format!(
             "What to do: a runner {name} is already registered; remove it at {page}, give this one another name, or set `replace = true` if it may be taken over."
+        );
+    }
+    if is_too_old(lines) {
+        let version = package_version(&manifest.listener).map_or_else(String::new, |version| format!(" {version}"));
+        return format!(
+            "What to do: GitHub registers no runner of this version{version} any more. Set `package` to a newer one than {}, for example by updating nixpkgs, and switch; until then the unit stays down.",
+            manifest.listener.display()
         );
     }
     if said("runner group") {
@@ -145,6 +167,14 @@ mod tests {
             assert!(shown.contains("***") && !shown.contains("FAKESECRET"), "offset {offset}");
             assert_eq!(shown.len(), text.len() - "FAKESECRET".len() + HIDDEN.len(), "offset {offset}");
         }
+    }
+
+    #[test]
+    fn a_version_that_is_too_old_is_known_by_what_the_server_says() {
+        let is = |line: &str| is_too_old(&[line.to_owned()]);
+        assert!(is(r#"{"message":"Your runner version is out of date and can no longer register. Please update."}"#));
+        assert!(is("Runner version v2.317.0 is deprecated and cannot receive messages."));
+        assert!(!is("Current runner version: '2.333.1'") && !is(r#"{"message":"Not Found"}"#));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use super::report::{
 use crate::backend::{Activity, Unit};
 use crate::credential::Credential;
 use crate::fleet::{Fleet, RestartPolicy};
-use crate::ledger::{Ledger, Runner};
+use crate::ledger::{ExitKind, Ledger, Runner};
 use crate::manifest::CredentialPlace;
-use crate::model::{TokenKind, TokenType, date, date_and_time, package_version, plain, span};
+use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
 use crate::protocol::Seen;
 use crate::reconcile::{Found, Host, Memory, Server};
 
@@ -72,6 +72,8 @@ fn unreadable(name: &str, declared: bool, why: &str) -> Row {
         last_exit: None,
         credential: CredentialNow { kind: CredentialKind::Unknown, file: None, fault: None, expires: None },
         runner_version: None,
+        newest_version: None,
+        version_deadline: None,
         debts: 0,
         said: None,
         faults: vec![format!("could not be looked at: {}", plain(why))],
@@ -91,11 +93,13 @@ fn row(found: &Found, host: &Host, memory: &Memory, now: u64) -> Row {
         last_exit: entry.and_then(last_exit),
         credential: credential(found, memory),
         runner_version: listener.and_then(package_version).map(plain),
+        newest_version: newest_version(found, memory).map(|version| plain(&version)),
+        version_deadline: behind(found, memory).map(|behind| behind.until()),
         debts: entry.map_or(0, |entry| entry.left_behind.len()),
         said: recall.and_then(|recall| recall.said.as_deref()).map(plain),
         faults: vec![],
     };
-    row.faults = if row.declared { faults(&row, found, now) } else { vec![former(&row)] };
+    row.faults = if row.declared { faults(&row, found, memory, now) } else { vec![former(&row)] };
     row
 }
 
@@ -208,7 +212,7 @@ fn configured_kind(place: &CredentialPlace) -> CredentialKind {
 }
 
 /// What is wrong with a declared runner.
-fn faults(row: &Row, found: &Found, now: u64) -> Vec<String> {
+fn faults(row: &Row, found: &Found, memory: &Memory, now: u64) -> Vec<String> {
     let unit = &found.situation.unit;
     let age = unit.since.map_or(u64::MAX, |since| now.saturating_sub(since));
     let settles = age < SETTLING;
@@ -223,6 +227,10 @@ fn faults(row: &Row, found: &Found, now: u64) -> Vec<String> {
         Activity::Starting => faults.push(format!("has been starting for {}", span(age))),
         Activity::Stopping => faults.push(format!("has been stopping for {}", span(age))),
         Activity::Inactive | Activity::Failed if !unit.is_defined => faults.push("has no unit".into()),
+        Activity::Inactive | Activity::Failed if is_too_old(row) => faults.push(
+            "stays down, because GitHub does not accept its version any more: set `package` to a newer one and switch"
+                .into(),
+        ),
         Activity::Inactive => faults.push("does not run".into()),
         Activity::Failed => faults.push(format!("has failed: {}", plain(&unit.result))),
     }
@@ -235,6 +243,7 @@ fn faults(row: &Row, found: &Found, now: u64) -> Vec<String> {
         };
         faults.push(format!("is to be restarted with another configuration{since}{left}"));
     }
+    faults.extend(behind(found, memory).and_then(|behind| outdated(row, &behind, now)));
     if row.debts > 0 {
         faults.push(format!("left registrations behind that GitHub may still list: {}", row.debts));
     } else if found.situation.known.as_ref().is_some_and(|known| known.owes) && !settles {
@@ -251,6 +260,43 @@ fn faults(row: &Row, found: &Found, now: u64) -> Vec<String> {
         _ => {}
     }
     faults
+}
+
+fn is_too_old(row: &Row) -> bool {
+    row.last_exit.as_ref().is_some_and(|exit| exit.kind == ExitKind::VersionDeprecated)
+}
+
+fn newest_version(found: &Found, memory: &Memory) -> Option<String> {
+    let manifest = &found.configured.as_ref()?.manifest;
+    match memory.version(manifest) {
+        Standing::Unknown => None,
+        Standing::Current => package_version(&manifest.listener).map(str::to_owned),
+        Standing::Behind(behind) => Some(behind.newest),
+    }
+}
+
+/// How its version is behind where that has consequences.
+fn behind(found: &Found, memory: &Memory) -> Option<Behind> {
+    let manifest = &found.configured.as_ref()?.manifest;
+    match memory.version(manifest) {
+        Standing::Behind(behind) if manifest.registration.url.is_hosted() => Some(behind),
+        _ => None,
+    }
+}
+
+/// What is wrong with a version that GitHub soon gives no jobs.
+fn outdated(row: &Row, behind: &Behind, now: u64) -> Option<String> {
+    let until = behind.until();
+    let (version, newest) = (row.runner_version.as_deref().unwrap_or_default(), plain(&behind.newest));
+    let latest = if behind.exact { "" } else { " at the latest" };
+    let when = match until.checked_sub(now) {
+        None | Some(0) => format!("since {}", date(until)),
+        Some(left) if left < WARNED => format!("from {} on", date(until)),
+        Some(_) => return None,
+    };
+    Some(format!(
+        "has version {version}, to which GitHub gives no jobs {when}{latest}; the newest is {newest}: set `package` to a newer one and switch"
+    ))
 }
 
 /// What is wrong with how the server sees a runner that runs.

@@ -203,3 +203,46 @@ fn passes_that_are_not_made_are_a_fault() {
     assert_eq!(faults(Activity::Active, Activity::Failed), 1);
     assert_eq!(faults(Activity::Inactive, Activity::Failed), 2);
 }
+
+#[test]
+fn a_version_that_gets_no_jobs_soon_is_a_fault_and_one_that_is_behind_is_told() {
+    const DAY: u64 = 24 * 60 * 60;
+    for (age, told, fault) in [
+        (1, true, None),
+        (16, true, None),
+        (17, true, Some("to which GitHub gives no jobs from ")),
+        (31, true, Some("to which GitHub gives no jobs since ")),
+        (31, false, Some(" at the latest; the newest is 2.334.0: set `package`")),
+    ] {
+        let (fleet, host, mut memory) = host(&["a"]);
+        let mut releases = crate::model::Releases::default();
+        let own = told.then_some(("2.333.1", NOW - 90 * DAY));
+        releases.learn(None, own.into_iter().chain([("2.334.0", NOW - age * DAY)]), NOW);
+        memory.releases.insert("github.com".into(), releases);
+        let row = judge(&fleet, &host, &memory, NOW).runners.remove(0);
+        assert_eq!(row.newest_version.as_deref(), Some("2.334.0"));
+        assert_eq!(row.version_deadline, Some(NOW - age * DAY + 30 * DAY));
+        assert_eq!(row.faults.len(), usize::from(fault.is_some()), "{age}: {:?}", row.faults);
+        assert!(fault.is_none_or(|part| row.faults[0].contains(part)), "{:?}", row.faults);
+        assert_eq!(told, row.faults.iter().all(|fault| !fault.contains("at the latest")), "{:?}", row.faults);
+    }
+}
+
+#[test]
+fn what_nobody_knows_about_a_version_is_not_told() {
+    let (fleet, host, mut memory) = host(&["a"]);
+    memory.releases.clear();
+    let row = judge(&fleet, &host, &memory, NOW).runners.remove(0);
+    assert_eq!((row.newest_version, row.version_deadline, row.faults.len()), (None, None, 0));
+}
+
+#[test]
+fn a_runner_that_stays_down_for_its_version_is_told_so() {
+    for activity in [Activity::Inactive, Activity::Failed] {
+        let faults = faults_of(|found, _| {
+            found.situation.unit.activity = activity;
+            found.ledger.as_mut().unwrap().last_exit.as_mut().unwrap().kind = ExitKind::VersionDeprecated;
+        });
+        assert!(faults[0].starts_with("stays down, because GitHub does not accept its version"), "{faults:?}");
+    }
+}

@@ -50,6 +50,11 @@ pub struct Row {
     pub credential: CredentialNow,
     /// The version of the configured runner package; `null` if its path does not tell.
     pub runner_version: Option<String>,
+    /// The newest version that its server told of; `null` if nobody knows.
+    pub newest_version: Option<String>,
+    /// From when on, at the latest, GitHub gives no jobs to the present version; `null` if it is the newest, if nobody
+    /// knows, and for a server that GitHub does not run.
+    pub version_deadline: Option<u64>,
     /// How many former registrations GitHub may still list.
     pub debts: usize,
     /// What the last reconcile pass said about it, as the end of a sentence that begins with its name.

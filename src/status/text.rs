@@ -90,7 +90,6 @@ fn table(report: &Report, screen: Screen) -> String {
 
 fn cells(row: &Row, now: u64) -> [Marked; 7] {
     let name = if row.faults.is_empty() { Mark::Plain } else { Mark::Bad };
-    let version = row.runner_version.clone().unwrap_or_else(|| "unknown".into());
     [
         (row.instance.clone(), name),
         unit(row, now),
@@ -98,7 +97,7 @@ fn cells(row: &Row, now: u64) -> [Marked; 7] {
         configuration(row, now),
         last_exit(row, now),
         credential(&row.credential, now),
-        (version, Mark::Plain),
+        version(row, now),
     ]
 }
 
@@ -186,6 +185,19 @@ fn credential(credential: &CredentialNow, now: u64) -> Marked {
         Some(end) if end <= now => (format!("{kind}, expired {}", date(end)), Mark::Bad),
         Some(end) if end - now < WARNED => (format!("{kind}, until {}!", date(end)), Mark::Waits),
         Some(end) => (format!("{kind}, until {}", date(end)), Mark::Plain),
+    }
+}
+
+fn version(row: &Row, now: u64) -> Marked {
+    let Some(version) = &row.runner_version else { return ("unknown".into(), Mark::Plain) };
+    match (&row.newest_version, row.version_deadline) {
+        (None, _) => (format!("{version}, newest unknown"), Mark::Plain),
+        (Some(newest), None) if newest == version => (version.clone(), Mark::Plain),
+        (Some(newest), None) => (format!("{version}, newest {newest}"), Mark::Plain),
+        (Some(newest), Some(end)) => {
+            let mark = if end <= now { Mark::Bad } else { Mark::Waits };
+            (format!("{version}, newest {newest}, until {}", date(end)), mark)
+        }
     }
 }
 

@@ -30,6 +30,8 @@ fn report() -> Report {
         last_exit: None,
         credential: CredentialNow { kind: CredentialKind::App, file: None, fault: None, expires: None },
         runner_version: Some("2.333.1".into()),
+        newest_version: Some("2.333.1".into()),
+        version_deadline: None,
         debts: 0,
         said: None,
         faults: vec![],
@@ -117,4 +119,17 @@ fn what_is_wrong_with_passes_is_told_first() {
 fn a_host_without_runners_says_so() {
     let report = Report { version: 1, at: 0, well: true, last_pass: None, faults: vec![], runners: vec![] };
     assert_eq!(text(&report, Screen::default()), "This host has no runners.\n");
+}
+
+#[test]
+fn how_far_a_version_is_behind_stands_beside_it() {
+    let version = |newest: Option<&str>, deadline| {
+        let mut row = report().runners.remove(0);
+        (row.newest_version, row.version_deadline) = (newest.map(str::to_owned), deadline);
+        super::version(&row, 1_000_000).0
+    };
+    assert_eq!(version(None, None), "2.333.1, newest unknown");
+    assert_eq!(version(Some("2.333.1"), None), "2.333.1");
+    assert_eq!(version(Some("2.336.0"), None), "2.333.1, newest 2.336.0");
+    assert_eq!(version(Some("2.336.0"), Some(1_798_106_400)), "2.333.1, newest 2.336.0, until 2026-12-24");
 }

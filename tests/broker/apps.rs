@@ -1,10 +1,10 @@
 //! A GitHub App as the credential, from its key to the runner.
 
-use github_runners::protocol::{Issue, Outcome, Verb};
+use github_runners::protocol::{Issue, Outcome, Verb, Whom};
 use serde_json::{Value, json};
 
-use crate::github::{APP_KEY, APP_PUBLIC_KEY, App, Installation, Permissions};
-use crate::harness::{NAME, Stand};
+use crate::github::{APP_KEY, APP_PUBLIC_KEY, App, Fault, Installation, Permissions};
+use crate::harness::{NAME, Stand, idle};
 
 const REPOSITORY: &str = "https://github.com/octo-org/example";
 const ORGANIZATION: &str = "https://github.com/octo-org";
@@ -67,7 +67,7 @@ fn an_app_gets_a_token_that_is_good_for_runners_only() {
         assert_eq!(stand.seen()[..2], [look_up, "POST /app/installations/77/access_tokens 201"]);
         assert_eq!((stand.seen().len(), narrowed(&stand)), (3, limits));
         let ready = stand.ask(&Verb::Preflight).answer.outcome;
-        assert!(matches!(ready, Outcome::Ready { newest_runner: Some(_) }), "{ready:?}");
+        assert!(matches!(ready, Outcome::Ready { newest_runner: Some(_), .. }), "{ready:?}");
     }
 }
 
@@ -146,4 +146,41 @@ fn what_is_no_key_of_an_app_is_refused() {
         assert!(text.contains("file of `githubApp.privateKeyFile` holds"), "{text}");
     }
     assert!(stand.seen().is_empty());
+}
+
+#[test]
+fn a_token_that_is_not_known_everywhere_yet_is_tried_again() {
+    for status in [401, 403, 404] {
+        let stand = stand(REPOSITORY, app());
+        stand.add_runner(7, "other", "repos/octo-org/example");
+        stand.inject(Fault { times: 2, ..Fault::next("/actions/runners", status) });
+        let ready = stand.ask(&Verb::Preflight).answer.outcome;
+        assert!(matches!(ready, Outcome::Ready { .. }), "{status}: {ready:?}");
+        stand.inject(Fault::next("/generate-jitconfig", status));
+        let made = stand.ask(&Verb::Issue(Issue::Jit { work_folder: "/work".into() })).answer.outcome;
+        assert!(matches!(made, Outcome::Jit { .. }), "{status}: {made:?}");
+        // That it is not shown to the token is no proof that it is gone.
+        stand.inject(Fault::next("/actions/runners/7", status));
+        let seen = stand.ask(&Verb::Observe(Whom::Id { id: 7, url: REPOSITORY.into() })).answer.outcome;
+        assert_eq!(seen, Outcome::Seen(Some(idle(7, "other"))), "{status}");
+        assert_eq!(stand.count("POST", "/access_tokens"), 3);
+    }
+}
+
+#[test]
+fn an_app_that_is_refused_hears_of_no_access_token_and_is_not_asked_for_ever() {
+    for (status, part) in [(401, "see whether the App is still installed"), (403, "\"Administration: Read and write\"")]
+    {
+        let stand = stand(REPOSITORY, app());
+        stand.inject(Fault { message: "Forbidden".into(), times: 99, ..Fault::next("/actions/runners", status) });
+        let text = stand.ask(&Verb::Issue(Issue::Token)).refusal();
+        assert!(text.contains(part) && !text.contains("tokenFile"), "{text}");
+        assert_eq!(stand.count("POST", "/registration-token"), 4, "{status}");
+    }
+    // What GitHub gives a reason for does not pass.
+    let stand = stand(REPOSITORY, app());
+    let message = "Repository was archived so is read-only.".into();
+    stand.inject(Fault { message, times: 99, ..Fault::next("/actions/runners", 403) });
+    assert!(stand.ask(&Verb::Issue(Issue::Token)).refusal().contains("is archived"));
+    assert_eq!(stand.count("POST", "/registration-token"), 1);
 }

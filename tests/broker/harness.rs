@@ -43,7 +43,11 @@ pub struct Told {
 impl Stand {
     /// An ephemeral runner of an organisation, with an access token.
     pub fn new() -> Self {
-        let tls = Tls::for_hosts(&["api.github.com", "ghes.example", "api.octo.ghe.com"]).unwrap();
+        Self::with(Tls::for_hosts(&["api.github.com", "ghes.example", "api.octo.ghe.com"]).unwrap())
+    }
+
+    /// The same where GitHub proves itself otherwise.
+    pub fn with(tls: Tls) -> Self {
         let state = State { pats: vec![PAT.into()], last_id: 20, ..State::default() };
         let github = github::start(Config { state, tls: Some(tls), ..Config::default() }).unwrap();
         let mut manifest: Value = serde_json::from_str(include_str!("../fixtures/manifest-v2.json")).unwrap();
@@ -51,6 +55,11 @@ impl Stand {
         manifest["registration"]["url"] = json!(URL);
         let directory = tempfile::tempdir().unwrap();
         Self { github, manifest, ledger: Value::Null, credential: PAT.into(), runtime: None, directory }
+    }
+
+    /// A directory for what a test needs besides.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The same with a directory to share, as systemd makes it.
@@ -109,7 +118,7 @@ impl Stand {
         let mut command = Command::new(env!("CARGO_BIN_EXE_github-runnerctl"));
         command.arg("broker").arg("--manifest").arg(manifest).env_clear();
         command.env("CREDENTIALS_DIRECTORY", credentials).env("https_proxy", self.github.proxy_url().unwrap());
-        command.env("SSL_CERT_FILE", self.github.ca_file().unwrap());
+        command.envs(self.github.ca_file().map(|file| ("SSL_CERT_FILE", file)));
         if let Some(runtime) = &self.runtime {
             command.env("RUNTIME_DIRECTORY", runtime);
         }

@@ -61,6 +61,37 @@ fn a_repository_needs_no_look_at_groups() {
 }
 
 #[test]
+fn a_404_beside_good_answers_is_waited_out() {
+    let stand = Stand::at("https://github.com/octo-org/example");
+    stand.inject(Fault { times: 2, ..Fault::next(JIT, 404) });
+    let told = jit(&stand);
+    assert!(matches!(told.answer.outcome, Outcome::Jit { .. }), "{}", told.journal);
+    assert_eq!((stand.count("POST", JIT), stand.runners().len()), (3, 1));
+}
+
+#[test]
+fn a_server_that_knows_nothing_of_making_runners_gives_out_a_token() {
+    for (url, method, refusal) in [
+        ("https://ghes.example/octo-org", json!(null), None),
+        ("https://ghes.example/octo-org", json!("jit"), Some("lets it make none (status 404)")),
+        (URL, json!(null), Some("lets it make none (status 404)")),
+    ] {
+        let mut stand = Stand::at(url);
+        stand.manifest["method"] = method;
+        stand.inject(Fault { times: 99, ..Fault::next(JIT, 404) });
+        let told = jit(&stand);
+        match refusal {
+            None => assert!(matches!(told.answer.outcome, Outcome::Token(_)), "{}", told.journal),
+            Some(part) => {
+                let text = told.refusal();
+                assert!(text.contains(part) && text.contains("\"configure\""), "{text}");
+            }
+        }
+        assert!(stand.runners().is_empty());
+    }
+}
+
+#[test]
 fn a_taken_name_stays_with_its_holder() {
     let stand = Stand::new();
     stand.add_runner(7, "Runner1", ENTITY);

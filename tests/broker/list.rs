@@ -113,7 +113,7 @@ fn a_page_that_fails_is_asked_for_again_alone() {
 fn a_page_that_does_not_come_leaves_no_part_of_a_list() {
     let stand = stand(201);
     fail_second(&stand, Fault::next("", 403));
-    assert!(stand.ask(&Verb::List).refusal().contains("may not administer the runners"));
+    assert!(stand.ask(&Verb::List).refusal().contains("administer the runners of"));
     fail_second(&stand, Fault { times: 99, ..Fault::next("", 502) });
     assert!(stand.ask_for(&Verb::List, 6).unreachable().contains("error 502"));
 }

@@ -3,7 +3,7 @@
 use github_runners::protocol::{Outcome, Seen, Verb, Whom};
 use serde_json::{Value, json};
 
-use crate::github::Pat;
+use crate::github::{Fault, Pat};
 use crate::harness::{ENTITY, NAME, PAT, Stand, URL, idle};
 
 const OLD: &str = "https://github.com/octo-org/old";
@@ -101,10 +101,34 @@ fn a_good_credential_is_good_and_its_expiry_known() {
     let pat = Pat { expires: Some(expires), ..Pat::new(PAT) };
     stand.github.change(|state| (state.pats.clear(), state.limited_pats.push(pat))).unwrap();
     let told = stand.ask(&Verb::Preflight);
-    assert_eq!(told.answer.outcome, Outcome::Ready { newest_runner: Some("2.336.0".into()) });
+    assert_eq!(told.answer.outcome, Outcome::Ready { newest_runner: Some("2.336.0".into()), releases: vec![] });
     assert_eq!(told.answer.credential_expires, Some(expires));
     assert_eq!(told.journal, "Checking the credential: it is good; the newest runner has version \"2.336.0\"\n");
     assert_eq!(stand.count("GET", "/actions/runners?per_page=1"), 1);
+}
+
+#[test]
+fn the_releases_of_the_runner_are_told_where_the_server_has_them() {
+    for (url, number) in [(URL, 2), ("https://ghes.example/octo-org", 0)] {
+        let stand = Stand::at(url);
+        let releases = [
+            ("2.336.0", "2026-08-17T00:00:00Z"),
+            ("2.335.1", "2026-07-01T12:00:00Z"),
+            ("beta", "2026-07-01T12:00:00Z"),
+        ];
+        let releases = releases.map(|(version, at)| (version.to_owned(), at.to_owned())).into();
+        stand.github.change(|state| state.releases = releases).unwrap();
+        let Outcome::Ready { releases, newest_runner } = stand.ask(&Verb::Preflight).answer.outcome else { panic!() };
+        assert_eq!(newest_runner.as_deref(), Some("2.336.0"));
+        assert_eq!(releases.len(), number, "{releases:?}");
+        if let Some(first) = releases.first() {
+            assert_eq!((first.version.as_str(), first.at), ("2.335.1", 1_782_907_200));
+        }
+    }
+    // Without them the credential is good all the same.
+    let stand = Stand::new();
+    stand.inject(Fault { times: 9, ..Fault::next("/repos/actions/runner/releases", 403) });
+    assert!(matches!(stand.ask(&Verb::Preflight).answer.outcome, Outcome::Ready { .. }));
 }
 
 #[test]

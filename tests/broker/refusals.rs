@@ -55,6 +55,32 @@ fn refusals_are_never_repeated() {
 }
 
 #[test]
+fn the_reason_of_a_refusal_comes_before_any_advice() {
+    let link = "https://github.com/settings/personal-access-tokens/1234567";
+    let lifetime = format!(
+        "The 'octo-org' organization forbids access via a fine-grained personal access tokens if the token's lifetime is greater than 366 days. Please adjust your token's lifetime at the following URL: {link}"
+    );
+    for (status, message, part) in [
+        (
+            403,
+            "Although you appear to have the correct authorization credentials, the `octo-org` organization has an IP allow list enabled, and your IP address is not permitted to access this resource.",
+            "add it to the IP allow list",
+        ),
+        (403, "Repository level self-hosted runners are disabled on this repository.", "have an owner allow them"),
+        (403, "Repository was archived so is read-only.", "is archived"),
+        (403, "`octo-org` forbids access via a personal access token (classic).", "admits no classic access tokens"),
+        (403, lifetime.as_str(), link),
+        (403, "Sorry. Your account was suspended.", "is suspended"),
+        (404, "Repository was archived so is read-only.", "is archived"),
+    ] {
+        let stand = Stand::at(REPOSITORY);
+        stand.inject(Fault { message: message.into(), times: 9, ..Fault::next("/actions/runners", status) });
+        let text = stand.ask(&Verb::Issue(Issue::Token)).refusal();
+        assert!(text.contains(part) && !text.contains("give it the scope"), "{text}");
+    }
+}
+
+#[test]
 fn what_github_says_cannot_disturb_the_journal() {
     let stand = Stand::at(REPOSITORY);
     stand.inject(Fault { message: format!("a\n<0>b\u{1b}[31m{}", "x".repeat(9_999)), ..Fault::next("", 422) });

@@ -135,10 +135,12 @@ fn a_pass_over_a_thousand_runners_needs_ten_requests() {
     for pass in 1..=2 {
         run(&fleet, &Running, &scale.places()).unwrap();
         let pages = scale.stand.count("GET", "/orgs/octo-org/actions/runners?per_page=100&page=");
-        assert_eq!((pages, scale.stand.github.records().len()), (10 * pass, 10 * pass), "{:?}", scale.stand.seen());
+        // Once in half a day a pass asks for versions besides.
+        let all = scale.stand.github.records().len();
+        assert_eq!((pages, all), (10 * pass, 10 * pass + 3), "{:?}", scale.stand.seen());
     }
     let memory: Value = serde_json::from_slice(&fs::read(scale.path("memory/memory.json")).unwrap()).unwrap();
-    assert_eq!(memory["requests"], 20);
+    assert_eq!(memory["requests"], 23);
     assert_eq!(memory["runners"]["builder-1000"]["said"], "runs as configured");
 }
 

@@ -192,7 +192,7 @@ impl State {
             Verb::Issue(Issue::Token) => Outcome::Token(Secret::new(MINTED.into())),
             Verb::Issue(Issue::Jit { work_folder }) => self.jit(&work_folder),
             Verb::List => Outcome::Listed(self.runners.clone()),
-            Verb::Preflight => Outcome::Ready { newest_runner: Some("2.400.0".into()) },
+            Verb::Preflight => Outcome::Ready { newest_runner: Some("2.400.0".into()), releases: vec![] },
         }
     }
 

@@ -177,6 +177,59 @@ fn a_version_that_is_too_old_names_the_package_and_the_newest_version() {
     }
 }
 
+/// A start whose `configure` met that GitHub does not register the version.
+fn refused_for_its_version() -> (Host, Server) {
+    let (host, server) = Host::with_server();
+    host.prepare().good();
+    fs::remove_file(host.state(".staged-token")).unwrap();
+    fs::write(host.state(".version-refused"), "").unwrap();
+    let said = host.settle("exit-code", None).good();
+    assert!(
+        said.contains("could not register, because its version is too old") && said.contains("`package`"),
+        "{said}"
+    );
+    assert_eq!(host.ledger()["lastExit"]["kind"], "versionDeprecated");
+    (host, server)
+}
+
+#[test]
+fn a_start_that_was_refused_for_its_version_is_not_made_again_by_itself() {
+    let (host, server) = refused_for_its_version();
+    server.asked();
+    let said = host.step("hold").bad();
+    assert!(said.contains("version is too old") && said.contains(", so it stays down: set `package`"), "{said}");
+    assert_eq!(server.asked(), "", "nobody is asked");
+    // What systemd does after a condition that does not hold.
+    assert_eq!(host.settle("exec-condition", None).good(), "");
+    assert_eq!(host.ledger()["lastExit"]["kind"], "versionDeprecated", "so that people see why");
+    // Whoever starts it now wants it tried.
+    assert_eq!(host.step("hold").good(), "");
+}
+
+#[test]
+fn a_change_is_no_start_that_would_only_fail_again() {
+    let (mut host, _server) = refused_for_its_version();
+    *host.registration("extraLabels") = json!(["other"]);
+    assert_eq!(host.step("hold").good(), "");
+}
+
+#[test]
+fn no_job_keeps_its_runner_down() {
+    let (host, _server) = registered();
+    fs::write(host.state(".version-refused"), "").unwrap();
+    host.settle("exit-code", None).good();
+    assert_eq!(host.ledger()["lastExit"]["kind"], "notStarted");
+    assert_eq!(host.step("hold").good(), "");
+}
+
+#[test]
+fn what_is_wrong_otherwise_keeps_no_start_from_telling_it() {
+    let (host, _server) = refused_for_its_version();
+    fs::write(host.path("ledger/runner1.json"), "{").unwrap();
+    assert_eq!(host.step("hold").good(), "");
+    assert_eq!(Host::new().step("hold").good(), "", "without a ledger");
+}
+
 #[test]
 fn without_a_broker_a_deleted_registration_is_explained() {
     let host = Host::new().registered();

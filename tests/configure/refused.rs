@@ -92,6 +92,26 @@ fn a_registration_token_that_github_does_not_accept_is_advised_about() {
 }
 
 #[test]
+fn a_version_that_github_does_not_register_is_told_with_its_package_and_leaves_a_mark() {
+    for status in [400, 404] {
+        let message =
+            "Your runner version is out of date and can no longer register. Please update to the latest version.";
+        let desk = Desk::new(refusal("tenant", status, message));
+        let said = desk.configure().bad();
+        assert_says(
+            &said,
+            &[message, "registers no runner of this version any more", "Set `package` to a newer one than"],
+        );
+        assert!(!said.contains("registration token"), "{said}");
+        assert!(desk.0.state(".version-refused").is_file());
+        assert_eq!(desk.dumps().len(), 1, "a new token would not help");
+    }
+    let desk = Desk::new(refusal("tenant", 403, "Forbidden"));
+    desk.configure().bad();
+    assert!(!desk.0.state(".version-refused").exists());
+}
+
+#[test]
 fn the_quote_is_the_end_of_what_the_listener_said() {
     let said = refused(json!({ "fault": ["flood-stdout", "die-before-server"] }), |_| ());
     assert_says(&said, &["The listener said last:", "a line of a flood"]);

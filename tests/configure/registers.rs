@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
-use crate::github::{self, Config, State, TokenKind};
+use crate::github::{self, Config, Fault, State, TokenKind};
 use crate::harness::PAT;
 use crate::host::{Host, TOKEN, mode};
 
@@ -46,6 +46,18 @@ fn a_registration_reaches_github() {
     desk.assert_nowhere(&minted);
     let known: Vec<String> = github.state().runners.iter().map(|runner| runner.name.clone()).collect();
     assert_eq!(known, ["runner1"]);
+}
+
+#[test]
+fn a_registration_token_that_is_not_known_everywhere_yet_is_tried_again() {
+    let github = github::start(Config::default()).unwrap();
+    let mint = |state: &mut State| state.mint("repos/octo-org/example", TokenKind::Registration, 60);
+    let minted = github.change(mint).unwrap().secret;
+    github.inject(Fault::next("/actions/runner-registration", 404));
+    let desk = Desk::with(json!({ "github": github.url() }), |host| fs::write(host.path("token"), &minted).unwrap());
+    desk.configure().good();
+    assert_eq!((desk.dumps().len(), github.state().runners.len()), (2, 1));
+    desk.assert_nowhere(&minted);
 }
 
 #[test]

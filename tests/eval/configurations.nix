@@ -28,6 +28,8 @@ let
       line:
       if step line != null then
         [ "${builtins.head (step line)}${lib.last (step line)}" ]
+      else if lib.hasPrefix "LoadCredential=given:" line then
+        [ "LoadCredential=given" ]
       else if programs line != null then
         map (entry: "PATH=${withoutHashes entry}") (
           lib.filter (lib.hasSuffix "/bin") (lib.splitString ":" (builtins.head (programs line)))

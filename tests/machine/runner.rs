@@ -11,7 +11,7 @@ use crate::tools::{run, set_mode, wait_for};
 
 const RUNTIME_UNITS: &str = "/run/systemd/system";
 /// Where a unit names the helper; empty, each forgets what was there.
-const STEPS: [&str; 3] = ["ExecStartPre=", "ExecStop=", "ExecStopPost="];
+const STEPS: [&str; 4] = ["ExecCondition=", "ExecStartPre=", "ExecStop=", "ExecStopPost="];
 const MANIFESTS: &str = "/run/machine-tests";
 
 /// A configured runner. Stopped and forgotten by the server when a scenario begins.

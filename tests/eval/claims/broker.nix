@@ -210,6 +210,7 @@ in
 
   "a broker gets only the variables that lead to the server" = {
     expected = {
+      GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY = "1";
       HTTPS_PROXY = "http://proxy.example:1";
       NIX_SSL_CERT_FILE = "/etc/ca.pem";
       SSL_CERT_DIR = "/etc/ca";
@@ -220,6 +221,7 @@ in
     actual = environment {
       extraEnvironment = {
         CI_CACHE = "/var/cache/ci";
+        GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY = "1";
         HOME = "/elsewhere";
         HTTPS_PROXY = "http://proxy.example:1";
         LD_PRELOAD = "/x.so";

@@ -67,6 +67,7 @@ const RUNNERS: &[(&str, Scenario)] = &[
     ("a_server_that_is_down_for_a_whole_start_is_waited_for", recovery::down_and_back),
     ("a_deleted_registration_heals_by_itself", recovery::deleted),
     ("every_exit_code_has_its_consequence", recovery::exit_codes),
+    ("a_version_that_github_does_not_register_keeps_the_unit_down", recovery::version_refused),
     ("a_session_conflict_that_stays_gets_a_fresh_identity", recovery::conflict),
     ("a_stop_of_a_start_that_waits_is_no_failure", recovery::stopped_while_it_waits),
     ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),

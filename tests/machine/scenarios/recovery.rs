@@ -152,3 +152,29 @@ pub fn stopped_while_it_waits(machine: &Machine) -> Result<()> {
     ensure!(runner.settles()? == id, "nothing was lost");
     runner.stop()
 }
+
+pub fn version_refused(machine: &Machine) -> Result<()> {
+    let mut runner = Runner::new(machine, "recovering")?;
+    runner.restart()?;
+    let manifest = runner.manifest()?;
+    let mut changed = manifest.clone();
+    changed["registration"]["extraLabels"] = json!(["another"]);
+    runner.reconfigure(&changed)?;
+    let message = "Your runner version is out of date and can no longer register.";
+    let path = "/actions/runner-registration";
+    machine.github.tell("faults", &json!({ "path": path, "status": 404, "times": 99, "message": message }))?;
+    let before = machine.github.asked("POST", path)?;
+    runner.begin()?;
+    runner.wait_for_line("so it stays down: set `package`")?;
+    wait_for("the unit to stay down", || Ok((runner.property("ActiveState")? == "inactive").then_some(())))?;
+    ensure!(machine.github.asked("POST", path)? == before + 1, "it is not asked for again and again");
+    ensure!(runner.ledger()?["lastExit"]["kind"] == "versionDeprecated");
+    // Whoever starts it wants it tried.
+    machine.github.reset()?;
+    runner.restart()?;
+    runner.settles()?;
+    runner.reconfigure(&manifest)?;
+    runner.restart()?;
+    runner.settles()?;
+    runner.stop()
+}

@@ -51,7 +51,7 @@ pub use record::{Authorization, Record};
 pub use runner::{Group, Label, Runner};
 pub use server::{Config, GitHub, replace, start};
 pub use state::{State, Token, TokenKind};
-pub use tls::{Identity, Tls};
+pub use tls::{Identity, Odd, Tls};
 
 /// PEM of the key of an App of the tests; nothing else was ever protected by it.
 pub const APP_KEY: &str = include_str!("app-key.pem");

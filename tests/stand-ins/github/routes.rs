@@ -43,6 +43,7 @@ pub fn route(state: &mut State, seen: &Seen) -> Answer {
     match (method, segments.as_slice()) {
         ("POST", ["actions", "runner-registration"]) => register::tenant(state, seen),
         ("POST", ["actions", "runners", "register"]) => register::register(state, seen),
+        ("GET", ["repos", "actions", "runner", "releases"]) => runners::releases(state),
         (_, [kind @ ("orgs" | "enterprises"), name, "actions", rest @ ..]) => {
             in_entity(state, seen, &format!("{kind}/{name}"), rest)
         }

@@ -74,6 +74,14 @@ pub fn downloads() -> Answer {
     Answer::json(200, json!([row("x64"), row("arm64")]))
 }
 
+/// The releases of the runner itself, with some that are none yet.
+pub fn releases(state: &State) -> Answer {
+    let release = |version: &str, published: &str, prerelease: bool| json!({ "tag_name": format!("v{version}"), "published_at": published, "draft": false, "prerelease": prerelease });
+    let out = state.releases.iter().map(|(version, published)| release(version, published, false));
+    let test = release("99.0.0", "2026-01-01T00:00:00Z", true);
+    Answer::json(200, std::iter::once(test).chain(out).collect())
+}
+
 /// Deletes a runner, unless it is busy.
 pub fn delete(state: &mut State, entity: &str, id: &str) -> Answer {
     let Some(runner) = id.parse().ok().and_then(|id| state.runner(entity, id)) else {

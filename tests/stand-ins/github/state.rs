@@ -3,6 +3,8 @@
 //! The same shape is the configuration of an embedded stand-in and the content of the
 //! state file of the program, so a test can write one by hand.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -50,6 +52,8 @@ pub struct State {
     pub rate_reset: u64,
     /// What is wrong with the JIT configurations that are made.
     pub jit: JitChanges,
+    /// Releases of the runner, by version, with the time of each as GitHub writes it.
+    pub releases: BTreeMap<String, String>,
 }
 
 impl Default for State {
@@ -71,6 +75,7 @@ impl Default for State {
             rate_used: 0,
             rate_reset: 0,
             jit: JitChanges::default(),
+            releases: BTreeMap::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use axum::serve::Listener;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -62,6 +63,19 @@ pub struct Identity {
     key: String,
 }
 
+/// What is odd about a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Odd {
+    /// It was good once.
+    Over,
+    /// It will be good.
+    ToCome,
+    /// It is one of an authority.
+    Authority,
+    /// It names its host in the old way alone.
+    CommonNameOnly,
+}
+
 impl std::fmt::Debug for Identity {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Identity").field("certificate", &self.certificate).finish_non_exhaustive()
@@ -91,6 +105,29 @@ impl Identity {
         let key = KeyPair::generate()?;
         let certificate = server.signed_by(&key, &Issuer::new(authority, authority_key))?.pem();
         Ok(Self { ca: Some(ca), certificate, key: key.serialize_pem() })
+    }
+
+    /// An odd certificate for `hosts` that nobody else signed.
+    ///
+    /// # Errors
+    ///
+    /// A host is no name that a certificate can have.
+    pub fn alone(hosts: &[String], odd: Odd) -> Result<Self> {
+        let mut server = CertificateParams::new(hosts).context("Failed to name the hosts of the certificate")?;
+        server.distinguished_name.push(DnType::CommonName, hosts[0].as_str());
+        match odd {
+            Odd::Over => {
+                (server.not_before, server.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
+            }
+            Odd::ToCome => {
+                (server.not_before, server.not_after) = (date_time_ymd(4001, 1, 1), date_time_ymd(4002, 1, 1));
+            }
+            Odd::Authority => server.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+            Odd::CommonNameOnly => server.subject_alt_names.clear(),
+        }
+        let key = KeyPair::generate()?;
+        let certificate = server.self_signed(&key)?.pem();
+        Ok(Self { ca: None, certificate, key: key.serialize_pem() })
     }
 
     /// Reads a certificate, followed by what it needs to be trusted, and its key.
