@@ -88,25 +88,28 @@ in
     else
       throw evaluation.report;
 
-  # The file of figures, read by those who have to read it.
+  # The file of figures, read by those who have to read it, and what is made of it.
   metrics =
     pkgs.runCommand "metrics-tests"
       {
         nativeBuildInputs = [
           (pkgs.python3.withPackages (python: [ python.prometheus-client ]))
           pkgs.prometheus-node-exporter
+          # Of which only promtool is run.
+          pkgs.prometheus.cli
         ];
       }
       ''
         python3 ${
           lib.fileset.toSource {
-            root = ../tests;
+            root = ../.;
             fileset = lib.fileset.unions [
+              ../examples/monitoring
               ../tests/fixtures/github-runners.prom
               ../tests/metrics
             ];
           }
-        }/metrics/run | tee $out
+        }/tests/metrics/run | tee $out
       '';
 
   # With the real module system, a real package set and a real boot.
