@@ -107,11 +107,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     leftovers::refuse(&told.manifest.instance)?;
     let Reached { state, work: work_place, logs } = reach(start, &told.manifest, &ledger_place, existing)?;
     let owner = service_user(&state)?;
-    if let Some(user) = leftovers::lingering(owner.0.as_raw()) {
-        let (said, remedy) = leftovers::about_lingering(&user);
-        warn!("This runner's {said}; {remedy}");
-    }
-    secrecy::guard(&told.manifest, owner)?;
+    guard(&told.manifest, owner)?;
     let reading = Reading::new(&told, stored.as_ref(), Some(&state))?;
     let mut decision = reading.decide(None);
 
@@ -120,21 +116,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let digest = credential.digest()?;
     let new = Ledger::new(&manifest.instance, registration.clone(), digest.clone());
     let mut book = Book::new(&ledgers, &manifest.instance, stored.clone(), new.clone());
-    if news {
-        book.entry.tried = Some(TokenDigest::of(&text, salt()?));
-    }
-    let place = manifest.credential_place();
-    let is_same_token = match (&book.entry.token, credential.token()) {
-        (Some(digest), Some(token)) => digest.is_of(token.expose()),
-        (before, now) => before.is_none() == now.is_none(),
-    };
-    if news && (!is_same_token || book.entry.credential.as_ref() != Some(&place)) {
-        // What another credential met says nothing about this one. What this one met itself is kept, also if it has not
-        // registered yet.
-        book.entry.not_before = None;
-    }
-    book.entry.credential = Some(place.clone());
-    book.entry.started = unit::digest(&manifest.instance, &start.manifest)?;
+    note(&mut book.entry, &told, start, news.then_some(&text))?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
     let work = match manifest.work_dir_size {
         Some(size) => work::open_own(&start.work_directory, size, heir, end)?,
@@ -144,7 +126,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     // From now on what is in it is this runner's, whatever number its user has next time.
     book.entry.work_directory = work_path.to_str().map(String::from);
     close_state(&state)?;
-    let url = &manifest.registration.url;
+    let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, book.entry.not_before);
     let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
     let found = Found {
@@ -214,6 +196,35 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     }
     found.warn_about_expiry(time);
     forget_nixpkgs(&state)
+}
+
+/// Refuses a user who could read the credential, and tells of one whose processes outlive the unit.
+fn guard(manifest: &Manifest, owner: (Uid, Gid)) -> Result<()> {
+    if let Some(user) = leftovers::lingering(owner.0.as_raw()) {
+        let (said, remedy) = leftovers::about_lingering(&user);
+        warn!("This runner's {said}; {remedy}");
+    }
+    secrecy::guard(manifest, owner)
+}
+
+/// Puts into the entry what this start is told; `news` is that, if the start before was told something else.
+fn note(entry: &mut Ledger, told: &Told, start: &Start, news: Option<&String>) -> Result<()> {
+    let place = told.manifest.credential_place();
+    if let Some(text) = news {
+        entry.tried = Some(TokenDigest::of(text, salt()?));
+        let is_same_token = match (&entry.token, told.credential.token()) {
+            (Some(digest), Some(token)) => digest.is_of(token.expose()),
+            (before, now) => before.is_none() == now.is_none(),
+        };
+        if !is_same_token || entry.credential.as_ref() != Some(&place) {
+            // What another credential met says nothing about this one. What this one met itself is kept, also if it has
+            // not registered yet.
+            entry.not_before = None;
+        }
+    }
+    entry.credential = Some(place);
+    entry.started = unit::digest(&told.manifest.instance, &start.manifest)?;
+    Ok(())
 }
 
 /// What the server says about a registration that would be kept.
