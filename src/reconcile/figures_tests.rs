@@ -4,6 +4,8 @@ use super::*;
 use crate::reconcile::memory::{Recall, Standing};
 use crate::reconcile::sample::{NOW, host};
 
+const DAY: u64 = 24 * 60 * 60;
+
 #[test]
 fn everything_that_is_known_is_told_and_nothing_else() {
     let (_, mut host, mut memory) = host(&["a", "b", "former"]);
@@ -22,6 +24,7 @@ fn everything_that_is_known_is_told_and_nothing_else() {
     memory.count("offline");
     memory.count("removed");
     (memory.requests, memory.took) = (12, 1_045);
+    memory.releases.get_mut("github.com").unwrap().learn(None, [("2.334.0", NOW - 9 * DAY)], NOW);
     // Read by the collector and by a strict reader of `OpenMetrics` in `tests/metrics/run`.
     assert_eq!(figures(&host, &memory, |_| true).text(), include_str!("../../tests/fixtures/github-runners.prom"));
 }
@@ -43,7 +46,6 @@ fn nothing_is_told_of_a_registration_at_an_address_that_nobody_listed() {
 
 #[test]
 fn a_version_that_is_behind_has_a_deadline_where_github_has_one() {
-    const DAY: u64 = 24 * 60 * 60;
     let (_, mut host, mut memory) = host(&["a", "b"]);
     let releases = memory.releases.get_mut("github.com").unwrap();
     releases.learn(None, [("2.334.0", NOW - 9 * DAY)], NOW);
