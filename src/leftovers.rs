@@ -70,7 +70,7 @@ pub fn refuse(instance: &InstanceName) -> Result<()> {
 
 fn refusal(unit: &str, found: &[Leftover]) -> String {
     let one = |process: &Leftover| match process.pid {
-        0 => "one of another PID namespace".to_owned(),
+        0 => "one that cannot be seen from here".to_owned(),
         pid => format!("{pid} {} of user id {}", shown(&process.name), process.user),
     };
     let mut named: Vec<String> = found.iter().take(NAMED).map(one).collect();
@@ -143,10 +143,10 @@ fn groups(text: &str, unit: &str) -> Vec<PathBuf> {
     found
 }
 
-/// All processes in a control group and those below it. One that is gone has none.
-fn processes(group: &Path) -> Result<Vec<u32>> {
+/// All processes in a control group and those below it; 0 stands for one that cannot be seen. A group that is gone has none.
+fn processes(top: &Path) -> Result<Vec<u32>> {
     let mut pids = Vec::new();
-    let mut groups = vec![group.to_path_buf()];
+    let mut groups = vec![top.to_path_buf()];
     while let Some(group) = groups.pop() {
         match inside(&group) {
             Ok((some, below)) => {
@@ -154,6 +154,10 @@ fn processes(group: &Path) -> Result<Vec<u32>> {
                 groups.extend(below);
             }
             Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(ENODEV) => {}
+            // A threaded group: its processes are those of a group above.
+            Err(error) if error.raw_os_error() == Some(EOPNOTSUPP) => {}
+            // A job may have made it so that nobody looks.
+            Err(_) if group != top => pids.push(0),
             Err(error) => return Err(error).with_context(|| format!("Failed to read {}", group.display())),
         }
     }
@@ -162,6 +166,8 @@ fn processes(group: &Path) -> Result<Vec<u32>> {
 
 /// What reading of a control group says that was removed meanwhile.
 const ENODEV: i32 = nix::errno::Errno::ENODEV as i32;
+/// What reading of a control group says that has threads and no processes of its own.
+const EOPNOTSUPP: i32 = nix::errno::Errno::EOPNOTSUPP as i32;
 
 fn inside(group: &Path) -> std::io::Result<(Vec<u32>, Vec<PathBuf>)> {
     let text = fs::read_to_string(group.join("cgroup.procs"))?;

@@ -38,7 +38,7 @@
 //! | `fleet` | `model` | file system, processes, network, clock, environment |
 //! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
+//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `prepare`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
 //! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
 //! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `fleet`, `backend`, `reconcile`, `secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::manifest::Logs;
 use crate::state::DIAGNOSTICS;
-use crate::sys::{Dir, Entry, Listed, Place, empty};
+use crate::sys::{Attributes, Dir, Entry, Listed, Place, empty};
 
 /// How many entries of a directory are looked at. Whoever makes more hides logs of its own run only.
 const LOOKED_AT: usize = 4096;
@@ -31,6 +31,8 @@ const FREE: u64 = 10;
 const NAMESAKES: usize = 10;
 const LONGEST_NAME: usize = 128;
 const DAY: u64 = 24 * 60 * 60;
+/// Of the logs directory.
+const MODE: Mode = Mode::S_IRWXU.union(Mode::S_IRGRP).union(Mode::S_IXGRP);
 
 /// When logs are taken over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,11 +45,10 @@ pub enum When {
 
 /// Takes the logs of the last run over into the logs directory at `place`, and removes old ones there.
 pub fn keep(state: &Dir, place: &Place, limits: &Logs, when: When) {
-    let done = take_over(state, place, limits, when).and_then(|()| match when {
-        When::Start(end) => discard(state, end),
-        When::End => Ok(()),
-    });
-    if let Err(error) = done {
+    let kept = take_over(state, place, limits, when);
+    // Also what could not be kept, or it would stand in the way of all that comes.
+    let discarded = if let When::Start(end) = when { discard(state, end) } else { Ok(()) };
+    for error in [kept, discarded].into_iter().filter_map(Result::err) {
         warn!("Failed to keep the logs of the last run: {error:#}");
     }
 }
@@ -87,7 +88,7 @@ fn take_over(state: &Dir, place: &Place, limits: &Logs, when: When) -> Result<()
             done.with_context(|| format!("Failed to take {} over", place.resolved().display()))?;
             logs
         }
-        (None, _) => place.create(Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP)?,
+        (None, _) => place.create(MODE)?,
     };
     if state.entry(DIAGNOSTICS)? == Entry::Directory {
         let from = open_below(state)?;
@@ -96,24 +97,28 @@ fn take_over(state: &Dir, place: &Place, limits: &Logs, when: When) -> Result<()
         let names: Vec<String> = chosen.iter().map(|(name, _)| name.clone()).collect();
         copy(chosen, &logs, &mut room)?;
         for name in names {
-            from.unlink(&name)?;
+            if let Err(error) = from.unlink(&name) {
+                warn!("{error:#}");
+            }
         }
         state.remove_if_empty(DIAGNOSTICS)?;
     }
     prune(&logs, size, limits.max_age.saturating_mul(DAY))
 }
 
-/// Whether nobody else could have put something into the directory.
+/// Whether nobody else could have put something into the directory, or can read what is put there.
 fn is_ours(logs: &Dir) -> Result<bool> {
-    let us = Uid::effective();
-    Ok(logs.owner()?.0 == us && logs.look(LOOKED_AT)?.iter().all(|entry| entry.owner == us))
+    let (us, stat) = (Uid::effective(), logs.stat()?);
+    let is_closed = stat.st_uid == us.as_raw() && stat.st_mode & 0o7777 == MODE.bits();
+    Ok(is_closed && logs.look(LOOKED_AT)?.iter().all(|entry| entry.owner == us))
 }
 
 /// Makes a directory ours that belonged to the service user, as nixpkgs' module and former releases have it. Of what is in
 /// it, copies of the newest logs stay.
 fn reclaim(logs: &Dir, room: &mut u64, end: Instant) -> Result<()> {
-    logs.give_to((Uid::effective(), Gid::effective()))?;
-    logs.set_mode(Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP)?;
+    if logs.claim((Uid::effective(), Gid::effective()), MODE)? == Attributes::TooMany {
+        warn!("The logs directory has more attributes than can be listed, so they stay");
+    }
     // From here on nobody else can add anything. Dying before the end leaves files of others, so it is done again.
     let chosen = choose(logs, &[])?;
     empty(logs, end)?;
@@ -172,7 +177,11 @@ fn copy(files: Vec<(String, File)>, to: &Dir, room: &mut u64) -> Result<()> {
             Ok(written) => *room -= written.min(*room),
             Err(error) => {
                 to.unlink(&free)?;
-                return Err(error).with_context(|| format!("Failed to copy {name}"));
+                if error.kind() == io::ErrorKind::StorageFull {
+                    return Err(error).with_context(|| format!("Failed to copy {name}"));
+                }
+                // A job can make files that nobody can read. That is no reason to lose the others.
+                warn!("Failed to copy {name}: {error}");
             }
         }
     }

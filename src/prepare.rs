@@ -141,7 +141,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         end,
     };
     // From the first start on there is an entry in which failures are counted.
-    found.save(&mut book, decision.action == Action::Register)?;
+    // While only the state names a runner, it is kept, whatever else has to make room.
+    found.save(&mut book, decision.action == Action::Register && decision.claimed.is_none())?;
     let hold_back =
         |entry: &Ledger, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
     hold_back(&book.entry, &decision)?;

@@ -27,8 +27,9 @@ use anyhow::{Context as _, Result};
 use tracing::{info, warn};
 
 use crate::backend::{Activity, Units};
-use crate::fleet::{Fleet, RestartPolicy};
+use crate::fleet::{Declared, Fleet, RestartPolicy};
 use crate::ledger::LedgerDirectory;
+use crate::prepare::foresee;
 use crate::start::{host_name, now};
 use crate::sys::{Dir, Place};
 use crate::unit;
@@ -126,8 +127,16 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     let formers = decisions.partition_point(|(_, decision)| *decision != Decision::Dissolve);
     rotate(&mut decisions[formers..], time);
     let silent = host.silent.clone();
-    let mut hands =
-        Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, silent, now: time };
+    let would_start = |declared: &Declared| would_start(places, declared);
+    let mut hands = Hands {
+        ledgers: &ledgers,
+        units,
+        sockets: &places.sockets,
+        would_start: &would_start,
+        memory: &mut memory,
+        silent,
+        now: time,
+    };
     for (found, decision) in &decisions {
         if start.elapsed() > LONGEST {
             warn!("There is no time left for the rest of this pass; the next one goes on");
@@ -158,6 +167,11 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
         figures::tell(directory, &figures::figures(&host, &memory, is_left));
     }
     saved
+}
+
+/// Whether the next start of a declared runner would register it, as far as this host can tell without changing anything.
+fn would_start(places: &Places, declared: &Declared) -> Result<()> {
+    foresee(&places.start(declared)?, &places.ledger, None).map(drop)
 }
 
 /// Begins with another one in each minute, so that those that take long keep nobody from its turn for ever.

@@ -9,6 +9,18 @@ use anyhow::{Context as _, Result, bail};
 use crate::manifest::Manifest;
 use crate::sys::{Dir, Place, Volume};
 
+/// As the system manager expands them; see systemd.unit(5).
+const SPECIFIERS: [(char, &str); 8] = [
+    ('C', "/var/cache"),
+    ('E', "/etc"),
+    ('L', "/var/log"),
+    ('S', "/var/lib"),
+    ('T', "/tmp"),
+    ('V', "/var/tmp"),
+    ('h', "/root"),
+    ('t', "/run"),
+];
+
 /// What every step of a start is told.
 ///
 /// Directories come as arguments and not from `$STATE_DIRECTORY`, because a unit may have several of each kind,
@@ -34,6 +46,31 @@ impl Start {
     pub fn manifest(&self) -> Result<Manifest> {
         read_manifest(&self.manifest)
     }
+}
+
+/// Writes out what stands for a directory in a path of a unit.
+///
+/// # Errors
+///
+/// Names a specifier that only systemd can tell.
+pub fn expand(text: &str) -> Result<PathBuf> {
+    let mut parts = text.split('%');
+    let mut path = parts.next().unwrap_or_default().to_owned();
+    while let Some(part) = parts.next() {
+        let mut rest = part.chars();
+        let Some(letter) = rest.next() else {
+            // Two in a row: the text after the second one is literal.
+            path.push('%');
+            path.push_str(parts.next().unwrap_or_default());
+            continue;
+        };
+        match SPECIFIERS.iter().find(|(known, _)| *known == letter) {
+            Some((_, value)) => path.push_str(value),
+            None => bail!("only systemd can tell what `%{}` stands for in {text}", letter.escape_debug()),
+        }
+        path.push_str(rest.as_str());
+    }
+    Ok(path.into())
 }
 
 /// Reads and checks a manifest.
@@ -113,4 +150,25 @@ pub fn host_name() -> Result<String> {
 pub fn now() -> Result<u64> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).context("The clock stands before 1970: set it")?;
     Ok(since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specifiers_of_directories_are_written_out() {
+        for (text, path) in [
+            ("/scratch/work", "/scratch/work"),
+            ("%S/a/%t", "/var/lib/a//run"),
+            ("%C", "/var/cache"),
+            ("%%a/%%%h", "%a/%/root"),
+            ("/100%%", "/100%"),
+        ] {
+            assert_eq!(expand(text).unwrap(), Path::new(path), "{text}");
+        }
+        for text in ["%i/x", "/a/%n", "/%é"] {
+            assert!(expand(text).unwrap_err().to_string().contains("only systemd"), "{text}");
+        }
+    }
 }

@@ -43,8 +43,9 @@ pub fn watch(ledgers: LedgerDirectory, instance: &InstanceName, state: &Path) ->
     let ended = move || {
         let Ok(signal) = ends.wait() else { return };
         let settled = || {
-            existing("state", &state)?.1.unlink(STAGED_TOKEN)?;
-            ledgers.mark_stopped(&instance, &invocation)
+            ledgers.mark_stopped(&instance, &invocation)?;
+            // Last, because the start goes on meanwhile.
+            existing("state", &state)?.1.unlink(STAGED_TOKEN).map(drop)
         };
         match is_stop(&goes_on).and_then(|is_stop| if is_stop { settled().map(|()| true) } else { Ok(false) }) {
             Ok(true) => {

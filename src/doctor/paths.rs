@@ -10,49 +10,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Result, bail};
-
 use super::finding::Finding;
 use crate::sys::Place;
 
-/// As the system manager expands them; see systemd.unit(5).
-const SPECIFIERS: [(char, &str); 8] = [
-    ('C', "/var/cache"),
-    ('E', "/etc"),
-    ('L', "/var/log"),
-    ('S', "/var/lib"),
-    ('T', "/tmp"),
-    ('V', "/var/tmp"),
-    ('h', "/root"),
-    ('t', "/run"),
-];
-
 const MAX_LINKS: u32 = 40;
-
-/// Writes out what stands for a directory in a path of a unit.
-///
-/// # Errors
-///
-/// Names a specifier that only systemd can tell.
-pub fn expand(text: &str) -> Result<PathBuf> {
-    let mut parts = text.split('%');
-    let mut path = parts.next().unwrap_or_default().to_owned();
-    while let Some(part) = parts.next() {
-        let mut rest = part.chars();
-        let Some(letter) = rest.next() else {
-            // Two in a row: the text after the second one is literal.
-            path.push('%');
-            path.push_str(parts.next().unwrap_or_default());
-            continue;
-        };
-        match SPECIFIERS.iter().find(|(known, _)| *known == letter) {
-            Some((_, value)) => path.push_str(value),
-            None => bail!("only systemd can tell what `%{}` stands for in {text}", letter.escape_debug()),
-        }
-        path.push_str(rest.as_str());
-    }
-    Ok(path.into())
-}
 
 /// One directory on the way.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -209,22 +170,6 @@ fn barrier(topic: &'static str, step: &Step, user: Option<(u32, u32)>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn specifiers_of_directories_are_written_out() {
-        for (text, path) in [
-            ("/scratch/work", "/scratch/work"),
-            ("%S/a/%t", "/var/lib/a//run"),
-            ("%C", "/var/cache"),
-            ("%%a/%%%h", "%a/%/root"),
-            ("/100%%", "/100%"),
-        ] {
-            assert_eq!(expand(text).unwrap(), Path::new(path), "{text}");
-        }
-        for text in ["%i/x", "/a/%n", "/%é"] {
-            assert!(expand(text).unwrap_err().to_string().contains("only systemd"), "{text}");
-        }
-    }
 
     #[test]
     fn who_can_pass_follows_owner_group_and_others() {

@@ -8,7 +8,7 @@ use nix::unistd::{Gid, Uid, User};
 
 use super::Options;
 use super::finding::{Finding, Group, Level};
-use super::paths::{Who, check, expand};
+use super::paths::{Who, check};
 use super::{entry, next, preflight, room};
 use crate::ask::Broker;
 use crate::backend::{Activity, Unit, Units};
@@ -22,7 +22,7 @@ use crate::prepare::{Foreseen, foresee};
 use crate::protocol::Answer;
 use crate::reconcile::{open_ledger, read_memory};
 use crate::secrecy;
-use crate::start::{Start, now, read_manifest};
+use crate::start::{expand, now, read_manifest};
 use crate::sys::{Place, memory};
 
 /// Whom the kernel names as owner where an id has no counterpart.
@@ -126,12 +126,7 @@ impl<'a> Subject<'a> {
     }
 
     fn foresee(&self, user: Option<(u32, u32)>) -> anyhow::Result<Foreseen> {
-        let start = Start {
-            manifest: self.declared.manifest.clone(),
-            state_directory: self.own(0),
-            work_directory: expand(&self.declared.work_directory.to_string_lossy())?,
-            logs_directory: self.own(1),
-        };
+        let start = self.options.places.start(self.declared)?;
         let user = user.map(|(uid, gid)| (Uid::from_raw(uid), Gid::from_raw(gid)));
         foresee(&start, &self.options.places.ledger, user)
     }

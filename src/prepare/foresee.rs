@@ -79,6 +79,12 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     }
     work_place.check_creatable()?;
     let registers = plan.action == Action::Register;
+    if let Some(state) = state.as_ref().filter(|_| registers) {
+        // Deeper down only the start looks, while it empties.
+        let all = state.names()?;
+        let removable = all.iter().try_for_each(|name| state.check_removable(name));
+        removable.context("The state directory cannot be emptied")?;
+    }
     if registers && !told.credential.is_of_api() {
         unknown.push("it needs a registration token that GitHub made at most one hour before".into());
     }

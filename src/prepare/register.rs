@@ -40,7 +40,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger, claimed: 
     let manifest = found.manifest;
     let method = manifest.method(found.broker.is_some());
     // Before the files are gone that name what is given up.
-    found.save(book, true)?;
+    found.save(book, claimed.is_none())?;
     ready::check(found, book, method)?;
     let mut before = NameHolder::Unknown;
     let mut earlier = false;

@@ -13,13 +13,13 @@ use nix::unistd::{Gid, Uid};
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::{Found, report};
+use super::{Found, NOBODY, report};
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
 use crate::model::{MemorySize, WorkDir};
 use crate::plan::{Action, Plan};
 use crate::start::volume;
-use crate::sys::{Attributes, Dir, Mounted, Place, empty as purge, memory, on_host};
+use crate::sys::{Attributes, ControlGroup, Dir, Mounted, Place, empty as purge, memory, on_host};
 
 /// Whom a work directory is for.
 #[derive(Clone, Copy)]
@@ -80,8 +80,7 @@ pub(super) fn open(place: &Place, heir: Heir) -> Result<Dir> {
 }
 
 /// Opens the work directory like [`open`], with an empty file system of its own on it that holds no more than `size`. What
-/// lies below is removed until `end`.
-/// Where the administrator mounted one, that is it.
+/// lies below is removed until `end`. Where the administrator mounted one, that is it.
 ///
 /// # Errors
 ///
@@ -89,21 +88,35 @@ pub(super) fn open(place: &Place, heir: Heir) -> Result<Dir> {
 pub(super) fn open_own(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Dir> {
     let renewed = match on_host(|| renew(path, size, heir, end)) {
         Ok(renewed) => renewed?,
-        Err(error) => Err(error),
+        Err(error) if is_forbidden(error) => Err("this host lets root mount nothing"),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("Failed to give work directory {} a file system of its own", path.display()));
+        }
     };
-    if let Err(error) = renewed {
+    if let Err(why) = renewed {
         warn!(
-            "Failed to give the work directory {} a file system of its own: {error}. This host lets root mount nothing, so a job that fills the directory fills what is around it; set `workDir` to a directory on a disk of its own",
+            "The work directory {} gets no file system of its own, because {why}. A job that fills it fills what is around it; set `workDir` to a directory on a disk of its own",
             path.display()
         );
     }
     open(&Place::walk(path)?, heir)
 }
 
-/// Exchanges the file system of a work directory for a new one.
-fn renew(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Result<(), Errno>> {
+fn is_forbidden(error: Errno) -> bool {
+    matches!(error, Errno::EPERM | Errno::EACCES | Errno::ENOSYS)
+}
+
+/// Exchanges the file system of a work directory for a new one. The inner error says why it goes without.
+fn renew(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Result<(), &'static str>> {
     // Of an end that was cut off.
     volume(&Place::walk(path)?).take_off()?;
+    if let Some(dir) = Place::walk(path)?.open()?
+        && dir.owner()?.0.as_raw() == NOBODY
+    {
+        // Newer systemds show it to the unit under the number of its user, and would not show what is mounted on it.
+        return Ok(Err("`RuntimeDirectoryPreserve` lets systemd keep it for a dynamic user"));
+    }
     let dir = open(&Place::walk(path)?, heir)?;
     let place = Place::walk(path)?;
     if volume(&place).mounted()? == Mounted::Other {
@@ -111,11 +124,15 @@ fn renew(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Resu
     }
     // What lies below would take room unseen.
     purge(&dir, end).context("Failed to empty the work directory")?;
-    match volume(&place).put_on(size.of(memory()?), heir.owner) {
-        Err(error) if !matches!(error, Errno::EPERM | Errno::EACCES) => {
+    // Its pages count as memory of the unit and belong to no process, so a full one must leave room for those.
+    let limit = ControlGroup::own().and_then(|group| group.memory_limit());
+    let bytes = limit.map_or(u64::MAX, |limit| limit / 2).min(size.of(memory()?));
+    match volume(&place).put_on(bytes, heir.owner) {
+        Ok(()) => Ok(Ok(())),
+        Err(error) if is_forbidden(error) => Ok(Err("this host lets root mount nothing")),
+        Err(error) => {
             Err(error).with_context(|| format!("Failed to mount a file system on work directory {}", path.display()))
         }
-        done => Ok(done),
     }
 }
 

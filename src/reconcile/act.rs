@@ -17,6 +17,7 @@ use super::plan::{Cause, Decision, Why};
 use crate::ask::{Ask, Broker};
 use crate::attempt::{Resolved, resolve};
 use crate::backend::{Activity, Units};
+use crate::fleet::Declared;
 use crate::ledger::{Book, Ledger, LedgerDirectory, Runner};
 use crate::model::date_and_time;
 use crate::pace::limited;
@@ -34,6 +35,8 @@ pub struct Hands<'a> {
     pub units: &'a dyn Units,
     /// The sockets of brokers.
     pub sockets: &'a Path,
+    /// Whether the next start of a declared runner would register it, as far as that can be known before.
+    pub would_start: &'a dyn Fn(&Declared) -> Result<()>,
     /// What is remembered.
     pub memory: &'a mut Memory,
     /// The ways on which nobody answered in this pass.
@@ -79,6 +82,7 @@ fn told(why: &Why, hands: &Hands<'_>, found: &Found) -> String {
         Why::Moving => "is being started or stopped".into(),
         Why::Busy => format!("{due} and runs a job, which is waited for"),
         Why::Silent(why) => format!("{due}; it is not known whether it is idle: {why}"),
+        Why::Unprepared(why) => format!("{due}, and keeps its registration until it could register anew: {why}"),
         Why::NotOurs(policy) => {
             let word = if *policy == crate::fleet::RestartPolicy::Never { "never" } else { "immediate" };
             format!("{due}; its `restartPolicy` is \"{word}\", so it is left alone")
@@ -165,11 +169,29 @@ fn retire_then_restart(
     configured: &Configured,
     runner: &Runner,
 ) -> Result<String> {
-    if let Err(why) = retire_idle(hands, found, configured, runner, |units| units.restart(&found.unit))? {
+    if let Err(why) = retire_and_restart(hands, found, configured, runner)? {
         return Ok(told(&why, hands, found));
     }
     hands.memory.count(Cause::Changed.word());
     Ok(format!("was idle: took id {} back, and restarts with its new configuration", runner.id))
+}
+
+/// Has the server delete the registration of an idle runner and restarts its unit, unless the start would not register it
+/// again. The inner error says why it was not done now.
+///
+/// # Errors
+///
+/// As [`retire_idle`].
+pub fn retire_and_restart(
+    hands: &mut Hands<'_>,
+    found: &Found,
+    configured: &Configured,
+    runner: &Runner,
+) -> Result<Result<(), Why>> {
+    if let Err(error) = (hands.would_start)(&configured.declared) {
+        return Ok(Err(Why::Unprepared(format!("{error:#}"))));
+    }
+    retire_idle(hands, found, configured, runner, |units| units.restart(&found.unit))
 }
 
 /// Has the server delete the registration of an idle runner, strikes it out of the ledger, and goes on with `then`, all

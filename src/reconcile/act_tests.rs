@@ -42,6 +42,8 @@ struct Case {
     /// The entry as it is by now.
     entry: Ledger,
     is_locked: bool,
+    /// Whether the next start would register it.
+    would_start: bool,
 }
 
 /// What came of it.
@@ -57,7 +59,7 @@ fn case(answer: Outcome) -> Case {
     let (_, mut host, _) = sample::host(&["one"]);
     let found = host.runners.remove(0);
     let (unit, entry) = (found.situation.unit.clone(), found.ledger.clone().unwrap());
-    Case { found, unit, answer, entry, is_locked: false }
+    Case { found, unit, answer, entry, is_locked: false, would_start: true }
 }
 
 impl Case {
@@ -87,8 +89,19 @@ impl Case {
         let units = Fake { unit: self.unit, done: RefCell::default() };
         let mut memory = Memory::default();
         let silent = BTreeMap::new();
-        let mut hands =
-            Hands { ledgers: &ledgers, units: &units, sockets: sockets.path(), memory: &mut memory, silent, now: NOW };
+        let would_start = |_: &crate::fleet::Declared| {
+            anyhow::ensure!(self.would_start, "the token can be read by jobs");
+            Ok(())
+        };
+        let mut hands = Hands {
+            ledgers: &ledgers,
+            units: &units,
+            sockets: sockets.path(),
+            would_start: &would_start,
+            memory: &mut memory,
+            silent,
+            now: NOW,
+        };
         act(&mut hands, &self.found, decision).unwrap();
         let restarted = *units.done.borrow() == [format!("restart {UNIT}")];
         assert!(restarted || units.done.borrow().is_empty());
@@ -127,6 +140,15 @@ fn silences() -> [Outcome; 4] {
         Outcome::Refused("no".into()),
         Outcome::NotOurs("another name".into()),
     ]
+}
+
+#[test]
+fn a_registration_is_not_given_up_for_one_that_the_start_would_not_make() {
+    let runner = case(Outcome::Busy).entry.runner.unwrap();
+    let refused = Case { would_start: false, ..case(Outcome::Retired) };
+    assert_eq!(refused.run(&Decision::RetireThenRestart(runner)), left_alone(&[]));
+    let restarts = Case { would_start: false, ..case(seen(false)) };
+    assert!(restarts.run(&Decision::Restart(Cause::Changed)).restarted, "what keeps its registration loses none");
 }
 
 #[test]

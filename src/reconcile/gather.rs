@@ -18,7 +18,7 @@ use crate::manifest::{CredentialPlace, Manifest};
 use crate::model::{InstanceName, RegistrationUrl, changes};
 use crate::pace::limited;
 use crate::protocol::Seen;
-use crate::start::read_manifest;
+use crate::start::{Start, expand, read_manifest};
 use crate::unit;
 
 /// One runner and everything known about it.
@@ -250,6 +250,23 @@ pub struct Places {
     pub memory: PathBuf,
     /// Where a pass may put sockets and manifests.
     pub runtime: PathBuf,
+}
+
+impl Places {
+    /// What the steps of a start are told, outside of its unit.
+    ///
+    /// # Errors
+    ///
+    /// As [`expand`].
+    pub fn start(&self, declared: &Declared) -> Result<Start> {
+        let own = |root: usize| self.roots[root].join(declared.instance.as_str());
+        Ok(Start {
+            manifest: declared.manifest.clone(),
+            state_directory: own(0),
+            work_directory: expand(&declared.work_directory.to_string_lossy())?,
+            logs_directory: own(1),
+        })
+    }
 }
 
 impl Default for Places {

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
-use super::act::{Hands, restart_idle, retire_idle, settle_debts};
+use super::act::{Hands, restart_idle, retire_and_restart, retire_idle, settle_debts};
 use super::former::{Dissolved, dissolve};
 use super::gather::{Configured, Found, Places, one};
 use super::lists::Silent;
 use super::memory::{Memory, Recall};
-use super::open_ledger;
 use super::plan::{Decision, Why, plan};
+use super::{open_ledger, would_start};
 use crate::backend::{Activity, Units};
-use crate::fleet::Fleet;
+use crate::fleet::{Declared, Fleet};
 use crate::ledger::LedgerDirectory;
 use crate::model::{InstanceName, plain};
 use crate::start::now;
@@ -55,13 +55,21 @@ pub fn operate(
     let ledgers = open_ledger(places)?.context("No runner of this host ever started")?;
     let mut progress = Progress::default();
     let mut memory = Memory::default();
+    let would_start = |declared: &Declared| would_start(places, declared);
     loop {
         // Whoever waits for hours may meet another configuration.
         let fleet = &fleet()?;
         let found = one(fleet, Some(&ledgers), units, instance.clone())?;
         let silent = Silent::new();
-        let mut hands =
-            Hands { ledgers: &ledgers, units, sockets: &places.sockets, memory: &mut memory, silent, now: now()? };
+        let mut hands = Hands {
+            ledgers: &ledgers,
+            units,
+            sockets: &places.sockets,
+            would_start: &would_start,
+            memory: &mut memory,
+            silent,
+            now: now()?,
+        };
         let Some(configured) = &found.configured else {
             if let Decision::Leave(why) = plan(&found.situation, &Recall::default(), hands.now).0 {
                 progress.wait(&instance, &why, BETWEEN_LOOKS);
@@ -118,7 +126,7 @@ fn step(wish: Wish, hands: &mut Hands<'_>, found: &Found, configured: &Configure
     let registers_anew = found.situation.wanted.is_some_and(|wanted| wanted.registers_anew);
     if wish == Wish::Restart {
         let restarted = match runner.filter(|_| registers_anew) {
-            Some(runner) => retire_idle(hands, found, configured, runner, |units| units.restart(&found.unit))?,
+            Some(runner) => retire_and_restart(hands, found, configured, runner)?,
             None => restart_idle(hands, found, configured, true)?,
         };
         return Ok(restarted.map(|()| "was idle, and restarts".into()));
@@ -158,6 +166,7 @@ fn still_there(ledgers: &LedgerDirectory, instance: &InstanceName) -> Result<()>
 fn told(why: &Why) -> String {
     match why {
         Why::Busy => "runs a job".into(),
+        Why::Unprepared(why) => format!("would not register again: {why}"),
         Why::Silent(why) => format!("may run a job, GitHub does not say: {why}"),
         _ => "is being started or stopped".into(),
     }

@@ -73,6 +73,8 @@ pub enum Why {
     Busy,
     /// A restart is due and waits for a word of the server; why there is none.
     Silent(String),
+    /// A restart is due, and the start would not register the runner again; why.
+    Unprepared(String),
     /// A restart is due, and the policy leaves it to somebody else.
     NotOurs(RestartPolicy),
     /// The server does not see it as running, and that is watched or waited for.

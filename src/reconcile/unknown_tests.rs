@@ -112,7 +112,15 @@ fn watch(host: &Host, delete: bool, times: &[u64]) -> Memory {
         let units = &crate::backend::Systemd::default();
         let sockets = directory.path();
         let silent = BTreeMap::new();
-        let mut hands = Hands { ledgers: &ledgers, units, sockets, memory: &mut memory, silent, now: *now };
+        let mut hands = Hands {
+            ledgers: &ledgers,
+            units,
+            sockets,
+            would_start: &|_| Ok(()),
+            memory: &mut memory,
+            silent,
+            now: *now,
+        };
         look_after(&mut hands, host, &find(host, "here"), delete);
         memory.last_pass = Some(*now);
     }

@@ -44,6 +44,13 @@ impl ControlGroup {
         number(&self.path.join("memory.events.local"), "oom").is_some_and(|times| times > 0)
     }
 
+    /// The least memory that it and the groups above it may have, in bytes; `None` if there is no limit.
+    #[must_use]
+    pub fn memory_limit(&self) -> Option<u64> {
+        let groups = self.path.ancestors().take_while(|path| path.starts_with(&self.root));
+        groups.filter_map(|path| fs::read_to_string(path.join("memory.max")).ok()?.trim().parse().ok()).min()
+    }
+
     /// Whether a group above it has a limit.
     #[must_use]
     pub fn is_limited_above(&self) -> bool {

@@ -7,12 +7,23 @@ use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, Uid};
-use rustix::fs::{flistxattr, fremovexattr};
+use rustix::fs::{IFlags, flistxattr, fremovexattr, ioctl_getflags, ioctl_setflags};
 
 use super::Dir;
 
 /// Lists of access rights, for the directory and for what is made in it. They go past mode and umask.
 const ACCESS_LISTS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
+
+/// What an owner can set on a directory, and what everything that is made in it inherits.
+const FLAGS: IFlags = IFlags::SYNC
+    .union(IFlags::DIRSYNC)
+    .union(IFlags::NOATIME)
+    .union(IFlags::NODUMP)
+    .union(IFlags::NOCOW)
+    .union(IFlags::COMPRESSED)
+    .union(IFlags::UNRM)
+    .union(IFlags::SECURE_REMOVAL)
+    .union(IFlags::TOPDIR);
 
 /// As many bytes of names as the kernel hands out.
 const LONGEST_LIST: usize = 64 * 1024;
@@ -49,8 +60,9 @@ impl Dir {
     ///
     /// # Errors
     ///
-    /// As `flistxattr(2)` and `fremovexattr(2)`. A file system without such things is fine.
+    /// As `flistxattr(2)`, `fremovexattr(2)` and `ioctl_iflags(2)`. A file system without such things is fine.
     pub fn drop_access_lists(&self) -> Result<Attributes> {
+        self.drop_flags()?;
         for name in ACCESS_LISTS {
             self.remove_attribute(name.as_bytes())?;
         }
@@ -67,6 +79,22 @@ impl Dir {
         Ok(Attributes::Gone)
     }
 
+    fn drop_flags(&self) -> Result<()> {
+        let flags = match ioctl_getflags(&self.fd).map_err(number) {
+            Ok(flags) => flags,
+            Err(Errno::ENOTTY | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) => return Ok(()),
+            Err(error) => return Err(error).context("Failed to read the flags of a directory"),
+        };
+        if !flags.intersects(FLAGS) {
+            return Ok(());
+        }
+        match ioctl_setflags(&self.fd, flags - FLAGS).map_err(number) {
+            // It showed more than it lets anybody change.
+            Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
+            Err(error) => Err(error).context("Failed to clear the flags of a directory"),
+        }
+    }
+
     fn remove_attribute(&self, name: &[u8]) -> Result<()> {
         match fremovexattr(&self.fd, name).map_err(number) {
             Ok(()) | Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(()),
@@ -77,6 +105,6 @@ impl Dir {
     }
 }
 
-fn number(error: rustix::io::Errno) -> Errno {
+pub(super) fn number(error: rustix::io::Errno) -> Errno {
     Errno::from_raw(error.raw_os_error())
 }

@@ -1,18 +1,18 @@
 //! Finding out what can be done in a directory before anything depends on it.
 
 use std::ffi::{CString, OsStr};
-use std::fs::OpenOptions;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::{Gid, Uid};
+use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
 
 use super::Dir;
 use super::dir::kind;
+use super::own::number;
 use super::purge::blocked;
 
 impl Dir {
@@ -44,13 +44,18 @@ impl Dir {
         if kind(&stat) != SFlag::S_IFREG {
             return Ok(());
         }
-        // Whoever may not remove such a file may not open it for writing either. The magic link leads to what was examined.
-        let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
-        let opened = OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
-        match opened.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default())) {
-            Err(error @ (Errno::EPERM | Errno::EROFS)) => Err(blocked(&shown, error, "remove")),
-            // Anything else is about writing only, such as a program that runs or a lease.
-            _ => Ok(()),
+        // Not by opening it for writing, which fs-verity refuses as well, and a job can turn that on.
+        let found = statx(&handle, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+            .map_err(number)
+            .with_context(|| format!("Failed to examine {name}"))?;
+        let kept = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
+        if found.stx_attributes.intersects(kept) {
+            return Err(blocked(&shown, Errno::EPERM, "remove"));
         }
+        let disk = fstatvfs(&handle).with_context(|| format!("Failed to examine the disk of {name}"))?;
+        if disk.flags().contains(FsFlags::ST_RDONLY) {
+            return Err(blocked(&shown, Errno::EROFS, "remove"));
+        }
+        Ok(())
     }
 }

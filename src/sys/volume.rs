@@ -58,7 +58,7 @@ impl<'a> Volume<'a> {
     /// If the kernel does not list what is mounted.
     pub fn mounted(&self) -> Result<Mounted> {
         let Some((_, stat)) = self.place.end() else { return Ok(Mounted::Nothing) };
-        let list = std::fs::read("/proc/self/mountinfo").context("Failed to read what is mounted")?;
+        let list = std::fs::read("/proc/thread-self/mountinfo").context("Failed to read what is mounted")?;
         Ok(look_up(&list, &self.place.resolved(), &stat, self.mark))
     }
 

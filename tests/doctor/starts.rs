@@ -191,3 +191,25 @@ fn a_state_directory_of_nobody_is_read_and_what_is_unknown_is_said() {
     assert!(foretold(&report).iter().any(|said| said.contains("belongs to user id 65534")), "{report:?}");
     assert!(of(&report, Level::Warning, TOPIC)[0].said.contains("systemd gives the files"), "{report:?}");
 }
+
+#[test]
+fn a_state_directory_that_cannot_be_emptied_is_foretold_before_anything_is_given_up() {
+    if !is_root("make a file immutable") {
+        return;
+    }
+    let mut practice = Practice::new(Host::new().registered());
+    *practice.host.registration("extraLabels") = json!(["nixos", "fast"]);
+    let file = practice.host.state(".runner");
+    let chattr =
+        |flag: &str| std::process::Command::new("chattr").arg(flag).arg(&file).output().unwrap().status.success();
+    if !chattr("+i") {
+        eprintln!("no immutable files here");
+        return;
+    }
+    practice.write();
+    let report = practice.start_check();
+    assert!(chattr("-i"));
+    let said: Vec<&str> = report.findings().map(|finding| finding.said.as_str()).collect();
+    assert!(said.iter().any(|said| said.contains("cannot be emptied") && said.contains("immutable")), "{said:?}");
+    assert_eq!(report.count(Level::Fault), 1, "{report:?}");
+}

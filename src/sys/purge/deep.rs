@@ -21,6 +21,8 @@ use way::{Level, NAMES, Way};
 /// What became of a tree.
 enum End {
     Removed,
+    /// What is left of it is less deep: it had more directories in each other than are remembered at a time.
+    Shortened,
     /// Somebody moved a part of it meanwhile.
     Disturbed,
 }
@@ -28,9 +30,12 @@ enum End {
 impl Purge {
     /// Removes the directory `name` of `anchor` with all it contains, however deep that is.
     pub(super) fn remove_deep_tree(&self, anchor: &Dir, name: &CStr) -> Result<()> {
-        for _ in 0..MAX_PASSES {
-            if matches!(self.descend(anchor, name)?, End::Removed) {
-                return Ok(());
+        let mut disturbed = 0;
+        while disturbed < MAX_PASSES {
+            match self.descend(anchor, name)? {
+                End::Removed => return Ok(()),
+                End::Shortened => {}
+                End::Disturbed => disturbed += 1,
             }
         }
         Err(busy(name))
@@ -53,7 +58,7 @@ impl Purge {
             }
             let mut names = Vec::new();
             // No more than are kept: whoever lists all of a wide directory again and again is never done with it.
-            self.sweep(&dir, MAX_DEPTH + way.len(), |child| {
+            self.sweep(&dir, MAX_DEPTH + way.depth(), |child| {
                 names.push(child.to_owned());
                 Ok(if names.len() == NAMES / 2 { Sweep::Enough } else { Sweep::On })
             })?;
@@ -66,7 +71,9 @@ impl Purge {
                 way.push_with_names(level, names);
                 continue;
             }
+            let is_cut = way.is_cut();
             let above = match way.last_mut() {
+                None if is_cut => return Ok(End::Shortened),
                 None => anchor,
                 Some(above) => match climb(above, &dir)? {
                     Some(above) => above,
@@ -77,7 +84,7 @@ impl Purge {
                 Ok(()) => self.removed_directory(),
                 Err(Errno::ENOENT) => {}
                 // Filled again, or exchanged: the directory above lists it once more.
-                Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) if way.len() > 0 => {}
+                Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) if way.depth() > 0 => {}
                 Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => return Ok(End::Disturbed),
                 Err(error) => return Err(blocked(&level.name, error, "remove")),
             }

@@ -3,6 +3,7 @@
 //! Whatever is done here for one directory must take the same time at any depth, or a job builds a tree in seconds that
 //! takes hours to remove.
 
+use std::collections::VecDeque;
 use std::ffi::CString;
 
 use crate::sys::Dir;
@@ -12,6 +13,10 @@ use crate::sys::purge::BATCH;
 const OPEN: usize = 16;
 /// How many names of directories are kept at a time, in the whole tree.
 pub(super) const NAMES: usize = 32 * BATCH;
+
+/// How many directories of the way are remembered, from the deepest one up. A unit with little memory has to be able to
+/// clean up, and a job to build a tree of millions takes minutes only.
+pub(super) const REMEMBERED: usize = if cfg!(test) { 100 } else { 1 << 16 };
 
 /// A directory on the way down.
 pub(super) struct Level {
@@ -31,10 +36,12 @@ impl Level {
     }
 }
 
-/// All directories from the top of the tree to the present one.
+/// The directories from the top of the tree to the present one, the deepest of them.
 #[derive(Default)]
 pub(super) struct Way {
-    levels: Vec<Level>,
+    levels: VecDeque<Level>,
+    /// How many further up were forgotten.
+    forgotten: usize,
     /// How many names all levels have together, also one that was taken off for a moment.
     names: usize,
     /// No level before this one has names. Without it, each step would look through all levels above.
@@ -44,21 +51,34 @@ pub(super) struct Way {
 }
 
 impl Way {
-    pub(super) fn len(&self) -> usize {
-        self.levels.len()
+    /// How many directories lie above the next one.
+    pub(super) fn depth(&self) -> usize {
+        self.forgotten + self.levels.len()
+    }
+
+    /// Whether those at the top were forgotten, so that the end of the way is not the end of the tree.
+    pub(super) fn is_cut(&self) -> bool {
+        self.forgotten > 0
     }
 
     pub(super) fn last_mut(&mut self) -> Option<&mut Level> {
-        self.levels.last_mut()
+        self.levels.back_mut()
     }
 
     pub(super) fn pop(&mut self) -> Option<Level> {
-        self.levels.pop()
+        self.levels.pop_back()
     }
 
     /// Goes down to `level`, and closes the one that is far enough above by now.
     pub(super) fn push(&mut self, level: Level) {
-        self.levels.push(level);
+        self.levels.push_back(level);
+        if self.levels.len() > REMEMBERED
+            && let Some(first) = self.levels.pop_front()
+        {
+            self.names -= first.children.len();
+            self.first_named = self.first_named.saturating_sub(1);
+            self.forgotten += 1;
+        }
         if let Some(index) = self.levels.len().checked_sub(OPEN + 1) {
             self.levels[index].dir = None;
         }
@@ -90,7 +110,7 @@ impl Way {
             }
         }
         level.children = names;
-        self.levels.push(level);
+        self.levels.push_back(level);
     }
 }
 
@@ -162,5 +182,6 @@ mod tests {
         assert_eq!(kept, way.names);
         assert!(kept <= NAMES + NAMES / 2, "{kept} names");
         assert!(way.levels.iter().filter(|level| level.dir.is_some()).count() <= OPEN + 1);
+        assert!(way.levels.len() <= REMEMBERED && way.is_cut() && way.depth() == 201, "{} levels", way.levels.len());
     }
 }
