@@ -100,19 +100,19 @@ in
         StandardOutput = "socket";
         StandardError = "journal";
 
-      # Never quoted; assertions.nix refuses what this cannot express.
-      LoadCredential = [
-        "credential:${literal credential}"
-        "ledger:${ledger}/${instance}.json"
-        # Always there, so without it somebody reset this list.
-        "given:${manifest}"
-      ];
-      # What stands for a file that is not there, and is in no such file. The broker
-      # says what is missing, where systemd would hang up.
-      SetCredential = [
-        "credential:no file\\n"
-        "ledger:no file\\n"
-      ];
+        # Never quoted; assertions.nix refuses what this cannot express.
+        LoadCredential = [
+          "credential:${literal credential}"
+          "ledger:${ledger}/${instance}.json"
+          # Always there, so without it somebody reset this list.
+          "given:${manifest}"
+        ];
+        # What stands for a file that is not there, and is in no such file. The broker
+        # says what is missing, where systemd would hang up.
+        SetCredential = [
+          "credential:no file\\n"
+          "ledger:no file\\n"
+        ];
 
         # Brokers with the same credential share a user and a directory, in which they
         # keep the token of an installation and the ids of groups, so that many runners

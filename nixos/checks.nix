@@ -42,6 +42,8 @@ let
         }
       ) runners;
       networking.hosts."127.0.0.1" = [ "api.github.com" ];
+      # For the runner with hosts of its own.
+      environment.etc."hosts-inside".source = config.environment.etc.hosts.source;
       # The scenarios start them, when the tokens are there.
       systemd.services =
         lib.genAttrs

@@ -27,6 +27,7 @@ let
     textOf
     userName
     ;
+  slice = import ./slice.nix { inherit lib; };
   holdsSecret = import ./secret-text.nix { inherit lib; };
 
   # Component by component: /run/secretary does not lie in /run/secrets.
@@ -103,6 +104,82 @@ let
     ]) "`KillMode` is \"${textOf "KillMode"}\""
     ++ lib.optional (unit.serviceConfig ? SendSIGKILL && !isOn "SendSIGKILL") "`SendSIGKILL` is off";
 
+  # Rights of a group by which whoever is in it can become root.
+  mightyGroups = lib.filter (
+    group:
+    isRoot group
+    || builtins.elem group [
+      "docker"
+      "wheel"
+    ]
+  ) (lib.concatMap (lib.splitString " ") (listOf "SupplementaryGroups" ++ [ (textOf "Group") ]));
+  # systemd runs a command with such a prefix as root, or with more than the sandbox lets it.
+  privileged = lib.filter (command: builtins.match "[@:-]*[+!].*" command != null) (
+    listOf "ExecStart"
+  );
+
+  # What keeps jobs from services that start something for them.
+  shown = map (text: bare (builtins.head (lib.splitString ":" text))) (
+    lib.concatMap (lib.splitString " ") (listOf "BindPaths" ++ listOf "BindReadOnlyPaths")
+  );
+  systemServices = [
+    "/run/systemd/journal"
+    "/run/systemd/resolve"
+    "/run/systemd/system"
+    "/run/systemd/userdb"
+  ];
+  isCovered =
+    directory:
+    lib.any (text: builtins.head (lib.splitString ":" text) == directory) (
+      listOf "TemporaryFileSystem"
+    );
+  reopened =
+    lib.filter
+      (directory: !lib.any (closed: closed != "" && contains closed directory) inaccessiblePaths)
+      [
+        "/run/dbus"
+        "/run/user"
+      ]
+    ++ lib.optional (!isCovered "/run/systemd") "/run/systemd"
+    ++ lib.filter (
+      path:
+      lib.any (directory: contains directory path || contains path directory) [
+        "/run/dbus"
+        "/run/systemd"
+        "/run/user"
+      ]
+      && !lib.any (allowed: contains allowed path) systemServices
+    ) shown;
+
+  # systemd would take what follows a line break for a directive of its own.
+  broken = lib.concatLists (
+    lib.mapAttrsToList
+      (
+        section: values:
+        lib.concatLists (
+          lib.mapAttrsToList (
+            name: value:
+            lib.optional (lib.any (
+              text: builtins.isString text && lib.hasInfix "\n" (lib.removeSuffix "\n" text)
+            ) (lib.toList value)) "`${section}.${name}`"
+          ) values
+        )
+      )
+      {
+        inherit (unit) unitConfig;
+        # assertions.nix has sentences for what comes from options.
+        serviceConfig = removeAttrs unit.serviceConfig (
+          [
+            "BindPaths"
+            "Group"
+            "User"
+            "WorkingDirectory"
+          ]
+          ++ builtins.attrNames (slice.directives runner.resources)
+        );
+      }
+  );
+
   # Each step of this module with what is lost without it.
   missing = lib.concatLists (
     lib.mapAttrsToList
@@ -169,6 +246,9 @@ in
           "`User` of its unit is `${userName}`"
       }. Remove the override for a dynamic user, or set `user` to one that exists."
     ++
+      unlessTrusted (privileged != [ ])
+        "its jobs would run as root or outside of the sandbox, because `ExecStart` of its unit starts with one of `+` and `!`. Remove that."
+    ++
       unlessTrusted (mighty != [ ] && unit.serviceConfig ? PrivateUsers && !isOn "PrivateUsers")
         "its jobs would be as good as root by `AmbientCapabilities` of its unit (${lib.concatStringsSep ", " mighty}) without `PrivateUsers`. Remove these."
     ++
@@ -180,6 +260,9 @@ in
     ++
       unlessTrusted (survivors != [ ] && runner.ephemeral)
         "processes of a job would outlive its unit, because ${lib.concatStringsSep " and " survivors}, and could read what the next start is given, although `ephemeral` promises that a job leaves nothing behind. Remove that."
+    ++
+      tell (broken != [ ])
+        "${lib.concatStringsSep " and " broken} of its unit hold a line break, and systemd would take what follows for another directive. Remove it, or make it a list."
     # Whom it would trust with this is not jobs alone.
     ++ lib.concatMap (
       { what, value }:
@@ -189,6 +272,19 @@ in
   warnings =
     tell (isRootByOption && !runner.trustJobsLikeRoot)
       "its jobs run as root, because `user` is `${runner.user}`: they can read every secret of this host and do with it what they like. Leave `user` out for a dynamic user; or set `trustJobsLikeRoot = true`, and this is not said again."
+    ++
+      tell (mightyGroups != [ ] && !runner.trustJobsLikeRoot)
+        "its jobs can become root, because they are in the group ${lib.concatStringsSep " and " mightyGroups}. Take them out; or set `trustJobsLikeRoot = true`, and this is not said again."
+    ++
+      tell
+        (
+          reopened != [ ]
+          && open == { }
+          && given == { }
+          && !runner.exposeSystemServices
+          && !runner.trustJobsLikeRoot
+        )
+        "jobs can reach services of systemd in ${lib.concatStringsSep " and " (lib.unique reopened)}, because an override reopened what this module closes, and leave processes to the jobs after them by these. Append to lists of its unit without `lib.mkForce`; or set `exposeSystemServices = true`."
     ++
       tell (survivors != [ ] && !runner.ephemeral)
         "processes of a job outlive its unit, because ${lib.concatStringsSep " and " survivors}, and can look at what the next start is given. Remove that."

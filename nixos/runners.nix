@@ -80,7 +80,7 @@ let
   assertionsOf = import ./assertions.nix {
     inherit lib;
     inherit (config.networking) hostName;
-    environmentOf = instance: (finalOf instance).environment;
+    environmentOf = instance: (finalOf instance).environment // ways.${instance}.assignments;
     isInstance = name: instances ? ${name};
     secrets = lib.filter (file: file != "") (
       builtins.attrNames (

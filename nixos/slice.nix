@@ -13,6 +13,70 @@ let
     TasksMax = "tasksMax";
   };
 
+  # By systemd.resource-control(5) and systemd.exec(5), each alone: systemd ignores what it
+  # does not know, and the limit would not be there.
+  ofGroups = [
+    "AllowedCPUs"
+    "AllowedMemoryNodes"
+    "CPUAccounting"
+    "CPUQuota"
+    "CPUQuotaPeriodSec"
+    "CPUWeight"
+    "DefaultMemoryLow"
+    "DefaultMemoryMin"
+    "DefaultStartupMemoryLow"
+    "IOAccounting"
+    "IODeviceLatencyTargetSec"
+    "IODeviceWeight"
+    "IOReadBandwidthMax"
+    "IOReadIOPSMax"
+    "IOWeight"
+    "IOWriteBandwidthMax"
+    "IOWriteIOPSMax"
+    "ManagedOOMMemoryPressure"
+    "ManagedOOMMemoryPressureDurationSec"
+    "ManagedOOMMemoryPressureLimit"
+    "ManagedOOMPreference"
+    "ManagedOOMSwap"
+    "MemoryAccounting"
+    "MemoryHigh"
+    "MemoryLow"
+    "MemoryMax"
+    "MemoryMin"
+    "MemorySwapMax"
+    "MemoryZSwapMax"
+    "MemoryZSwapWriteback"
+    "StartupAllowedCPUs"
+    "StartupAllowedMemoryNodes"
+    "StartupCPUWeight"
+    "StartupIOWeight"
+    "StartupMemoryHigh"
+    "StartupMemoryLow"
+    "StartupMemoryMax"
+    "StartupMemorySwapMax"
+    "StartupMemoryZSwapMax"
+    "TasksAccounting"
+    "TasksMax"
+  ];
+  ofProcesses = [
+    "LimitAS"
+    "LimitCORE"
+    "LimitCPU"
+    "LimitDATA"
+    "LimitFSIZE"
+    "LimitLOCKS"
+    "LimitMEMLOCK"
+    "LimitMSGQUEUE"
+    "LimitNICE"
+    "LimitNOFILE"
+    "LimitNPROC"
+    "LimitRSS"
+    "LimitRTPRIO"
+    "LimitRTTIME"
+    "LimitSIGPENDING"
+    "LimitSTACK"
+  ];
+
   # What is given in systemd's words.
   further = limits: removeAttrs limits (builtins.attrValues named ++ [ "pool" ]);
 
@@ -32,14 +96,13 @@ in
     lib.concatMap (
       name:
       let
-        isOfUnits = builtins.match "Limit[A-Z]+" name != null;
-        isLimit =
-          builtins.match "(Startup|Default)*(Allowed)?(CPU|IO|ManagedOOM|Memory|Tasks)[A-Za-z]+" name != null;
+        isOfUnits = builtins.elem name ofProcesses;
+        isLimit = builtins.elem name ofGroups;
       in
       [
         {
           fault = !isLimit && !isOfUnits;
-          message = "`${where}.${name}` is none of systemd.resource-control(5). Correct the name; directives of other kinds belong into `serviceOverrides`.";
+          message = "`${where}.${name}` is no limit of systemd.resource-control(5) or systemd.exec(5). Correct the name; directives of other kinds belong into `serviceOverrides`.";
         }
         {
           fault = isOfUnits && where != "resources";

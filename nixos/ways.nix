@@ -48,6 +48,8 @@ let
   joined = unit.unitConfig.JoinsNamespaceOf or null;
 in
 {
+  inherit assignments;
+
   # As NixOS writes it: a path is a file of the store there.
   environment = builtins.mapAttrs (_: value: "${value}") (
     lib.filterAttrs (name: value: builtins.elem name variables && value != null) (

@@ -89,7 +89,9 @@ in
   # It is always there, so a broker without it knows that somebody reset the list.
   "a broker is given its manifest besides" = {
     expected = true;
-    actual = builtins.any (lib.hasPrefix "given:/nix/store/") (of { }).service.serviceConfig.LoadCredential;
+    actual =
+      builtins.any (lib.hasPrefix "given:/nix/store/")
+        (of { }).service.serviceConfig.LoadCredential;
   };
 
   "only root can open the door of a broker" = {

@@ -289,7 +289,7 @@ in
 
   "a limit that systemd does not know is refused" = fires (failures {
     resources.Nice = 5;
-  }) "The limit `resources.Nice` is none";
+  }) "The limit `resources.Nice` is no limit";
 
   "a limit of single processes is refused for a slice" = fires (failures {
     resources.pool.LimitNOFILE = 1024;

@@ -126,6 +126,73 @@ in
   "one option accepts jobs that are root or see secrets" = all (
     map (changes: isSilent (trusted changes)) (rootByOverride ++ secretsByOverride)
   );
+  "an override that lets jobs reach services of systemd again is told" = all (
+    map (changes: isTold (overridden changes) "exposeSystemServices") [
+      {
+        InaccessiblePaths = lib.mkForce [
+          "/run/secrets"
+          "-%S/github-runner-registrations"
+          "-/run/github-runner-broker -/run/github-runner-broker-kept"
+        ];
+      }
+      { TemporaryFileSystem = lib.mkForce [ ]; }
+      { BindReadOnlyPaths = [ "/run/systemd" ]; }
+      { BindPaths = [ "/run/dbus/system_bus_socket" ]; }
+    ]
+    ++ [
+      (isSilent {
+        exposeSystemServices = true;
+        serviceOverrides.BindReadOnlyPaths = [ "/run/systemd" ];
+      })
+      (isSilent (overridden {
+        BindReadOnlyPaths = [ "/run/systemd/userdb" ];
+      }))
+    ]
+  );
+
+  "groups by which jobs become root are told" = all (
+    map (changes: isTold (overridden changes) "can become root") [
+      { SupplementaryGroups = [ "docker" ]; }
+      { SupplementaryGroups = "kvm wheel"; }
+      { SupplementaryGroups = [ "root" ]; }
+    ]
+    ++ [
+      (isSilent (overridden {
+        SupplementaryGroups = [ "kvm" ];
+      }))
+      (isSilent (
+        trusted (overridden {
+          SupplementaryGroups = [ "docker" ];
+        })
+      ))
+    ]
+  );
+
+  "a listener outside of the sandbox is refused" = all (
+    map (command: isRefused (overridden { ExecStart = lib.mkForce command; }) "`ExecStart`") [
+      "+/bin/listener"
+      "@!/bin/listener listener"
+      [ "-+/bin/listener" ]
+    ]
+    ++ [
+      (isSilent (overridden {
+        ExecStart = lib.mkForce "-/bin/listener";
+      }))
+    ]
+  );
+
+  "a line break in a value is refused, wherever it comes from" = all (
+    map (changes: isRefused (overridden changes) "line break") [
+      { Nice = "1\nUser=root"; }
+      { Environment = [ "X=1\nUser=root" ]; }
+    ]
+    ++ [
+      (isSilent (overridden {
+        Nice = "1\n";
+      }))
+    ]
+  );
+
   "overrides that keep the promises are accepted" = all (
     map isSilent [
       (overridden {
@@ -140,6 +207,7 @@ in
           "/run/secrets"
           "-%S/github-runner-registrations"
           "-/run/github-runner-broker -/run/github-runner-broker-kept"
+          "/run/dbus /run/user"
         ];
       })
       (overridden { LoadCredential = "mine:/run/secrets/tokens-of-others"; })
