@@ -109,6 +109,7 @@ in
               ../examples/monitoring
               ../tests/fixtures/github-runners.prom
               ../tests/metrics
+              ../tests/support/times.rs
             ];
           }
         }/tests/metrics/run | tee $out

@@ -173,7 +173,8 @@ in
         This is about runners of others. What this runner registered before is removed first, unless
         {option}`tokenFile` holds a registration token, which cannot do that. It is known by
         {file}`/var/lib/github-runner-registrations`: a host that forgets its root at each boot has to keep that directory
-        together with {file}`/var/lib/private/github-runner`.
+        together with {file}`/var/lib/private/github-runner`, or {file}`/var/lib/github-runner` with a static
+        {option}`user`.
       '';
     };
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::github::{Delivery, Fault, Identity};
 use crate::harness::{Stand, finish, start_with};
-use crate::times::{AT_ONCE, FOREVER, PATIENCE, millis};
+use crate::times::{AT_ONCE, FOREVER, PATIENCE, SHORT, millis};
 
 #[test]
 fn what_fails_is_asked_again() {
@@ -31,7 +31,7 @@ fn patience_ends_whatever_github_does() {
     ] {
         let stand = Stand::new();
         stand.inject(fault);
-        let told = stand.ask_for(&Verb::Preflight, 4);
+        let told = stand.ask_for(&Verb::Preflight, SHORT);
         assert!(told.took < AT_ONCE, "{:?}", told.took);
         let text = told.unreachable();
         assert!(text.contains(part) && !text.is_empty(), "{text}");
@@ -42,7 +42,7 @@ fn patience_ends_whatever_github_does() {
 fn a_page_of_something_in_between_is_not_believed() {
     let stand = Stand::new();
     stand.inject(Fault { html: true, times: 99, ..Fault::default() });
-    assert!(stand.ask_for(&Verb::Observe(Whom::Name), 4).unreachable().contains("not JSON"));
+    assert!(stand.ask_for(&Verb::Observe(Whom::Name), SHORT).unreachable().contains("not JSON"));
 }
 
 #[test]

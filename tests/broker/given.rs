@@ -18,7 +18,8 @@ fn answer(stand: &Stand, verb: &Verb, give: impl FnOnce(&Path)) -> Outcome {
     let directory =
         program.get_envs().find(|(name, _)| *name == "CREDENTIALS_DIRECTORY").unwrap().1.unwrap().to_owned();
     give(Path::new(&directory));
-    let question = json!({ "version": VERSION, "instance": "runner1", "patience": 20, "verb": verb });
+    let question =
+        json!({ "version": VERSION, "instance": "runner1", "patience": crate::times::PATIENCE, "verb": verb });
     finish(start_with(&mut program, &format!("{question}\n")), Instant::now()).answer.outcome
 }
 

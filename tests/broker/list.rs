@@ -9,7 +9,7 @@ use github_runners::protocol::{Outcome, Seen, Verb};
 
 use crate::github::{Delivery, Fault, Runner};
 use crate::harness::{ENTITY, Stand, Told, idle};
-use crate::times::{APART, HANGS};
+use crate::times::{APART, HANGS, SHORT};
 
 /// A GitHub with as many runners at the address, and one at another.
 fn stand(count: u64) -> Stand {
@@ -115,7 +115,7 @@ fn a_page_that_does_not_come_leaves_no_part_of_a_list() {
     fail_second(&stand, Fault::next("", 403));
     assert!(stand.ask(&Verb::List).refusal().contains("administer the runners of"));
     fail_second(&stand, Fault { times: 99, ..Fault::next("", 502) });
-    assert!(stand.ask_for(&Verb::List, 6).unreachable().contains("error 502"));
+    assert!(stand.ask_for(&Verb::List, SHORT).unreachable().contains("error 502"));
 }
 
 #[test]

@@ -18,6 +18,9 @@ pub const FOREVER: Duration = Duration::from_secs(3_600);
 /// How long a broker may try what is meant to succeed, in seconds.
 pub const PATIENCE: u64 = 300;
 
+/// The patience of a broker that is meant to lose it, in seconds: long enough for several tries before.
+pub const SHORT: u64 = 15;
+
 /// How far two readings of a clock may be apart that a test takes one after the other, in seconds.
 pub const APART: u64 = 120;
 

@@ -291,6 +291,10 @@ in
     resources.Nice = 5;
   }) "The limit `resources.Nice` is no limit";
 
+  "a limit with a typing error is refused" = fires (failures {
+    resources.MemoryMaxx = "1G";
+  }) "The limit `resources.MemoryMaxx` is no limit";
+
   "a limit of single processes is refused for a slice" = fires (failures {
     resources.pool.LimitNOFILE = 1024;
   }) "which a slice cannot have";

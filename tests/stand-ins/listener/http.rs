@@ -3,8 +3,6 @@
 //!
 //! Between attempts the runner waits one to five seconds; tests have no time for that.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, anyhow};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
@@ -43,7 +41,7 @@ impl Http {
         let agent = Agent::config_builder()
             .proxy(None)
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(30)))
+            .timeout_global(Some(crate::times::HANGS))
             .build()
             .into();
         Self {

@@ -5,8 +5,6 @@
 //! runner cannot be deleted, and an ephemeral one is gone after its job. Without a
 //! GitHub, or with one that cannot be reached, nothing happens.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use ureq::Agent;
 
@@ -24,7 +22,7 @@ impl Presence {
         let agent = Agent::config_builder()
             .proxy(None)
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(10)))
+            .timeout_global(Some(crate::times::HANGS))
             .build()
             .into();
         let github = start.script.github.as_ref();
