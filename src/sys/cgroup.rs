@@ -65,3 +65,28 @@ fn number(file: &Path, word: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     text.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' ')?.parse().ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_limit_of_all_groups_above_counts() {
+        let temporary = tempfile::tempdir().unwrap();
+        let write = |group: &str, limit: &str| {
+            let group = temporary.path().join(group);
+            fs::create_dir_all(&group).unwrap();
+            fs::write(group.join("memory.max"), limit).unwrap();
+        };
+        let group = || ControlGroup::find("0::/pool.slice/a.service", temporary.path()).unwrap();
+        assert_eq!(group().memory_limit(), None, "nothing is known");
+        write("pool.slice/a.service", "max\n");
+        assert_eq!(group().memory_limit(), None);
+        write("pool.slice", "4096\n");
+        assert_eq!(group().memory_limit(), Some(4096));
+        write("pool.slice/a.service", "8192\n");
+        assert_eq!(group().memory_limit(), Some(4096));
+        write("pool.slice/a.service", "1024\n");
+        assert_eq!(group().memory_limit(), Some(1024));
+    }
+}

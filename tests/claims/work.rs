@@ -355,3 +355,24 @@ fn a_link_that_others_could_have_put_there_is_refused() {
     assert!(said.contains("a symbolic link that user id 64321 could exchange"), "{said}");
     assert_eq!(host.tree("work"), ["x"]);
 }
+
+#[test]
+fn flags_that_a_job_set_on_it_are_not_inherited_by_the_next_one() {
+    if !is_root("hand a directory to another user") {
+        return;
+    }
+    let host = Host::new().registered();
+    for directory in [host.path("work"), host.path("state")] {
+        let flags = || {
+            let listed = std::process::Command::new("lsattr").arg("-d").arg(&directory).output().unwrap();
+            String::from_utf8(listed.stdout).unwrap().split(' ').next().unwrap_or_default().to_owned()
+        };
+        if !std::process::Command::new("chattr").arg("+S").arg(&directory).output().unwrap().status.success() {
+            eprintln!("no flags on {}: it was not tried", directory.display());
+            continue;
+        }
+        assert!(flags().contains('S'), "{}", flags());
+        host.prepare().good();
+        assert!(!flags().contains('S'), "{}: {}", directory.display(), flags());
+    }
+}
