@@ -9,8 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::contract::protocol::{Answer, MAX_ANSWER_BYTES, Outcome, Request, VERSION, Verb};
 use crate::model::InstanceName;
-use crate::protocol::{Answer, MAX_ANSWER_BYTES, Outcome, Request, VERSION, Verb};
 
 /// By how much the broker gives up sooner than whoever asked it, so that its reasons are heard.
 const HEAD_START: Duration = Duration::from_secs(1);

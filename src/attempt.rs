@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result};
 use tracing::info;
 
 use crate::ask::Ask;
+use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
 use crate::ledger::{Attempt, Book, NameHolder, Runner};
 use crate::model::{RegistrationUrl, shown};
-use crate::protocol::{Outcome, Seen, Verb, Whom};
 use crate::retire::{pay, reason};
 use crate::start::{host_name, now};
 use crate::state::NAME_TAKEN;

@@ -25,9 +25,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::{Answer, Issue, Outcome, Request, VERSION, Verb};
 use crate::github::{ApiBase, Client, Failure, Https};
-use crate::manifest::Manifest;
-use crate::protocol::{Answer, Issue, Outcome, Request, VERSION, Verb};
 use crate::start::read_manifest;
 use credential::Credential;
 use kept::Kept;

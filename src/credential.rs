@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
 use crate::model::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind};
 use crate::sys::{FileFault, LastLink, read_regular_file};
 

@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
 use crate::backend::{Systemd, Units};
-use crate::fleet::{Declared, Fleet};
+use crate::contract::fleet::{Declared, Fleet};
 use crate::reconcile::{Places, read_fleet};
 use crate::sys::memory;
 use runner::Subject;

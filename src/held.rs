@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::ask::{Ask, Broker};
-use crate::manifest::CredentialPlace;
+use crate::contract::manifest::CredentialPlace;
+use crate::contract::protocol::{Answer, Outcome, Verb, Whom};
 use crate::model::RegistrationUrl;
 use crate::pace::limited;
-use crate::protocol::{Answer, Outcome, Verb, Whom};
 use crate::start::now;
 
 /// What is known about the limits of credentials, each by [`CredentialPlace::key`].

@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::manifest::CredentialPlace;
+use crate::contract::manifest::CredentialPlace;
 use crate::model::{InstanceName, TokenDigest};
 
 pub use book::{Book, LedgerDirectory};

@@ -6,41 +6,41 @@
 //! | module | may use | must not use |
 //! | --- | --- | --- |
 //! | `model` | | file system, processes, network, clock, environment |
-//! | `manifest` | `model` | the same |
-//! | `protocol` | `model` | the same |
+//! | `contract::manifest` | `model` | the same |
+//! | `contract::protocol` | `model` | the same |
 //! | `sys` | | knowledge of runners, JSON |
-//! | `ledger` | `model`, `manifest`, `sys` | processes, network |
+//! | `ledger` | `model`, `contract::manifest`, `sys` | processes, network |
 //! | `unit` | `model` | processes, network |
 //! | `leftovers` | `model`, `unit` | starting processes, network, writing |
 //! | `state` | `model`, `sys` | processes, network, writing |
 //! | `purge` | `sys`, `state` | processes, network |
-//! | `logs` | `manifest`, `sys`, `state` | processes, network |
-//! | `plan` | `model`, `manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
-//! | `start` | `manifest`, `sys` | processes, network |
+//! | `logs` | `contract::manifest`, `sys`, `state` | processes, network |
+//! | `plan` | `model`, `contract::manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
+//! | `start` | `contract::manifest`, `sys` | processes, network |
 //! | `stop` | `model`, `ledger`, `state`, `start` | processes, network |
 //! | `pace` | `ledger` | the same as `plan` |
-//! | `credential` | `model`, `manifest`, `sys` | processes, network, the key of an App |
-//! | `secrecy` | `manifest`, `sys` | processes, network, the content of a credential |
-//! | `ask` | `model`, `protocol` | processes, network |
-//! | `held` | `model`, `manifest`, `protocol`, `pace`, `start`, `ask` | processes, network |
-//! | `retire` | `model`, `protocol`, `ledger`, `start`, `ask` | processes, network |
-//! | `attempt` | `model`, `protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `leftovers`, `unit`, `secrecy`, `stop`, `held` | processes, network |
-//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `held` | processes, network |
-//! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start`, `leftovers`, `stop` | processes, network |
-//! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire`, `held` | processes, network, writing |
-//! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
+//! | `credential` | `model`, `contract::manifest`, `sys` | processes, network, the key of an App |
+//! | `secrecy` | `contract::manifest`, `sys` | processes, network, the content of a credential |
+//! | `ask` | `model`, `contract::protocol` | processes, network |
+//! | `held` | `model`, `contract::manifest`, `contract::protocol`, `pace`, `start`, `ask` | processes, network |
+//! | `retire` | `model`, `contract::protocol`, `ledger`, `start`, `ask` | processes, network |
+//! | `attempt` | `model`, `contract::protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
+//! | `prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `leftovers`, `unit`, `secrecy`, `stop`, `held` | processes, network |
+//! | `settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `held` | processes, network |
+//! | `record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `start`, `leftovers`, `stop` | processes, network |
+//! | `release` | `contract::protocol`, `ledger`, `start`, `credential`, `ask`, `retire`, `held` | processes, network, writing |
+//! | `runner` | `model`, `contract::manifest`, `sys`, `state`, `start` | the ledger, root |
 //! | `journal` | `model` | everything but standard error |
 //! | `cli` | all | |
-//! | `github` | `model`, `protocol` | file system (but for the system's certificates), processes |
+//! | `github` | `model`, `contract::protocol` | file system (but for the system's certificates), processes |
 //! | `drop_ins` | | everything but reading what systemd reads |
-//! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github`, `drop_ins` | state, work and logs directories, processes |
-//! | `fleet` | `model` | file system, processes, network, clock, environment |
+//! | `broker` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `start`, `github`, `drop_ins` | state, work and logs directories, processes |
+//! | `contract::fleet` | `model` | file system, processes, network, clock, environment |
 //! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
-//! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `fleet`, `backend`, `reconcile`, `secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
+//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `contract::fleet`, `backend`, `metrics` | processes (but by `backend`), network |
+//! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `start`, `credential`, `contract::fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
+//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `contract::fleet`, `backend`, `reconcile`, `secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -52,6 +52,7 @@ pub mod backend;
 #[cfg(feature = "ctl")]
 pub mod broker;
 pub mod cli;
+pub mod contract;
 pub mod credential;
 #[cfg(feature = "ctl")]
 pub mod ctl;
@@ -60,22 +61,18 @@ pub mod doctor;
 #[cfg(feature = "ctl")]
 pub mod drop_ins;
 #[cfg(feature = "ctl")]
-pub mod fleet;
-#[cfg(feature = "ctl")]
 pub mod github;
 pub mod held;
 pub mod journal;
 pub mod ledger;
 pub mod leftovers;
 pub mod logs;
-pub mod manifest;
 #[cfg(feature = "ctl")]
 pub mod metrics;
 pub mod model;
 pub mod pace;
 pub mod plan;
 pub mod prepare;
-pub mod protocol;
 pub mod purge;
 #[cfg(feature = "ctl")]
 pub mod reconcile;

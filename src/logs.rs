@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
-use crate::manifest::Logs;
+use crate::contract::manifest::Logs;
 use crate::state::DIAGNOSTICS;
 use crate::sys::{Dir, Entry, Listed, Place, empty};
 

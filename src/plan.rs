@@ -6,8 +6,8 @@ mod reason;
 
 use serde_json::{Map, Value};
 
+use crate::contract::manifest::Manifest;
 use crate::ledger::{ExitKind, Ledger, LeftBehind, Registrations, Runner};
-use crate::manifest::Manifest;
 use crate::model::{RegistrationUrl, Token, changes};
 use crate::state::{Found, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 

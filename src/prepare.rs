@@ -24,16 +24,16 @@ use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
 use crate::ask::{Ask as _, Broker};
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::{Outcome, Verb, Whom};
 use crate::credential::{Credential, salt};
 use crate::held::{Careful, Held, Limits};
 use crate::ledger::{Book, Ledger, LedgerDirectory};
 use crate::leftovers;
 use crate::logs::{self, When};
-use crate::manifest::Manifest;
 use crate::model::{TokenDigest, date};
 use crate::pace::limited;
 use crate::plan::{Action, Plan, Reason};
-use crate::protocol::{Outcome, Verb, Whom};
 use crate::retire::{pay, reason};
 use crate::secrecy;
 use crate::start::{Start, existing, walk};

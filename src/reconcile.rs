@@ -27,7 +27,7 @@ use anyhow::{Context as _, Result};
 use tracing::{info, warn};
 
 use crate::backend::{Activity, Units};
-use crate::fleet::{Fleet, RestartPolicy};
+use crate::contract::fleet::{Fleet, RestartPolicy};
 use crate::ledger::LedgerDirectory;
 use crate::start::{host_name, now};
 use crate::sys::{Dir, Place};

@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result};
 use tracing::info;
 
 use crate::ask::{Ask as _, Broker};
+use crate::contract::protocol::{Outcome, Verb};
 use crate::credential::Credential;
 use crate::held::{Held, Limits};
 use crate::ledger::{Ledger, LedgerDirectory};
-use crate::protocol::{Outcome, Verb};
 use crate::retire::reason;
 use crate::start::{Start, existing};
 

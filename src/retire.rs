@@ -9,9 +9,9 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use crate::ask::Ask;
+use crate::contract::protocol::{Outcome, Seen, Verb};
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
 use crate::model::{RegistrationUrl, date_and_time, shown};
-use crate::protocol::{Outcome, Seen, Verb};
 use crate::start::now;
 
 /// The longest that the answer about one debt may take.

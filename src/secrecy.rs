@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use nix::unistd::{Gid, Uid};
 use tracing::warn;
 
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
 use crate::sys::{Person, way};
 
 pub use judge::Exposure;

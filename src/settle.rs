@@ -15,12 +15,12 @@ use tracing::{info, warn};
 
 use crate::ask::{Ask as _, Broker};
 use crate::attempt::{Resolved, gave_way, resolve};
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::{Outcome, Verb};
 use crate::credential::Credential;
 use crate::held::{Careful, Held, Limits};
 use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};
 use crate::logs::{self, When};
-use crate::manifest::Manifest;
-use crate::protocol::{Outcome, Verb};
 use crate::purge::registration;
 use crate::retire::pay;
 use crate::start::{Start, existing, now, walk};

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
 use crate::sys::{Dir, Place, Volume};
 
 /// What every step of a start is told.

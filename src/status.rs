@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
 use crate::backend::{Systemd, Units};
-use crate::fleet::Fleet;
+use crate::contract::fleet::Fleet;
 use crate::reconcile::{Memory, Places, gather, open_ledger, read_fleet, read_memory};
 use crate::start::now;
 

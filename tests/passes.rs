@@ -15,8 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use github_runners::backend::{Activity, Unit, Units};
-use github_runners::fleet::Fleet;
-use github_runners::protocol::{Answer, Outcome, Request, Seen, Verb};
+use github_runners::contract::fleet::Fleet;
+use github_runners::contract::protocol::{Answer, Outcome, Request, Seen, Verb};
 use github_runners::reconcile::{Places, Wish, operate, run};
 use github_runners::start::volume;
 use github_runners::sys::Place;

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use github_runners::backend::{Activity, Unit, Units};
-use github_runners::fleet::Fleet;
-use github_runners::protocol::{Answer, Outcome, Seen};
+use github_runners::contract::fleet::Fleet;
+use github_runners::contract::protocol::{Answer, Outcome, Seen};
 use github_runners::reconcile::{self, Places};
 use github_runners::status::{RegistrationState, Report, Screen, json_text, look, text};
 use serde_json::{Value, json};

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::Secret;
 use crate::drop_ins::{REMEDY, drop_ins, places, reset_by};
 use crate::ledger::Ledger;
-use crate::manifest::Manifest;
 use crate::model::{GithubApp, Token, TokenKind, TokenPath, shown};
-use crate::protocol::Secret;
 
 /// A key has a few kilobytes, a ledger entry not many more.
 const MAX_BYTES: u64 = 1 << 20;

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::contract::protocol::Secret;
 use crate::github::{Client, Failure, InstallationToken};
-use crate::protocol::Secret;
 
 use super::credential::Credential;
 use super::kept::{Held, Kept};

@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::Secret;
 use crate::github::{Api, App, Client, Failure};
 use crate::ledger::{Ledger, NameHolder, Runner};
-use crate::manifest::Manifest;
 use crate::model::{Registration, RegistrationUrl, RunnerGroup, RunnerName, Scope, shown};
-use crate::protocol::Secret;
 
 use super::credential::Credential;
 use super::installation::Installation;

@@ -13,10 +13,10 @@ use nix::unistd::Uid;
 use super::finding::Finding;
 use crate::ask::{Ask as _, Broker};
 use crate::backend::Units;
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::{Answer, Outcome, Verb};
 use crate::drop_ins::{REMEDY, reset_by};
-use crate::manifest::Manifest;
 use crate::model::{InstanceName, Releases, Standing, date, package_version, shown};
-use crate::protocol::{Answer, Outcome, Verb};
 use crate::retire::reason;
 
 /// How long one answer may take.
@@ -196,8 +196,8 @@ mod tests {
 
     use super::*;
     use crate::backend::Unit;
+    use crate::contract::protocol::Release;
     use crate::doctor::finding::Level;
-    use crate::protocol::Release;
 
     const NOW: u64 = 1_790_000_000;
     const DAY: u64 = 24 * 60 * 60;

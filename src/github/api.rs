@@ -18,8 +18,8 @@ use super::jit::{self, JitRequest, Made};
 use super::kind::{CredentialKind, needed};
 use super::reasons::known;
 use super::time;
+use crate::contract::protocol::{Release, Secret, Seen};
 use crate::model::{RegistrationUrl, Scope, id, numbers};
-use crate::protocol::{Release, Secret, Seen};
 
 /// So long, one after another, GitHub is given to know everywhere what it has just made or said.
 pub const SETTLING: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];

@@ -14,8 +14,8 @@ use super::explain::{Account, Question, explain, owner, skew, suspended};
 use super::kind::{CredentialKind, needed};
 use super::reasons::{known, words};
 use super::time;
+use crate::contract::protocol::Secret;
 use crate::model::{RegistrationUrl, Scope, id, shown};
-use crate::protocol::Secret;
 
 /// The proof is valid from one minute ago, for clocks that are a little ahead.
 const BEFORE: u64 = 60;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{bounded, same_name};
 use super::call::Response;
-use crate::protocol::Secret;
+use crate::contract::protocol::Secret;
 
 /// A configuration has ten thousand bytes or so. However it is written as JSON, it fits into one answer of a broker.
 const LARGEST: usize = 64 << 10;

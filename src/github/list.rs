@@ -13,8 +13,8 @@ use super::base::{encoded, entity};
 use super::call::Call;
 use super::client::Failure;
 use super::explain::named;
+use crate::contract::protocol::Seen;
 use crate::model::{Scope, id, shown};
-use crate::protocol::Seen;
 
 const PER_PAGE: usize = 100;
 /// More pages than this many runners or groups are no help to anybody.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
 use crate::model::{
     closed_directories, is_general_directory, runner_directories, runtime_directories, system_directory_in,
 };

@@ -7,9 +7,9 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use super::Found;
+use crate::contract::manifest::Manifest;
 use crate::credential::Credential;
 use crate::ledger::{Exit, ExitKind, Ledger, LedgerDirectory};
-use crate::manifest::Manifest;
 use crate::model::{TokenKind, shown};
 use crate::pace::{Wait, wait};
 use crate::plan::{Action, GivenUp, Plan};

@@ -8,9 +8,9 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 
 use super::apart;
+use crate::contract::manifest::Manifest;
 use crate::credential::Credential;
 use crate::ledger::Ledger;
-use crate::manifest::Manifest;
 use crate::model::Token;
 use crate::plan::{Inputs, Plan, plan};
 use crate::start::{Start, host_name, now, walk};

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use tracing::warn;
 
 use super::{Found, is_full, jit, register, report, work};
+use crate::contract::manifest::Method;
 use crate::ledger::Book;
-use crate::manifest::Method;
 use crate::purge::all_but_registration;
 use crate::state::STAGED_TOKEN;
 

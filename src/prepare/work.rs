@@ -14,8 +14,8 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use super::{Found, report};
+use crate::contract::manifest::Manifest;
 use crate::ledger::Ledger;
-use crate::manifest::Manifest;
 use crate::model::{MemorySize, WorkDir};
 use crate::plan::{Action, Plan};
 use crate::start::volume;

@@ -17,10 +17,10 @@ use super::plan::{Cause, Decision, Why};
 use crate::ask::{Ask, Broker};
 use crate::attempt::{Resolved, resolve};
 use crate::backend::{Activity, Units};
+use crate::contract::protocol::{Outcome, Verb, Whom};
 use crate::ledger::{Book, Ledger, LedgerDirectory, Runner};
 use crate::model::date_and_time;
 use crate::pace::limited;
-use crate::protocol::{Outcome, Verb, Whom};
 use crate::retire::{pay, reason};
 
 /// How long one question may take, and taking back what one runner owes.
@@ -80,7 +80,7 @@ fn told(why: &Why, hands: &Hands<'_>, found: &Found) -> String {
         Why::Busy => format!("{due} and runs a job, which is waited for"),
         Why::Silent(why) => format!("{due}; it is not known whether it is idle: {why}"),
         Why::NotOurs(policy) => {
-            let word = if *policy == crate::fleet::RestartPolicy::Never { "never" } else { "immediate" };
+            let word = if *policy == crate::contract::fleet::RestartPolicy::Never { "never" } else { "immediate" };
             format!("{due}; its `restartPolicy` is \"{word}\", so it is left alone")
         }
         Why::Watched(Cause::Missing) => "runs, but GitHub does not list it; that is watched".into(),

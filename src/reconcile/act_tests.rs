@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 
 use super::*;
 use crate::backend::Unit;
-use crate::protocol::{Answer, Request, Seen};
+use crate::contract::protocol::{Answer, Request, Seen};
 use crate::reconcile::sample::{self, NOW};
 use crate::sys::Place;
 

@@ -6,11 +6,11 @@ use std::cell::RefCell;
 
 use super::memory::{Memory, Standing};
 use crate::ask::Broker;
+use crate::contract::manifest::CredentialPlace;
+use crate::contract::protocol::{Answer, Outcome};
 use crate::held::{Held, Standings};
-use crate::manifest::CredentialPlace;
 use crate::model::RegistrationUrl;
 use crate::pace::limited;
-use crate::protocol::{Answer, Outcome};
 
 /// What a pass knows about credentials, at its time in seconds since 1970.
 pub struct Remembered<'a> {

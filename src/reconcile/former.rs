@@ -21,12 +21,12 @@ use super::plan::Why;
 use crate::ask::{Ask as _, Broker};
 use crate::attempt::{Resolved, resolve};
 use crate::backend::{Activity, Door, Units};
+use crate::contract::fleet::Fleet;
+use crate::contract::manifest::{CredentialPlace, Manifest};
+use crate::contract::protocol::{Outcome, Verb};
 use crate::credential::Credential;
-use crate::fleet::Fleet;
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
-use crate::manifest::{CredentialPlace, Manifest};
 use crate::model::{InstanceName, shown};
-use crate::protocol::{Outcome, Verb};
 use crate::retire::{pay, reason};
 use crate::start::{host_name, volume};
 use crate::sys::{Mounted, Place};
@@ -289,7 +289,7 @@ fn manifest_text(entry: &Ledger, instance: &InstanceName, place: &CredentialPlac
         registration.insert("name".into(), json!(name));
     }
     let manifest = json!({
-        "version": crate::manifest::VERSION,
+        "version": crate::contract::manifest::VERSION,
         "instance": instance,
         "registration": registration,
         "replace": false,

@@ -11,13 +11,13 @@ use super::lists::{Lists, Silent, lists};
 use super::memory::Memory;
 use super::situation::{Known, Server, Situation, Wanted};
 use crate::backend::{Unit, Units};
+use crate::contract::fleet::{Declared, Fleet};
+use crate::contract::manifest::{CredentialPlace, Manifest};
+use crate::contract::protocol::Seen;
 use crate::credential::Credential;
-use crate::fleet::{Declared, Fleet};
 use crate::ledger::{Ledger, LedgerDirectory};
-use crate::manifest::{CredentialPlace, Manifest};
 use crate::model::{InstanceName, RegistrationUrl, changes};
 use crate::pace::limited;
-use crate::protocol::Seen;
 use crate::start::read_manifest;
 use crate::unit;
 

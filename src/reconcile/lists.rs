@@ -11,9 +11,9 @@ use super::counted::counted;
 use super::gather::{Configured, Found};
 use super::memory::Memory;
 use crate::ask::{Ask as _, Broker};
-use crate::manifest::CredentialPlace;
+use crate::contract::manifest::CredentialPlace;
+use crate::contract::protocol::{Answer, Outcome, Seen, Verb};
 use crate::model::RegistrationUrl;
-use crate::protocol::{Answer, Outcome, Seen, Verb};
 use crate::retire::reason;
 
 /// How long the list of one address may take, of however many pages.

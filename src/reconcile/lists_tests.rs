@@ -43,7 +43,7 @@ impl Case {
         (by_address.values().all(Result::is_ok), self.asked.try_iter().collect())
     }
 
-    fn place(&mut self, at: usize) -> &mut crate::manifest::Manifest {
+    fn place(&mut self, at: usize) -> &mut crate::contract::manifest::Manifest {
         &mut self.runners[at].configured.as_mut().unwrap().manifest
     }
 }

@@ -9,7 +9,7 @@ use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
 use crate::model::{Releases, Standing as OfVersion, package_version};
 use crate::sys::Dir;
 

@@ -18,7 +18,7 @@ use super::memory::{Memory, Recall};
 use super::open_ledger;
 use super::plan::{Decision, Why, plan};
 use crate::backend::{Activity, Units};
-use crate::fleet::Fleet;
+use crate::contract::fleet::Fleet;
 use crate::ledger::LedgerDirectory;
 use crate::model::{InstanceName, plain};
 use crate::start::now;

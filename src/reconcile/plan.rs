@@ -6,7 +6,7 @@
 use super::memory::{Lost, Recall};
 use super::situation::{Server, Situation, Wanted};
 use crate::backend::Activity;
-use crate::fleet::RestartPolicy;
+use crate::contract::fleet::RestartPolicy;
 use crate::ledger::Runner;
 
 /// How long a running unit may be missing from the server's list, in seconds: one that registers just now is not there yet.

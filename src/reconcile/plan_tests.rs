@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::backend::Unit;
-use crate::protocol::Seen;
+use crate::contract::protocol::Seen;
 use crate::reconcile::situation::Known;
 
 const NOW: u64 = 1_790_000_000;

@@ -12,7 +12,7 @@ use super::gather::Found;
 use super::memory::Memory;
 use super::situation::Server;
 use crate::ask::{Ask as _, Broker};
-use crate::protocol::{Outcome, Verb};
+use crate::contract::protocol::{Outcome, Verb};
 
 /// Seconds from one question to the next.
 const EACH: u64 = 12 * 60 * 60;

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::{Configured, Found, Host, Known, Memory, Server, Situation, Standing, Wanted};
 use crate::backend::{Activity, Unit};
+use crate::contract::fleet::{Declared, Fleet, RestartPolicy};
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::Seen;
 use crate::credential::Credential;
-use crate::fleet::{Declared, Fleet, RestartPolicy};
 use crate::ledger::{Exit, ExitKind, Ledger, Runner};
-use crate::manifest::Manifest;
 use crate::model::{Releases, Token, TokenKind};
-use crate::protocol::Seen;
 
 /// When everything happens.
 pub(crate) const NOW: u64 = 1_790_000_000;

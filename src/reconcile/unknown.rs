@@ -14,9 +14,9 @@ use super::act::Hands;
 use super::counted::counted;
 use super::gather::{Configured, Found, Host};
 use crate::ask::{Ask as _, Broker};
+use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
-use crate::protocol::{Outcome, Seen, Verb, Whom};
 use crate::retire::{is_ours, pay};
 
 /// How long one is watched before it is deleted, in seconds: a listener that comes back does so in that time.

@@ -3,7 +3,7 @@
 //! Pure. The texts come from actions/runner's source (`ConfigurationManager.cs`, `RunnerDotcomServer.cs`); they
 //! only choose an advice, never what is done.
 
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
 use crate::model::{is_obeyed, package_version};
 
 /// A line longer than this is cut.

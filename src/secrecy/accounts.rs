@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
 
 /// The ids of these groups.
 pub(super) fn groups(uid: Option<u32>, manifest: &Manifest) -> Vec<u32> {

@@ -7,12 +7,12 @@ use super::report::{
     Report, Row, UnitNow, UnitState, VERSION,
 };
 use crate::backend::{Activity, Unit};
+use crate::contract::fleet::{Fleet, RestartPolicy};
+use crate::contract::manifest::CredentialPlace;
+use crate::contract::protocol::Seen;
 use crate::credential::Credential;
-use crate::fleet::{Fleet, RestartPolicy};
 use crate::ledger::{ExitKind, Ledger, Runner};
-use crate::manifest::CredentialPlace;
 use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
-use crate::protocol::Seen;
 use crate::reconcile::{Found, Host, Memory, Server};
 
 /// How long a unit may be on its way, and then not be seen by the server, before that is a fault, in seconds: ephemeral runners do so after every job.

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use github_runners::ask::{Ask as _, Broker};
-use github_runners::protocol::{Outcome, Seen, Verb};
+use github_runners::contract::protocol::{Outcome, Seen, Verb};
 
 use crate::github::{Delivery, Fault, Runner};
 use crate::harness::{ENTITY, Stand, Told, idle};

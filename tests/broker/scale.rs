@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use github_runners::backend::{Activity, Unit, Units};
-use github_runners::fleet::Fleet;
+use github_runners::contract::fleet::Fleet;
 use github_runners::reconcile::{Places, run};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_fixture_is_understood_and_another_version_is_not() {
-        let text = include_str!("../tests/fixtures/fleet-v1.json");
+        let text = include_str!("../../tests/fixtures/fleet-v1.json");
         let fleet = Fleet::parse(text.as_bytes()).unwrap();
         assert_eq!(fleet.instances.len(), 2);
         assert_eq!(fleet.instances[0].restart_policy, RestartPolicy::WhenIdle);

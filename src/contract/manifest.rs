@@ -219,7 +219,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn example() -> Value {
-        serde_json::from_str(include_str!("../tests/fixtures/manifest-v2.json")).unwrap()
+        serde_json::from_str(include_str!("../../tests/fixtures/manifest-v2.json")).unwrap()
     }
 
     fn error(manifest: &Value) -> String {
