@@ -14,8 +14,8 @@ use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
 use crate::ledger::{Attempt, Book, NameHolder, Runner};
 use crate::model::{RegistrationUrl, shown};
 use crate::retire::{pay, reason};
-use crate::start::{host_name, now};
 use crate::state::NAME_TAKEN;
+use crate::state::start::{host_name, now};
 use crate::sys::{Dir, Entry};
 
 /// How long one look may take; with the wait before it, a stop still ends in time.

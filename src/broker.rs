@@ -28,7 +28,7 @@ use serde::Deserialize;
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::{Answer, Issue, Outcome, Request, VERSION, Verb};
 use crate::github::{ApiBase, Client, Failure, Https};
-use crate::start::read_manifest;
+use crate::state::start::read_manifest;
 use credential::Credential;
 use kept::Kept;
 use memory::Memory;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::start::{Start, read_manifest};
+use crate::state::start::{Start, read_manifest};
 use crate::{journal, prepare, record, release, runner, settle};
 
 const HELP: &str = "\

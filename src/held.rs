@@ -12,7 +12,7 @@ use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::{Answer, Outcome, Verb, Whom};
 use crate::model::RegistrationUrl;
 use crate::pace::limited;
-use crate::start::now;
+use crate::state::start::now;
 
 /// What is known about the limits of credentials, each by [`CredentialPlace::key`].
 pub trait Standings {

@@ -13,34 +13,34 @@
 //! | `unit` | `model` | processes, network |
 //! | `leftovers` | `model`, `unit` | starting processes, network, writing |
 //! | `state` | `model`, `sys` | processes, network, writing |
-//! | `purge` | `sys`, `state` | processes, network |
-//! | `logs` | `contract::manifest`, `sys`, `state` | processes, network |
+//! | `state::purge` | `sys`, `state` | processes, network |
+//! | `state::logs` | `contract::manifest`, `sys`, `state` | processes, network |
 //! | `plan` | `model`, `contract::manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
-//! | `start` | `contract::manifest`, `sys` | processes, network |
-//! | `stop` | `model`, `ledger`, `state`, `start` | processes, network |
+//! | `state::start` | `contract::manifest`, `sys` | processes, network |
+//! | `stop` | `model`, `ledger`, `state`, `state::start` | processes, network |
 //! | `pace` | `ledger` | the same as `plan` |
 //! | `credential` | `model`, `contract::manifest`, `sys` | processes, network, the key of an App |
 //! | `secrecy` | `contract::manifest`, `sys` | processes, network, the content of a credential |
 //! | `ask` | `model`, `contract::protocol` | processes, network |
-//! | `held` | `model`, `contract::manifest`, `contract::protocol`, `pace`, `start`, `ask` | processes, network |
-//! | `retire` | `model`, `contract::protocol`, `ledger`, `start`, `ask` | processes, network |
-//! | `attempt` | `model`, `contract::protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `leftovers`, `unit`, `secrecy`, `stop`, `held` | processes, network |
-//! | `settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `held` | processes, network |
-//! | `record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `start`, `leftovers`, `stop` | processes, network |
-//! | `release` | `contract::protocol`, `ledger`, `start`, `credential`, `ask`, `retire`, `held` | processes, network, writing |
-//! | `runner` | `model`, `contract::manifest`, `sys`, `state`, `start` | the ledger, root |
+//! | `held` | `model`, `contract::manifest`, `contract::protocol`, `pace`, `state::start`, `ask` | processes, network |
+//! | `retire` | `model`, `contract::protocol`, `ledger`, `state::start`, `ask` | processes, network |
+//! | `attempt` | `model`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `ask`, `retire` | processes, network |
+//! | `prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `state::start`, `credential`, `ask`, `retire`, `attempt`, `state::purge`, `state::logs`, `leftovers`, `unit`, `secrecy`, `stop`, `held` | processes, network |
+//! | `settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `credential`, `ask`, `retire`, `attempt`, `state::purge`, `state::logs`, `held` | processes, network |
+//! | `record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `state::start`, `leftovers`, `stop` | processes, network |
+//! | `release` | `contract::protocol`, `ledger`, `state::start`, `credential`, `ask`, `retire`, `held` | processes, network, writing |
+//! | `runner` | `model`, `contract::manifest`, `sys`, `state`, `state::start` | the ledger, root |
 //! | `journal` | `model` | everything but standard error |
 //! | `cli` | all | |
 //! | `github` | `model`, `contract::protocol` | file system (but for the system's certificates), processes |
 //! | `drop_ins` | | everything but reading what systemd reads |
-//! | `broker` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `start`, `github`, `drop_ins` | state, work and logs directories, processes |
+//! | `broker` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `github`, `drop_ins` | state, work and logs directories, processes |
 //! | `contract::fleet` | `model` | file system, processes, network, clock, environment |
 //! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `contract::fleet`, `backend`, `metrics` | processes (but by `backend`), network |
-//! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `start`, `credential`, `contract::fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `contract::fleet`, `backend`, `reconcile`, `secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
+//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `contract::fleet`, `backend`, `metrics` | processes (but by `backend`), network |
+//! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `credential`, `contract::fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
+//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `plan`, `pace`, `state::start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `contract::fleet`, `backend`, `reconcile`, `secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -66,14 +66,12 @@ pub mod held;
 pub mod journal;
 pub mod ledger;
 pub mod leftovers;
-pub mod logs;
 #[cfg(feature = "ctl")]
 pub mod metrics;
 pub mod model;
 pub mod pace;
 pub mod plan;
 pub mod prepare;
-pub mod purge;
 #[cfg(feature = "ctl")]
 pub mod reconcile;
 pub mod record;
@@ -82,7 +80,6 @@ pub mod retire;
 pub mod runner;
 pub mod secrecy;
 pub mod settle;
-pub mod start;
 pub mod state;
 #[cfg(feature = "ctl")]
 pub mod status;

@@ -29,7 +29,7 @@ use tracing::{info, warn};
 use crate::backend::{Activity, Units};
 use crate::contract::fleet::{Fleet, RestartPolicy};
 use crate::ledger::LedgerDirectory;
-use crate::start::{host_name, now};
+use crate::state::start::{host_name, now};
 use crate::sys::{Dir, Place};
 use crate::unit;
 use act::Hands;

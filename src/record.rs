@@ -12,7 +12,7 @@ use tracing::info;
 use crate::ledger::{LedgerDirectory, Runner};
 use crate::leftovers;
 use crate::model::shown;
-use crate::start::{Start, existing, host_name, now};
+use crate::state::start::{Start, existing, host_name, now};
 use crate::state::{SETTINGS, Snapshot};
 use crate::stop::invocation;
 

@@ -15,7 +15,7 @@ use crate::credential::Credential;
 use crate::held::{Held, Limits};
 use crate::ledger::{Ledger, LedgerDirectory};
 use crate::retire::reason;
-use crate::start::{Start, existing};
+use crate::state::start::{Start, existing};
 
 /// How long a stop waits for this; a host that shuts down has better things to do.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use crate::ask::Ask;
 use crate::contract::protocol::{Outcome, Seen, Verb};
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
 use crate::model::{RegistrationUrl, date_and_time, shown};
-use crate::start::now;
+use crate::state::start::now;
 
 /// The longest that the answer about one debt may take.
 const ONE: Duration = Duration::from_secs(15);

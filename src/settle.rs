@@ -20,10 +20,10 @@ use crate::contract::protocol::{Outcome, Verb};
 use crate::credential::Credential;
 use crate::held::{Careful, Held, Limits};
 use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};
-use crate::logs::{self, When};
-use crate::purge::registration;
 use crate::retire::pay;
-use crate::start::{Start, existing, now, walk};
+use crate::state::logs::{self, When};
+use crate::state::purge::registration;
+use crate::state::start::{Start, existing, now, walk};
 use crate::state::{Snapshot, VERSION_REFUSED};
 use crate::sys::{ControlGroup, Dir, Entry};
 

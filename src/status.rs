@@ -19,7 +19,7 @@ use nix::unistd::Uid;
 use crate::backend::{Systemd, Units};
 use crate::contract::fleet::Fleet;
 use crate::reconcile::{Memory, Places, gather, open_ledger, read_fleet, read_memory};
-use crate::start::now;
+use crate::state::start::now;
 
 pub use judge::judge;
 pub use report::{

@@ -16,8 +16,8 @@ use tracing::{error, info};
 
 use crate::ledger::LedgerDirectory;
 use crate::model::InstanceName;
-use crate::start::existing;
 use crate::state::STAGED_TOKEN;
+use crate::state::start::existing;
 
 /// Longer than systemd takes from one signal to the next.
 const BETWEEN_SIGNALS: Duration = Duration::from_secs(2);

@@ -18,7 +18,7 @@ use github_runners::backend::{Activity, Unit, Units};
 use github_runners::contract::fleet::Fleet;
 use github_runners::contract::protocol::{Answer, Outcome, Request, Seen, Verb};
 use github_runners::reconcile::{Places, Wish, operate, run};
-use github_runners::start::volume;
+use github_runners::state::start::volume;
 use github_runners::sys::Place;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@
 use crate::contract::protocol::{Outcome, Seen};
 use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made, SETTLING};
 use crate::model::{RunnerName, shown};
-use crate::start::host_name;
+use crate::state::start::host_name;
 
 use super::labels::labels;
 use super::memory::Known;

@@ -10,7 +10,7 @@ use super::paths::{Who, check};
 use crate::backend::Units;
 use crate::ledger::LedgerDirectory;
 use crate::model::date;
-use crate::start::now;
+use crate::state::start::now;
 
 /// The first one that has all that the units use: `LoadCredential=` for templates, `SetCredential=` beside it,
 /// `ProcSubset=`.

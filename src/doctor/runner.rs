@@ -22,7 +22,7 @@ use crate::model::date_and_time;
 use crate::prepare::{Foreseen, foresee};
 use crate::reconcile::{open_ledger, read_memory};
 use crate::secrecy;
-use crate::start::{Start, now, read_manifest};
+use crate::state::start::{Start, now, read_manifest};
 use crate::sys::{Place, memory};
 
 /// Whom the kernel names as owner where an id has no counterpart.

@@ -13,7 +13,7 @@ use crate::ledger::{Exit, ExitKind, Ledger, LedgerDirectory};
 use crate::model::{TokenKind, shown};
 use crate::pace::{Wait, wait};
 use crate::plan::{Action, GivenUp, Plan};
-use crate::start::now;
+use crate::state::start::now;
 
 /// Waits as long as the ledger demands.
 pub(super) fn hold_back(entry: &Ledger, registers: bool, news: bool, manifest: &Manifest) -> Result<()> {

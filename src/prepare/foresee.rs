@@ -14,7 +14,7 @@ use crate::ledger::LedgerDirectory;
 use crate::pace::{Wait, wait};
 use crate::plan::{Action, Plan, Reason};
 use crate::secrecy;
-use crate::start::{Start, possible, walk};
+use crate::state::start::{Start, possible, walk};
 use crate::sys::Dir;
 
 /// The next start, as far as this host alone can tell.

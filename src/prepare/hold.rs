@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::read::{Told, is_news};
 use crate::ledger::{Ledger, LedgerDirectory};
-use crate::start::{Start, possible};
+use crate::state::start::{Start, possible};
 
 /// Why the start is not made; `None` if it is.
 #[must_use]

@@ -17,7 +17,7 @@ use crate::held::Careful;
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
 use crate::retire::reason;
-use crate::start::now;
+use crate::state::start::now;
 use crate::state::{CREDENTIALS, KEY, SETTINGS, Settings};
 
 /// Longer than any name of GitHub's, and short enough for the ledger.

@@ -13,8 +13,8 @@ use crate::credential::Credential;
 use crate::ledger::Ledger;
 use crate::model::Token;
 use crate::plan::{Inputs, Plan, plan};
-use crate::start::{Start, host_name, now, walk};
 use crate::state::Snapshot;
+use crate::state::start::{Start, host_name, now, walk};
 use crate::sys::{Dir, Place};
 
 /// What a start is told: the configuration and the credential.

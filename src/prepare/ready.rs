@@ -9,8 +9,8 @@ use tracing::warn;
 use super::{Found, is_full, jit, register, report, work};
 use crate::contract::manifest::Method;
 use crate::ledger::Book;
-use crate::purge::all_but_registration;
 use crate::state::STAGED_TOKEN;
+use crate::state::purge::all_but_registration;
 
 /// More than the files of a registration have together.
 const ROOM: usize = 32 * 1024;

@@ -19,10 +19,10 @@ use crate::contract::protocol::{Issue, Outcome, Seen, Verb, Whom};
 use crate::held::Careful;
 use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations, Runner};
 use crate::model::shown;
-use crate::purge;
 use crate::retire::{is_ours, pay, reason, retry};
-use crate::start::{host_name, now};
 use crate::state::STAGED_TOKEN;
+use crate::state::purge;
+use crate::state::start::{host_name, now};
 
 /// How long a registration may take, with all repetitions.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

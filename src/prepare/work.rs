@@ -18,7 +18,7 @@ use crate::contract::manifest::Manifest;
 use crate::ledger::Ledger;
 use crate::model::{MemorySize, WorkDir};
 use crate::plan::{Action, Plan};
-use crate::start::volume;
+use crate::state::start::volume;
 use crate::sys::{Attributes, Dir, Mounted, Place, empty as purge, memory, on_host};
 
 /// Whom a work directory is for.

@@ -28,7 +28,7 @@ use crate::credential::Credential;
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
 use crate::model::{InstanceName, shown};
 use crate::retire::{pay, reason};
-use crate::start::{host_name, volume};
+use crate::state::start::{host_name, volume};
 use crate::sys::{Mounted, Place};
 use crate::unit;
 

@@ -18,7 +18,7 @@ use crate::credential::Credential;
 use crate::ledger::{Ledger, LedgerDirectory};
 use crate::model::{InstanceName, RegistrationUrl, changes};
 use crate::pace::limited;
-use crate::start::read_manifest;
+use crate::state::start::read_manifest;
 use crate::unit;
 
 /// One runner and everything known about it.

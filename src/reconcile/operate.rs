@@ -21,7 +21,7 @@ use crate::backend::{Activity, Units};
 use crate::contract::fleet::Fleet;
 use crate::ledger::LedgerDirectory;
 use crate::model::{InstanceName, plain};
-use crate::start::now;
+use crate::state::start::now;
 
 /// Between two looks at a runner that is not idle yet.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);

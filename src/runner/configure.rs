@@ -18,7 +18,7 @@ use super::output::{advice, found_name_taken, is_not_known_yet, is_too_old};
 use super::process::{Listener, Patience, run_listener};
 use crate::contract::manifest::Manifest;
 use crate::model::{RunnerName, Token};
-use crate::start::{Start, existing, host_name};
+use crate::state::start::{Start, existing, host_name};
 use crate::state::{ENVIRONMENT, NAME_TAKEN, STAGED_TOKEN, Snapshot, VERSION_REFUSED};
 use crate::sys::Dir;
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use anyhow::Result;
 
-use crate::start::{Start, existing};
+use crate::state::start::{Start, existing};
 use crate::state::{DIAGNOSTICS, REGISTRATION_FILES};
 use crate::sys::Entry;
 

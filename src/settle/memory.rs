@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
-use crate::start::volume;
+use crate::state::start::volume;
 use crate::sys::{ControlGroup, Place, on_host};
 
 /// What systemd calls an end for lack of memory.
