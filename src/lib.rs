@@ -15,20 +15,20 @@
 //! | `state` | `model`, `sys` | processes, network, writing |
 //! | `state::purge` | `sys`, `state` | processes, network |
 //! | `state::logs` | `contract::manifest`, `sys`, `state` | processes, network |
-//! | `plan` | `model`, `contract::manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
+//! | `registration::plan` | `model`, `contract::manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
 //! | `state::start` | `contract::manifest`, `sys` | processes, network |
 //! | `stop` | `model`, `ledger`, `state`, `state::start` | processes, network |
-//! | `pace` | `ledger` | the same as `plan` |
-//! | `credential` | `model`, `contract::manifest`, `sys` | processes, network, the key of an App |
-//! | `secrecy` | `contract::manifest`, `sys` | processes, network, the content of a credential |
-//! | `ask` | `model`, `contract::protocol` | processes, network |
-//! | `held` | `model`, `contract::manifest`, `contract::protocol`, `pace`, `state::start`, `ask` | processes, network |
-//! | `retire` | `model`, `contract::protocol`, `ledger`, `state::start`, `ask` | processes, network |
-//! | `attempt` | `model`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `state::start`, `credential`, `ask`, `retire`, `attempt`, `state::purge`, `state::logs`, `leftovers`, `unit`, `secrecy`, `stop`, `held` | processes, network |
-//! | `settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `credential`, `ask`, `retire`, `attempt`, `state::purge`, `state::logs`, `held` | processes, network |
+//! | `registration::pace` | `ledger` | the same as `registration::plan` |
+//! | `registration::credential` | `model`, `contract::manifest`, `sys` | processes, network, the key of an App |
+//! | `registration::secrecy` | `contract::manifest`, `sys` | processes, network, the content of a credential |
+//! | `registration::ask` | `model`, `contract::protocol` | processes, network |
+//! | `registration::held` | `model`, `contract::manifest`, `contract::protocol`, `registration::pace`, `state::start`, `registration::ask` | processes, network |
+//! | `registration::retire` | `model`, `contract::protocol`, `ledger`, `state::start`, `registration::ask` | processes, network |
+//! | `registration::attempt` | `model`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::ask`, `registration::retire` | processes, network |
+//! | `prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `leftovers`, `unit`, `registration::secrecy`, `stop`, `registration::held` | processes, network |
+//! | `settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `registration::held` | processes, network |
 //! | `record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `state::start`, `leftovers`, `stop` | processes, network |
-//! | `release` | `contract::protocol`, `ledger`, `state::start`, `credential`, `ask`, `retire`, `held` | processes, network, writing |
+//! | `release` | `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::held` | processes, network, writing |
 //! | `runner` | `model`, `contract::manifest`, `sys`, `state`, `state::start` | the ledger, root |
 //! | `journal` | `model` | everything but standard error |
 //! | `cli` | all | |
@@ -38,22 +38,19 @@
 //! | `contract::fleet` | `model` | file system, processes, network, clock, environment |
 //! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `contract::fleet`, `backend`, `metrics` | processes (but by `backend`), network |
-//! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `credential`, `contract::fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `plan`, `pace`, `state::start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `contract::fleet`, `backend`, `reconcile`, `secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
+//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `unit`, `registration::pace`, `registration::credential`, `registration::ask`, `registration::held`, `registration::retire`, `registration::attempt`, `contract::fleet`, `backend`, `metrics` | processes (but by `backend`), network |
+//! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `contract::fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
+//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `prepare`, `leftovers`, `contract::fleet`, `backend`, `reconcile`, `registration::secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
 
-pub mod ask;
-pub mod attempt;
 #[cfg(feature = "ctl")]
 pub mod backend;
 #[cfg(feature = "ctl")]
 pub mod broker;
 pub mod cli;
 pub mod contract;
-pub mod credential;
 #[cfg(feature = "ctl")]
 pub mod ctl;
 #[cfg(feature = "ctl")]
@@ -62,23 +59,19 @@ pub mod doctor;
 pub mod drop_ins;
 #[cfg(feature = "ctl")]
 pub mod github;
-pub mod held;
 pub mod journal;
 pub mod ledger;
 pub mod leftovers;
 #[cfg(feature = "ctl")]
 pub mod metrics;
 pub mod model;
-pub mod pace;
-pub mod plan;
 pub mod prepare;
 #[cfg(feature = "ctl")]
 pub mod reconcile;
 pub mod record;
+pub mod registration;
 pub mod release;
-pub mod retire;
 pub mod runner;
-pub mod secrecy;
 pub mod settle;
 pub mod state;
 #[cfg(feature = "ctl")]

@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tracing::info;
 
-use crate::ask::{Ask as _, Broker};
 use crate::contract::protocol::{Outcome, Verb};
-use crate::credential::Credential;
-use crate::held::{Held, Limits};
 use crate::ledger::{Ledger, LedgerDirectory};
-use crate::retire::reason;
+use crate::registration::ask::{Ask as _, Broker};
+use crate::registration::credential::Credential;
+use crate::registration::held::{Held, Limits};
+use crate::registration::retire::reason;
 use crate::state::start::{Start, existing};
 
 /// How long a stop waits for this; a host that shuts down has better things to do.

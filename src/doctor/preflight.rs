@@ -11,13 +11,13 @@ use std::time::Duration;
 use nix::unistd::Uid;
 
 use super::finding::Finding;
-use crate::ask::{Ask as _, Broker};
 use crate::backend::Units;
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::{Answer, Outcome, Verb};
 use crate::drop_ins::{REMEDY, reset_by};
 use crate::model::{InstanceName, Releases, Standing, date, package_version, shown};
-use crate::retire::reason;
+use crate::registration::ask::{Ask as _, Broker};
+use crate::registration::retire::reason;
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(25);

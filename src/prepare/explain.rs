@@ -8,11 +8,11 @@ use tracing::{info, warn};
 
 use super::Found;
 use crate::contract::manifest::Manifest;
-use crate::credential::Credential;
 use crate::ledger::{Exit, ExitKind, Ledger, LedgerDirectory};
 use crate::model::{TokenKind, shown};
-use crate::pace::{Wait, wait};
-use crate::plan::{Action, GivenUp, Plan};
+use crate::registration::credential::Credential;
+use crate::registration::pace::{Wait, wait};
+use crate::registration::plan::{Action, GivenUp, Plan};
 use crate::state::start::now;
 
 /// Waits as long as the ledger demands.

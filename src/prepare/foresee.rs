@@ -11,9 +11,9 @@ use nix::unistd::{Gid, Uid};
 use super::read::{Reached, Reading, Told, is_news, reach};
 use super::{NOBODY, work};
 use crate::ledger::LedgerDirectory;
-use crate::pace::{Wait, wait};
-use crate::plan::{Action, Plan, Reason};
-use crate::secrecy;
+use crate::registration::pace::{Wait, wait};
+use crate::registration::plan::{Action, Plan, Reason};
+use crate::registration::secrecy;
 use crate::state::start::{Start, possible, walk};
 use crate::sys::Dir;
 

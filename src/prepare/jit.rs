@@ -11,12 +11,12 @@ use tracing::info;
 
 use super::Found;
 use super::register::{PATIENCE, described, stage, taken};
-use crate::ask::Ask as _;
 use crate::contract::protocol::{Issue, Outcome, Secret, Verb};
-use crate::held::Careful;
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
-use crate::retire::reason;
+use crate::registration::ask::Ask as _;
+use crate::registration::held::Careful;
+use crate::registration::retire::reason;
 use crate::state::start::now;
 use crate::state::{CREDENTIALS, KEY, SETTINGS, Settings};
 

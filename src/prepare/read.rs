@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use super::apart;
 use crate::contract::manifest::Manifest;
-use crate::credential::Credential;
 use crate::ledger::Ledger;
 use crate::model::Token;
-use crate::plan::{Inputs, Plan, plan};
+use crate::registration::credential::Credential;
+use crate::registration::plan::{Inputs, Plan, plan};
 use crate::state::Snapshot;
 use crate::state::start::{Start, host_name, now, walk};
 use crate::sys::{Dir, Place};

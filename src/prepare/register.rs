@@ -12,14 +12,14 @@ use nix::sys::stat::Mode;
 use tracing::{info, warn};
 
 use super::{Found, jit, ready, report, work};
-use crate::ask::Ask as _;
-use crate::attempt::{Resolved, gave_way, resolve};
 use crate::contract::manifest::Method;
 use crate::contract::protocol::{Issue, Outcome, Seen, Verb, Whom};
-use crate::held::Careful;
 use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations, Runner};
 use crate::model::shown;
-use crate::retire::{is_ours, pay, reason, retry};
+use crate::registration::ask::Ask as _;
+use crate::registration::attempt::{Resolved, gave_way, resolve};
+use crate::registration::held::Careful;
+use crate::registration::retire::{is_ours, pay, reason, retry};
 use crate::state::STAGED_TOKEN;
 use crate::state::purge;
 use crate::state::start::{host_name, now};

@@ -17,7 +17,7 @@ use super::{Found, report};
 use crate::contract::manifest::Manifest;
 use crate::ledger::Ledger;
 use crate::model::{MemorySize, WorkDir};
-use crate::plan::{Action, Plan};
+use crate::registration::plan::{Action, Plan};
 use crate::state::start::volume;
 use crate::sys::{Attributes, Dir, Mounted, Place, empty as purge, memory, on_host};
 

@@ -161,7 +161,8 @@ fn a_runner_that_keeps_its_registration_restarts_only_if_nobody_knows_of_a_job()
     let mut unasked = case(Outcome::Gone);
     let token = crate::model::Token::parse(b"BFAKETOKENFAKETOKEN").unwrap();
     let kind = crate::model::TokenKind::Registration;
-    unasked.found.configured.as_mut().unwrap().credential = Ok(crate::credential::Credential::Token(token, kind));
+    unasked.found.configured.as_mut().unwrap().credential =
+        Ok(crate::registration::credential::Credential::Token(token, kind));
     assert_eq!(unasked.run(&decision), restarted(true, &[]), "nobody can be asked, and there is no worker");
 }
 

@@ -5,12 +5,12 @@
 use std::cell::RefCell;
 
 use super::memory::{Memory, Standing};
-use crate::ask::Broker;
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::{Answer, Outcome};
-use crate::held::{Held, Standings};
 use crate::model::RegistrationUrl;
-use crate::pace::limited;
+use crate::registration::ask::Broker;
+use crate::registration::held::{Held, Standings};
+use crate::registration::pace::limited;
 
 /// What a pass knows about credentials, at its time in seconds since 1970.
 pub struct Remembered<'a> {

@@ -14,10 +14,10 @@ use crate::backend::{Unit, Units};
 use crate::contract::fleet::{Declared, Fleet};
 use crate::contract::manifest::{CredentialPlace, Manifest};
 use crate::contract::protocol::Seen;
-use crate::credential::Credential;
 use crate::ledger::{Ledger, LedgerDirectory};
 use crate::model::{InstanceName, RegistrationUrl, changes};
-use crate::pace::limited;
+use crate::registration::credential::Credential;
+use crate::registration::pace::limited;
 use crate::state::start::read_manifest;
 use crate::unit;
 

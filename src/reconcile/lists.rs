@@ -10,11 +10,11 @@ use std::time::Duration;
 use super::counted::counted;
 use super::gather::{Configured, Found};
 use super::memory::Memory;
-use crate::ask::{Ask as _, Broker};
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::{Answer, Outcome, Seen, Verb};
 use crate::model::RegistrationUrl;
-use crate::retire::reason;
+use crate::registration::ask::{Ask as _, Broker};
+use crate::registration::retire::reason;
 
 /// How long the list of one address may take, of however many pages.
 const LIST: Duration = Duration::from_secs(20);

@@ -11,8 +11,8 @@ use super::counted::counted;
 use super::gather::Found;
 use super::memory::Memory;
 use super::situation::Server;
-use crate::ask::{Ask as _, Broker};
 use crate::contract::protocol::{Outcome, Verb};
+use crate::registration::ask::{Ask as _, Broker};
 
 /// Seconds from one question to the next.
 const EACH: u64 = 12 * 60 * 60;

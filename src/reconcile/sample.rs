@@ -9,9 +9,9 @@ use crate::backend::{Activity, Unit};
 use crate::contract::fleet::{Declared, Fleet, RestartPolicy};
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Seen;
-use crate::credential::Credential;
 use crate::ledger::{Exit, ExitKind, Ledger, Runner};
 use crate::model::{Releases, Token, TokenKind};
+use crate::registration::credential::Credential;
 
 /// When everything happens.
 pub(crate) const NOW: u64 = 1_790_000_000;

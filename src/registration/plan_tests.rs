@@ -22,7 +22,7 @@ struct Case {
 
 impl Case {
     fn unchanged() -> Self {
-        let manifest = Manifest::parse(include_bytes!("../tests/fixtures/manifest-v2.json")).unwrap();
+        let manifest = Manifest::parse(include_bytes!("../../tests/fixtures/manifest-v2.json")).unwrap();
         let token = Token::parse(b"AFAKETOKEN").unwrap();
         let runner = Runner { id: 21, name: "runner1".into(), url: "https://github.com/o/r".into(), recorded_at: 1 };
         let ledger = Ledger {

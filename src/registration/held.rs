@@ -7,11 +7,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ask::{Ask, Broker};
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::{Answer, Outcome, Verb, Whom};
 use crate::model::RegistrationUrl;
-use crate::pace::limited;
+use crate::registration::ask::{Ask, Broker};
+use crate::registration::pace::limited;
 use crate::state::start::now;
 
 /// What is known about the limits of credentials, each by [`CredentialPlace::key`].

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tracing::info;
 
-use crate::ask::Ask;
 use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
 use crate::ledger::{Attempt, Book, NameHolder, Runner};
 use crate::model::{RegistrationUrl, shown};
-use crate::retire::{pay, reason};
+use crate::registration::ask::Ask;
+use crate::registration::retire::{pay, reason};
 use crate::state::NAME_TAKEN;
 use crate::state::start::{host_name, now};
 use crate::sys::{Dir, Entry};

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tracing::{info, warn};
 
-use crate::ask::Ask;
 use crate::contract::protocol::{Outcome, Seen, Verb};
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
 use crate::model::{RegistrationUrl, date_and_time, shown};
+use crate::registration::ask::Ask;
 use crate::state::start::now;
 
 /// The longest that the answer about one debt may take.
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn only_what_the_ledger_names_at_this_address_is_ours() {
-        let text = include_bytes!("../tests/fixtures/ledger-v2.json");
+        let text = include_bytes!("../../tests/fixtures/ledger-v2.json");
         let entry = Ledger::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
         let url = |url| RegistrationUrl::parse(url).unwrap();
         let seen = |id| Seen { id, name: "runner1".into(), online: false, busy: false };
