@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::state::start::{Start, read_manifest};
-use crate::{journal, prepare, record, release, runner, settle};
+use crate::{journal, root::prepare, root::record, root::release, root::settle, runner};
 
 const HELP: &str = "\
 Prepares, registers and records a self-hosted GitHub Actions runner before it starts.

@@ -11,13 +11,13 @@
 //! | `sys` | | knowledge of runners, JSON |
 //! | `ledger` | `model`, `contract::manifest`, `sys` | processes, network |
 //! | `unit` | `model` | processes, network |
-//! | `leftovers` | `model`, `unit` | starting processes, network, writing |
+//! | `root::leftovers` | `model`, `unit` | starting processes, network, writing |
 //! | `state` | `model`, `sys` | processes, network, writing |
 //! | `state::purge` | `sys`, `state` | processes, network |
 //! | `state::logs` | `contract::manifest`, `sys`, `state` | processes, network |
 //! | `registration::plan` | `model`, `contract::manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
 //! | `state::start` | `contract::manifest`, `sys` | processes, network |
-//! | `stop` | `model`, `ledger`, `state`, `state::start` | processes, network |
+//! | `root::stop` | `model`, `ledger`, `state`, `state::start` | processes, network |
 //! | `registration::pace` | `ledger` | the same as `registration::plan` |
 //! | `registration::credential` | `model`, `contract::manifest`, `sys` | processes, network, the key of an App |
 //! | `registration::secrecy` | `contract::manifest`, `sys` | processes, network, the content of a credential |
@@ -25,10 +25,10 @@
 //! | `registration::held` | `model`, `contract::manifest`, `contract::protocol`, `registration::pace`, `state::start`, `registration::ask` | processes, network |
 //! | `registration::retire` | `model`, `contract::protocol`, `ledger`, `state::start`, `registration::ask` | processes, network |
 //! | `registration::attempt` | `model`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::ask`, `registration::retire` | processes, network |
-//! | `prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `leftovers`, `unit`, `registration::secrecy`, `stop`, `registration::held` | processes, network |
-//! | `settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `registration::held` | processes, network |
-//! | `record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `state::start`, `leftovers`, `stop` | processes, network |
-//! | `release` | `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::held` | processes, network, writing |
+//! | `root::prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `root::leftovers`, `unit`, `registration::secrecy`, `root::stop`, `registration::held` | processes, network |
+//! | `root::settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `registration::held` | processes, network |
+//! | `root::record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `state::start`, `root::leftovers`, `root::stop` | processes, network |
+//! | `root::release` | `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::held` | processes, network, writing |
 //! | `runner` | `model`, `contract::manifest`, `sys`, `state`, `state::start` | the ledger, root |
 //! | `journal` | `model` | everything but standard error |
 //! | `cli` | all | |
@@ -40,7 +40,7 @@
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
 //! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `unit`, `registration::pace`, `registration::credential`, `registration::ask`, `registration::held`, `registration::retire`, `registration::attempt`, `contract::fleet`, `backend`, `metrics` | processes (but by `backend`), network |
 //! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `contract::fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `prepare`, `leftovers`, `contract::fleet`, `backend`, `reconcile`, `registration::secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
+//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `root::prepare`, `root::leftovers`, `contract::fleet`, `backend`, `reconcile`, `registration::secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
 //! | `ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
@@ -61,21 +61,16 @@ pub mod drop_ins;
 pub mod github;
 pub mod journal;
 pub mod ledger;
-pub mod leftovers;
 #[cfg(feature = "ctl")]
 pub mod metrics;
 pub mod model;
-pub mod prepare;
 #[cfg(feature = "ctl")]
 pub mod reconcile;
-pub mod record;
 pub mod registration;
-pub mod release;
+pub mod root;
 pub mod runner;
-pub mod settle;
 pub mod state;
 #[cfg(feature = "ctl")]
 pub mod status;
-pub mod stop;
 pub mod sys;
 pub mod unit;

@@ -10,11 +10,11 @@ use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
 use crate::ledger::{LedgerDirectory, Runner};
-use crate::leftovers;
 use crate::model::shown;
+use crate::root::leftovers;
+use crate::root::stop::invocation;
 use crate::state::start::{Start, existing, host_name, now};
 use crate::state::{SETTINGS, Snapshot};
-use crate::stop::invocation;
 
 /// How long to wait for another process that works on the same registration.
 const PATIENCE: Duration = Duration::from_secs(60);
