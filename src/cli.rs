@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::state::start::{Start, read_manifest};
-use crate::{journal, root::prepare, root::record, root::release, root::settle, runner};
+use crate::{journal, root::prepare, root::record, root::release, root::settle, user};
 
 const HELP: &str = "\
 Prepares, registers and records a self-hosted GitHub Actions runner before it starts.
@@ -80,9 +80,9 @@ fn run(command: Command) -> Result<ExitCode> {
             }));
         }
         Command::Prepare(start, ledger, broker) => prepare::run(&start, &ledger, &broker),
-        Command::Configure(start) => runner::configure::run(&start),
+        Command::Configure(start) => user::configure::run(&start),
         Command::Record(start, ledger) => record::run(&start, &ledger),
-        Command::Link(start) => runner::link::run(&start),
+        Command::Link(start) => user::link::run(&start),
         Command::Release(start, ledger, broker) => release::run(&start, &ledger, &broker),
         Command::Settle(start, ledger, broker) => settle::run(&start, &ledger, &broker),
         Command::Check(manifest) => read_manifest(&manifest).map(drop),

@@ -29,7 +29,7 @@
 //! | `root::settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `registration::held` | processes, network |
 //! | `root::record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `state::start`, `root::leftovers`, `root::stop` | processes, network |
 //! | `root::release` | `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::held` | processes, network, writing |
-//! | `runner` | `model`, `contract::manifest`, `sys`, `state`, `state::start` | the ledger, root |
+//! | `user` | `model`, `contract::manifest`, `sys`, `state`, `state::start` | the ledger, root |
 //! | `journal` | `model` | everything but standard error |
 //! | `cli` | all | |
 //! | `github` | `model`, `contract::protocol` | file system (but for the system's certificates), processes |
@@ -68,9 +68,9 @@ pub mod model;
 pub mod reconcile;
 pub mod registration;
 pub mod root;
-pub mod runner;
 pub mod state;
 #[cfg(feature = "ctl")]
 pub mod status;
 pub mod sys;
 pub mod unit;
+pub mod user;
