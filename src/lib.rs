@@ -30,8 +30,8 @@
 //! | `root::record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `state::start`, `root::leftovers`, `root::stop` | processes, network |
 //! | `root::release` | `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::held` | processes, network, writing |
 //! | `user` | `model`, `contract::manifest`, `sys`, `state`, `state::start` | the ledger, root |
-//! | `journal` | `model` | everything but standard error |
-//! | `cli` | all | |
+//! | `cli::journal` | `model` | everything but standard error |
+//! | `cli::helper` | all | |
 //! | `github` | `model`, `contract::protocol` | file system (but for the system's certificates), processes |
 //! | `drop_ins` | | everything but reading what systemd reads |
 //! | `broker` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `github`, `drop_ins` | state, work and logs directories, processes |
@@ -41,9 +41,9 @@
 //! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `unit`, `registration::pace`, `registration::credential`, `registration::ask`, `registration::held`, `registration::retire`, `registration::attempt`, `contract::fleet`, `backend`, `metrics` | processes (but by `backend`), network |
 //! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `contract::fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
 //! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `root::prepare`, `root::leftovers`, `contract::fleet`, `backend`, `reconcile`, `registration::secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
-//! | `ctl` | all | |
+//! | `cli::ctl` | all | |
 //!
-//! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
+//! The last ones, from `github` on, exist with the feature `cli::ctl` only, and nothing above them may use them.
 
 #[cfg(feature = "ctl")]
 pub mod backend;
@@ -52,14 +52,11 @@ pub mod broker;
 pub mod cli;
 pub mod contract;
 #[cfg(feature = "ctl")]
-pub mod ctl;
-#[cfg(feature = "ctl")]
 pub mod doctor;
 #[cfg(feature = "ctl")]
 pub mod drop_ins;
 #[cfg(feature = "ctl")]
 pub mod github;
-pub mod journal;
 pub mod ledger;
 #[cfg(feature = "ctl")]
 pub mod metrics;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::state::start::{Start, read_manifest};
-use crate::{journal, root::prepare, root::record, root::release, root::settle, user};
+use crate::{cli::journal, root::prepare, root::record, root::release, root::settle, user};
 
 const HELP: &str = "\
 Prepares, registers and records a self-hosted GitHub Actions runner before it starts.

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::backend::Systemd;
 use crate::reconcile::{Places, Wish};
-use crate::{broker, doctor, journal, reconcile, status};
+use crate::{broker, cli::journal, doctor, reconcile, status};
 
 /// Where the module puts the fleet file.
 const FLEET: &str = "/etc/github-runners/fleet.json";
