@@ -21,10 +21,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
-use crate::backend::{Systemd, Units};
 use crate::contract::fleet::{Declared, Fleet};
 use crate::reconcile::{Places, read_fleet};
 use crate::sys::memory;
+use crate::units::{Systemd, Units};
 use runner::Subject;
 
 pub use finding::{Finding, Group, Level, Look, Report};

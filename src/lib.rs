@@ -33,28 +33,24 @@
 //! | `cli::journal` | `model` | everything but standard error |
 //! | `cli::helper` | all | |
 //! | `github` | `model`, `contract::protocol` | file system (but for the system's certificates), processes |
-//! | `drop_ins` | | everything but reading what systemd reads |
-//! | `broker` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `github`, `drop_ins` | state, work and logs directories, processes |
+//! | `units::drop_ins` | | everything but reading what systemd reads |
+//! | `broker` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `github`, `units::drop_ins` | state, work and logs directories, processes |
 //! | `contract::fleet` | `model` | file system, processes, network, clock, environment |
-//! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
+//! | `units` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `unit`, `registration::pace`, `registration::credential`, `registration::ask`, `registration::held`, `registration::retire`, `registration::attempt`, `contract::fleet`, `backend`, `metrics` | processes (but by `backend`), network |
-//! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `contract::fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `root::prepare`, `root::leftovers`, `contract::fleet`, `backend`, `reconcile`, `registration::secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
+//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `unit`, `registration::pace`, `registration::credential`, `registration::ask`, `registration::held`, `registration::retire`, `registration::attempt`, `contract::fleet`, `units`, `metrics` | processes (but by `units`), network |
+//! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `contract::fleet`, `units`, `reconcile` | writing, processes (but by `units`), network |
+//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `root::prepare`, `root::leftovers`, `contract::fleet`, `units`, `reconcile`, `registration::secrecy`, `units::drop_ins` | processes (but by `units`), network, writing |
 //! | `cli::ctl` | all | |
 //!
 //! The last ones, from `github` on, exist with the feature `cli::ctl` only, and nothing above them may use them.
 
-#[cfg(feature = "ctl")]
-pub mod backend;
 #[cfg(feature = "ctl")]
 pub mod broker;
 pub mod cli;
 pub mod contract;
 #[cfg(feature = "ctl")]
 pub mod doctor;
-#[cfg(feature = "ctl")]
-pub mod drop_ins;
 #[cfg(feature = "ctl")]
 pub mod github;
 pub mod ledger;
@@ -70,4 +66,6 @@ pub mod state;
 pub mod status;
 pub mod sys;
 pub mod unit;
+#[cfg(feature = "ctl")]
+pub mod units;
 pub mod user;

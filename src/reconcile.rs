@@ -26,12 +26,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tracing::{info, warn};
 
-use crate::backend::{Activity, Units};
 use crate::contract::fleet::{Fleet, RestartPolicy};
 use crate::ledger::LedgerDirectory;
 use crate::state::start::{host_name, now};
 use crate::sys::{Dir, Place};
 use crate::unit;
+use crate::units::{Activity, Units};
 use act::Hands;
 use former::Dissolved;
 

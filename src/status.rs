@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
-use crate::backend::{Systemd, Units};
 use crate::contract::fleet::Fleet;
 use crate::reconcile::{Memory, Places, gather, open_ledger, read_fleet, read_memory};
 use crate::state::start::now;
+use crate::units::{Systemd, Units};
 
 pub use judge::judge;
 pub use report::{

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Secret;
-use crate::drop_ins::{REMEDY, drop_ins, places, reset_by};
 use crate::ledger::Ledger;
 use crate::model::{GithubApp, Token, TokenKind, TokenPath, shown};
+use crate::units::drop_ins::{REMEDY, drop_ins, places, reset_by};
 
 /// A key has a few kilobytes, a ledger entry not many more.
 const MAX_BYTES: u64 = 1 << 20;

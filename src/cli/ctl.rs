@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::backend::Systemd;
 use crate::reconcile::{Places, Wish};
+use crate::units::Systemd;
 use crate::{broker, cli::journal, doctor, reconcile, status};
 
 /// Where the module puts the fleet file.

@@ -7,10 +7,10 @@ use std::path::Path;
 use super::Options;
 use super::finding::Finding;
 use super::paths::{Who, check};
-use crate::backend::Units;
 use crate::ledger::LedgerDirectory;
 use crate::model::date;
 use crate::state::start::now;
+use crate::units::Units;
 
 /// The first one that has all that the units use: `LoadCredential=` for templates, `SetCredential=` beside it,
 /// `ProcSubset=`.

@@ -11,13 +11,13 @@ use std::time::Duration;
 use nix::unistd::Uid;
 
 use super::finding::Finding;
-use crate::backend::Units;
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::{Answer, Outcome, Verb};
-use crate::drop_ins::{REMEDY, reset_by};
 use crate::model::{InstanceName, Releases, Standing, date, package_version, shown};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::retire::reason;
+use crate::units::Units;
+use crate::units::drop_ins::{REMEDY, reset_by};
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -195,9 +195,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::backend::Unit;
     use crate::contract::protocol::Release;
     use crate::doctor::finding::Level;
+    use crate::units::Unit;
 
     const NOW: u64 = 1_790_000_000;
     const DAY: u64 = 24 * 60 * 60;

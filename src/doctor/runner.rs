@@ -10,7 +10,6 @@ use super::Options;
 use super::finding::{Finding, Group, Level};
 use super::paths::{Who, check, expand};
 use super::{entry, next, preflight, room};
-use crate::backend::{Activity, Unit, Units};
 use crate::contract::fleet::Declared;
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Answer;
@@ -24,6 +23,7 @@ use crate::root::leftovers::{self, about_lingering};
 use crate::root::prepare::{Foreseen, foresee};
 use crate::state::start::{Start, now, read_manifest};
 use crate::sys::{Place, memory};
+use crate::units::{Activity, Unit, Units};
 
 /// Whom the kernel names as owner where an id has no counterpart.
 const NOBODY: u32 = 65534;

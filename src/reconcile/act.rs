@@ -14,7 +14,6 @@ use super::gather::{Configured, Found};
 use super::lists::Silent;
 use super::memory::Memory;
 use super::plan::{Cause, Decision, Why};
-use crate::backend::{Activity, Units};
 use crate::contract::protocol::{Outcome, Verb, Whom};
 use crate::ledger::{Book, Ledger, LedgerDirectory, Runner};
 use crate::model::date_and_time;
@@ -22,6 +21,7 @@ use crate::registration::ask::{Ask, Broker};
 use crate::registration::attempt::{Resolved, resolve};
 use crate::registration::pace::limited;
 use crate::registration::retire::{pay, reason};
+use crate::units::{Activity, Units};
 
 /// How long one question may take, and taking back what one runner owes.
 const PATIENCE: Duration = Duration::from_secs(20);

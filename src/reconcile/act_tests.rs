@@ -7,10 +7,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
 use super::*;
-use crate::backend::Unit;
 use crate::contract::protocol::{Answer, Request, Seen};
 use crate::reconcile::sample::{self, NOW};
 use crate::sys::Place;
+use crate::units::Unit;
 
 const UNIT: &str = "github-runner-one.service";
 

@@ -10,10 +10,10 @@ use std::path::Path;
 use super::gather::{Found, Host};
 use super::memory::Memory;
 use super::situation::Server;
-use crate::backend::Activity;
 use crate::ledger::Ledger;
 use crate::metrics::{Kind, Labels, Page};
 use crate::model::{Standing, package_version};
+use crate::units::Activity;
 
 /// The name of the file; the collector reads those that end so.
 pub const FILE: &str = "github-runners.prom";

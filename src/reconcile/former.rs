@@ -18,7 +18,6 @@ use super::counted::counted;
 use super::gather::{Found, Places};
 use super::lists::{is_silence, way};
 use super::plan::Why;
-use crate::backend::{Activity, Door, Units};
 use crate::contract::fleet::Fleet;
 use crate::contract::manifest::{CredentialPlace, Manifest};
 use crate::contract::protocol::{Outcome, Verb};
@@ -31,6 +30,7 @@ use crate::registration::retire::{pay, reason};
 use crate::state::start::{host_name, volume};
 use crate::sys::{Mounted, Place};
 use crate::unit;
+use crate::units::{Activity, Door, Units};
 
 /// How long taking back may take for one runner, and how long for its present registration.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -10,7 +10,6 @@ use anyhow::{Result, bail};
 use super::lists::{Lists, Silent, lists};
 use super::memory::Memory;
 use super::situation::{Known, Server, Situation, Wanted};
-use crate::backend::{Unit, Units};
 use crate::contract::fleet::{Declared, Fleet};
 use crate::contract::manifest::{CredentialPlace, Manifest};
 use crate::contract::protocol::Seen;
@@ -20,6 +19,7 @@ use crate::registration::credential::Credential;
 use crate::registration::pace::limited;
 use crate::state::start::read_manifest;
 use crate::unit;
+use crate::units::{Unit, Units};
 
 /// One runner and everything known about it.
 pub struct Found {

@@ -17,11 +17,11 @@ use super::lists::Silent;
 use super::memory::{Memory, Recall};
 use super::open_ledger;
 use super::plan::{Decision, Why, plan};
-use crate::backend::{Activity, Units};
 use crate::contract::fleet::Fleet;
 use crate::ledger::LedgerDirectory;
 use crate::model::{InstanceName, plain};
 use crate::state::start::now;
+use crate::units::{Activity, Units};
 
 /// Between two looks at a runner that is not idle yet.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);

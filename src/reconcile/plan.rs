@@ -5,9 +5,9 @@
 
 use super::memory::{Lost, Recall};
 use super::situation::{Server, Situation, Wanted};
-use crate::backend::Activity;
 use crate::contract::fleet::RestartPolicy;
 use crate::ledger::Runner;
+use crate::units::Activity;
 
 /// How long a running unit may be missing from the server's list, in seconds: one that registers just now is not there yet.
 const MISSING: u64 = 60;

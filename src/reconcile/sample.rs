@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Configured, Found, Host, Known, Memory, Server, Situation, Standing, Wanted};
-use crate::backend::{Activity, Unit};
 use crate::contract::fleet::{Declared, Fleet, RestartPolicy};
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Seen;
 use crate::ledger::{Exit, ExitKind, Ledger, Runner};
 use crate::model::{Releases, Token, TokenKind};
 use crate::registration::credential::Credential;
+use crate::units::{Activity, Unit};
 
 /// When everything happens.
 pub(crate) const NOW: u64 = 1_790_000_000;

@@ -1,9 +1,9 @@
 //! What a pass found out about one runner, as plain values: everything that a decision depends on.
 
-use crate::backend::Unit;
 use crate::contract::fleet::RestartPolicy;
 use crate::contract::protocol::Seen;
 use crate::ledger::{Ledger, Runner};
+use crate::units::Unit;
 
 /// One runner that is declared, or that was and left a ledger entry.
 #[derive(Clone, Debug)]

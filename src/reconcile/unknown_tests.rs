@@ -109,7 +109,7 @@ fn watch(host: &Host, delete: bool, times: &[u64]) -> Memory {
     let ledgers = crate::ledger::LedgerDirectory::new(dir).unwrap();
     let mut memory = Memory::default();
     for now in times {
-        let units = &crate::backend::Systemd::default();
+        let units = &crate::units::Systemd::default();
         let sockets = directory.path();
         let silent = BTreeMap::new();
         let mut hands = Hands { ledgers: &ledgers, units, sockets, memory: &mut memory, silent, now: *now };

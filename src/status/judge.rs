@@ -6,7 +6,6 @@ use super::report::{
     Configuration, ConfigurationState, CredentialKind, CredentialNow, LastExit, Registration, RegistrationState,
     Report, Row, UnitNow, UnitState, VERSION,
 };
-use crate::backend::{Activity, Unit};
 use crate::contract::fleet::{Fleet, RestartPolicy};
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::Seen;
@@ -14,6 +13,7 @@ use crate::ledger::{ExitKind, Ledger, Runner};
 use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
 use crate::reconcile::{Found, Host, Memory, Server};
 use crate::registration::credential::Credential;
+use crate::units::{Activity, Unit};
 
 /// How long a unit may be on its way, and then not be seen by the server, before that is a fault, in seconds: ephemeral runners do so after every job.
 const SETTLING: u64 = 60;

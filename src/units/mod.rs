@@ -4,6 +4,7 @@
 //! or of configurations.
 
 mod door;
+pub mod drop_ins;
 mod systemd;
 
 use std::collections::BTreeMap;
