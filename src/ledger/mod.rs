@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn the_fixture_of_version_2_survives_a_round_trip() {
-        let text = include_str!("../tests/fixtures/ledger-v2.json");
+        let text = include_str!("../../tests/fixtures/ledger-v2.json");
         let ledger = Ledger::parse(text.as_bytes(), &instance()).unwrap();
         assert_eq!(ledger.runner.as_ref().unwrap().id, 21);
         assert_eq!(serde_json::to_string_pretty(&ledger).unwrap() + "\n", text);
@@ -284,10 +284,10 @@ mod tests {
 
     #[test]
     fn an_entry_of_version_1_is_read_and_written_as_version_2() {
-        let ledger = Ledger::parse(include_bytes!("../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
+        let ledger = Ledger::parse(include_bytes!("../../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
         assert_eq!((ledger.version, ledger.runner.as_ref().unwrap().id, ledger.left_behind.len()), (2, 21, 1));
         assert_eq!((ledger.attempt, ledger.registrations, ledger.last_exit), (None, Registrations::default(), None));
-        let mut unfinished: Value = serde_json::from_str(include_str!("../tests/fixtures/ledger-v1.json")).unwrap();
+        let mut unfinished: Value = serde_json::from_str(include_str!("../../tests/fixtures/ledger-v1.json")).unwrap();
         unfinished["runner"] = Value::Null;
         let ledger = Ledger::parse(unfinished.to_string().as_bytes(), &instance()).unwrap();
         assert_eq!(ledger.attempt, Some(Attempt { since: 0, before: NameHolder::Unknown, host: None }));
@@ -301,7 +301,10 @@ mod tests {
             (r#"{"version":3}"#, "newer helper"),
             (r#"{"version":0}"#, "newer helper"),
             (r#"{"version":1}"#, "missing field"),
-            (&include_str!("../tests/fixtures/ledger-v1.json").replace("runner1\"", "other\""), "about runner `other`"),
+            (
+                &include_str!("../../tests/fixtures/ledger-v1.json").replace("runner1\"", "other\""),
+                "about runner `other`",
+            ),
         ] {
             let error = format!("{:#}", Ledger::parse(text.as_bytes(), &instance()).unwrap_err());
             assert!(error.contains(part), "{error}");
