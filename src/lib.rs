@@ -64,6 +64,8 @@ pub mod root;
 pub mod state;
 #[cfg(feature = "ctl")]
 pub mod status;
+#[cfg(feature = "ctl")]
+pub mod survey;
 pub mod sys;
 pub mod unit;
 #[cfg(feature = "ctl")]

@@ -16,8 +16,9 @@ use std::time::Instant;
 use anyhow::Result;
 use github_runners::contract::fleet::Fleet;
 use github_runners::contract::protocol::{Answer, Outcome, Seen};
-use github_runners::reconcile::{self, Places};
+use github_runners::reconcile::{self};
 use github_runners::status::{RegistrationState, Report, Screen, json_text, look, text};
+use github_runners::survey::Places;
 use github_runners::units::{Activity, Unit, Units};
 use serde_json::{Value, json};
 

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::reconcile::{Places, Wish};
+use crate::reconcile::Wish;
+use crate::survey::Places;
 use crate::units::Systemd;
-use crate::{broker, cli::journal, doctor, reconcile, status};
+use crate::{broker, cli::journal, doctor, reconcile, status, survey};
 
 /// Where the module puts the fleet file.
 const FLEET: &str = "/etc/github-runners/fleet.json";
@@ -94,8 +95,9 @@ pub fn main() -> ExitCode {
     journal::start();
     let result = match arguments.command {
         Command::Broker { manifest } => broker::run(&manifest),
-        Command::Reconcile { fleet } => reconcile::read_fleet(&fleet)
-            .and_then(|fleet| reconcile::run(&fleet, &Systemd::default(), &Places::default())),
+        Command::Reconcile { fleet } => {
+            survey::read_fleet(&fleet).and_then(|fleet| reconcile::run(&fleet, &Systemd::default(), &Places::default()))
+        }
         Command::Drain { whom } => operate(Wish::Drain, &whom),
         Command::Restart { whom } => operate(Wish::Restart, &whom),
         Command::Retire { whom } => operate(Wish::Retire, &whom),
@@ -119,7 +121,7 @@ fn operate(wish: Wish, whom: &Whom) -> anyhow::Result<()> {
     }
     // Apart from the directory of passes, which systemd removes when one ends.
     let places = Places { runtime: "/run/github-runner-operate".into(), ..Places::default() };
-    reconcile::operate(wish, &whom.instance, || reconcile::read_fleet(&whom.fleet), &Systemd::default(), &places)
+    reconcile::operate(wish, &whom.instance, || survey::read_fleet(&whom.fleet), &Systemd::default(), &places)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
 use crate::contract::fleet::{Declared, Fleet};
-use crate::reconcile::{Places, read_fleet};
+use crate::survey::{Places, read_fleet};
 use crate::sys::memory;
 use crate::units::{Systemd, Units};
 use runner::Subject;

@@ -15,13 +15,13 @@ use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Answer;
 use crate::ledger::Ledger;
 use crate::model::date_and_time;
-use crate::reconcile::{open_ledger, read_memory};
 use crate::registration::ask::Broker;
 use crate::registration::credential::Credential;
 use crate::registration::secrecy;
 use crate::root::leftovers::{self, about_lingering};
 use crate::root::prepare::{Foreseen, foresee};
 use crate::state::start::{Start, now, read_manifest};
+use crate::survey::{open_ledger, read_memory};
 use crate::sys::{Place, memory};
 use crate::units::{Activity, Unit, Units};
 

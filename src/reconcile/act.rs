@@ -9,10 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::counted::counted;
-use super::gather::{Configured, Found};
-use super::lists::Silent;
-use super::memory::Memory;
 use super::plan::{Cause, Decision, Why};
 use crate::contract::protocol::{Outcome, Verb, Whom};
 use crate::ledger::{Book, Ledger, LedgerDirectory, Runner};
@@ -21,6 +17,10 @@ use crate::registration::ask::{Ask, Broker};
 use crate::registration::attempt::{Resolved, resolve};
 use crate::registration::pace::limited;
 use crate::registration::retire::{pay, reason};
+use crate::survey::Memory;
+use crate::survey::counted::counted;
+use crate::survey::lists::Silent;
+use crate::survey::{Configured, Found};
 use crate::units::{Activity, Units};
 
 /// How long one question may take, and taking back what one runner owes.

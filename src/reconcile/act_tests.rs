@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 
 use super::*;
 use crate::contract::protocol::{Answer, Request, Seen};
-use crate::reconcile::sample::{self, NOW};
+use crate::survey::sample::{self, NOW};
 use crate::sys::Place;
 use crate::units::Unit;
 

@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::gather::{Found, Host};
-use super::memory::Memory;
-use super::situation::Server;
 use crate::ledger::Ledger;
 use crate::metrics::{Kind, Labels, Page};
 use crate::model::{Standing, package_version};
+use crate::survey::Memory;
+use crate::survey::Server;
+use crate::survey::{Found, Host};
 use crate::units::Activity;
 
 /// The name of the file; the collector reads those that end so.

@@ -1,8 +1,8 @@
 //! The file as the collector reads it.
 
 use super::*;
-use crate::reconcile::memory::{Recall, Standing};
-use crate::reconcile::sample::{NOW, host};
+use crate::survey::sample::{NOW, host};
+use crate::survey::{Recall, Standing};
 
 const DAY: u64 = 24 * 60 * 60;
 

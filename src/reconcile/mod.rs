@@ -5,41 +5,28 @@
 //! leaves nothing that the next one does not find.
 
 mod act;
-mod counted;
 mod figures;
 mod former;
-mod gather;
-mod lists;
-mod memory;
 mod operate;
 mod plan;
-mod releases;
-#[cfg(test)]
-pub(crate) mod sample;
-mod situation;
 mod unknown;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use tracing::{info, warn};
 
 use crate::contract::fleet::{Fleet, RestartPolicy};
-use crate::ledger::LedgerDirectory;
 use crate::state::start::{host_name, now};
-use crate::sys::{Dir, Place};
+use crate::survey::{Found, Memory, Places, gather, memory_directory, open_ledger, releases};
 use crate::unit;
 use crate::units::{Activity, Units};
 use act::Hands;
 use former::Dissolved;
 
-pub use gather::{Configured, Found, Host, Places, gather};
-pub use memory::{Memory, Recall, Standing};
 pub use operate::{Wish, operate};
 pub use plan::{Cause, Decision, Why, plan};
-pub use situation::{Known, Server, Situation, Wanted};
 
 /// The lock of passes, beside what they remember.
 const LOCK: &str = "pass.lock";
@@ -49,39 +36,6 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 
 /// How long a pass waits for another one.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Reads the fleet file.
-///
-/// # Errors
-///
-/// Names the file and what is wrong with it.
-pub fn read_fleet(path: &Path) -> Result<Fleet> {
-    let read = || Fleet::parse(&std::fs::read(path)?);
-    read().with_context(|| format!("Failed to read the fleet file {}", path.display()))
-}
-
-/// Opens the ledger; `None` if no runner ever started here.
-///
-/// # Errors
-///
-/// As [`LedgerDirectory::new`].
-pub fn open_ledger(places: &Places) -> Result<Option<LedgerDirectory>> {
-    let dir = Place::walk(&places.ledger)?.open()?;
-    let open = |dir| {
-        LedgerDirectory::new(dir).with_context(|| format!("Failed to use ledger directory {}", places.ledger.display()))
-    };
-    dir.map(open).transpose()
-}
-
-/// Reads what the last pass remembered, without making the directory for it.
-///
-/// # Errors
-///
-/// As [`Place::walk`] and [`Place::open`].
-pub fn read_memory(places: &Places) -> Result<Memory> {
-    let dir = Place::walk(&places.memory)?.open()?;
-    Ok(dir.map_or_else(Memory::default, |dir| Memory::load(&dir)))
-}
 
 /// Makes one pass.
 ///
@@ -179,19 +133,6 @@ fn keep(found: &Found) {
 fn remark(result: Result<()>) {
     if let Err(error) = result {
         warn!("{error:#}");
-    }
-}
-
-/// Opens the directory in which passes remember, which is made if it is missing.
-///
-/// # Errors
-///
-/// As [`Place::create`].
-pub fn memory_directory(places: &Places) -> Result<Dir> {
-    let place = Place::walk(&places.memory)?;
-    match place.open()? {
-        Some(dir) => Ok(dir),
-        None => place.create(nix::sys::stat::Mode::S_IRWXU),
     }
 }
 

@@ -12,15 +12,15 @@ use tracing::info;
 
 use super::act::{Hands, restart_idle, retire_idle, settle_debts};
 use super::former::{Dissolved, dissolve};
-use super::gather::{Configured, Found, Places, one};
-use super::lists::Silent;
-use super::memory::{Memory, Recall};
-use super::open_ledger;
 use super::plan::{Decision, Why, plan};
 use crate::contract::fleet::Fleet;
 use crate::ledger::LedgerDirectory;
 use crate::model::{InstanceName, plain};
 use crate::state::start::now;
+use crate::survey::lists::Silent;
+use crate::survey::open_ledger;
+use crate::survey::{Configured, Found, Places, one};
+use crate::survey::{Memory, Recall};
 use crate::units::{Activity, Units};
 
 /// Between two looks at a runner that is not idle yet.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::contract::protocol::Seen;
-use crate::reconcile::situation::Known;
+use crate::survey::Known;
 use crate::units::Unit;
 
 const NOW: u64 = 1_790_000_000;

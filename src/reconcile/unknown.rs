@@ -11,13 +11,13 @@ use anyhow::Result;
 use tracing::warn;
 
 use super::act::Hands;
-use super::counted::counted;
-use super::gather::{Configured, Found, Host};
 use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::retire::{is_ours, pay};
+use crate::survey::counted::counted;
+use crate::survey::{Configured, Found, Host};
 
 /// How long one is watched before it is deleted, in seconds: a listener that comes back does so in that time.
 const WATCHED: u64 = 10 * 60;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::ledger::{Attempt, LeftBehind, NameHolder};
-use crate::reconcile::Memory;
-use crate::reconcile::sample::{self, NOW};
+use crate::survey::Memory;
+use crate::survey::sample::{self, NOW};
 
 const URL: &str = "https://github.com/o/r";
 

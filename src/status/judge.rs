@@ -11,8 +11,8 @@ use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::Seen;
 use crate::ledger::{ExitKind, Ledger, Runner};
 use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
-use crate::reconcile::{Found, Host, Memory, Server};
 use crate::registration::credential::Credential;
+use crate::survey::{Found, Host, Memory, Server};
 use crate::units::{Activity, Unit};
 
 /// How long a unit may be on its way, and then not be seen by the server, before that is a fault, in seconds: ephemeral runners do so after every job.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::Token;
-use crate::reconcile::Recall;
-use crate::reconcile::sample::{NOW, host};
+use crate::survey::Recall;
+use crate::survey::sample::{NOW, host};
 
 /// The faults of a runner that is well but for what `edit` does.
 fn faults_of(edit: impl FnOnce(&mut Found, &mut Memory)) -> Vec<String> {

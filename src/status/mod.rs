@@ -17,8 +17,8 @@ use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
 use crate::contract::fleet::Fleet;
-use crate::reconcile::{Memory, Places, gather, open_ledger, read_fleet, read_memory};
 use crate::state::start::now;
+use crate::survey::{Memory, Places, gather, open_ledger, read_fleet, read_memory};
 use crate::units::{Systemd, Units};
 
 pub use judge::judge;

@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use github_runners::contract::fleet::Fleet;
-use github_runners::reconcile::{Places, run};
+use github_runners::reconcile::run;
+use github_runners::survey::Places;
 use github_runners::units::{Activity, Unit, Units};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};

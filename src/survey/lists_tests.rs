@@ -5,8 +5,8 @@ use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::reconcile::Standing;
-use crate::reconcile::sample::{self, NOW};
+use crate::survey::Standing;
+use crate::survey::sample::{self, NOW};
 
 /// Runners of one address, each with a broker that gives this answer, or with none.
 struct Case {

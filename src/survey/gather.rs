@@ -3,7 +3,7 @@
 //! Changes nothing. What cannot be read about one runner does not keep the others waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
@@ -233,33 +233,6 @@ fn server(found: &Found, lists: &BTreeMap<String, Result<Vec<Seen>, String>>) ->
         // It is registered at the address that was configured before: what is listed here says nothing about it.
         (Some(Ok(_)), Some(runner)) => {
             Server::Lists(Some(Seen { id: runner.id, name: runner.name.clone(), online: true, busy: false }))
-        }
-    }
-}
-
-/// The directories of this host in which runners are.
-#[derive(Clone, Debug)]
-pub struct Places {
-    /// The ledger.
-    pub ledger: PathBuf,
-    /// The sockets of brokers.
-    pub sockets: PathBuf,
-    /// Below these, each runner has a directory of its own: state, logs, runtime.
-    pub roots: [PathBuf; 3],
-    /// What passes remember.
-    pub memory: PathBuf,
-    /// Where a pass may put sockets and manifests.
-    pub runtime: PathBuf,
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Self {
-            ledger: "/var/lib/github-runner-registrations".into(),
-            sockets: "/run/github-runner-broker".into(),
-            roots: ["/var/lib/github-runner", "/var/log/github-runner", "/run/github-runner"].map(PathBuf::from),
-            memory: "/var/lib/github-runner-reconcile".into(),
-            runtime: "/run/github-runner-reconcile".into(),
         }
     }
 }
