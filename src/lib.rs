@@ -54,8 +54,6 @@ pub mod doctor;
 #[cfg(feature = "ctl")]
 pub mod github;
 pub mod ledger;
-#[cfg(feature = "ctl")]
-pub mod metrics;
 pub mod model;
 #[cfg(feature = "ctl")]
 pub mod reconcile;

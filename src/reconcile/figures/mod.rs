@@ -4,11 +4,13 @@
 //! Figures that are not known are left out. The others say what the pass found when it began, so a debt that it paid is gone from
 //! the next one's.
 
+mod openmetrics;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::ledger::Ledger;
-use crate::metrics::{Kind, Labels, Page};
+use openmetrics::{Kind, Labels, Page};
 use crate::model::{Standing, package_version};
 use crate::survey::Memory;
 use crate::survey::Server;
@@ -209,5 +211,4 @@ pub fn tell(directory: &Path, page: &Page) {
 }
 
 #[cfg(test)]
-#[path = "figures_tests.rs"]
 mod tests;

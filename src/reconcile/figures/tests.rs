@@ -26,7 +26,7 @@ fn everything_that_is_known_is_told_and_nothing_else() {
     (memory.requests, memory.took) = (12, 1_045);
     memory.releases.get_mut("github.com").unwrap().learn(None, [("2.334.0", NOW - 9 * DAY)], NOW);
     // Read by the collector and by a strict reader of `OpenMetrics` in `tests/metrics/run`.
-    assert_eq!(figures(&host, &memory, |_| true).text(), include_str!("../../tests/fixtures/github-runners.prom"));
+    assert_eq!(figures(&host, &memory, |_| true).text(), include_str!("../../../tests/fixtures/github-runners.prom"));
 }
 
 #[test]
