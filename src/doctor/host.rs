@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::Options;
 use super::finding::Finding;
+use super::options::Options;
 use super::paths::{Who, check};
 use crate::ledger::LedgerDirectory;
 use crate::model::date;

@@ -9,6 +9,7 @@ mod entry;
 mod finding;
 mod host;
 mod next;
+mod options;
 mod paths;
 mod preflight;
 mod room;
@@ -28,23 +29,7 @@ use crate::units::{Systemd, Units};
 use runner::Subject;
 
 pub use finding::{Finding, Group, Level, Look, Report};
-
-/// What was asked for, and where things are.
-#[derive(Clone, Copy, Debug)]
-pub struct Options<'a> {
-    /// The fleet file.
-    pub fleet: &'a Path,
-    /// The only runner to look at; all of them if there is none.
-    pub instance: Option<&'a str>,
-    /// Whether to say what the next start would do, in place of all checks.
-    pub start_check: bool,
-    /// The directories of runners.
-    pub places: &'a Places,
-    /// Where Nix is, if it is on this host.
-    pub nix: &'a Path,
-    /// How it is configured.
-    pub nix_conf: &'a Path,
-}
+pub use options::Options;
 
 /// Runs the command: exit code 0 without faults, 1 with some, 2 if it was called in the wrong way.
 #[must_use]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User};
 
-use super::Options;
 use super::finding::{Finding, Group, Level};
+use super::options::Options;
 use super::paths::{Who, check, expand};
 use super::{entry, next, preflight, room};
 use crate::contract::fleet::Declared;
