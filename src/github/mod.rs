@@ -14,6 +14,7 @@ mod https;
 mod jit;
 mod kind;
 mod list;
+mod names;
 mod proxy;
 mod reasons;
 mod roots;
@@ -23,7 +24,7 @@ mod wait;
 #[cfg(test)]
 mod fake;
 
-pub use api::{Api, Deleted, SETTLING, Source, same_name};
+pub use api::{Api, Deleted, SETTLING, Source};
 pub use app::{App, InstallationToken, installation_token};
 pub use base::ApiBase;
 pub use call::{Broken, Call, Effect, Method, Response, Surroundings, Transport};
@@ -31,3 +32,4 @@ pub use client::{Client, Failure};
 pub use https::Https;
 pub use jit::{Jit, JitRequest, Made};
 pub use kind::CredentialKind;
+pub use names::same_name;
