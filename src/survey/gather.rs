@@ -7,77 +7,19 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::found::{Configured, Found, key_of};
 use super::lists::{Lists, Silent, lists};
 use super::memory::Memory;
 use super::situation::{Known, Server, Situation, Wanted};
-use crate::contract::fleet::{Declared, Fleet};
-use crate::contract::manifest::{CredentialPlace, Manifest};
+use crate::contract::fleet::Fleet;
 use crate::contract::protocol::Seen;
 use crate::ledger::{Ledger, LedgerDirectory};
-use crate::model::{InstanceName, RegistrationUrl, changes};
+use crate::model::{InstanceName, changes};
 use crate::registration::credential::Credential;
 use crate::registration::pace::limited;
 use crate::state::start::read_manifest;
 use crate::unit;
 use crate::units::{Unit, Units};
-
-/// One runner and everything known about it.
-pub struct Found {
-    /// Its name on this host.
-    pub instance: InstanceName,
-    /// The name of its unit.
-    pub unit: String,
-    /// What is configured; `None` if it is not any more.
-    pub configured: Option<Configured>,
-    /// What the ledger has.
-    pub ledger: Option<Ledger>,
-    /// What a decision depends on.
-    pub situation: Situation,
-}
-
-impl Found {
-    /// Where its credential is: as configured, or as it was when it ran last.
-    #[must_use]
-    pub fn credential_place(&self) -> Option<CredentialPlace> {
-        match &self.configured {
-            Some(configured) => Some(configured.manifest.credential_place()),
-            None => self.ledger.as_ref()?.credential.clone(),
-        }
-    }
-
-    /// What the standing of that credential is known by.
-    #[must_use]
-    pub fn credential_key(&self) -> Option<String> {
-        match (&self.configured, &self.ledger) {
-            (Some(configured), _) => Some(configured.credential_key()),
-            (None, entry) => entry.as_ref().and_then(key_of),
-        }
-    }
-}
-
-/// What is configured about a runner.
-pub struct Configured {
-    /// Its line in the fleet file.
-    pub declared: Declared,
-    /// Its manifest.
-    pub manifest: Manifest,
-    /// Its credential, or what is wrong with it.
-    pub credential: Result<Credential, String>,
-}
-
-impl Configured {
-    /// What the standing of its credential is known by, see [`CredentialPlace::key`].
-    #[must_use]
-    pub fn credential_key(&self) -> String {
-        self.manifest.credential_place().key(&self.manifest.registration.url).unwrap_or_default()
-    }
-
-    /// Whether the server can be asked about it.
-    #[must_use]
-    pub fn can_ask(&self) -> bool {
-        self.credential.as_ref().is_ok_and(Credential::is_of_api)
-    }
-}
 
 /// Everything that a pass found.
 pub struct Host {
@@ -204,12 +146,6 @@ fn learn_limits(runners: &[Found], memory: &mut Memory, now: u64) {
             standing.limited = limited(standing.limited, now).max(Some(until));
         }
     }
-}
-
-/// What the standing of an entry's credential is known by.
-fn key_of(entry: &Ledger) -> Option<String> {
-    let url = RegistrationUrl::parse(entry.registration.get("url")?.as_str()?).ok()?;
-    entry.credential.as_ref()?.key(&url)
 }
 
 fn server(found: &Found, lists: &BTreeMap<String, Result<Vec<Seen>, String>>) -> Server {

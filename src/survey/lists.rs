@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::counted::counted;
-use super::gather::{Configured, Found};
+use super::found::{Configured, Found};
 use super::memory::Memory;
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::{Answer, Outcome, Seen, Verb};

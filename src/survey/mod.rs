@@ -3,6 +3,7 @@
 //! Passes, `status` and `doctor` all read it here. Must not decide, and changes nothing but what passes remember.
 
 pub mod counted;
+mod found;
 mod gather;
 pub mod lists;
 mod memory;
@@ -12,7 +13,8 @@ pub mod releases;
 pub(crate) mod sample;
 mod situation;
 
-pub use gather::{Configured, Found, Host, gather, one};
+pub use found::{Configured, Found};
+pub use gather::{Host, gather, one};
 pub use memory::{Lost, Memory, Recall, Standing};
 pub use places::{Places, memory_directory, open_ledger, read_fleet, read_memory};
 pub use situation::{Known, Server, Situation, Wanted};

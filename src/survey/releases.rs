@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::counted::counted;
-use super::gather::Found;
+use super::found::Found;
 use super::memory::Memory;
 use super::situation::Server;
 use crate::contract::protocol::{Outcome, Verb};
