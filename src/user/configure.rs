@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use super::output::{advice, found_name_taken, is_not_known_yet, is_too_old};
 use super::process::{Listener, Patience, run_listener};
 use crate::contract::manifest::Manifest;
-use crate::model::{RunnerName, Token};
+use crate::model::Token;
 use crate::state::start::{Start, existing, host_name};
 use crate::state::{ENVIRONMENT, NAME_TAKEN, STAGED_TOKEN, Snapshot, VERSION_REFUSED};
 use crate::sys::Dir;
@@ -182,9 +182,4 @@ fn ending(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("was ended by signal {signal}"),
         (None, None) => format!("ended with {status}"),
     }
-}
-
-/// The name under which the server knows the runner, as far as the configuration tells.
-pub(super) fn shown_name(name: Option<&RunnerName>) -> String {
-    name.map_or_else(|| "of this host's name".into(), |name| format!("`{}`", name.as_str()))
 }

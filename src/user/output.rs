@@ -4,7 +4,7 @@
 //! only choose an advice, never what is done.
 
 use crate::contract::manifest::Manifest;
-use crate::model::{is_obeyed, package_version};
+use crate::model::{RunnerName, is_obeyed, package_version};
 
 /// A line longer than this is cut.
 const MAX_LINE: usize = 8 * 1024;
@@ -101,7 +101,7 @@ pub(super) fn advice(lines: &[String], manifest: &Manifest) -> String {
     let said = |part: &str| lines.iter().any(|line| line.contains(part));
     let registration = &manifest.registration;
     let page = registration.url.settings_page();
-    let name = super::configure::shown_name(registration.name.as_ref());
+    let name = shown_name(registration.name.as_ref());
     if found_name_taken(lines) {
         return format!(
             "What to do: a runner {name} is already registered; remove it at {page}, give this one another name, or set `replace = true` if it may be taken over."
@@ -135,6 +135,11 @@ pub(super) fn advice(lines: &[String], manifest: &Manifest) -> String {
     format!(
         "What to do: see the lines above and the log files, which the next step of root puts into the logs directory. If the server got the registration all the same, a runner {name} appears at {page}; remove it there before the next start, or set `replace = true`."
     )
+}
+
+/// The name under which the server knows the runner, as far as the configuration tells.
+fn shown_name(name: Option<&RunnerName>) -> String {
+    name.map_or_else(|| "of this host's name".into(), |name| format!("`{}`", name.as_str()))
 }
 
 #[cfg(test)]
