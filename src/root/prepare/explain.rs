@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::Result;
 use tracing::{info, warn};
 
-use super::Found;
+use super::found::Found;
 use crate::contract::manifest::Manifest;
 use crate::ledger::{Exit, ExitKind, Ledger, LedgerDirectory};
-use crate::model::{TokenKind, shown};
+use crate::model::{TokenKind, date, shown};
 use crate::registration::credential::Credential;
+use crate::registration::held::Held;
 use crate::registration::pace::{Wait, wait};
 use crate::registration::plan::{Action, GivenUp, Plan};
 use crate::state::start::now;
@@ -91,4 +92,21 @@ pub(super) fn explain(plan: &Plan, found: &Found<'_>) {
         let place = page.as_deref().map_or_else(|| "in its settings".into(), |page| format!("at {page}"));
         warn!("GitHub still knows the old registration {name}, id {id}; it can be removed {place}");
     }
+}
+
+/// How long before its end an access token is complained about, in seconds.
+const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
+
+/// Complains about an access token that ends soon.
+pub(super) fn warn_about_expiry(found: &Found<'_>, now: u64) {
+    let Some(end) = found.broker.as_ref().and_then(Held::expires).filter(|end| end.saturating_sub(EXPIRES_SOON) <= now)
+    else {
+        return;
+    };
+    let file = found.manifest.registration.token_file.as_ref();
+    let file = file.map_or_else(String::new, |file| format!(" in {}", file.as_str()));
+    warn!(
+        "The access token{file} expires on {}: replace it before, or this runner cannot register any more",
+        date(end)
+    );
 }

@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use nix::unistd::{Gid, Uid};
 
-use super::read::{Reached, Reading, Told, is_news, reach};
-use super::{NOBODY, work};
+use super::read::{NOBODY, Reached, Reading, Told, is_news, reach};
+use super::work;
 use crate::ledger::LedgerDirectory;
 use crate::registration::pace::{Wait, wait};
 use crate::registration::plan::{Action, Plan, Reason};

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
 use tracing::info;
 
-use super::Found;
-use super::register::{PATIENCE, described, stage, taken};
+use super::found::Found;
+use super::holder::{PATIENCE, described, taken};
 use crate::contract::protocol::{Issue, Outcome, Secret, Verb};
 use crate::ledger::{Book, Runner};
 use crate::model::shown;
@@ -33,7 +33,7 @@ pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, 
     let (id, name, files) = match broker.ask(verb, PATIENCE).outcome {
         Outcome::Jit { id, name, files } => (id, name, files),
         // The server knows nothing of making runners. It has made none, so this is an attempt like any other.
-        Outcome::Token(token) => return stage(found, token.expose()),
+        Outcome::Token(token) => return found.stage(token.expose()),
         // If it is this host's, its files are lost all the same: the server gives them out only once. The attempt stays
         // open, and the end of this start finds out.
         Outcome::Uncertain(seen) => {

@@ -7,52 +7,50 @@
 mod apart;
 mod explain;
 mod foresee;
+mod found;
 mod hold;
+mod holder;
 mod jit;
+mod kept;
 mod read;
 mod ready;
 mod register;
+mod room;
 mod work;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use nix::errno::Errno;
+use anyhow::{Context as _, Result};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
 use crate::contract::manifest::Manifest;
-use crate::contract::protocol::{Outcome, Verb, Whom};
 use crate::ledger::{Book, Ledger, LedgerDirectory};
-use crate::model::{TokenDigest, date};
-use crate::registration::ask::{Ask as _, Broker};
-use crate::registration::credential::{Credential, salt};
-use crate::registration::held::{Careful, Held, Limits};
+use crate::model::TokenDigest;
+use crate::registration::ask::Broker;
+use crate::registration::credential::salt;
+use crate::registration::held::{Held, Limits};
 use crate::registration::pace::limited;
 use crate::registration::plan::{Action, Plan, Reason};
-use crate::registration::retire::{pay, reason};
+use crate::registration::retire::pay;
 use crate::registration::secrecy;
 use crate::root::leftovers;
 use crate::state::logs::{self, When};
 use crate::state::start::{Start, existing, walk};
-use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
+use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN};
 use crate::sys::{Attributes, Dir, Entry, Place};
 use crate::{root::stop, unit};
 
-use explain::{explain, hold_back, wait_for_turn};
-use read::{Reached, Reading, Told, is_news, reach};
-use work::Heir;
+use explain::{explain, hold_back, wait_for_turn, warn_about_expiry};
+use found::{Found, Heir};
+use kept::{LOOK, Looked};
+use read::{Reached, Reading, Told, is_news, reach, service_user};
+use room::save;
 
 pub use foresee::{Foreseen, foresee};
 pub use hold::held;
-
-/// Whom the kernel names as owner where an id has no counterpart.
-const NOBODY: u32 = 65534;
-
-/// How long a start looks after a registration that it would keep. Whatever is not known by then counts as good.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// How long a start waits for another process that works on the same registration; none of these takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,27 +58,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Until when a start may empty directories, counted from its beginning. Its unit has fifteen minutes, and what comes after
 /// is asking for the registration.
 const EMPTYING: Duration = Duration::from_secs(12 * 60);
-
-/// How long before its end an access token is complained about, in seconds.
-const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
-
-/// What a start has read and found good, before it changes anything.
-struct Found<'a> {
-    manifest: &'a Manifest,
-    credential: &'a Credential,
-    /// Absent if the credential is not one of the API.
-    broker: Option<Careful<'a>>,
-    state: &'a Dir,
-    /// Numeric, as the state directory has it.
-    owner: (Uid, Gid),
-    work: Dir,
-    /// Whom the work directory is for.
-    heir: Heir,
-    /// As the listener is to see it.
-    work_path: std::path::PathBuf,
-    /// When to stop emptying directories.
-    end: Instant,
-}
 
 /// Prepares a start.
 ///
@@ -141,14 +118,14 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         end,
     };
     // From the first start on there is an entry in which failures are counted.
-    found.save(&mut book, decision.action == Action::Register)?;
+    save(&found, &mut book, decision.action == Action::Register)?;
     let hold_back =
         |entry: &Ledger, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
     hold_back(&book.entry, &decision)?;
     wait_for_turn(&ledgers, &book.entry, manifest);
     let mut reached = found.broker.is_some();
     if decision.action != Action::Register {
-        match found.look(&decision, &reading.snapshot)? {
+        match kept::look(&found, &decision, &reading.snapshot)? {
             Looked::Good => {}
             Looked::Silence => reached = false,
             Looked::Gone(id) => decision = reading.decide(Some(id)),
@@ -194,7 +171,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
             remove_environment(&state)?;
         }
     }
-    found.warn_about_expiry(time);
+    warn_about_expiry(&found, time);
     forget_nixpkgs(&state)
 }
 
@@ -227,92 +204,6 @@ fn note(entry: &mut Ledger, told: &Told, start: &Start, news: Option<&String>) -
     Ok(())
 }
 
-/// What the server says about a registration that would be kept.
-enum Looked {
-    /// It is there, or nobody can tell.
-    Good,
-    /// The server could not be asked.
-    Silence,
-    /// It is gone.
-    Gone(u64),
-    /// The one of that id has another name than the files say, and only the name would prove anything.
-    Another(u64),
-}
-
-/// Whether a registration is adopted that proves nothing by itself: a token would, but an App leaves none.
-fn is_unproven(decision: &Plan, credential: &Credential) -> bool {
-    decision.action == Action::Adopt && credential.token().is_none()
-}
-
-impl Found<'_> {
-    /// Saves the entry. If a job filled the disk, its files go first: those in the work directory, what it logged, and those
-    /// in the state directory if it is to be purged anyway, because the old entry tells all that they do.
-    fn save(&self, book: &mut Book<'_>, registers: bool) -> Result<()> {
-        let Err(error) = book.save() else { return Ok(()) };
-        if !is_full(&error) {
-            return Err(error);
-        }
-        warn!("{error:#}; making room first");
-        work::empty(self)?;
-        logs::discard(self.state, self.end)?;
-        if registers {
-            register::purge(self)?;
-        }
-        book.save()
-    }
-
-    fn look(&self, decision: &Plan, snapshot: &Snapshot) -> Result<Looked> {
-        let recorded = decision.runner.as_ref().map(|runner| runner.id);
-        let (Some(broker), Some(id)) = (&self.broker, recorded.or_else(|| snapshot.identity().map(|found| found.id)))
-        else {
-            return Ok(Looked::Good);
-        };
-        let url = decision.runner.as_ref().map_or(self.manifest.registration.url.as_str(), |runner| &runner.url);
-        let unproven = is_unproven(decision, self.credential);
-        Ok(match broker.ask(Verb::Observe(Whom::Id { id, url: url.into() }), LOOK).outcome {
-            Outcome::Seen(Some(seen)) => match snapshot.identity() {
-                Some(settings) if unproven && !settings.name.eq_ignore_ascii_case(&seen.name) => Looked::Another(id),
-                // GitHub may have renamed a runner since.
-                _ => Looked::Good,
-            },
-            Outcome::Seen(None) => Looked::Gone(id),
-            outcome if unproven => bail!(
-                "Failed to adopt the registration that nixpkgs' module made, because GitHub did not confirm it: {}",
-                reason(&outcome)
-            ),
-            outcome => {
-                warn!("Could not see whether GitHub still knows id {id}: {}. Going on with it", reason(&outcome));
-                Looked::Silence
-            }
-        })
-    }
-
-    fn warn_about_expiry(&self, now: u64) {
-        let Some(end) =
-            self.broker.as_ref().and_then(Held::expires).filter(|end| end.saturating_sub(EXPIRES_SOON) <= now)
-        else {
-            return;
-        };
-        let file = self.manifest.registration.token_file.as_ref();
-        let file = file.map_or_else(String::new, |file| format!(" in {}", file.as_str()));
-        warn!(
-            "The access token{file} expires on {}: replace it before, or this runner cannot register any more",
-            date(end)
-        );
-    }
-}
-
-/// The numeric owner of the state directory, which systemd gave to the service user.
-fn service_user(state: &Dir) -> Result<(Uid, Gid)> {
-    let owner = state.owner()?;
-    if owner.0.as_raw() == NOBODY {
-        bail!(
-            "The state directory belongs to nobody, as it does outside of the unit if its user is a dynamic one: start the helper from its unit"
-        );
-    }
-    Ok(owner)
-}
-
 /// Takes back what a job gave others in the state directory, whose owner and mode systemd sets.
 fn close_state(state: &Dir) -> Result<()> {
     if state.drop_access_lists().context("Failed to close the state directory")? == Attributes::TooMany {
@@ -343,22 +234,6 @@ fn forget_nixpkgs(state: &Dir) -> Result<()> {
         info!("Removed files from where nixpkgs' module keeps its copies of token and configuration");
     }
     Ok(())
-}
-
-/// Whether there is no room on a disk, as opposed to a disk that cannot be written at all.
-fn is_full(error: &anyhow::Error) -> bool {
-    let number = |cause: &(dyn std::error::Error + 'static)| {
-        let error = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error).map(Errno::from_raw);
-        error.or_else(|| cause.downcast_ref::<Errno>().copied())
-    };
-    error.chain().filter_map(number).any(|error| matches!(error, Errno::ENOSPC | Errno::EDQUOT))
-}
-
-fn report(what: &str, files: u64, directories: u64) {
-    if files + directories > 0 {
-        let plural = |count, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-        info!("{what}: {}, {}", plural(files, "file", "files"), plural(directories, "directory", "directories"));
-    }
 }
 
 fn open_ledgers(place: &Place, path: &Path) -> Result<LedgerDirectory> {

@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use nix::unistd::{Gid, Uid};
 use serde_json::{Map, Value};
 
 use super::apart;
@@ -16,6 +17,9 @@ use crate::registration::plan::{Inputs, Plan, plan};
 use crate::state::Snapshot;
 use crate::state::start::{Start, host_name, now, walk};
 use crate::sys::{Dir, Place};
+
+/// Whom the kernel names as owner where an id has no counterpart.
+pub(super) const NOBODY: u32 = 65534;
 
 /// What a start is told: the configuration and the credential.
 pub(super) struct Told {
@@ -100,4 +104,15 @@ impl<'a> Reading<'a> {
             now: self.now,
         })
     }
+}
+
+/// The numeric owner of the state directory, which systemd gave to the service user.
+pub(super) fn service_user(state: &Dir) -> Result<(Uid, Gid)> {
+    let owner = state.owner()?;
+    if owner.0.as_raw() == NOBODY {
+        bail!(
+            "The state directory belongs to nobody, as it does outside of the unit if its user is a dynamic one: start the helper from its unit"
+        );
+    }
+    Ok(owner)
 }

@@ -6,7 +6,9 @@
 use anyhow::{Context as _, Result};
 use tracing::warn;
 
-use super::{Found, is_full, jit, register, report, work};
+use super::found::{Found, report};
+use super::room::{is_full, purge};
+use super::{jit, work};
 use crate::contract::manifest::Method;
 use crate::ledger::Book;
 use crate::state::STAGED_TOKEN;
@@ -39,7 +41,7 @@ pub(super) fn check(found: &Found<'_>, book: &Book<'_>, method: Method) -> Resul
             return Err(error);
         }
         warn!("{error:#}; making room first");
-        register::purge(found)?;
+        purge(found)?;
         has_room()?;
     }
     book.check_writable()

@@ -7,25 +7,22 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use nix::sys::stat::Mode;
+use anyhow::{Result, bail};
 use tracing::{info, warn};
 
-use super::{Found, jit, ready, report, work};
+use super::found::Found;
+use super::holder::{PATIENCE, described, taken};
+use super::room::{purge, save};
+use super::{jit, ready, work};
 use crate::contract::manifest::Method;
 use crate::contract::protocol::{Issue, Outcome, Seen, Verb, Whom};
 use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations, Runner};
-use crate::model::shown;
 use crate::registration::ask::Ask as _;
 use crate::registration::attempt::{Resolved, gave_way, resolve};
 use crate::registration::held::Careful;
 use crate::registration::retire::{is_ours, pay, reason, retry};
-use crate::state::STAGED_TOKEN;
-use crate::state::purge;
 use crate::state::start::{host_name, now};
 
-/// How long a registration may take, with all repetitions.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a look may take that has to come before it.
 const LOOK: Duration = Duration::from_secs(20);
 /// How long all former registrations together may take to be taken back.
@@ -40,7 +37,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger, claimed: 
     let manifest = found.manifest;
     let method = manifest.method(found.broker.is_some());
     // Before the files are gone that name what is given up.
-    found.save(book, true)?;
+    save(found, book, true)?;
     ready::check(found, book, method)?;
     let mut before = NameHolder::Unknown;
     let mut earlier = false;
@@ -102,7 +99,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger, claimed: 
     staged.commit()?;
     book.committed(entry);
     match (&found.broker, secret) {
-        (_, Some(secret)) => stage(found, &secret),
+        (_, Some(secret)) => found.stage(&secret),
         (Some(broker), None) => jit::run(found, broker, book, earlier),
         (None, None) => bail!("There is nothing to register with"),
     }
@@ -179,46 +176,9 @@ fn recognize(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, first
     retry(broker, book, &last, url)
 }
 
-/// What to say when the name belongs to somebody else.
-pub(super) fn taken(found: &Found<'_>, seen: &Seen) -> String {
-    if found.manifest.replace {
-        return format!("{} cannot be replaced now; it is tried again at the next start", described(seen));
-    }
-    format!(
-        "{} exists already, and this host did not make it. Remove it at {}, choose another `name`, or set `replace = true` if it may be taken over",
-        described(seen),
-        found.manifest.registration.url.settings_page()
-    )
-}
-
-/// A runner at the start of a sentence.
-pub(super) fn described(seen: &Seen) -> String {
-    let status = match (seen.online, seen.busy) {
-        (_, true) => "running a job",
-        (true, false) => "online",
-        (false, false) => "offline",
-    };
-    format!("A runner with the name {}, id {}, {status},", shown(&seen.name), seen.id)
-}
-
 fn registration_token(broker: &Careful<'_>) -> Result<String> {
     match broker.ask(Verb::Issue(Issue::Token), PATIENCE).outcome {
         Outcome::Token(token) => Ok(token.expose().into()),
         outcome => bail!("Failed to get a registration token: {}", reason(&outcome)),
     }
-}
-
-/// Hands the service user what it registers with.
-pub(super) fn stage(found: &Found<'_>, secret: &str) -> Result<()> {
-    found
-        .state
-        .replace_file(STAGED_TOKEN, secret.as_bytes(), Mode::S_IRUSR, Some(found.owner))
-        .context("Failed to stage the token for the service user")
-}
-
-/// Empties the state directory.
-pub(super) fn purge(found: &Found<'_>) -> Result<()> {
-    let purged = purge::state(found.state, found.end).context("Failed to purge the state directory")?;
-    report("Purged the state directory", purged.files, purged.directories);
-    Ok(())
 }

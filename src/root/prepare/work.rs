@@ -9,32 +9,17 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
-use nix::unistd::{Gid, Uid};
+use nix::unistd::Uid;
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::{Found, report};
+use super::found::{Found, Heir, report};
 use crate::contract::manifest::Manifest;
 use crate::ledger::Ledger;
 use crate::model::{MemorySize, WorkDir};
 use crate::registration::plan::{Action, Plan};
 use crate::state::start::volume;
 use crate::sys::{Attributes, Dir, Mounted, Place, empty as purge, memory, on_host};
-
-/// Whom a work directory is for.
-#[derive(Clone, Copy)]
-pub(super) struct Heir {
-    pub(super) owner: (Uid, Gid),
-    pub(super) mode: Mode,
-    /// Whether what is in the directory is known to be this runner's.
-    pub(super) knows: bool,
-}
-
-impl Heir {
-    pub(super) fn new(owner: (Uid, Gid), manifest: &Manifest, knows: bool) -> Self {
-        Self { owner, mode: Mode::from_bits_truncate(manifest.work_dir_mode.bits()), knows }
-    }
-}
 
 /// Whether the ledger says that the directory at `place` was handed to this runner before. One that nixpkgs' module
 /// registered with the very same configuration had it, too.
