@@ -10,12 +10,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::ledger::Ledger;
-use openmetrics::{Kind, Labels, Page};
 use crate::model::{Standing, package_version};
 use crate::survey::Memory;
 use crate::survey::Server;
 use crate::survey::{Found, Host};
 use crate::units::Activity;
+use openmetrics::{Kind, Labels, Page};
 
 /// The name of the file; the collector reads those that end so.
 pub const FILE: &str = "github-runners.prom";
