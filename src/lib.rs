@@ -10,8 +10,7 @@
 //! | `contract::protocol` | `model` | the same |
 //! | `sys` | | knowledge of runners, JSON |
 //! | `ledger` | `model`, `contract::manifest`, `sys` | processes, network |
-//! | `unit` | `model` | processes, network |
-//! | `root::leftovers` | `model`, `unit` | starting processes, network, writing |
+//! | `root::leftovers` | `model` | starting processes, network, writing |
 //! | `state` | `model`, `sys` | processes, network, writing |
 //! | `state::purge` | `sys`, `state` | processes, network |
 //! | `state::logs` | `contract::manifest`, `sys`, `state` | processes, network |
@@ -25,7 +24,7 @@
 //! | `registration::held` | `model`, `contract::manifest`, `contract::protocol`, `registration::pace`, `state::start`, `registration::ask` | processes, network |
 //! | `registration::retire` | `model`, `contract::protocol`, `ledger`, `state::start`, `registration::ask` | processes, network |
 //! | `registration::attempt` | `model`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::ask`, `registration::retire` | processes, network |
-//! | `root::prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `root::leftovers`, `unit`, `registration::secrecy`, `root::stop`, `registration::held` | processes, network |
+//! | `root::prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `root::leftovers`, `registration::secrecy`, `root::stop`, `registration::held` | processes, network |
 //! | `root::settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `registration::held` | processes, network |
 //! | `root::record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `state::start`, `root::leftovers`, `root::stop` | processes, network |
 //! | `root::release` | `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::held` | processes, network, writing |
@@ -38,7 +37,7 @@
 //! | `contract::fleet` | `model` | file system, processes, network, clock, environment |
 //! | `units` | | the network, knowledge of GitHub, ledgers and configurations |
 //! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `unit`, `registration::pace`, `registration::credential`, `registration::ask`, `registration::held`, `registration::retire`, `registration::attempt`, `contract::fleet`, `units`, `metrics` | processes (but by `units`), network |
+//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `registration::pace`, `registration::credential`, `registration::ask`, `registration::held`, `registration::retire`, `registration::attempt`, `contract::fleet`, `units`, `metrics` | processes (but by `units`), network |
 //! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `contract::fleet`, `units`, `reconcile` | writing, processes (but by `units`), network |
 //! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `root::prepare`, `root::leftovers`, `contract::fleet`, `units`, `reconcile`, `registration::secrecy`, `units::drop_ins` | processes (but by `units`), network, writing |
 //! | `cli::ctl` | all | |
@@ -65,7 +64,6 @@ pub mod status;
 #[cfg(feature = "ctl")]
 pub mod survey;
 pub mod sys;
-pub mod unit;
 #[cfg(feature = "ctl")]
 pub mod units;
 pub mod user;

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::contract::manifest::Manifest;
+use crate::contract::names;
 use crate::contract::protocol::Secret;
 use crate::ledger::Ledger;
 use crate::model::{GithubApp, Token, TokenKind, TokenPath, shown};
@@ -93,8 +94,7 @@ fn parse_ledger(content: &[u8], manifest: &Manifest) -> Result<Option<Ledger>, S
 /// One sentence: systemd gave nothing, and who told it so, as far as that can be seen.
 fn given(name: &str, manifest: &Manifest) -> Result<Option<Vec<u8>>, String> {
     let directory = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
-    let instance = manifest.instance.as_str();
-    let unit = format!("github-runner-broker-{instance}@.service");
+    let unit = names::broker(&manifest.instance, "");
     let nothing = || not_given(name, reset_by(&drop_ins(&places(), &unit), "LoadCredential").as_deref());
     let Some(directory) = directory.map(PathBuf::from) else { return Err(nothing()) };
     match read(&directory, name)? {

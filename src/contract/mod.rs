@@ -3,4 +3,5 @@
 #[cfg(feature = "ctl")]
 pub mod fleet;
 pub mod manifest;
+pub mod names;
 pub mod protocol;

@@ -12,6 +12,7 @@ use nix::unistd::Uid;
 
 use super::finding::Finding;
 use crate::contract::manifest::Manifest;
+use crate::contract::names;
 use crate::contract::protocol::{Answer, Outcome, Verb};
 use crate::model::{InstanceName, Releases, Standing, date, package_version, shown};
 use crate::registration::ask::{Ask as _, Broker};
@@ -51,7 +52,7 @@ pub fn ask_all(brokers: &[Option<Broker<'_>>]) -> Vec<Option<Answer>> {
 pub fn socket(path: &Path, instance: &InstanceName) -> Finding {
     let topic = "broker";
     let path = path.display();
-    let remedy = format!("restart `github-runner-broker-{}.socket`, which makes it", instance.as_str());
+    let remedy = format!("restart `{}`, which makes it", names::broker_socket(instance));
     let found = match fs::symlink_metadata(path.to_string()) {
         Ok(found) => found,
         Err(error) => return Finding::fault(topic, format!("its socket {path} cannot be found: {error}"), remedy),
@@ -83,7 +84,7 @@ pub fn given(units: &dyn Units, instance: &InstanceName) -> Option<Finding> {
 
 /// Any instance of the template of a broker has its properties.
 fn any_instance(instance: &InstanceName) -> String {
-    format!("github-runner-broker-{}@doctor.service", instance.as_str())
+    names::broker(instance, "doctor")
 }
 
 /// Judges an answer. `ways` says which proxies the broker uses.

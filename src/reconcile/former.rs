@@ -17,6 +17,7 @@ use super::act::{Hands, is_clear};
 use super::plan::Why;
 use crate::contract::fleet::Fleet;
 use crate::contract::manifest::{CredentialPlace, Manifest};
+use crate::contract::names;
 use crate::contract::protocol::{Outcome, Verb};
 use crate::ledger::{Book, Ledger, LeftBehind, Runner};
 use crate::model::{InstanceName, shown};
@@ -29,8 +30,7 @@ use crate::survey::counted::counted;
 use crate::survey::lists::{is_silence, way};
 use crate::survey::{Found, Places};
 use crate::sys::{Mounted, Place};
-use crate::unit;
-use crate::units::{Activity, Door, Units};
+use crate::units::{Activity, Door, Units, copy};
 
 /// How long taking back may take for one runner, and how long for its present registration.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -111,7 +111,7 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Pl
         Place::walk(&path)?.remove(end)?;
     }
     close_door(hands.units, instance)?;
-    if unit::forget(instance)? {
+    if copy::forget(&names::runner(instance))? {
         hands.units.reload()?;
     }
     // Last, because nobody knows of the runner without it.
@@ -134,7 +134,7 @@ const BUSY: Dissolved = Dissolved::Waits(Why::Busy);
 
 /// Stops the socket of its broker, which a switch leaves for the end of its runner.
 fn close_door(units: &dyn Units, instance: &InstanceName) -> Result<()> {
-    let socket = format!("github-runner-broker-{}.socket", instance.as_str());
+    let socket = names::broker_socket(instance);
     let shown = units.show(&[&socket])?;
     if shown.get(&socket).is_some_and(|unit| unit.activity == Activity::Active) {
         units.stop(&socket)?;

@@ -20,8 +20,7 @@ use tracing::{info, warn};
 use crate::contract::fleet::{Fleet, RestartPolicy};
 use crate::state::start::{host_name, now};
 use crate::survey::{Found, Memory, Places, gather, memory_directory, open_ledger, releases};
-use crate::unit;
-use crate::units::{Activity, Units};
+use crate::units::{Activity, Units, copy};
 use act::Hands;
 use former::Dissolved;
 
@@ -126,7 +125,7 @@ fn keep(found: &Found) {
     let runs = found.situation.unit.activity == Activity::Active;
     let stays = found.situation.wanted.is_some_and(|wanted| wanted.policy != RestartPolicy::Immediate);
     if runs && stays {
-        remark(unit::keep(&found.instance).map(drop));
+        remark(copy::keep(&found.unit).map(drop));
     }
 }
 

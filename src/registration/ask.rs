@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::contract::names;
 use crate::contract::protocol::{Answer, MAX_ANSWER_BYTES, Outcome, Request, VERSION, Verb};
 use crate::model::InstanceName;
 
@@ -35,8 +36,8 @@ impl Ask for Broker<'_> {
     fn ask(&self, verb: Verb, limit: Duration) -> Answer {
         self.try_ask(verb, limit).unwrap_or_else(|why| {
             let why = format!(
-                "its broker did not answer ({why}); see `journalctl --unit 'github-runner-broker-{}@*'`",
-                self.instance.as_str()
+                "its broker did not answer ({why}); see `journalctl --unit '{}'`",
+                names::brokers(self.instance)
             );
             Answer::unasked(Outcome::Unreachable(why))
         })

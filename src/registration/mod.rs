@@ -8,3 +8,4 @@ pub mod pace;
 pub mod plan;
 pub mod retire;
 pub mod secrecy;
+pub mod started;

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use tracing::warn;
 
+use crate::contract::names;
 use crate::model::{InstanceName, shown};
-use crate::unit;
 
 /// How long a process that was told to end may take for it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ struct Kernel<'a> {
 /// Names the processes and what lets them live.
 pub fn refuse(instance: &InstanceName) -> Result<()> {
     let kernel = Kernel { proc: Path::new("/proc"), groups: Path::new("/sys/fs/cgroup") };
-    let unit = unit::name(instance);
+    let unit = names::runner(instance);
     let end = Instant::now() + PATIENCE;
     loop {
         let found = match kernel.leftovers(&unit, std::process::id()) {

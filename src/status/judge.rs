@@ -8,6 +8,7 @@ use super::report::{
 };
 use crate::contract::fleet::{Fleet, RestartPolicy};
 use crate::contract::manifest::CredentialPlace;
+use crate::contract::names::{PASS, PASS_TIMER};
 use crate::contract::protocol::Seen;
 use crate::ledger::{ExitKind, Ledger, Runner};
 use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
@@ -39,10 +40,10 @@ pub fn judge(fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Report {
 pub fn passes(timer: &Unit, service: &Unit) -> Vec<String> {
     let mut faults = Vec::new();
     if timer.activity != Activity::Active {
-        faults.push("No passes are made, because their timer does not run: start github-runner-reconcile.timer".into());
+        faults.push(format!("No passes are made, because their timer does not run: start {PASS_TIMER}"));
     }
     if service.activity == Activity::Failed {
-        faults.push("The last pass failed, see `journalctl --unit github-runner-reconcile.service`".into());
+        faults.push(format!("The last pass failed, see `journalctl --unit {PASS}`"));
     }
     faults
 }

@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
 use crate::contract::fleet::Fleet;
+use crate::contract::names::{PASS, PASS_TIMER};
 use crate::state::start::now;
 use crate::survey::{Memory, Places, gather, open_ledger, read_fleet, read_memory};
 use crate::units::{Systemd, Units};
@@ -30,10 +31,6 @@ pub use text::{Screen, text};
 
 /// A table that is folded to less than this is harder to read than one whose lines the terminal breaks.
 const NARROWEST: u16 = 40;
-
-/// What makes passes.
-const TIMER: &str = "github-runner-reconcile.timer";
-const SERVICE: &str = "github-runner-reconcile.service";
 
 /// After this time the journal is asked for no more names of jobs.
 const JOBS: Duration = Duration::from_secs(5);
@@ -76,9 +73,9 @@ pub fn look(fleet: &Fleet, units: &dyn Units, places: &Places, now: u64) -> Resu
     let mut memory: Memory = read_memory(places)?;
     let host = gather(fleet, ledgers.as_ref(), units, &places.sockets, &mut memory, now)?;
     let mut report = judge(fleet, &host, &memory, now);
-    let shown = units.show(&[TIMER, SERVICE])?;
+    let shown = units.show(&[PASS_TIMER, PASS])?;
     let unit = |name: &str| shown.get(name).cloned().unwrap_or_default();
-    report.faults = judge::passes(&unit(TIMER), &unit(SERVICE));
+    report.faults = judge::passes(&unit(PASS_TIMER), &unit(PASS));
     report.well &= report.faults.is_empty();
     let end = Instant::now() + JOBS;
     for row in report.runners.iter_mut().filter(|row| row.registration.state == RegistrationState::Busy) {

@@ -12,13 +12,14 @@ use super::lists::{Lists, Silent, lists};
 use super::memory::Memory;
 use super::situation::{Known, Server, Situation, Wanted};
 use crate::contract::fleet::Fleet;
+use crate::contract::names;
 use crate::contract::protocol::Seen;
 use crate::ledger::{Ledger, LedgerDirectory};
 use crate::model::{InstanceName, changes};
 use crate::registration::credential::Credential;
 use crate::registration::pace::limited;
+use crate::registration::started;
 use crate::state::start::read_manifest;
-use crate::unit;
 use crate::units::{Unit, Units};
 
 /// Everything that a pass found.
@@ -51,7 +52,7 @@ pub fn gather(
     if let Some(ledgers) = ledgers {
         names.extend(ledgers.instances()?.into_iter().filter(|name| !declared.contains(name.as_str())));
     }
-    let unit_names: Vec<String> = names.iter().map(unit::name).collect();
+    let unit_names: Vec<String> = names.iter().map(names::runner).collect();
     let shown = units.show(&unit_names.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mut runners = Vec::new();
     let mut unreadable = BTreeMap::new();
@@ -81,7 +82,7 @@ pub fn one(
     units: &dyn Units,
     instance: InstanceName,
 ) -> Result<Found> {
-    let name = unit::name(&instance);
+    let name = names::runner(&instance);
     let shown = units.show(&[&name])?;
     let found = read(fleet, ledgers, instance, name, &shown)?;
     if found.configured.is_none() && found.ledger.is_none() {
@@ -121,7 +122,7 @@ fn read(
 
 fn wanted(configured: &Configured, ledger: Option<&Ledger>) -> Result<Wanted> {
     let Configured { declared, manifest, .. } = configured;
-    let present = unit::digest(&declared.instance, &declared.manifest)?;
+    let present = started::digest(&declared.instance, &declared.manifest)?;
     // An entry without it is of an older helper, so of another unit.
     let outdated = ledger.is_some_and(|ledger| present.is_some() && ledger.started != present);
     let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;

@@ -3,6 +3,7 @@
 //! A trait, so that policy can be tried without a systemd, and other kinds can follow. Knows nothing of GitHub, of ledgers
 //! or of configurations.
 
+pub mod copy;
 mod door;
 pub mod drop_ins;
 mod systemd;

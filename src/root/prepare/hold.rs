@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use super::read::{Told, is_news};
+use crate::contract::names::runner_stem;
 use crate::ledger::{Ledger, LedgerDirectory};
 use crate::state::start::{Start, possible};
 
@@ -21,9 +22,10 @@ pub fn held(start: &Start, ledger_directory: &Path) -> Option<String> {
     }
     let said = entry.last_exit.map_or_else(String::new, |exit| format!(" {}", exit.said));
     Some(format!(
-        "Runner {0}{said}, so it stays down: set `package` to a newer one than {1}, for example by updating nixpkgs, and switch. `systemctl start github-runner-{0}` tries it all the same",
+        "Runner {0}{said}, so it stays down: set `package` to a newer one than {1}, for example by updating nixpkgs, and switch. `systemctl start {2}` tries it all the same",
         manifest.instance.as_str(),
-        manifest.listener.display()
+        manifest.listener.display(),
+        runner_stem(&manifest.instance)
     ))
 }
 

@@ -35,13 +35,12 @@ use crate::registration::held::{Held, Limits};
 use crate::registration::pace::limited;
 use crate::registration::plan::{Action, Plan, Reason};
 use crate::registration::retire::pay;
-use crate::registration::secrecy;
-use crate::root::leftovers;
+use crate::registration::{secrecy, started};
+use crate::root::{leftovers, stop};
 use crate::state::logs::{self, When};
 use crate::state::start::{Start, existing, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN};
 use crate::sys::{Attributes, Dir, Entry, Place};
-use crate::{root::stop, unit};
 
 use explain::{explain, hold_back, wait_for_turn, warn_about_expiry};
 use found::{Found, Heir};
@@ -200,7 +199,7 @@ fn note(entry: &mut Ledger, told: &Told, start: &Start, news: Option<&String>) -
         }
     }
     entry.credential = Some(place);
-    entry.started = unit::digest(&told.manifest.instance, &start.manifest)?;
+    entry.started = started::digest(&told.manifest.instance, &start.manifest)?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! What a runner's unit consists of: as a digest, so that somebody can tell later whether the unit that runs is still the one
-//! that is configured, and as a copy for the time when it is not configured any more.
+//! What a runner's unit consists of, as a digest: the ledger keeps that of the last start, so that somebody can tell later
+//! whether the unit that runs is still the one that is configured.
 //!
 //! Works on the texts where systemd reads them, which only root can write. Must not ask systemd: it only says what it has
 //! loaded, not what a unit that runs was started from.
@@ -13,16 +13,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
+use crate::contract::names::{DIRECTORIES, runner};
 use crate::model::{InstanceName, hex};
-
-/// Where NixOS and administrators put units and their drop-ins; see systemd.unit(5).
-const DIRECTORIES: [&str; 2] = ["/etc/systemd/system", "/run/systemd/system"];
-
-/// The unit of a runner.
-#[must_use]
-pub fn name(instance: &InstanceName) -> String {
-    format!("github-runner-{}.service", instance.as_str())
-}
+use crate::sys::read_if_there;
 
 /// The digest of the texts of a runner's unit, by what systemd takes of them: the first that is found, and every drop-in
 /// once. `None` if there is none, or if they are not those of `manifest`: while a switch is under way, the files are those
@@ -32,7 +25,7 @@ pub fn name(instance: &InstanceName) -> String {
 ///
 /// As `read(2)`.
 pub fn digest(instance: &InstanceName, manifest: &Path) -> Result<Option<String>> {
-    digest_in(&DIRECTORIES.map(Path::new), &name(instance), manifest)
+    digest_in(&DIRECTORIES.map(Path::new), &runner(instance), manifest)
 }
 
 fn digest_in(directories: &[&Path], unit: &str, manifest: &Path) -> Result<Option<String>> {
@@ -53,15 +46,7 @@ fn digest_in(directories: &[&Path], unit: &str, manifest: &Path) -> Result<Optio
 
 /// The text of the first of these files that there is.
 fn first(mut paths: impl Iterator<Item = PathBuf>) -> Result<Option<Vec<u8>>> {
-    paths.find_map(|path| read(&path).transpose()).transpose()
-}
-
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("Failed to read {}", path.display())),
-    }
+    paths.find_map(|path| read_if_there(&path).transpose()).transpose()
 }
 
 /// The texts of the drop-ins by their names, of which the first directory has the say.
@@ -69,55 +54,12 @@ fn drop_ins(directories: &[&Path], unit: &str) -> Result<Vec<Vec<u8>>> {
     let mut found = BTreeMap::new();
     for directory in directories {
         for path in in_order(&directory.join(format!("{unit}.d")))? {
-            if let Some(text) = read(&path)? {
+            if let Some(text) = read_if_there(&path)? {
                 found.entry(path.file_name().map(ToOwned::to_owned)).or_insert(text);
             }
         }
     }
     Ok(found.into_values().collect())
-}
-
-/// Keeps a copy of a running unit where systemd finds it once it is not configured any more: without a definition it would
-/// forget to whom the processes belong, how they are stopped, and to settle the end. The copy is not started again. Tells
-/// whether anything was written.
-///
-/// # Errors
-///
-/// As `read(2)` and `write(2)`.
-pub fn keep(instance: &InstanceName) -> Result<bool> {
-    keep_in(DIRECTORIES.map(Path::new), &name(instance))
-}
-
-fn keep_in([configured, kept]: [&Path; 2], unit: &str) -> Result<bool> {
-    let Some(text) = read(&configured.join(unit))? else { return Ok(false) };
-    let text = String::from_utf8_lossy(&text);
-    // The exit codes that force a start do so whatever `Restart=` says.
-    let lines = text.lines().filter(|line| !line.starts_with("RestartForceExitStatus="));
-    let lines = lines.map(|line| if line.starts_with("Restart=") { "Restart=no" } else { line });
-    let copy = lines.collect::<Vec<_>>().join("\n") + "\n";
-    let path = kept.join(unit);
-    if read(&path)?.as_deref() == Some(copy.as_bytes()) {
-        return Ok(false);
-    }
-    // Complete or not at all, for a systemd that reloads just now.
-    let new = kept.join(format!(".{unit}.new"));
-    let write = || fs::write(&new, &copy).and_then(|()| fs::rename(&new, &path));
-    write().with_context(|| format!("Failed to keep a copy of {unit}"))?;
-    Ok(true)
-}
-
-/// Removes what [`keep`] wrote. Tells whether it was there.
-///
-/// # Errors
-///
-/// As `unlink(2)`.
-pub fn forget(instance: &InstanceName) -> Result<bool> {
-    let path = Path::new(DIRECTORIES[1]).join(name(instance));
-    match fs::remove_file(&path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("Failed to remove {}", path.display())),
-    }
 }
 
 /// The drop-ins of a directory in the order in which systemd reads them.
@@ -171,24 +113,5 @@ mod tests {
         fs::write(run.join("a.service"), "a copy").unwrap();
         fs::write(run.join("a.service.d/a.conf"), "a copy").unwrap();
         assert_eq!(seen.last(), Some(&digest()));
-    }
-
-    #[test]
-    fn a_kept_unit_is_that_of_the_configuration_but_is_not_started_again() {
-        let temporary = tempfile::tempdir().unwrap();
-        let (etc, run) = (temporary.path().join("etc"), temporary.path().join("run"));
-        fs::create_dir(&etc).unwrap();
-        fs::create_dir(&run).unwrap();
-        let keep = || keep_in([&etc, &run], "a.service").unwrap();
-        assert!(!keep());
-        fs::write(
-            etc.join("a.service"),
-            "[Service]\nRestart=always\nRestartSec=1s\nRestartForceExitStatus=2\nDynamicUser=true\n",
-        )
-        .unwrap();
-        assert!(keep() && !keep(), "once");
-        let copy = fs::read_to_string(run.join("a.service")).unwrap();
-        assert_eq!(copy, "[Service]\nRestart=no\nRestartSec=1s\nDynamicUser=true\n");
-        assert_eq!(fs::read_dir(&run).unwrap().count(), 1);
     }
 }
