@@ -1,48 +1,52 @@
 //! Registers, keeps and renews self-hosted GitHub Actions runners on NixOS.
 //!
-//! Each module may use those named beside it and nothing else of this crate; `tests/architecture.rs` holds the
-//! source to this table.
+//! The folder of a file says with whose rights its code runs:
 //!
-//! | module | may use | must not use |
+//! * `root`: steps of a runner's unit, as root, in directories that hostile jobs own. They start nothing and have no network.
+//! * `user`: steps of the same unit as the service user, in its sandbox. They start the listener and never see the ledger.
+//! * `broker`: one process for each connection, in a sandbox of its own. With `github` it alone reaches the network.
+//! * `survey` looks at the whole host. `reconcile` changes it; `status` and `doctor` only tell.
+//!
+//! What they share lies in the other folders: checked values in `model`, texts between programs in `contract`, handles of
+//! directories in `sys`, what root remembers in `ledger`, what a runner's directories hold in `state`, and the rules for
+//! registrations in `registration`.
+//!
+//! The table has a row for each folder, and for a part of one whose rules are stricter. A module uses what its row names,
+//! which stands above it, and does by itself what the last column says and nothing else; `pure` is nothing at all. What
+//! nobody uses or does is not in a row: `tests/architecture` compares both ways.
+//!
+//! | module | may use | does itself |
 //! | --- | --- | --- |
-//! | `model` | | file system, processes, network, clock, environment |
-//! | `contract::manifest` | `model` | the same |
-//! | `contract::protocol` | `model` | the same |
-//! | `sys` | | knowledge of runners, JSON |
-//! | `ledger` | `model`, `contract::manifest`, `sys` | processes, network |
-//! | `root::leftovers` | `model` | starting processes, network, writing |
-//! | `state` | `model`, `sys` | processes, network, writing |
-//! | `state::purge` | `sys`, `state` | processes, network |
-//! | `state::logs` | `contract::manifest`, `sys`, `state` | processes, network |
-//! | `registration::plan` | `model`, `contract::manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
-//! | `state::start` | `contract::manifest`, `sys` | processes, network |
-//! | `root::stop` | `model`, `ledger`, `state`, `state::start` | processes, network |
-//! | `registration::pace` | `ledger` | the same as `registration::plan` |
-//! | `registration::credential` | `model`, `contract::manifest`, `sys` | processes, network, the key of an App |
-//! | `registration::secrecy` | `contract::manifest`, `sys` | processes, network, the content of a credential |
-//! | `registration::ask` | `model`, `contract::protocol` | processes, network |
-//! | `registration::held` | `model`, `contract::manifest`, `contract::protocol`, `registration::pace`, `state::start`, `registration::ask` | processes, network |
-//! | `registration::retire` | `model`, `contract::protocol`, `ledger`, `state::start`, `registration::ask` | processes, network |
-//! | `registration::attempt` | `model`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::ask`, `registration::retire` | processes, network |
-//! | `root::prepare` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `root::leftovers`, `registration::secrecy`, `root::stop`, `registration::held` | processes, network |
-//! | `root::settle` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::attempt`, `state::purge`, `state::logs`, `registration::held` | processes, network |
-//! | `root::record` | `model`, `contract::manifest`, `sys`, `ledger`, `state`, `state::start`, `root::leftovers`, `root::stop` | processes, network |
-//! | `root::release` | `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `registration::held` | processes, network, writing |
-//! | `user` | `model`, `contract::manifest`, `sys`, `state`, `state::start` | the ledger, root |
-//! | `cli::journal` | `model` | everything but standard error |
-//! | `cli::helper` | all | |
-//! | `github` | `model`, `contract::protocol` | file system (but for the system's certificates), processes |
-//! | `units::drop_ins` | | everything but reading what systemd reads |
-//! | `broker` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `github`, `units::drop_ins` | state, work and logs directories, processes |
-//! | `contract::fleet` | `model` | file system, processes, network, clock, environment |
-//! | `units` | | the network, knowledge of GitHub, ledgers and configurations |
-//! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `state::start`, `registration::pace`, `registration::credential`, `registration::ask`, `registration::held`, `registration::retire`, `registration::attempt`, `contract::fleet`, `units`, `metrics` | processes (but by `units`), network |
-//! | `status` | `model`, `contract::manifest`, `contract::protocol`, `ledger`, `state::start`, `registration::credential`, `contract::fleet`, `units`, `reconcile` | writing, processes (but by `units`), network |
-//! | `doctor` | `model`, `contract::manifest`, `contract::protocol`, `sys`, `ledger`, `registration::plan`, `registration::pace`, `state::start`, `registration::credential`, `registration::ask`, `registration::retire`, `root::prepare`, `root::leftovers`, `contract::fleet`, `units`, `reconcile`, `registration::secrecy`, `units::drop_ins` | processes (but by `units`), network, writing |
-//! | `cli::ctl` | all | |
+//! | `model` | | pure |
+//! | `contract` | `model` | pure |
+//! | `sys` | | files, writing, mounts, clock, environment |
+//! | `ledger` | `model`, `contract::manifest`, `sys` | writing, clock |
+//! | `state` | `model`, `contract::manifest`, `sys` | files, writing, clock |
+//! | `user` | `model`, `contract::manifest`, `sys`, `state` | files, writing, processes, clock, environment |
+//! | `registration::plan` | `model`, `contract::manifest`, `ledger`, `state` | pure |
+//! | `registration::pace` | `ledger` | pure |
+//! | `registration::ask` | `model`, `contract` | sockets, clock |
+//! | `registration` | `model`, `contract`, `sys`, `ledger`, `state`, `registration::ask`, `registration::pace` | files, writing, clock |
+//! | `root::release` | `contract::protocol`, `ledger`, `state::start`, `registration` | environment |
+//! | `root` | `model`, `contract`, `sys`, `ledger`, `state`, `registration` | files, writing, clock, environment |
+//! | `github::roots` | `model` | network, certificates |
+//! | `github` | `model`, `contract::protocol`, `github::roots` | network, environment |
+//! | `units::drop_ins` | | files |
+//! | `units::door` | | files, writing, processes, sockets |
+//! | `units` | `contract::names`, `sys` | files, writing, processes |
+//! | `broker::kept` | | files, writing, environment |
+//! | `broker` | `model`, `contract`, `ledger`, `state::start`, `github`, `units::drop_ins`, `broker::kept` | files, clock, environment |
+//! | `survey::memory` | `model`, `contract::manifest`, `sys` | writing |
+//! | `survey` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `units`, `survey::memory` | files |
+//! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |
+//! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `survey`, `units`, `reconcile::plan` | files, writing, clock, environment |
+//! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units` | clock, environment |
+//! | `doctor` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
+//! | `cli::journal` | `model` | environment |
+//! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
+//! | `cli` | `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
-//! The last ones, from `github` on, exist with the feature `cli::ctl` only, and nothing above them may use them.
+//! From `github` on, up to `doctor`, everything exists with the feature `ctl` only.
 
 #[cfg(feature = "ctl")]
 pub mod broker;
