@@ -16,7 +16,7 @@ use crate::registration::ask::Ask;
 use crate::registration::retire::{pay, reason};
 use crate::state::NAME_TAKEN;
 use crate::state::start::{host_name, now};
-use crate::sys::{Dir, Entry};
+use crate::sys::{Dir, EntryKind};
 
 /// How long one look may take; with the wait before it, a stop still ends in time.
 const LOOK: Duration = Duration::from_secs(4);
@@ -119,7 +119,7 @@ pub fn resolve(broker: &dyn Ask, book: &mut Book<'_>, interval: u64, end: Instan
 ///
 /// If the state directory cannot be read or the ledger not be written.
 pub fn gave_way(book: &mut Book<'_>, state: &Dir) -> Result<bool> {
-    if book.entry.attempt.is_none() || state.entry(NAME_TAKEN)? != Entry::File {
+    if book.entry.attempt.is_none() || state.entry(NAME_TAKEN)? != EntryKind::File {
         return Ok(false);
     }
     book.entry.attempt = None;

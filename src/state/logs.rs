@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::contract::manifest::Logs;
 use crate::state::DIAGNOSTICS;
-use crate::sys::{Dir, Entry, Listed, Place, empty};
+use crate::sys::{Dir, EntryKind, Listed, Place, empty};
 
 /// How many entries of a directory are looked at. Whoever makes more hides logs of its own run only.
 const LOOKED_AT: usize = 4096;
@@ -59,10 +59,10 @@ pub fn keep(state: &Dir, place: &Place, limits: &Logs, when: When) {
 /// As [`empty`].
 pub fn discard(state: &Dir, end: Instant) -> Result<()> {
     match state.entry(DIAGNOSTICS)? {
-        Entry::Absent => {}
+        EntryKind::Absent => {}
         // The listener could not work with it.
-        Entry::File => drop(state.unlink(DIAGNOSTICS)?),
-        Entry::Directory => {
+        EntryKind::File => drop(state.unlink(DIAGNOSTICS)?),
+        EntryKind::Directory => {
             let dir = open_below(state)?;
             empty(&dir, end).with_context(|| format!("Failed to empty {DIAGNOSTICS}"))?;
             // Also for its mode, which a job can have changed.
@@ -89,7 +89,7 @@ fn take_over(state: &Dir, place: &Place, limits: &Logs, when: When) -> Result<()
         }
         (None, _) => place.create(Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP)?,
     };
-    if state.entry(DIAGNOSTICS)? == Entry::Directory {
+    if state.entry(DIAGNOSTICS)? == EntryKind::Directory {
         let from = open_below(state)?;
         let (owner, _) = state.owner()?;
         let chosen = choose(&from, &[owner])?;
@@ -189,7 +189,7 @@ fn free_name(to: &Dir, name: &str) -> Result<Option<String>> {
     let stem = name.rsplit_once(".log").map_or(name, |(stem, _)| stem);
     for number in 0..NAMESAKES {
         let free = if number == 0 { name.to_owned() } else { format!("{stem}.log.{number}") };
-        if to.entry(&free)? == Entry::Absent {
+        if to.entry(&free)? == EntryKind::Absent {
             return Ok(Some(free));
         }
     }

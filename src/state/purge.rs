@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::state::{NAME_TAKEN, NIXPKGS_CONFIG, NIXPKGS_TOKEN, REGISTRATION_FILES, STAGED_TOKEN};
-use crate::sys::{Dir, Entry, Purged, empty, empty_but};
+use crate::sys::{Dir, EntryKind, Purged, empty, empty_but};
 
 /// What a later start could still decide by, besides the files of the registration.
 const EVIDENCE: [&str; 4] = [STAGED_TOKEN, NAME_TAKEN, NIXPKGS_CONFIG, NIXPKGS_TOKEN];
@@ -21,7 +21,7 @@ pub fn registration(state: &Dir) -> Result<u64> {
     let mut removed = 0;
     for name in REGISTRATION_FILES {
         // What a job made of such a name besides is no registration.
-        if state.entry(name)? == Entry::File {
+        if state.entry(name)? == EntryKind::File {
             removed += u64::from(state.unlink(name)?);
         }
     }

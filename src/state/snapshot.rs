@@ -11,7 +11,7 @@ use nix::unistd::Uid;
 use serde_json::{Map, Value};
 
 use crate::model::{Registration, Token, shown};
-use crate::sys::{Dir, Entry, FileFault, LastLink, read_regular_file};
+use crate::sys::{Dir, EntryKind, FileFault, LastLink, read_regular_file};
 
 /// The listener's settings. Written last, so it marks a complete registration (`ConfigurationManager.cs:472`).
 pub const SETTINGS: &str = ".runner";
@@ -216,7 +216,7 @@ impl Snapshot {
             credentials: object(CREDENTIALS)?,
             credentials_migrated: object(CREDENTIALS_MIGRATED)?,
             key: object(KEY)?,
-            staged: dir.entry(STAGED_TOKEN)? != Entry::Absent,
+            staged: dir.entry(STAGED_TOKEN)? != EntryKind::Absent,
             nixpkgs_config: nixpkgs_config(dir, &root_or_owner)?,
             nixpkgs_token: read(NIXPKGS_TOKEN, &root_or_owner)?
                 .and_then(|text| Token::parse(&text).map_err(|fault| fault.to_string())),

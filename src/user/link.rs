@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::state::start::{Start, existing};
 use crate::state::{DIAGNOSTICS, REGISTRATION_FILES};
-use crate::sys::Entry;
+use crate::sys::EntryKind;
 
 /// Links the logs of this run and every credential file that exists into the work directory.
 ///
@@ -19,7 +19,7 @@ pub fn run(start: &Start) -> Result<()> {
     // The listener makes it; those of earlier runs are root's.
     work.replace_link(DIAGNOSTICS, start.state_directory.join(DIAGNOSTICS).as_os_str())?;
     for name in REGISTRATION_FILES {
-        if state.entry(name)? != Entry::Absent {
+        if state.entry(name)? != EntryKind::Absent {
             work.replace_link(name, OsStr::new(&start.state_directory.join(name)))?;
         }
     }

@@ -40,7 +40,7 @@ use crate::root::{leftovers, stop};
 use crate::state::logs::{self, When};
 use crate::state::start::{Start, existing, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN};
-use crate::sys::{Attributes, Dir, Entry, Place};
+use crate::sys::{Attributes, Dir, EntryKind, Place};
 
 use explain::{explain, hold_back, wait_for_turn, warn_about_expiry};
 use found::{Found, Heir};
@@ -213,7 +213,7 @@ fn close_state(state: &Dir) -> Result<()> {
 
 /// Removes a file that a job can have left, and that the listener would obey before anything else.
 fn remove_environment(state: &Dir) -> Result<()> {
-    if state.entry(ENVIRONMENT)? == Entry::File && state.unlink(ENVIRONMENT)? {
+    if state.entry(ENVIRONMENT)? == EntryKind::File && state.unlink(ENVIRONMENT)? {
         warn!(
             "Removed {ENVIRONMENT}, which jobs can write and the listener would obey; set variables with `extraEnvironment`"
         );
@@ -226,7 +226,7 @@ fn remove_environment(state: &Dir) -> Result<()> {
 fn forget_nixpkgs(state: &Dir) -> Result<()> {
     let mut removed = false;
     for name in [NIXPKGS_TOKEN, NIXPKGS_CONFIG] {
-        removed |= state.entry(name)? == Entry::File && state.unlink(name)?;
+        removed |= state.entry(name)? == EntryKind::File && state.unlink(name)?;
     }
     if removed {
         state.sync()?;

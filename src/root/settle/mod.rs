@@ -25,7 +25,7 @@ use crate::state::logs::{self, When};
 use crate::state::purge::registration;
 use crate::state::start::{Start, existing, now, walk};
 use crate::state::{Snapshot, VERSION_REFUSED};
-use crate::sys::{ControlGroup, Dir, Entry};
+use crate::sys::{ControlGroup, Dir, EntryKind};
 
 use ending::{Ending, Files, failures};
 
@@ -84,7 +84,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     // Here systemd would start it again and again: by itself it goes only by what the listener ends with.
     let stays_down = kind == ExitKind::NotStarted
         && book.entry.attempt.is_some()
-        && state.entry(VERSION_REFUSED).is_ok_and(|entry| entry == Entry::File);
+        && state.entry(VERSION_REFUSED).is_ok_and(|entry| entry == EntryKind::File);
     if stays_down {
         (kind, said) = (ExitKind::VersionDeprecated, "could not register, because its version is too old".into());
     }
