@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::contract::manifest::Manifest;
 use crate::contract::names;
 use crate::contract::protocol::Secret;
-use crate::ledger::Ledger;
+use crate::ledger::Entry;
 use crate::model::{GithubApp, Token, TokenKind, TokenPath, shown};
 use crate::units::drop_ins::{REMEDY, drop_ins, places, reset_by};
 
@@ -74,15 +74,15 @@ impl Credential {
 /// # Errors
 ///
 /// One sentence. An entry that cannot be read, or that nobody gave, is not an absent one.
-pub fn ledger(manifest: &Manifest) -> Result<Option<Ledger>, String> {
+pub fn ledger(manifest: &Manifest) -> Result<Option<Entry>, String> {
     given(LEDGER, manifest)?.map_or(Ok(None), |content| parse_ledger(&content, manifest))
 }
 
-fn parse_ledger(content: &[u8], manifest: &Manifest) -> Result<Option<Ledger>, String> {
-    if Ledger::is_blank(content) {
+fn parse_ledger(content: &[u8], manifest: &Manifest) -> Result<Option<Entry>, String> {
+    if Entry::is_blank(content) {
         return Ok(None);
     }
-    Ledger::parse(content, &manifest.instance)
+    Entry::parse(content, &manifest.instance)
         .map(Some)
         .map_err(|error| format!("The ledger entry of the runner cannot be read: {error:#}."))
 }

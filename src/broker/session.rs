@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Secret;
 use crate::github::{Api, App, Client, Failure};
-use crate::ledger::{Ledger, NameHolder, Runner};
+use crate::ledger::{Entry, NameHolder, Runner};
 use crate::model::{Registration, RegistrationUrl, RunnerGroup, RunnerName, Scope, shown};
 
 use super::credential::Credential;
@@ -33,7 +33,7 @@ pub struct Session<'a> {
     /// The runner, as configured.
     pub manifest: &'a Manifest,
     credential: &'a Credential,
-    ledger: Result<Option<Ledger>, String>,
+    ledger: Result<Option<Entry>, String>,
     client: &'a Client<'a>,
     memory: &'a Memory<'a>,
 }
@@ -43,7 +43,7 @@ impl<'a> Session<'a> {
     pub fn new(
         manifest: &'a Manifest,
         credential: &'a Credential,
-        ledger: Result<Option<Ledger>, String>,
+        ledger: Result<Option<Entry>, String>,
         client: &'a Client<'a>,
         memory: &'a Memory<'a>,
     ) -> Self {
@@ -142,7 +142,7 @@ impl<'a> Session<'a> {
         self.client.undo();
     }
 
-    fn ledger(&self) -> Result<Option<&Ledger>, Failure> {
+    fn ledger(&self) -> Result<Option<&Entry>, Failure> {
         self.ledger.as_ref().map(Option::as_ref).map_err(|fault| Failure::Refused(fault.clone()))
     }
 

@@ -13,7 +13,7 @@ use super::{entry, next, preflight, room};
 use crate::contract::fleet::Declared;
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Answer;
-use crate::ledger::Ledger;
+use crate::ledger::Entry;
 use crate::model::date_and_time;
 use crate::registration::ask::Broker;
 use crate::registration::credential::Credential;
@@ -120,7 +120,7 @@ impl<'a> Subject<'a> {
         matches!(&self.credential, Some(Ok(credential)) if credential.is_of_api())
     }
 
-    fn ledger(&self) -> anyhow::Result<Option<Ledger>> {
+    fn ledger(&self) -> anyhow::Result<Option<Entry>> {
         let ledgers = open_ledger(self.options.places)?;
         Ok(ledgers.map(|ledgers| ledgers.load(&self.declared.instance)).transpose()?.flatten())
     }

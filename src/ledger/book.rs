@@ -7,7 +7,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::Uid;
 use tracing::warn;
 
-use super::Ledger;
+use super::Entry;
 use crate::model::InstanceName;
 use crate::sys::{Dir, Lock, Staged};
 
@@ -15,11 +15,11 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// The directory of the ledger.
 #[derive(Debug)]
-pub struct LedgerDirectory {
+pub struct Ledger {
     pub(super) dir: Dir,
 }
 
-impl LedgerDirectory {
+impl Ledger {
     /// Takes an open directory, which nobody but its owner may be able to enter.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl LedgerDirectory {
     ///
     /// An entry that cannot be read is an error and not an absent one: it may name registrations that have to
     /// be taken back.
-    pub fn load(&self, instance: &InstanceName) -> Result<Option<Ledger>> {
+    pub fn load(&self, instance: &InstanceName) -> Result<Option<Entry>> {
         let name = file_name(instance);
         let read = self.dir.read_file(&name, &[Uid::effective()], MAX_BYTES);
         let explain = || {
@@ -95,11 +95,11 @@ impl LedgerDirectory {
         };
         let text = read.and_then(|read| read.map_err(|fault| anyhow!("it {fault}"))).with_context(explain)?;
         let Some(text) = text else { return Ok(None) };
-        if Ledger::is_blank(&text) {
+        if Entry::is_blank(&text) {
             warn!("Ledger entry {name} is empty, as a power cut leaves a file: going on as if there were none");
             return Ok(None);
         }
-        Ledger::parse(&text, instance).map(Some).with_context(explain)
+        Entry::parse(&text, instance).map(Some).with_context(explain)
     }
 
     /// Notes that a run of a runner's unit was told to stop before it was prepared. Nothing else that is known changes.
@@ -127,7 +127,7 @@ impl LedgerDirectory {
     /// # Errors
     ///
     /// Any step of writing.
-    pub fn stage(&self, ledger: &Ledger, instance: &InstanceName) -> Result<Staged<'_>> {
+    pub fn stage(&self, ledger: &Entry, instance: &InstanceName) -> Result<Staged<'_>> {
         let name = file_name(instance);
         let mut text = serde_json::to_vec_pretty(ledger).context("Failed to write ledger entry as JSON")?;
         text.push(b'\n');
@@ -151,22 +151,17 @@ fn file_name(instance: &InstanceName) -> String {
 /// The entry of one runner, in memory and on disk.
 #[derive(Debug)]
 pub struct Book<'a> {
-    directory: &'a LedgerDirectory,
+    directory: &'a Ledger,
     instance: &'a InstanceName,
-    stored: Option<Ledger>,
+    stored: Option<Entry>,
     /// What the entry is to say; nothing is written before [`Book::save`].
-    pub entry: Ledger,
+    pub entry: Entry,
 }
 
 impl<'a> Book<'a> {
     /// Takes the entry as it was read, or the one to begin with.
     #[must_use]
-    pub fn new(
-        directory: &'a LedgerDirectory,
-        instance: &'a InstanceName,
-        stored: Option<Ledger>,
-        new: Ledger,
-    ) -> Self {
+    pub fn new(directory: &'a Ledger, instance: &'a InstanceName, stored: Option<Entry>, new: Entry) -> Self {
         let entry = stored.clone().unwrap_or(new);
         Self { directory, instance, stored, entry }
     }
@@ -189,7 +184,7 @@ impl<'a> Book<'a> {
     /// # Errors
     ///
     /// Any step of writing.
-    pub fn stage(&self, entry: &Ledger) -> Result<Staged<'a>> {
+    pub fn stage(&self, entry: &Entry) -> Result<Staged<'a>> {
         self.directory.stage(entry, self.instance)
     }
 
@@ -203,7 +198,7 @@ impl<'a> Book<'a> {
     }
 
     /// Takes note that a staged entry is in place now.
-    pub fn committed(&mut self, entry: Ledger) {
+    pub fn committed(&mut self, entry: Entry) {
         self.stored = Some(entry.clone());
         self.entry = entry;
     }

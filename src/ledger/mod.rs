@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use crate::contract::manifest::CredentialPlace;
 use crate::model::{InstanceName, TokenDigest};
 
-pub use book::{Book, LedgerDirectory};
+pub use book::{Book, Ledger};
 
 /// The version of the format that this helper writes. It also reads version 1, which had no broker.
 pub const VERSION: u64 = 2;
@@ -30,7 +30,7 @@ const DAY: u64 = 24 * 60 * 60;
 /// Everything known about one runner.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Ledger {
+pub struct Entry {
     /// Always [`VERSION`].
     pub version: u64,
     /// The runner that the file is about; equal to the file's name.
@@ -200,7 +200,7 @@ impl LeftBehind {
     }
 }
 
-impl Ledger {
+impl Entry {
     /// An entry that knows of no registration yet.
     #[must_use]
     pub fn new(instance: &InstanceName, registration: Map<String, Value>, token: Option<TokenDigest>) -> Self {
@@ -277,19 +277,19 @@ mod tests {
     #[test]
     fn the_fixture_of_version_2_survives_a_round_trip() {
         let text = include_str!("../../tests/fixtures/ledger-v2.json");
-        let ledger = Ledger::parse(text.as_bytes(), &instance()).unwrap();
+        let ledger = Entry::parse(text.as_bytes(), &instance()).unwrap();
         assert_eq!(ledger.runner.as_ref().unwrap().id, 21);
         assert_eq!(serde_json::to_string_pretty(&ledger).unwrap() + "\n", text);
     }
 
     #[test]
     fn an_entry_of_version_1_is_read_and_written_as_version_2() {
-        let ledger = Ledger::parse(include_bytes!("../../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
+        let ledger = Entry::parse(include_bytes!("../../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
         assert_eq!((ledger.version, ledger.runner.as_ref().unwrap().id, ledger.left_behind.len()), (2, 21, 1));
         assert_eq!((ledger.attempt, ledger.registrations, ledger.last_exit), (None, Registrations::default(), None));
         let mut unfinished: Value = serde_json::from_str(include_str!("../../tests/fixtures/ledger-v1.json")).unwrap();
         unfinished["runner"] = Value::Null;
-        let ledger = Ledger::parse(unfinished.to_string().as_bytes(), &instance()).unwrap();
+        let ledger = Entry::parse(unfinished.to_string().as_bytes(), &instance()).unwrap();
         assert_eq!(ledger.attempt, Some(Attempt { since: 0, before: NameHolder::Unknown, host: None }));
     }
 
@@ -306,7 +306,7 @@ mod tests {
                 "about runner `other`",
             ),
         ] {
-            let error = format!("{:#}", Ledger::parse(text.as_bytes(), &instance()).unwrap_err());
+            let error = format!("{:#}", Entry::parse(text.as_bytes(), &instance()).unwrap_err());
             assert!(error.contains(part), "{error}");
         }
     }

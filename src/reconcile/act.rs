@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 
 use super::plan::{Cause, Decision, Why};
 use crate::contract::protocol::{Outcome, Verb, Whom};
-use crate::ledger::{Book, Ledger, LedgerDirectory, Runner};
+use crate::ledger::{Book, Entry, Ledger, Runner};
 use crate::model::date_and_time;
 use crate::registration::ask::{Ask, Broker};
 use crate::registration::attempt::{Resolved, resolve};
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What a pass acts with.
 pub struct Hands<'a> {
     /// The ledger.
-    pub ledgers: &'a LedgerDirectory,
+    pub ledgers: &'a Ledger,
     /// What runs the units.
     pub units: &'a dyn Units,
     /// The sockets of brokers.
@@ -100,9 +100,9 @@ fn cut_short(hands: &mut Hands<'_>, found: &Found) -> Result<String> {
 }
 
 /// The entry of a runner, if it still speaks of the run that was decided about.
-fn as_found(hands: &Hands<'_>, found: &Found) -> Result<Option<Ledger>> {
+fn as_found(hands: &Hands<'_>, found: &Found) -> Result<Option<Entry>> {
     let entry = hands.ledgers.load(&found.instance)?;
-    let run = |entry: &Ledger| (entry.runner.clone(), entry.started.clone());
+    let run = |entry: &Entry| (entry.runner.clone(), entry.started.clone());
     Ok(entry.filter(|entry| found.ledger.as_ref().map(run) == Some(run(entry))))
 }
 
@@ -195,7 +195,7 @@ pub fn retire_idle(
     }
     let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     // Written before the server is asked, so that a full disk cannot come between the two.
-    let without = Ledger { runner: None, ..book.entry.clone() };
+    let without = Entry { runner: None, ..book.entry.clone() };
     let staged = book.stage(&without)?;
     let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
     match ask(hands, found, configured, verb) {
@@ -280,7 +280,7 @@ fn is_moving() -> String {
 
 /// Whether an entry names anything that the server may still have.
 #[must_use]
-pub fn is_clear(entry: &Ledger) -> bool {
+pub fn is_clear(entry: &Entry) -> bool {
     entry.runner.is_none() && entry.left_behind.is_empty() && entry.attempt.is_none()
 }
 

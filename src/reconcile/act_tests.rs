@@ -40,7 +40,7 @@ struct Case {
     unit: Unit,
     answer: Outcome,
     /// The entry as it is by now.
-    entry: Ledger,
+    entry: Entry,
     is_locked: bool,
 }
 
@@ -66,7 +66,7 @@ impl Case {
         std::fs::set_permissions(temporary.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let open = || {
             let dir = Place::walk(&temporary.path().canonicalize().unwrap()).unwrap().open().unwrap().unwrap();
-            LedgerDirectory::new(dir).unwrap()
+            Ledger::new(dir).unwrap()
         };
         let (ledgers, other) = (open(), open());
         let instance = self.found.instance.clone();

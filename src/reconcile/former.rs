@@ -19,7 +19,7 @@ use crate::contract::fleet::Fleet;
 use crate::contract::manifest::{CredentialPlace, Manifest};
 use crate::contract::names;
 use crate::contract::protocol::{Outcome, Verb};
-use crate::ledger::{Book, Ledger, LeftBehind, Runner};
+use crate::ledger::{Book, Entry, LeftBehind, Runner};
 use crate::model::{InstanceName, shown};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::attempt::{Resolved, resolve};
@@ -155,13 +155,13 @@ enum Taken {
 }
 
 /// Has the server delete what the entry names.
-fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places, entry: Ledger) -> Result<Taken> {
+fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places, entry: Entry) -> Result<Taken> {
     let instance = &found.instance;
     // While it runs, GitHub sees it and cleans nothing up.
     let rests = matches!(found.situation.unit.activity, Activity::Inactive | Activity::Failed);
     let now = hands.now;
     // What GitHub has cleaned up by itself is nobody's any more; otherwise `or` with a sentence.
-    let unless_reaped = |entry: &Ledger, why: &str, or: fn(String) -> Taken| match unable(entry, now, why) {
+    let unless_reaped = |entry: &Entry, why: &str, or: fn(String) -> Taken| match unable(entry, now, why) {
         None if rests => Taken::All { deleted: false },
         None => or(format!("is not configured any more, and its registration could not be taken back: {why}")),
         Some(said) => or(said),
@@ -236,7 +236,7 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
 }
 
 /// What is said when the server cannot be asked; `None` once GitHub has cleaned up by itself.
-fn unable(entry: &Ledger, now: u64, why: &str) -> Option<String> {
+fn unable(entry: &Entry, now: u64, why: &str) -> Option<String> {
     let ephemeral = entry.is_ephemeral();
     let old = |since| LeftBehind { runner: nobody(), ephemeral, since }.is_reaped(now);
     let present = entry.runner.as_ref().filter(|runner| !old(runner.recorded_at.max(last_seen(entry))));
@@ -254,7 +254,7 @@ fn nobody() -> Runner {
 }
 
 /// When it ran last, as far as the ledger knows.
-fn last_seen(entry: &Ledger) -> u64 {
+fn last_seen(entry: &Entry) -> u64 {
     entry.last_exit.as_ref().map_or(u64::MAX, |exit| exit.at)
 }
 
@@ -269,7 +269,7 @@ fn owes(runner: &Runner, why: &str) -> String {
 }
 
 /// Where its credential is, and a manifest for what a former runner still needs: asking the server about what its entry names.
-fn former_manifest(entry: &Ledger, instance: &InstanceName) -> Result<(CredentialPlace, Manifest, String), String> {
+fn former_manifest(entry: &Entry, instance: &InstanceName) -> Result<(CredentialPlace, Manifest, String), String> {
     let Some(place) = entry.credential.clone() else {
         return Err("its entry is of an older release, which did not note the credential".into());
     };
@@ -278,7 +278,7 @@ fn former_manifest(entry: &Ledger, instance: &InstanceName) -> Result<(Credentia
     Ok((place, manifest, text))
 }
 
-fn manifest_text(entry: &Ledger, instance: &InstanceName, place: &CredentialPlace) -> Result<String, String> {
+fn manifest_text(entry: &Entry, instance: &InstanceName, place: &CredentialPlace) -> Result<String, String> {
     let CredentialPlace { token_file, token_type, github_app, environment } = place;
     let mut registration = entry.registration.clone();
     // Where the credential is now; the entry's own field says where it was when it registered.

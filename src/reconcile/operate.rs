@@ -14,7 +14,7 @@ use super::act::{Hands, restart_idle, retire_idle, settle_debts};
 use super::former::{Dissolved, dissolve};
 use super::plan::{Decision, Why, plan};
 use crate::contract::fleet::Fleet;
-use crate::ledger::LedgerDirectory;
+use crate::ledger::Ledger;
 use crate::model::{InstanceName, plain};
 use crate::state::start::now;
 use crate::survey::lists::Silent;
@@ -148,7 +148,7 @@ fn step(wish: Wish, hands: &mut Hands<'_>, found: &Found, configured: &Configure
     Ok(Ok(said))
 }
 
-fn still_there(ledgers: &LedgerDirectory, instance: &InstanceName) -> Result<()> {
+fn still_there(ledgers: &Ledger, instance: &InstanceName) -> Result<()> {
     if ledgers.load(instance)?.is_some() {
         bail!("The ledger entry of {} stays, because something is left to be taken back", instance.as_str());
     }

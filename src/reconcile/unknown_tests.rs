@@ -106,7 +106,7 @@ fn watch(host: &Host, delete: bool, times: &[u64]) -> Memory {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let dir = crate::sys::Place::walk(&directory.path().canonicalize().unwrap()).unwrap().open().unwrap().unwrap();
-    let ledgers = crate::ledger::LedgerDirectory::new(dir).unwrap();
+    let ledgers = crate::ledger::Ledger::new(dir).unwrap();
     let mut memory = Memory::default();
     for now in times {
         let units = &crate::units::Systemd::default();

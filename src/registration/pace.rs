@@ -3,7 +3,7 @@
 //! systemd starts the unit again after every end, for as long as it takes; that a broken runner neither spins nor
 //! floods GitHub with registrations is decided here. Nothing here sleeps or asks the clock.
 
-use crate::ledger::Ledger;
+use crate::ledger::Entry;
 
 /// The wait after the first failure, in seconds; it doubles with each further one.
 const FIRST: u64 = 5;
@@ -30,7 +30,7 @@ pub enum Wait {
 /// seconds. `news` tells whether somebody changed something since the last start, who shall not have to wait for what
 /// failed before. The interval holds all the same, or a credential that is made for each start would be no limit.
 #[must_use]
-pub fn wait(ledger: &Ledger, registers: bool, news: bool, interval: u64, now: u64) -> Option<(u64, Wait)> {
+pub fn wait(ledger: &Entry, registers: bool, news: bool, interval: u64, now: u64) -> Option<(u64, Wait)> {
     // A clock that was set back must not make anybody wait for longer than the rule says.
     let left = |since: u64, least: u64| if now < since { least } else { least.saturating_sub(now - since) };
     let failures = ledger.last_exit.as_ref().filter(|exit| exit.failures > 0 && !news);
@@ -66,12 +66,12 @@ mod tests {
 
     const NOW: u64 = 1_790_000_000;
 
-    fn ledger(failures: u32, failed: u64, registered: Option<u64>, used: bool) -> Ledger {
+    fn ledger(failures: u32, failed: u64, registered: Option<u64>, used: bool) -> Entry {
         let text = include_bytes!("../../tests/fixtures/ledger-v2.json");
-        let ledger = Ledger::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
+        let ledger = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
         let exit = Exit { at: NOW - failed, kind: ExitKind::Crashed, said: String::new(), failures, alike: failures };
         let registrations = Registrations { total: 1, last: registered.map(|ago| NOW - ago), used, jobs: 0 };
-        Ledger { last_exit: Some(exit), registrations, ..ledger }
+        Entry { last_exit: Some(exit), registrations, ..ledger }
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_the_server_is_kept() {
-        let limited = |end| Ledger { not_before: Some(end), ..ledger(0, 0, None, false) };
+        let limited = |end| Entry { not_before: Some(end), ..ledger(0, 0, None, false) };
         assert_eq!(wait(&limited(NOW + 90), true, false, 60, NOW), Some((90, Wait::RateLimit)));
         assert_eq!(wait(&limited(NOW + 3_600), true, false, 60, NOW), Some((300, Wait::RateLimit)));
         assert_eq!(wait(&limited(NOW), true, false, 60, NOW), None);

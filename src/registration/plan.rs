@@ -7,7 +7,7 @@ mod reason;
 use serde_json::{Map, Value};
 
 use crate::contract::manifest::Manifest;
-use crate::ledger::{ExitKind, Ledger, LeftBehind, Registrations, Runner};
+use crate::ledger::{Entry, ExitKind, LeftBehind, Registrations, Runner};
 use crate::model::{RegistrationUrl, Token, changes};
 use crate::state::{Found, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 
@@ -37,7 +37,7 @@ pub struct Inputs<'a> {
     /// The runner that the server was asked for and does not know any more.
     pub gone: Option<u64>,
     /// What the host remembers.
-    pub ledger: Option<&'a Ledger>,
+    pub ledger: Option<&'a Entry>,
     /// What lies in the state directory.
     pub state: &'a Snapshot,
     /// The name of this host, by which a runner without a name goes.
@@ -106,11 +106,11 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     if state.empty {
         let reason = match ledger {
             None => Reason::FirstStart,
-            Some(Ledger { runner: Some(runner), .. }) => Reason::StateLost(runner.id),
-            Some(Ledger { runner: None, registrations: Registrations { total: 0, .. }, attempt: None, .. }) => {
+            Some(Entry { runner: Some(runner), .. }) => Reason::StateLost(runner.id),
+            Some(Entry { runner: None, registrations: Registrations { total: 0, .. }, attempt: None, .. }) => {
                 Reason::FirstStart
             }
-            Some(Ledger { runner: None, .. }) => Reason::Interrupted,
+            Some(Entry { runner: None, .. }) => Reason::Interrupted,
         };
         return register(inputs, [vec![reason], changed].concat());
     }
@@ -172,7 +172,7 @@ fn keep(inputs: &Inputs<'_>, action: Action, reason: Reason, runner: Option<Runn
 
 /// Whether the listener ended so often in the same way that another identity is worth a try. Only where the old one
 /// can be looked at and taken back.
-fn failing(inputs: &Inputs<'_>, ledger: &Ledger) -> Option<Reason> {
+fn failing(inputs: &Inputs<'_>, ledger: &Entry) -> Option<Reason> {
     let exit = ledger.last_exit.as_ref().filter(|_| inputs.api)?;
     // What an older identity met says nothing about this one.
     if ledger.runner.as_ref().is_some_and(|runner| runner.recorded_at >= exit.at) {
@@ -186,7 +186,7 @@ fn failing(inputs: &Inputs<'_>, ledger: &Ledger) -> Option<Reason> {
 }
 
 /// Why the state is not the one that the ledger remembers.
-fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
+fn against_ledger(inputs: &Inputs<'_>, ledger: &Entry) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let no_settings = inputs.state.settings_are_gone();
     if inputs.state.staged || (ledger.runner.is_none() && no_settings) {
@@ -212,7 +212,7 @@ fn against_ledger(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
 }
 
 /// What in configuration and token is not as the ledger has it, and means another registration.
-fn changed(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
+fn changed(inputs: &Inputs<'_>, ledger: &Entry) -> Vec<Reason> {
     // A registration does not depend on the access token that made it.
     let credential_matters = inputs.manifest.re_register_on_token_change || !inputs.api;
     let fields = changes(&ledger.registration, inputs.registration)
@@ -223,7 +223,7 @@ fn changed(inputs: &Inputs<'_>, ledger: &Ledger) -> Vec<Reason> {
     fields.chain(token).collect()
 }
 
-fn is_other_token(inputs: &Inputs<'_>, ledger: &Ledger) -> bool {
+fn is_other_token(inputs: &Inputs<'_>, ledger: &Entry) -> bool {
     match (inputs.token, &ledger.token) {
         (Some(token), Some(digest)) => !digest.matches(token),
         // The change between token and App shows in the fields.
@@ -286,7 +286,7 @@ fn incomplete(state: &Snapshot) -> Vec<Reason> {
 fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
     let Inputs { manifest, ledger, state, now, .. } = *inputs;
     let asked = &manifest.registration;
-    let former_ephemeral = ledger.is_some_and(Ledger::is_ephemeral);
+    let former_ephemeral = ledger.is_some_and(Entry::is_ephemeral);
     // An ephemeral listener removes its settings when its job is done, and the server its registration. So does a job
     // that wants to keep the registration for itself; hence, if the server can be asked, it is.
     let used_up =
@@ -324,7 +324,7 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
 }
 
 /// Whether the ledger knows of any registration, be it one that did not come to its end.
-fn is_known(ledger: Option<&Ledger>) -> bool {
+fn is_known(ledger: Option<&Entry>) -> bool {
     ledger.is_some_and(|ledger| ledger.runner.is_some() || ledger.attempt.is_some() || ledger.registrations.total > 0)
 }
 

@@ -14,7 +14,7 @@ mod debts;
 struct Case {
     manifest: Manifest,
     token: Token,
-    ledger: Option<Ledger>,
+    ledger: Option<Entry>,
     state: Snapshot,
     api: bool,
     gone: Option<u64>,
@@ -25,7 +25,7 @@ impl Case {
         let manifest = Manifest::parse(include_bytes!("../../tests/fixtures/manifest-v2.json")).unwrap();
         let token = Token::parse(b"AFAKETOKEN").unwrap();
         let runner = Runner { id: 21, name: "runner1".into(), url: "https://github.com/o/r".into(), recorded_at: 1 };
-        let ledger = Ledger {
+        let ledger = Entry {
             version: 2,
             instance: "runner1".into(),
             helper: "0.1.0".into(),
@@ -78,7 +78,7 @@ impl Case {
         self
     }
 
-    fn ledger(&mut self) -> &mut Ledger {
+    fn ledger(&mut self) -> &mut Entry {
         self.ledger.as_mut().unwrap()
     }
 

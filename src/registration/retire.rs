@@ -9,7 +9,7 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use crate::contract::protocol::{Outcome, Seen, Verb};
-use crate::ledger::{Book, Ledger, LeftBehind, Runner};
+use crate::ledger::{Book, Entry, LeftBehind, Runner};
 use crate::model::{RegistrationUrl, date_and_time, shown};
 use crate::registration::ask::Ask;
 use crate::state::start::now;
@@ -28,7 +28,7 @@ pub struct Paid {
 
 /// Whether the ledger names this runner of an address, as its present or a former one.
 #[must_use]
-pub fn is_ours(seen: &Seen, entry: &Ledger, url: &RegistrationUrl) -> bool {
+pub fn is_ours(seen: &Seen, entry: &Entry, url: &RegistrationUrl) -> bool {
     let known = entry.runner.iter().chain(entry.left_behind.iter().map(|left| &left.runner));
     known.into_iter().any(|runner| runner.id == seen.id && runner.url == url.as_str())
 }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn only_what_the_ledger_names_at_this_address_is_ours() {
         let text = include_bytes!("../../tests/fixtures/ledger-v2.json");
-        let entry = Ledger::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
+        let entry = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
         let url = |url| RegistrationUrl::parse(url).unwrap();
         let seen = |id| Seen { id, name: "runner1".into(), online: false, busy: false };
         let home = url("https://github.com/o/r");

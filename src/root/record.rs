@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
-use crate::ledger::{LedgerDirectory, Runner};
+use crate::ledger::{Ledger, Runner};
 use crate::model::shown;
 use crate::root::leftovers;
 use crate::root::stop::invocation;
@@ -30,8 +30,8 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     leftovers::refuse(&manifest.instance)?;
     let (_, state) = existing("state", &start.state_directory)?;
     let (_, dir) = existing("ledger", ledger_directory)?;
-    let ledgers = LedgerDirectory::new(dir)
-        .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
+    let ledgers =
+        Ledger::new(dir).with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
     let _lock = ledgers.must_lock(&manifest.instance, PATIENCE)?;
     if let Some(invocation) = invocation()
         && ledgers.was_stopped(&manifest.instance, &invocation)?

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use tracing::info;
 
 use crate::contract::protocol::{Outcome, Verb};
-use crate::ledger::{Ledger, LedgerDirectory};
+use crate::ledger::{Entry, Ledger};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::credential::Credential;
 use crate::registration::held::{Held, Limits};
@@ -32,9 +32,9 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     }
     let manifest = start.manifest()?;
     let (_, dir) = existing("ledger", ledger_directory)?;
-    let ledgers = LedgerDirectory::new(dir)
-        .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
-    let Some(entry) = ledgers.load(&manifest.instance)?.filter(Ledger::is_ephemeral) else { return Ok(()) };
+    let ledgers =
+        Ledger::new(dir).with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
+    let Some(entry) = ledgers.load(&manifest.instance)?.filter(Entry::is_ephemeral) else { return Ok(()) };
     let Some(runner) = entry.runner else { return Ok(()) };
     if !Credential::read(&manifest).is_ok_and(|credential| credential.is_of_api()) {
         return Ok(());

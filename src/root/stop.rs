@@ -14,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tracing::{error, info};
 
-use crate::ledger::LedgerDirectory;
+use crate::ledger::Ledger;
 use crate::model::InstanceName;
 use crate::state::STAGED_TOKEN;
 use crate::state::start::existing;
@@ -35,7 +35,7 @@ pub fn invocation() -> Option<String> {
 /// # Errors
 ///
 /// If the system gives no thread.
-pub fn watch(ledgers: LedgerDirectory, instance: &InstanceName, state: &Path) -> Result<()> {
+pub fn watch(ledgers: Ledger, instance: &InstanceName, state: &Path) -> Result<()> {
     let Some(invocation) = invocation() else { return Ok(()) };
     let (instance, state): (_, PathBuf) = (instance.clone(), state.into());
     let ends = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect::<SigSet>();

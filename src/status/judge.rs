@@ -10,7 +10,7 @@ use crate::contract::fleet::{Fleet, RestartPolicy};
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::names::{PASS, PASS_TIMER};
 use crate::contract::protocol::Seen;
-use crate::ledger::{ExitKind, Ledger, Runner};
+use crate::ledger::{Entry, ExitKind, Runner};
 use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
 use crate::registration::credential::Credential;
 use crate::survey::{Found, Host, Memory, Server};
@@ -178,7 +178,7 @@ fn configuration(found: &Found, pending_since: Option<u64>) -> Option<Configurat
     Some(Configuration { state, since, policy: wanted.policy })
 }
 
-fn last_exit(entry: &Ledger) -> Option<LastExit> {
+fn last_exit(entry: &Entry) -> Option<LastExit> {
     let exit = entry.last_exit.as_ref()?;
     Some(LastExit { at: exit.at, kind: exit.kind, said: plain(&exit.said), failures: exit.failures })
 }

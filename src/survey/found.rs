@@ -3,7 +3,7 @@
 use super::situation::Situation;
 use crate::contract::fleet::Declared;
 use crate::contract::manifest::{CredentialPlace, Manifest};
-use crate::ledger::Ledger;
+use crate::ledger::Entry;
 use crate::model::{InstanceName, RegistrationUrl};
 use crate::registration::credential::Credential;
 
@@ -16,7 +16,7 @@ pub struct Found {
     /// What is configured; `None` if it is not any more.
     pub configured: Option<Configured>,
     /// What the ledger has.
-    pub ledger: Option<Ledger>,
+    pub ledger: Option<Entry>,
     /// What a decision depends on.
     pub situation: Situation,
 }
@@ -66,7 +66,7 @@ impl Configured {
 }
 
 /// What the standing of an entry's credential is known by.
-pub fn key_of(entry: &Ledger) -> Option<String> {
+pub fn key_of(entry: &Entry) -> Option<String> {
     let url = RegistrationUrl::parse(entry.registration.get("url")?.as_str()?).ok()?;
     entry.credential.as_ref()?.key(&url)
 }

@@ -14,7 +14,7 @@ use super::situation::{Known, Server, Situation, Wanted};
 use crate::contract::fleet::Fleet;
 use crate::contract::names;
 use crate::contract::protocol::Seen;
-use crate::ledger::{Ledger, LedgerDirectory};
+use crate::ledger::{Entry, Ledger};
 use crate::model::{InstanceName, changes};
 use crate::registration::credential::Credential;
 use crate::registration::pace::limited;
@@ -41,7 +41,7 @@ pub struct Host {
 /// If systemd cannot be asked or the ledger not be listed.
 pub fn gather(
     fleet: &Fleet,
-    ledgers: Option<&LedgerDirectory>,
+    ledgers: Option<&Ledger>,
     units: &dyn Units,
     sockets: &Path,
     memory: &mut Memory,
@@ -76,12 +76,7 @@ pub fn gather(
 /// # Errors
 ///
 /// If it is neither configured nor in the ledger, or if something about it cannot be read.
-pub fn one(
-    fleet: &Fleet,
-    ledgers: Option<&LedgerDirectory>,
-    units: &dyn Units,
-    instance: InstanceName,
-) -> Result<Found> {
+pub fn one(fleet: &Fleet, ledgers: Option<&Ledger>, units: &dyn Units, instance: InstanceName) -> Result<Found> {
     let name = names::runner(&instance);
     let shown = units.show(&[&name])?;
     let found = read(fleet, ledgers, instance, name, &shown)?;
@@ -96,7 +91,7 @@ pub fn one(
 
 fn read(
     fleet: &Fleet,
-    ledgers: Option<&LedgerDirectory>,
+    ledgers: Option<&Ledger>,
     instance: InstanceName,
     unit: String,
     shown: &BTreeMap<String, Unit>,
@@ -120,7 +115,7 @@ fn read(
     Ok(Found { instance, unit, configured, ledger, situation })
 }
 
-fn wanted(configured: &Configured, ledger: Option<&Ledger>) -> Result<Wanted> {
+fn wanted(configured: &Configured, ledger: Option<&Entry>) -> Result<Wanted> {
     let Configured { declared, manifest, .. } = configured;
     let present = started::digest(&declared.instance, &declared.manifest)?;
     // An entry without it is of an older helper, so of another unit.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::memory::Memory;
 use crate::contract::fleet::Fleet;
-use crate::ledger::LedgerDirectory;
+use crate::ledger::Ledger;
 use crate::sys::{Dir, Place};
 
 /// The directories of this host in which runners are.
@@ -50,12 +50,11 @@ pub fn read_fleet(path: &Path) -> Result<Fleet> {
 ///
 /// # Errors
 ///
-/// As [`LedgerDirectory::new`].
-pub fn open_ledger(places: &Places) -> Result<Option<LedgerDirectory>> {
+/// As [`Ledger::new`].
+pub fn open_ledger(places: &Places) -> Result<Option<Ledger>> {
     let dir = Place::walk(&places.ledger)?.open()?;
-    let open = |dir| {
-        LedgerDirectory::new(dir).with_context(|| format!("Failed to use ledger directory {}", places.ledger.display()))
-    };
+    let open =
+        |dir| Ledger::new(dir).with_context(|| format!("Failed to use ledger directory {}", places.ledger.display()));
     dir.map(open).transpose()
 }
 

@@ -8,7 +8,7 @@ use super::{Configured, Found, Host, Known, Memory, Server, Situation, Standing,
 use crate::contract::fleet::{Declared, Fleet, RestartPolicy};
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Seen;
-use crate::ledger::{Exit, ExitKind, Ledger, Runner};
+use crate::ledger::{Entry, Exit, ExitKind, Runner};
 use crate::model::{Releases, Token, TokenKind};
 use crate::registration::credential::Credential;
 use crate::units::{Activity, Unit};
@@ -47,7 +47,7 @@ fn found(declared: &Declared, id: u64) -> Found {
     let mut manifest: Value = serde_json::from_str(include_str!("../../tests/fixtures/manifest-v2.json")).unwrap();
     manifest["listener"] = json!(format!("/nix/store/{}-github-runner-2.333.1/bin/Runner.Listener", "0".repeat(32)));
     let manifest = Manifest::parse(manifest.to_string().as_bytes()).unwrap();
-    let mut ledger = Ledger::new(&declared.instance, manifest.registration.to_object().unwrap(), None);
+    let mut ledger = Entry::new(&declared.instance, manifest.registration.to_object().unwrap(), None);
     let runner = Runner { id, name: name.into(), url: URL.into(), recorded_at: 1 };
     ledger.runner = Some(runner.clone());
     ledger.credential = Some(manifest.credential_place());

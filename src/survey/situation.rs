@@ -2,7 +2,7 @@
 
 use crate::contract::fleet::RestartPolicy;
 use crate::contract::protocol::Seen;
-use crate::ledger::{Ledger, Runner};
+use crate::ledger::{Entry, Runner};
 use crate::units::Unit;
 
 /// One runner that is declared, or that was and left a ledger entry.
@@ -45,7 +45,7 @@ pub struct Known {
 impl Known {
     /// What an entry means here.
     #[must_use]
-    pub fn of(entry: &Ledger) -> Self {
+    pub fn of(entry: &Entry) -> Self {
         let runner = entry.runner.clone();
         // While there is a runner, an attempt says nothing.
         let owes = !entry.left_behind.is_empty() || (entry.attempt.is_some() && runner.is_none());

@@ -9,7 +9,7 @@ mod openmetrics;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::ledger::Ledger;
+use crate::ledger::Entry;
 use crate::model::{Standing, package_version};
 use crate::survey::Memory;
 use crate::survey::Server;
@@ -52,7 +52,7 @@ fn label(found: &Found) -> Labels<'_> {
     vec![("runner", found.instance.as_str())]
 }
 
-fn entry(found: &Found) -> Option<&Ledger> {
+fn entry(found: &Found) -> Option<&Entry> {
     found.ledger.as_ref()
 }
 

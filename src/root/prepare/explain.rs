@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::found::Found;
 use crate::contract::manifest::Manifest;
-use crate::ledger::{Exit, ExitKind, Ledger, LedgerDirectory};
+use crate::ledger::{Entry, Exit, ExitKind, Ledger};
 use crate::model::{TokenKind, date, shown};
 use crate::registration::credential::Credential;
 use crate::registration::held::Held;
@@ -17,7 +17,7 @@ use crate::registration::plan::{Action, GivenUp, Plan};
 use crate::state::start::now;
 
 /// Waits as long as the ledger demands.
-pub(super) fn hold_back(entry: &Ledger, registers: bool, news: bool, manifest: &Manifest) -> Result<()> {
+pub(super) fn hold_back(entry: &Entry, registers: bool, news: bool, manifest: &Manifest) -> Result<()> {
     let Some((seconds, why)) = wait(entry, registers, news, manifest.registration_interval, now()?) else {
         return Ok(());
     };
@@ -39,7 +39,7 @@ pub(super) fn hold_back(entry: &Ledger, registers: bool, news: bool, manifest: &
 const RECENT: u64 = 10;
 
 /// Waits until it is this runner's turn among those of the host that start.
-pub(super) fn wait_for_turn(ledgers: &LedgerDirectory, entry: &Ledger, manifest: &Manifest) {
+pub(super) fn wait_for_turn(ledgers: &Ledger, entry: &Entry, manifest: &Manifest) {
     // Jobs end one by one, and the next one may be waiting. A start that failed had its wait, and may have little time. Not
     // so after a reboot, when the last end was long ago.
     let is_recent = |exit: &Exit| now().is_ok_and(|now| now.abs_diff(exit.at) < RECENT);

@@ -10,7 +10,7 @@ use nix::unistd::{Gid, Uid};
 
 use super::read::{NOBODY, Reached, Reading, Told, is_news, reach};
 use super::work;
-use crate::ledger::LedgerDirectory;
+use crate::ledger::Ledger;
 use crate::registration::pace::{Wait, wait};
 use crate::registration::plan::{Action, Plan, Reason};
 use crate::registration::secrecy;
@@ -43,7 +43,7 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     let told = Told::read(start)?;
     let instance = &told.manifest.instance;
     let ledger_place = walk("ledger", ledger_directory)?;
-    let ledgers = ledger_place.open()?.map(LedgerDirectory::new).transpose();
+    let ledgers = ledger_place.open()?.map(Ledger::new).transpose();
     let ledgers = ledgers.with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
     let stored = ledgers.map(|ledgers| ledgers.load(instance)).transpose()?.flatten();
     let news = is_news(&told.text(start), stored.as_ref());

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::read::{Told, is_news};
 use crate::contract::names::runner_stem;
-use crate::ledger::{Ledger, LedgerDirectory};
+use crate::ledger::{Entry, Ledger};
 use crate::state::start::{Start, possible};
 
 /// Why the start is not made; `None` if it is.
@@ -29,7 +29,7 @@ pub fn held(start: &Start, ledger_directory: &Path) -> Option<String> {
     ))
 }
 
-fn entry(instance: &crate::model::InstanceName, directory: &Path) -> Option<Ledger> {
+fn entry(instance: &crate::model::InstanceName, directory: &Path) -> Option<Entry> {
     let (_, dir) = possible("ledger", directory).ok()?;
-    LedgerDirectory::new(dir?).ok()?.load(instance).ok()?
+    Ledger::new(dir?).ok()?.load(instance).ok()?
 }

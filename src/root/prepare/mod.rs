@@ -27,7 +27,7 @@ use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
 use crate::contract::manifest::Manifest;
-use crate::ledger::{Book, Ledger, LedgerDirectory};
+use crate::ledger::{Book, Entry, Ledger};
 use crate::model::TokenDigest;
 use crate::registration::ask::Broker;
 use crate::registration::credential::salt;
@@ -90,7 +90,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let Told { manifest, credential, registration } = &told;
     let time = reading.now;
     let digest = credential.digest()?;
-    let new = Ledger::new(&manifest.instance, registration.clone(), digest.clone());
+    let new = Entry::new(&manifest.instance, registration.clone(), digest.clone());
     let mut book = Book::new(&ledgers, &manifest.instance, stored.clone(), new.clone());
     note(&mut book.entry, &told, start, news.then_some(&text))?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
@@ -119,7 +119,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     // From the first start on there is an entry in which failures are counted.
     save(&found, &mut book, decision.action == Action::Register)?;
     let hold_back =
-        |entry: &Ledger, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
+        |entry: &Entry, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
     hold_back(&book.entry, &decision)?;
     wait_for_turn(&ledgers, &book.entry, manifest);
     let mut reached = found.broker.is_some();
@@ -153,9 +153,9 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         }
         Action::Keep | Action::Adopt => {
             if action == Action::Adopt {
-                let Ledger { registration, token, helper, .. } = new;
+                let Entry { registration, token, helper, .. } = new;
                 let attempt = None;
-                book.entry = Ledger { helper, registration, token, runner, attempt, ..book.entry.clone() };
+                book.entry = Entry { helper, registration, token, runner, attempt, ..book.entry.clone() };
             } else if new_credential {
                 (book.entry.registration, book.entry.token) = (registration.clone(), digest);
             }
@@ -184,7 +184,7 @@ fn guard(manifest: &Manifest, owner: (Uid, Gid)) -> Result<()> {
 }
 
 /// Puts into the entry what this start is told; `news` is that, if the start before was told something else.
-fn note(entry: &mut Ledger, told: &Told, start: &Start, news: Option<&String>) -> Result<()> {
+fn note(entry: &mut Entry, told: &Told, start: &Start, news: Option<&String>) -> Result<()> {
     let place = told.manifest.credential_place();
     if let Some(text) = news {
         entry.tried = Some(TokenDigest::of(text, salt()?));
@@ -235,7 +235,7 @@ fn forget_nixpkgs(state: &Dir) -> Result<()> {
     Ok(())
 }
 
-fn open_ledgers(place: &Place, path: &Path) -> Result<LedgerDirectory> {
+fn open_ledgers(place: &Place, path: &Path) -> Result<Ledger> {
     let make = || {
         place.create(Mode::S_IRWXU).or_else(|error| {
             // Another runner of this host, which starts for the first time as well, may have been faster.
@@ -243,8 +243,8 @@ fn open_ledgers(place: &Place, path: &Path) -> Result<LedgerDirectory> {
         })
     };
     let open = || match place.open()? {
-        Some(dir) => LedgerDirectory::new(dir),
-        None => LedgerDirectory::new(make()?),
+        Some(dir) => Ledger::new(dir),
+        None => Ledger::new(make()?),
     };
     open().with_context(|| format!("Failed to use ledger directory {}", place.resolved().display()))
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::apart;
 use crate::contract::manifest::Manifest;
-use crate::ledger::Ledger;
+use crate::ledger::Entry;
 use crate::model::Token;
 use crate::registration::credential::Credential;
 use crate::registration::plan::{Inputs, Plan, plan};
@@ -47,7 +47,7 @@ impl Told {
 }
 
 /// Whether a start is told something else than the last one was.
-pub(super) fn is_news(text: &str, stored: Option<&Ledger>) -> bool {
+pub(super) fn is_news(text: &str, stored: Option<&Entry>) -> bool {
     !stored.and_then(|entry| entry.tried.as_ref()).is_some_and(|tried| tried.is_of(text))
 }
 
@@ -76,7 +76,7 @@ pub(super) fn reach<T>(
 /// Everything that a decision depends on.
 pub(super) struct Reading<'a> {
     told: &'a Told,
-    stored: Option<&'a Ledger>,
+    stored: Option<&'a Entry>,
     pub(super) snapshot: Snapshot,
     host: String,
     pub(super) now: u64,
@@ -84,7 +84,7 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// Reads the rest. Without a state directory there is nothing in it.
-    pub(super) fn new(told: &'a Told, stored: Option<&'a Ledger>, state: Option<&Dir>) -> Result<Self> {
+    pub(super) fn new(told: &'a Told, stored: Option<&'a Entry>, state: Option<&Dir>) -> Result<Self> {
         let snapshot = state.map_or_else(|| Ok(Snapshot::nothing()), Snapshot::read)?;
         Ok(Self { told, stored, snapshot, host: host_name()?, now: now()? })
     }

@@ -16,7 +16,7 @@ use super::room::{purge, save};
 use super::{jit, ready, work};
 use crate::contract::manifest::Method;
 use crate::contract::protocol::{Issue, Outcome, Seen, Verb, Whom};
-use crate::ledger::{Attempt, Book, Ledger, NameHolder, Registrations, Runner};
+use crate::ledger::{Attempt, Book, Entry, NameHolder, Registrations, Runner};
 use crate::registration::ask::Ask as _;
 use crate::registration::attempt::{Resolved, gave_way, resolve};
 use crate::registration::held::Careful;
@@ -33,7 +33,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// Carries a decision to register out. The entry of `book` already lists what is given up; `claimed` is the runner that
 /// only the state names.
-pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger, claimed: Option<u64>) -> Result<()> {
+pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Entry, claimed: Option<u64>) -> Result<()> {
     let manifest = found.manifest;
     let method = manifest.method(found.broker.is_some());
     // Before the files are gone that name what is given up.
@@ -82,7 +82,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger, claimed: 
 
     let counts = book.entry.registrations.clone();
     let time = now()?;
-    let entry = Ledger {
+    let entry = Entry {
         registration: new.registration,
         token: new.token,
         helper: new.helper,
@@ -106,7 +106,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Ledger, claimed: 
 }
 
 /// Whether the attempt of `old` asked for another name or at another address.
-fn is_elsewhere(old: &Ledger, new: &Ledger) -> bool {
+fn is_elsewhere(old: &Entry, new: &Entry) -> bool {
     ["name", "url"].iter().any(|field| old.registration.get(*field) != new.registration.get(*field))
 }
 

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use super::found::{Found, Heir, report};
 use crate::contract::manifest::Manifest;
-use crate::ledger::Ledger;
+use crate::ledger::Entry;
 use crate::model::{MemorySize, WorkDir};
 use crate::registration::plan::{Action, Plan};
 use crate::state::start::volume;
@@ -23,8 +23,8 @@ use crate::sys::{Attributes, Dir, Mounted, Place, empty as purge, memory, on_hos
 
 /// Whether the ledger says that the directory at `place` was handed to this runner before. One that nixpkgs' module
 /// registered with the very same configuration had it, too.
-pub(super) fn is_known(place: &Place, stored: Option<&Ledger>, manifest: &Manifest, plan: &Plan) -> bool {
-    let by_ledger = |entry: &Ledger| {
+pub(super) fn is_known(place: &Place, stored: Option<&Entry>, manifest: &Manifest, plan: &Plan) -> bool {
+    let by_ledger = |entry: &Entry| {
         if let Some(path) = &entry.work_directory {
             return Path::new(path) == place.resolved();
         }

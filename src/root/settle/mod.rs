@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::{Outcome, Verb};
-use crate::ledger::{Book, Exit, ExitKind, Ledger, LedgerDirectory};
+use crate::ledger::{Book, Entry, Exit, ExitKind, Ledger};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::attempt::{Resolved, gave_way, resolve};
 use crate::registration::credential::Credential;
@@ -45,8 +45,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let manifest = start.manifest()?;
     let (_, state) = existing("state", &start.state_directory)?;
     let (_, dir) = existing("ledger", ledger_directory)?;
-    let ledgers = LedgerDirectory::new(dir)
-        .with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
+    let ledgers =
+        Ledger::new(dir).with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
     let _lock = ledgers.must_lock(&manifest.instance, LIMIT)?;
     let Some(stored) = ledgers.load(&manifest.instance)? else {
         info!("Runner {} ended before it had a ledger entry", manifest.instance.as_str());
@@ -192,7 +192,7 @@ fn settle_registration(
 /// After the server, this host: the files of a registration that is gone open nothing any more.
 fn forget(book: &mut Book<'_>, state: &Dir) -> Result<()> {
     registration(state)?;
-    book.entry = Ledger { runner: None, attempt: None, ..book.entry.clone() };
+    book.entry = Entry { runner: None, attempt: None, ..book.entry.clone() };
     book.save()
 }
 
