@@ -104,8 +104,8 @@ impl<'a> Session<'a> {
     /// within an address only, so that another one of the same id is another runner.
     pub fn known(&self, id: u64, url: &str) -> Result<Option<(Vec<&Runner>, RegistrationUrl)>, Failure> {
         let Some(ledger) = self.ledger()? else { return Ok(None) };
-        let left_behind = ledger.left_behind.iter().map(|left| &left.runner);
-        let runners = ledger.runner.iter().chain(left_behind);
+        let debts = ledger.debts.iter().map(|left| &left.runner);
+        let runners = ledger.runner.iter().chain(debts);
         let runners: Vec<&Runner> = runners.filter(|runner| runner.id == id && runner.url == url).collect();
         if runners.is_empty() {
             return Ok(None);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::finding::Finding;
-use crate::ledger::{Entry, LeftBehind};
+use crate::ledger::{Debt, Entry};
 use crate::model::{RegistrationUrl, date, shown};
 
 const TOPIC: &str = "ledger entry";
@@ -61,11 +61,11 @@ fn registration(entry: &Entry) -> Finding {
 }
 
 fn debts(entry: &Entry, can_ask: bool) -> Option<Finding> {
-    let [.., youngest] = entry.left_behind.as_slice() else { return None };
-    let LeftBehind { runner, since, .. } = youngest;
+    let [.., youngest] = entry.debts.as_slice() else { return None };
+    let Debt { runner, since, .. } = youngest;
     let said = format!(
         "GitHub may still list {} that this host gave up, the last one {}, id {}, on {}",
-        match entry.left_behind.len() {
+        match entry.debts.len() {
             1 => "a registration".into(),
             more => format!("{more} registrations"),
         },
@@ -98,7 +98,7 @@ mod tests {
     fn fixture() -> Entry {
         let text = include_bytes!("../../tests/fixtures/ledger-v2.json");
         let ledger = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
-        Entry { attempt: None, last_exit: None, left_behind: vec![], ..ledger }
+        Entry { attempt: None, last_exit: None, debts: vec![], ..ledger }
     }
 
     #[test]
@@ -112,13 +112,13 @@ mod tests {
     #[test]
     fn debts_attempts_and_failures_are_told_with_who_looks_after_them() {
         let old = fixture().runner.unwrap();
-        let left = LeftBehind { runner: old, ephemeral: false, since: 1_790_000_000 };
+        let left = Debt { runner: old, ephemeral: false, since: 1_790_000_000 };
         let exit = Exit { at: 1_790_000_000, kind: ExitKind::Crashed, said: "it fell".into(), failures: 3, alike: 1 };
         let attempt = Attempt { since: 1_790_000_000, before: NameHolder::Nobody, host: None };
         let ledger = fixture();
         for (ledger, can_ask, said, remedy) in [
-            (Entry { left_behind: vec![left.clone()], ..ledger.clone() }, true, "a registration that", "takes back"),
-            (Entry { left_behind: vec![left; 2], ..ledger.clone() }, false, "2 registrations", "remove it at https://"),
+            (Entry { debts: vec![left.clone()], ..ledger.clone() }, true, "a registration that", "takes back"),
+            (Entry { debts: vec![left; 2], ..ledger.clone() }, false, "2 registrations", "remove it at https://"),
             (
                 Entry { attempt: Some(attempt.clone()), ..ledger.clone() },
                 true,

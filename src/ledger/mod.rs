@@ -44,7 +44,8 @@ pub struct Entry {
     /// The runner on the server; `None` from the decision to register until the result is known.
     pub runner: Option<Runner>,
     /// Former registrations that GitHub may still know.
-    pub left_behind: Vec<LeftBehind>,
+    #[serde(rename = "leftBehind")]
+    pub debts: Vec<Debt>,
     /// A registration that is being made: the state directory was purged for it, and its result is not known yet.
     #[serde(default)]
     pub attempt: Option<Attempt>,
@@ -174,7 +175,7 @@ pub enum ExitKind {
 /// A registration that was given up locally without being removed from the server.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct LeftBehind {
+pub struct Debt {
     /// The runner.
     pub runner: Runner,
     /// Whether it was an ephemeral one.
@@ -183,7 +184,7 @@ pub struct LeftBehind {
     pub since: u64,
 }
 
-impl LeftBehind {
+impl Debt {
     /// Whether this is about `runner`, under whatever name.
     #[must_use]
     pub fn is(&self, runner: &Runner) -> bool {
@@ -211,7 +212,7 @@ impl Entry {
             registration,
             token,
             runner: None,
-            left_behind: vec![],
+            debts: vec![],
             attempt: None,
             registrations: Registrations::default(),
             tried: None,
@@ -231,9 +232,9 @@ impl Entry {
     }
 
     /// Notes that `runner` was given up, once.
-    pub fn leave_behind(&mut self, runner: Runner, ephemeral: bool, since: u64) {
-        self.left_behind.retain(|left| !left.is(&runner));
-        self.left_behind.push(LeftBehind { runner, ephemeral, since });
+    pub fn owe(&mut self, runner: Runner, ephemeral: bool, since: u64) {
+        self.debts.retain(|left| !left.is(&runner));
+        self.debts.push(Debt { runner, ephemeral, since });
     }
 
     /// Whether the text of a ledger file tells nothing, as after a power cut that left a file without its content. There is
@@ -285,7 +286,7 @@ mod tests {
     #[test]
     fn an_entry_of_version_1_is_read_and_written_as_version_2() {
         let ledger = Entry::parse(include_bytes!("../../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
-        assert_eq!((ledger.version, ledger.runner.as_ref().unwrap().id, ledger.left_behind.len()), (2, 21, 1));
+        assert_eq!((ledger.version, ledger.runner.as_ref().unwrap().id, ledger.debts.len()), (2, 21, 1));
         assert_eq!((ledger.attempt, ledger.registrations, ledger.last_exit), (None, Registrations::default(), None));
         let mut unfinished: Value = serde_json::from_str(include_str!("../../tests/fixtures/ledger-v1.json")).unwrap();
         unfinished["runner"] = Value::Null;
@@ -313,7 +314,7 @@ mod tests {
 
     #[test]
     fn what_github_removes_by_itself_is_forgotten_only_then() {
-        let left = |ephemeral| LeftBehind {
+        let left = |ephemeral| Debt {
             runner: Runner { id: 1, name: "n".into(), url: "u".into(), recorded_at: 0 },
             ephemeral,
             since: 1000,

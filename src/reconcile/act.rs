@@ -252,7 +252,7 @@ fn owed(broker: &dyn Ask, book: &mut Book<'_>, configured: &Configured, at_rest:
     }
     let silence = pay(broker, book, url, end).silence;
     book.save()?;
-    let left = book.entry.left_behind.len();
+    let left = book.entry.debts.len();
     Ok(match (left, silence) {
         (0, _) => "owes nothing any more".into(),
         (_, Some(why)) => format!("still owes {left} former registrations: {why}"),
@@ -281,7 +281,7 @@ fn is_moving() -> String {
 /// Whether an entry names anything that the server may still have.
 #[must_use]
 pub fn is_clear(entry: &Entry) -> bool {
-    entry.runner.is_none() && entry.left_behind.is_empty() && entry.attempt.is_none()
+    entry.runner.is_none() && entry.debts.is_empty() && entry.attempt.is_none()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::contract::fleet::Fleet;
 use crate::contract::manifest::{CredentialPlace, Manifest};
 use crate::contract::names;
 use crate::contract::protocol::{Outcome, Verb};
-use crate::ledger::{Book, Entry, LeftBehind, Runner};
+use crate::ledger::{Book, Debt, Entry, Runner};
 use crate::model::{InstanceName, shown};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::attempt::{Resolved, resolve};
@@ -229,7 +229,7 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
     let silence = pay(&broker, &mut book, url, end).silence;
     let why = silence.as_deref().unwrap_or("GitHub did not take it back yet");
     Ok(match unable(&book.entry, now, why) {
-        None if book.entry.left_behind.is_empty() || rests => Taken::All { deleted },
+        None if book.entry.debts.is_empty() || rests => Taken::All { deleted },
         None => part(format!("is not configured any more, and not all of it could be taken back: {why}")),
         Some(said) => part(said),
     })
@@ -238,9 +238,9 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
 /// What is said when the server cannot be asked; `None` once GitHub has cleaned up by itself.
 fn unable(entry: &Entry, now: u64, why: &str) -> Option<String> {
     let ephemeral = entry.is_ephemeral();
-    let old = |since| LeftBehind { runner: nobody(), ephemeral, since }.is_reaped(now);
+    let old = |since| Debt { runner: nobody(), ephemeral, since }.is_reaped(now);
     let present = entry.runner.as_ref().filter(|runner| !old(runner.recorded_at.max(last_seen(entry))));
-    let former = entry.left_behind.iter().filter(|left| !left.is_reaped(now)).map(|left| &left.runner);
+    let former = entry.debts.iter().filter(|left| !left.is_reaped(now)).map(|left| &left.runner);
     let attempt = entry.attempt.as_ref().filter(|attempt| !old(attempt.since));
     match (present.into_iter().chain(former).next(), attempt) {
         (Some(runner), _) => Some(owes(runner, why)),

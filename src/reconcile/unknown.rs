@@ -42,7 +42,7 @@ pub fn find(host: &Host, host_name: &str) -> Vec<Unknown> {
         .runners
         .iter()
         .filter_map(|found| found.ledger.as_ref())
-        .flat_map(|entry| entry.runner.iter().chain(entry.left_behind.iter().map(|left| &left.runner)))
+        .flat_map(|entry| entry.runner.iter().chain(entry.debts.iter().map(|left| &left.runner)))
         .map(|runner| (runner.url.as_str(), runner.id))
         .collect();
     // By address, the first names of our runners.
@@ -140,11 +140,11 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
         url: unknown.url.clone(),
         recorded_at: hands.now,
     };
-    book.entry.leave_behind(runner.clone(), configured.manifest.registration.ephemeral, hands.now);
+    book.entry.owe(runner.clone(), configured.manifest.registration.ephemeral, hands.now);
     book.save()?;
     let paid = pay(&broker, &mut book, &configured.manifest.registration.url, Instant::now() + PATIENCE);
-    if book.entry.left_behind.iter().any(|left| left.is(&runner)) {
-        book.entry.left_behind.retain(|left| !left.is(&runner));
+    if book.entry.debts.iter().any(|left| left.is(&runner)) {
+        book.entry.debts.retain(|left| !left.is(&runner));
         book.save()?;
     }
     Ok(paid.deleted.contains(&unknown.seen.id))

@@ -1,7 +1,7 @@
 //! Which of the runners that the server lists are nobody's.
 
 use super::*;
-use crate::ledger::{Attempt, LeftBehind, NameHolder};
+use crate::ledger::{Attempt, Debt, NameHolder};
 use crate::survey::Memory;
 use crate::survey::sample::{self, NOW};
 
@@ -64,13 +64,13 @@ fn what_a_ledger_names_in_any_way_is_somebodys() {
     let mut host = host(vec![offline(9, "builder-3"), offline(10, "builder-4")]);
     let runner = Runner { id: 9, name: "builder-3".into(), url: URL.into(), recorded_at: 0 };
     let entry = host.runners[1].ledger.as_mut().unwrap();
-    entry.left_behind.push(LeftBehind { runner: runner.clone(), ephemeral: false, since: 0 });
+    entry.debts.push(Debt { runner: runner.clone(), ephemeral: false, since: 0 });
     assert_eq!(found(&host), [10], "a debt");
     // Also of a runner that is not configured any more.
     host.runners[1].configured = None;
     assert_eq!(found(&host), [10]);
     let entry = host.runners[1].ledger.as_mut().unwrap();
-    entry.left_behind[0].runner.url = "https://github.com/o/other".into();
+    entry.debts[0].runner.url = "https://github.com/o/other".into();
     assert_eq!(found(&host), [9, 10], "ids mean nothing elsewhere");
 }
 

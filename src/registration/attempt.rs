@@ -143,11 +143,11 @@ fn take_back(broker: &dyn Ask, book: &mut Book<'_>, seen: Seen, end: Instant) ->
     let ephemeral = book.entry.is_ephemeral();
     let time = now()?;
     let runner = Runner { id: seen.id, name: seen.name, url: url.as_str().into(), recorded_at: time };
-    book.entry.leave_behind(runner.clone(), ephemeral, time);
+    book.entry.owe(runner.clone(), ephemeral, time);
     book.entry.attempt = None;
     book.save()?;
     pay(broker, book, &url, end);
-    let owed = book.entry.left_behind.iter().any(|left| left.is(&runner));
+    let owed = book.entry.debts.iter().any(|left| left.is(&runner));
     Ok(if owed { Resolved::Owed } else { Resolved::TakenBack })
 }
 

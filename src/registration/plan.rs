@@ -7,7 +7,7 @@ mod reason;
 use serde_json::{Map, Value};
 
 use crate::contract::manifest::Manifest;
-use crate::ledger::{Entry, ExitKind, LeftBehind, Registrations, Runner};
+use crate::ledger::{Debt, Entry, ExitKind, Registrations, Runner};
 use crate::model::{RegistrationUrl, Token, changes};
 use crate::state::{Found, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 
@@ -18,7 +18,7 @@ const TOKEN_FILE: &str = "tokenFile";
 
 /// How many former registrations the ledger keeps. GitHub's own clean-up keeps the number far below, unless
 /// something is very wrong; without a limit the ledger would grow until it could not be read any more.
-const MOST_LEFT_BEHIND: usize = 500;
+const MOST_DEBTS: usize = 500;
 
 /// How often the listener may give up or meet another session before it gets a fresh identity.
 const PATIENCE: u32 = 3;
@@ -67,9 +67,9 @@ pub struct Plan {
     /// The registration that this start gives up while GitHub still knows it.
     pub gives_up: Option<GivenUp>,
     /// Everything that the ledger must say about former registrations from now on.
-    pub left_behind: Vec<LeftBehind>,
+    pub debts: Vec<Debt>,
     /// The oldest ones, for which it has no room any more.
-    pub forgotten: Vec<LeftBehind>,
+    pub forgotten: Vec<Debt>,
     /// The runner that the ledger must name from now on.
     pub runner: Option<Runner>,
     /// The runner that only the state names, because the ledger is lost or never was: as long as the server shows that
@@ -147,22 +147,22 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 }
 
 fn keep(inputs: &Inputs<'_>, action: Action, reason: Reason, runner: Option<Runner>) -> Plan {
-    let mut left_behind = former(inputs);
+    let mut debts = former(inputs);
     if action == Action::Adopt
         && let Some(old) = inputs.ledger.and_then(|ledger| ledger.runner.as_ref())
     {
-        add(&mut left_behind, old, false, inputs.now);
+        add(&mut debts, old, false, inputs.now);
     }
     // A start that was cut off just before its purge noted the living runner as a debt.
     let living = runner.as_ref().map(|runner| runner.id).or(inputs.state.identity().map(|settings| settings.id));
     let url = inputs.manifest.registration.url.as_str();
-    left_behind.retain(|left| Some(left.runner.id) != living || left.runner.url != url);
+    debts.retain(|left| Some(left.runner.id) != living || left.runner.url != url);
     let new_credential = new_credential(inputs);
     Plan {
         action,
         reasons: vec![reason],
         gives_up: None,
-        left_behind,
+        debts,
         forgotten: vec![],
         runner,
         claimed: None,
@@ -294,12 +294,12 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
     let recorded = ledger.and_then(|ledger| ledger.runner.as_ref()).filter(|_| !used_up).cloned();
     let known = recorded.or_else(|| never_recorded(inputs)).filter(|runner| inputs.gone != Some(runner.id));
 
-    let mut left_behind = former(inputs);
+    let mut debts = former(inputs);
     if let Some(runner) = &known {
-        add(&mut left_behind, runner, former_ephemeral, now);
+        add(&mut debts, runner, former_ephemeral, now);
     }
-    let too_many = left_behind.len().saturating_sub(MOST_LEFT_BEHIND);
-    let forgotten = left_behind.drain(..too_many).collect();
+    let too_many = debts.len().saturating_sub(MOST_DEBTS);
+    let forgotten = debts.drain(..too_many).collect();
 
     let gives_up = match known {
         Some(runner) => Some(GivenUp {
@@ -320,7 +320,7 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
         None => None,
     };
     let (claimed, new_credential) = (claimed(inputs), new_credential(inputs));
-    Plan { action: Action::Register, reasons, gives_up, left_behind, forgotten, runner: None, claimed, new_credential }
+    Plan { action: Action::Register, reasons, gives_up, debts, forgotten, runner: None, claimed, new_credential }
 }
 
 /// Whether the ledger knows of any registration, be it one that did not come to its end.
@@ -361,15 +361,15 @@ fn never_recorded(inputs: &Inputs<'_>) -> Option<Runner> {
 }
 
 /// The former registrations of which GitHub may still know.
-fn former(inputs: &Inputs<'_>) -> Vec<LeftBehind> {
-    let all = inputs.ledger.map(|ledger| ledger.left_behind.as_slice()).unwrap_or_default();
+fn former(inputs: &Inputs<'_>) -> Vec<Debt> {
+    let all = inputs.ledger.map(|ledger| ledger.debts.as_slice()).unwrap_or_default();
     // Where the server can be asked, only its word counts: it keeps what a thief keeps busy.
     all.iter().filter(|left| inputs.api || !left.is_reaped(inputs.now)).cloned().collect()
 }
 
-fn add(left_behind: &mut Vec<LeftBehind>, runner: &Runner, ephemeral: bool, since: u64) {
-    left_behind.retain(|left| !left.is(runner));
-    left_behind.push(LeftBehind { runner: runner.clone(), ephemeral, since });
+fn add(debts: &mut Vec<Debt>, runner: &Runner, ephemeral: bool, since: u64) {
+    debts.retain(|left| !left.is(runner));
+    debts.push(Debt { runner: runner.clone(), ephemeral, since });
 }
 
 fn page(url: &str) -> Option<String> {

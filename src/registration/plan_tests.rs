@@ -38,7 +38,7 @@ impl Case {
             last_exit: None,
             stays_down: false,
             runner: Some(runner),
-            left_behind: vec![],
+            debts: vec![],
             credential: None,
             work_directory: None,
             started: None,
@@ -263,7 +263,7 @@ fn coming_back_from_nixpkgs_module_adopts_in_spite_of_an_older_ledger() {
     case.ledger().runner.as_mut().unwrap().id = 5;
     let plan = case.plan();
     assert_eq!((plan.action, plan.runner.unwrap().id), (Action::Adopt, 21));
-    assert_eq!(plan.left_behind[0].runner.id, 5, "nixpkgs' module left that one behind");
+    assert_eq!(plan.debts[0].runner.id, 5, "nixpkgs' module left that one behind");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use crate::contract::protocol::{Outcome, Seen, Verb};
-use crate::ledger::{Book, Entry, LeftBehind, Runner};
+use crate::ledger::{Book, Debt, Entry, Runner};
 use crate::model::{RegistrationUrl, date_and_time, shown};
 use crate::registration::ask::Ask;
 use crate::state::start::now;
@@ -29,7 +29,7 @@ pub struct Paid {
 /// Whether the ledger names this runner of an address, as its present or a former one.
 #[must_use]
 pub fn is_ours(seen: &Seen, entry: &Entry, url: &RegistrationUrl) -> bool {
-    let known = entry.runner.iter().chain(entry.left_behind.iter().map(|left| &left.runner));
+    let known = entry.runner.iter().chain(entry.debts.iter().map(|left| &left.runner));
     known.into_iter().any(|runner| runner.id == seen.id && runner.url == url.as_str())
 }
 
@@ -40,7 +40,7 @@ pub fn is_ours(seen: &Seen, entry: &Entry, url: &RegistrationUrl) -> bool {
 pub fn pay(broker: &dyn Ask, book: &mut Book<'_>, url: &RegistrationUrl, end: Instant) -> Paid {
     let mut result = Paid::default();
     // The youngest first, and those elsewhere last: what just ended matters most, and time is short.
-    let mut debts = book.entry.left_behind.clone();
+    let mut debts = book.entry.debts.clone();
     debts.reverse();
     debts.sort_by_key(|left| left.runner.url != url.as_str());
     for left in debts {
@@ -110,7 +110,7 @@ pub fn retry(broker: &dyn Ask, book: &mut Book<'_>, seen: &Seen, url: &Registrat
 
 /// Forgets a runner that the server does not know any more.
 fn strike(book: &mut Book<'_>, gone: &Runner) -> Result<()> {
-    book.entry.left_behind.retain(|left| !left.is(gone));
+    book.entry.debts.retain(|left| !left.is(gone));
     if book.entry.runner.as_ref().is_some_and(|runner| (runner.id, &runner.url) == (gone.id, &gone.url)) {
         book.entry.runner = None;
     }
@@ -131,7 +131,7 @@ pub fn reason(outcome: &Outcome) -> String {
     }
 }
 
-fn page(left: &LeftBehind) -> String {
+fn page(left: &Debt) -> String {
     let page =
         RegistrationUrl::parse(&left.runner.url).map(|url| format!("; it can be removed at {}", url.settings_page()));
     page.unwrap_or_default()

@@ -68,7 +68,7 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     };
     let line = format!("Recorded runner {}, id {}, of {}", shown(&runner.name), runner.id, runner.url);
     // A runner that was taken over by its name lives on under its id, so it owes nothing.
-    entry.left_behind.retain(|left| !left.is(&runner));
+    entry.debts.retain(|left| !left.is(&runner));
     entry.runner = Some(runner);
     entry.attempt = None;
     ledgers.stage(&entry, &manifest.instance)?.commit()?;

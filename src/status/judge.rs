@@ -96,7 +96,7 @@ fn row(found: &Found, host: &Host, memory: &Memory, now: u64) -> Row {
         runner_version: listener.and_then(package_version).map(plain),
         newest_version: newest_version(found, memory).map(|version| plain(&version)),
         version_deadline: behind(found, memory).map(|behind| behind.until()),
-        debts: entry.map_or(0, |entry| entry.left_behind.len()),
+        debts: entry.map_or(0, |entry| entry.debts.len()),
         said: recall.and_then(|recall| recall.said.as_deref()).map(plain),
         faults: vec![],
     };

@@ -99,7 +99,7 @@ fn each_thing_that_is_wrong_is_said() {
         (
             |found, _| {
                 let entry = found.ledger.as_mut().unwrap();
-                entry.leave_behind(entry.runner.clone().unwrap(), true, NOW);
+                entry.owe(entry.runner.clone().unwrap(), true, NOW);
             },
             "left registrations behind that GitHub may still list: 1",
         ),

@@ -48,7 +48,7 @@ impl Known {
     pub fn of(entry: &Entry) -> Self {
         let runner = entry.runner.clone();
         // While there is a runner, an attempt says nothing.
-        let owes = !entry.left_behind.is_empty() || (entry.attempt.is_some() && runner.is_none());
+        let owes = !entry.debts.is_empty() || (entry.attempt.is_some() && runner.is_none());
         Self { runner, owes, started: entry.started.clone() }
     }
 }

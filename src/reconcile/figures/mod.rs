@@ -137,7 +137,7 @@ fn of_registrations(page: &mut Page, runners: &[&Found]) {
         Some(entry.registrations.jobs)
     });
     let debts = ("github_runner_debts", Kind::Gauge, "Former registrations that GitHub may still list.");
-    each(page, runners, debts, |found| Some(entry(found)?.left_behind.len()));
+    each(page, runners, debts, |found| Some(entry(found)?.debts.len()));
 }
 
 /// The labels of a credential: its file, and of an App the owner of the installation.

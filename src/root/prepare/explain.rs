@@ -80,7 +80,7 @@ pub(super) fn explain(plan: &Plan, found: &Found<'_>) {
     }
     // With a broker it is not left to people to remove it, or they are told when that fails.
     let Some(GivenUp { id, name, page, taken_over }) = plan.gives_up.as_ref().filter(|old| {
-        let is_owed = plan.claimed == Some(old.id) || plan.left_behind.iter().any(|left| left.runner.id == old.id);
+        let is_owed = plan.claimed == Some(old.id) || plan.debts.iter().any(|left| left.runner.id == old.id);
         found.broker.is_none() || !is_owed
     }) else {
         return;

@@ -55,7 +55,7 @@ pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, 
     let runner = Runner { id, name, url: registration.url.as_str().into(), recorded_at: now()? };
     let said = format!("Registered runner {}, id {id}, of {} by a JIT configuration", shown(&runner.name), runner.url);
     let name = runner.name.clone();
-    book.entry.left_behind.retain(|left| !left.is(&runner));
+    book.entry.debts.retain(|left| !left.is(&runner));
     book.entry.runner = Some(runner);
     book.entry.attempt = None;
     book.save()?;

@@ -136,8 +136,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     }
     explain(&decision, &found);
 
-    let Plan { action, left_behind, runner, claimed, new_credential, .. } = decision;
-    book.entry.left_behind = left_behind;
+    let Plan { action, debts, runner, claimed, new_credential, .. } = decision;
+    book.entry.debts = debts;
     // Also one that was met while debts were paid; what is over or cannot be is dropped.
     let keep_limit = |book: &mut Book<'_>| {
         let limits = [found.broker.as_ref().and_then(Held::limited), book.entry.not_before];

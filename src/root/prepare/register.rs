@@ -171,7 +171,7 @@ fn recognize(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, first
     let url = &found.manifest.registration.url;
     let time = now()?;
     let runner = Runner { id: last.id, name: last.name.clone(), url: url.as_str().into(), recorded_at: time };
-    book.entry.leave_behind(runner, found.manifest.registration.ephemeral, time);
+    book.entry.owe(runner, found.manifest.registration.ephemeral, time);
     book.save()?;
     retry(broker, book, &last, url)
 }

@@ -146,11 +146,11 @@ fn settle_registration(
     let runner = book.entry.runner.clone();
     if let Some(runner) = runner.filter(|_| ephemeral) {
         let id = runner.id;
-        book.entry.leave_behind(runner, true, now()?);
+        book.entry.owe(runner, true, now()?);
         // On a full disk the entry still names it as the present one, which is enough for the broker.
         remark(book.save());
         let deleted = pay(broker, book, url, end).deleted;
-        if book.entry.left_behind.iter().any(|left| left.runner.id == id) {
+        if book.entry.debts.iter().any(|left| left.runner.id == id) {
             // Whether it was of use is the server's to say.
             book.entry.registrations.used = false;
             return Ok(Some("its registration could not be taken back yet"));
