@@ -10,7 +10,7 @@
 //! server named it, or by `record` when the listener registered it; a debt is struck out after the server said that it
 //! is paid.
 
-mod book;
+mod draft;
 mod turn;
 
 use anyhow::{Context as _, Result, bail};
@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use crate::contract::manifest::CredentialPlace;
 use crate::model::{InstanceName, TokenDigest};
 
-pub use book::{Book, Ledger};
+pub use draft::{Draft, Ledger};
 
 /// The version of the format that this helper writes. It also reads version 1, which had no broker.
 pub const VERSION: u64 = 2;

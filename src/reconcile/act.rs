@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 
 use super::plan::{Cause, Decision, Why};
 use crate::contract::protocol::{Outcome, Verb, Whom};
-use crate::ledger::{Book, Entry, Ledger, Runner};
+use crate::ledger::{Draft, Entry, Ledger, Runner};
 use crate::model::date_and_time;
 use crate::registration::ask::{Ask, Broker};
 use crate::registration::attempt::{Resolved, resolve};
@@ -193,10 +193,10 @@ pub fn retire_idle(
     if matches!(activity, Activity::Starting | Activity::Stopping) {
         return Ok(Err(Why::Moving));
     }
-    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     // Written before the server is asked, so that a full disk cannot come between the two.
-    let without = Entry { runner: None, ..book.entry.clone() };
-    let staged = book.stage(&without)?;
+    let without = Entry { runner: None, ..draft.entry.clone() };
+    let staged = draft.stage(&without)?;
     let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
     match ask(hands, found, configured, verb) {
         Outcome::Retired => {}
@@ -211,7 +211,7 @@ pub fn retire_idle(
         outcome => return Ok(Err(Why::Silent(reason(&outcome)))),
     }
     staged.commit()?;
-    book.committed(without);
+    draft.committed(without);
     then(hands.units)?;
     Ok(Ok(()))
 }
@@ -228,31 +228,31 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configure
     }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
     let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(is_moving()) };
-    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     let running = hands.units.show(&[&found.unit])?.get(&found.unit).map(|unit| unit.activity);
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
     let broker = counted(broker, &place, url, hands.memory, hands.now);
-    owed(&broker, &mut book, configured, at_rest)
+    owed(&broker, &mut draft, configured, at_rest)
 }
 
-fn owed(broker: &dyn Ask, book: &mut Book<'_>, configured: &Configured, at_rest: bool) -> Result<String> {
+fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configured, at_rest: bool) -> Result<String> {
     let end = Instant::now() + PATIENCE;
     let url = &configured.manifest.registration.url;
     // While it runs, whoever registered it just now may be about to record it.
-    if at_rest && book.entry.runner.is_none() && book.entry.attempt.is_some() {
-        match resolve(broker, book, configured.manifest.registration_interval, end)? {
+    if at_rest && draft.entry.runner.is_none() && draft.entry.attempt.is_some() {
+        match resolve(broker, draft, configured.manifest.registration_interval, end)? {
             Resolved::Open(why) | Resolved::Unclear(why) => {
                 return Ok(format!("asked for a registration of which it is not known what came: {why}"));
             }
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
         }
     }
-    let silence = pay(broker, book, url, end).silence;
-    book.save()?;
-    let left = book.entry.debts.len();
+    let silence = pay(broker, draft, url, end).silence;
+    draft.save()?;
+    let left = draft.entry.debts.len();
     Ok(match (left, silence) {
         (0, _) => "owes nothing any more".into(),
         (_, Some(why)) => format!("still owes {left} former registrations: {why}"),

@@ -19,7 +19,7 @@ use crate::contract::fleet::Fleet;
 use crate::contract::manifest::{CredentialPlace, Manifest};
 use crate::contract::names;
 use crate::contract::protocol::{Outcome, Verb};
-use crate::ledger::{Book, Debt, Entry, Runner};
+use crate::ledger::{Debt, Draft, Entry, Runner};
 use crate::model::{InstanceName, shown};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::attempt::{Resolved, resolve};
@@ -192,9 +192,9 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
     let broker = Broker { socket: door.socket(), instance };
     let broker = counted(broker, &place, url, hands.memory, now);
     let end = Instant::now() + PATIENCE;
-    let mut book = Book::new(hands.ledgers, instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledgers, instance, Some(entry.clone()), entry);
     let mut deleted = false;
-    if let Some(runner) = book.entry.runner.clone() {
+    if let Some(runner) = draft.entry.runner.clone() {
         let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
         let answer = broker.ask(verb, ONE);
         let is_silence = is_silence(&answer);
@@ -207,29 +207,29 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
                     // Others have not to wait for it, too.
                     hands.silent.insert(way, reason(&outcome));
                 }
-                return Ok(unless_reaped(&book.entry, &reason(&outcome), Taken::Later));
+                return Ok(unless_reaped(&draft.entry, &reason(&outcome), Taken::Later));
             }
-            outcome => return Ok(unless_reaped(&book.entry, &reason(&outcome), never)),
+            outcome => return Ok(unless_reaped(&draft.entry, &reason(&outcome), never)),
         }
-        book.entry.runner = None;
-        book.entry.attempt = None;
+        draft.entry.runner = None;
+        draft.entry.attempt = None;
         // On a full disk the entry goes on naming what is gone, which the next pass finds; what follows makes room.
-        if let Err(error) = book.save() {
+        if let Err(error) = draft.save() {
             warn!("{error:#}");
         }
     }
     let part = |said| Taken::Part { deleted, said };
-    if book.entry.attempt.is_some() {
-        match resolve(&broker, &mut book, INTERVAL, end)? {
+    if draft.entry.attempt.is_some() {
+        match resolve(&broker, &mut draft, INTERVAL, end)? {
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
-            Resolved::Open(why) => return Ok(unless_reaped(&book.entry, &why, Taken::Later)),
-            Resolved::Unclear(why) => return Ok(unless_reaped(&book.entry, &why, never)),
+            Resolved::Open(why) => return Ok(unless_reaped(&draft.entry, &why, Taken::Later)),
+            Resolved::Unclear(why) => return Ok(unless_reaped(&draft.entry, &why, never)),
         }
     }
-    let silence = pay(&broker, &mut book, url, end).silence;
+    let silence = pay(&broker, &mut draft, url, end).silence;
     let why = silence.as_deref().unwrap_or("GitHub did not take it back yet");
-    Ok(match unable(&book.entry, now, why) {
-        None if book.entry.debts.is_empty() || rests => Taken::All { deleted },
+    Ok(match unable(&draft.entry, now, why) {
+        None if draft.entry.debts.is_empty() || rests => Taken::All { deleted },
         None => part(format!("is not configured any more, and not all of it could be taken back: {why}")),
         Some(said) => part(said),
     })

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::act::Hands;
 use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
-use crate::ledger::{Book, Runner};
+use crate::ledger::{Draft, Runner};
 use crate::model::shown;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::retire::{is_ours, pay};
@@ -133,19 +133,19 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
     if broker.ask(Verb::Observe(whom), PATIENCE).outcome != Outcome::Seen(Some(unknown.seen.clone())) {
         return Ok(false);
     }
-    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     let runner = Runner {
         id: unknown.seen.id,
         name: unknown.seen.name.clone(),
         url: unknown.url.clone(),
         recorded_at: hands.now,
     };
-    book.entry.owe(runner.clone(), configured.manifest.registration.ephemeral, hands.now);
-    book.save()?;
-    let paid = pay(&broker, &mut book, &configured.manifest.registration.url, Instant::now() + PATIENCE);
-    if book.entry.debts.iter().any(|left| left.is(&runner)) {
-        book.entry.debts.retain(|left| !left.is(&runner));
-        book.save()?;
+    draft.entry.owe(runner.clone(), configured.manifest.registration.ephemeral, hands.now);
+    draft.save()?;
+    let paid = pay(&broker, &mut draft, &configured.manifest.registration.url, Instant::now() + PATIENCE);
+    if draft.entry.debts.iter().any(|left| left.is(&runner)) {
+        draft.entry.debts.retain(|left| !left.is(&runner));
+        draft.save()?;
     }
     Ok(paid.deleted.contains(&unknown.seen.id))
 }

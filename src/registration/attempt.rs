@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use tracing::info;
 
 use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
-use crate::ledger::{Attempt, Book, NameHolder, Runner};
+use crate::ledger::{Attempt, Draft, NameHolder, Runner};
 use crate::model::{RegistrationUrl, shown};
 use crate::registration::ask::Ask;
 use crate::registration::retire::{pay, reason};
@@ -61,17 +61,17 @@ fn made(seen: &Seen, attempt: &Attempt, now: u64) -> bool {
 /// # Errors
 ///
 /// If the ledger cannot be written, or the clock stands before 1970.
-pub fn resolve(broker: &dyn Ask, book: &mut Book<'_>, interval: u64, end: Instant) -> Result<Resolved> {
-    let Some(attempt) = book.entry.attempt.clone().filter(|_| book.entry.runner.is_none()) else {
+pub fn resolve(broker: &dyn Ask, draft: &mut Draft<'_>, interval: u64, end: Instant) -> Result<Resolved> {
+    let Some(attempt) = draft.entry.attempt.clone().filter(|_| draft.entry.runner.is_none()) else {
         return Ok(Resolved::Nothing);
     };
     if attempt.before == NameHolder::Unknown {
-        return Ok(unclear(book, "nobody could look who had its name before"));
+        return Ok(unclear(draft, "nobody could look who had its name before"));
     }
     let here = host_name()?;
-    let unnamed = book.entry.registration.get("name").is_none_or(serde_json::Value::is_null);
+    let unnamed = draft.entry.registration.get("name").is_none_or(serde_json::Value::is_null);
     if let Some(host) = attempt.host.as_ref().filter(|host| unnamed && **host != here) {
-        return Ok(unclear(book, &format!("it was for the name {}, which this host had then", shown(host))));
+        return Ok(unclear(draft, &format!("it was for the name {}, which this host had then", shown(host))));
     }
     let left = || end.saturating_duration_since(Instant::now());
     let look = || broker.ask(Verb::Observe(Whom::Attempt), LOOK.min(left())).outcome;
@@ -97,18 +97,18 @@ pub fn resolve(broker: &dyn Ask, book: &mut Book<'_>, interval: u64, end: Instan
         Outcome::Seen(Some(seen)) if is_made(&seen) => {
             let (name, id) = (shown(&seen.name), seen.id);
             info!("The runner {name}, id {id}, was made by a start that was cut off");
-            take_back(broker, book, seen, end)
+            take_back(broker, draft, seen, end)
         }
         Outcome::Seen(None) if time.abs_diff(attempt.since) < 8 * interval => {
             Ok(Resolved::Open("there is none so far".into()))
         }
         Outcome::Seen(_) => {
-            book.entry.attempt = None;
-            book.save()?;
+            draft.entry.attempt = None;
+            draft.save()?;
             Ok(Resolved::Nothing)
         }
         // Of another server, say, or out of reach of another credential: waiting does not change that.
-        Outcome::Refused(_) => Ok(unclear(book, &reason(&outcome))),
+        Outcome::Refused(_) => Ok(unclear(draft, &reason(&outcome))),
         outcome => Ok(Resolved::Open(reason(&outcome))),
     }
 }
@@ -118,36 +118,36 @@ pub fn resolve(broker: &dyn Ask, book: &mut Book<'_>, interval: u64, end: Instan
 /// # Errors
 ///
 /// If the state directory cannot be read or the ledger not be written.
-pub fn gave_way(book: &mut Book<'_>, state: &Dir) -> Result<bool> {
-    if book.entry.attempt.is_none() || state.entry(NAME_TAKEN)? != EntryKind::File {
+pub fn gave_way(draft: &mut Draft<'_>, state: &Dir) -> Result<bool> {
+    if draft.entry.attempt.is_none() || state.entry(NAME_TAKEN)? != EntryKind::File {
         return Ok(false);
     }
-    book.entry.attempt = None;
-    book.save()?;
+    draft.entry.attempt = None;
+    draft.save()?;
     Ok(true)
 }
 
-fn unclear(book: &Book<'_>, why: &str) -> Resolved {
-    let page = address(book).map_or_else(|| "GitHub".into(), |url| url.settings_page());
+fn unclear(draft: &Draft<'_>, why: &str) -> Resolved {
+    let page = address(draft).map_or_else(|| "GitHub".into(), |url| url.settings_page());
     Resolved::Unclear(format!("{why}; see {page}"))
 }
 
 /// The address that the attempt asked at.
-fn address(book: &Book<'_>) -> Option<RegistrationUrl> {
-    RegistrationUrl::parse(book.entry.registration.get("url")?.as_str()?).ok()
+fn address(draft: &Draft<'_>) -> Option<RegistrationUrl> {
+    RegistrationUrl::parse(draft.entry.registration.get("url")?.as_str()?).ok()
 }
 
 /// Notes what an attempt made as a debt, closes the attempt, and pays.
-fn take_back(broker: &dyn Ask, book: &mut Book<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
-    let url = address(book).context("The ledger has no good address for what an attempt made")?;
-    let ephemeral = book.entry.is_ephemeral();
+fn take_back(broker: &dyn Ask, draft: &mut Draft<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
+    let url = address(draft).context("The ledger has no good address for what an attempt made")?;
+    let ephemeral = draft.entry.is_ephemeral();
     let time = now()?;
     let runner = Runner { id: seen.id, name: seen.name, url: url.as_str().into(), recorded_at: time };
-    book.entry.owe(runner.clone(), ephemeral, time);
-    book.entry.attempt = None;
-    book.save()?;
-    pay(broker, book, &url, end);
-    let owed = book.entry.debts.iter().any(|left| left.is(&runner));
+    draft.entry.owe(runner.clone(), ephemeral, time);
+    draft.entry.attempt = None;
+    draft.save()?;
+    pay(broker, draft, &url, end);
+    let owed = draft.entry.debts.iter().any(|left| left.is(&runner));
     Ok(if owed { Resolved::Owed } else { Resolved::TakenBack })
 }
 

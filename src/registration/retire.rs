@@ -9,7 +9,7 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use crate::contract::protocol::{Outcome, Seen, Verb};
-use crate::ledger::{Book, Debt, Entry, Runner};
+use crate::ledger::{Debt, Draft, Entry, Runner};
 use crate::model::{RegistrationUrl, date_and_time, shown};
 use crate::registration::ask::Ask;
 use crate::state::start::now;
@@ -37,10 +37,10 @@ pub fn is_ours(seen: &Seen, entry: &Entry, url: &RegistrationUrl) -> bool {
 ///
 /// What cannot be paid stays in the ledger for the next time; that is no error. Nor is a ledger that cannot be
 /// written: what was paid is found to be gone then.
-pub fn pay(broker: &dyn Ask, book: &mut Book<'_>, url: &RegistrationUrl, end: Instant) -> Paid {
+pub fn pay(broker: &dyn Ask, draft: &mut Draft<'_>, url: &RegistrationUrl, end: Instant) -> Paid {
     let mut result = Paid::default();
     // The youngest first, and those elsewhere last: what just ended matters most, and time is short.
-    let mut debts = book.entry.debts.clone();
+    let mut debts = draft.entry.debts.clone();
     debts.reverse();
     debts.sort_by_key(|left| left.runner.url != url.as_str());
     for left in debts {
@@ -75,7 +75,7 @@ pub fn pay(broker: &dyn Ask, book: &mut Book<'_>, url: &RegistrationUrl, end: In
                 if let Outcome::RateLimited(until) = outcome
                     && at_home
                 {
-                    book.entry.not_before = Some(until);
+                    draft.entry.not_before = Some(until);
                 }
                 if at_home && matches!(outcome, Outcome::Unreachable(_) | Outcome::RateLimited(_)) {
                     result.silence = Some(reason(&outcome));
@@ -86,7 +86,7 @@ pub fn pay(broker: &dyn Ask, book: &mut Book<'_>, url: &RegistrationUrl, end: In
                 false
             }
         };
-        if paid && let Err(error) = strike(book, &left.runner) {
+        if paid && let Err(error) = strike(draft, &left.runner) {
             warn!("{error:#}");
         }
     }
@@ -98,23 +98,23 @@ pub fn pay(broker: &dyn Ask, book: &mut Book<'_>, url: &RegistrationUrl, end: In
 /// # Errors
 ///
 /// If the ledger cannot be written.
-pub fn retry(broker: &dyn Ask, book: &mut Book<'_>, seen: &Seen, url: &RegistrationUrl) -> Result<()> {
+pub fn retry(broker: &dyn Ask, draft: &mut Draft<'_>, seen: &Seen, url: &RegistrationUrl) -> Result<()> {
     let verb = Verb::Retire { id: seen.id, url: url.as_str().into() };
     if matches!(broker.ask(verb, ONE).outcome, Outcome::Retired | Outcome::Gone) {
         info!("Took back the former registration {}, id {}", shown(&seen.name), seen.id);
         let runner = Runner { id: seen.id, name: seen.name.clone(), url: url.as_str().into(), recorded_at: 0 };
-        strike(book, &runner)?;
+        strike(draft, &runner)?;
     }
     Ok(())
 }
 
 /// Forgets a runner that the server does not know any more.
-fn strike(book: &mut Book<'_>, gone: &Runner) -> Result<()> {
-    book.entry.debts.retain(|left| !left.is(gone));
-    if book.entry.runner.as_ref().is_some_and(|runner| (runner.id, &runner.url) == (gone.id, &gone.url)) {
-        book.entry.runner = None;
+fn strike(draft: &mut Draft<'_>, gone: &Runner) -> Result<()> {
+    draft.entry.debts.retain(|left| !left.is(gone));
+    if draft.entry.runner.as_ref().is_some_and(|runner| (runner.id, &runner.url) == (gone.id, &gone.url)) {
+        draft.entry.runner = None;
     }
-    book.save()
+    draft.save()
 }
 
 /// Why an answer is of no use, as the end of a sentence.

@@ -12,7 +12,7 @@ use tracing::info;
 use super::found::Found;
 use super::holder::{PATIENCE, described, taken};
 use crate::contract::protocol::{Issue, Outcome, Secret, Verb};
-use crate::ledger::{Book, Runner};
+use crate::ledger::{Draft, Runner};
 use crate::model::shown;
 use crate::registration::ask::Ask as _;
 use crate::registration::held::Careful;
@@ -27,7 +27,7 @@ const FILES: [&str; 3] = [KEY, CREDENTIALS, SETTINGS];
 
 /// Registers the runner and writes its files for the service user. `earlier` tells that an earlier attempt may still
 /// come to something.
-pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, earlier: bool) -> Result<()> {
+pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, earlier: bool) -> Result<()> {
     let registration = &found.manifest.registration;
     let verb = Verb::Issue(Issue::Jit { work_folder: work_folder(found)?.into() });
     let (id, name, files) = match broker.ask(verb, PATIENCE).outcome {
@@ -42,8 +42,8 @@ pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, 
         Outcome::NameTaken(seen) => {
             if !earlier {
                 // The server made nothing, so whoever has the name now is not this host's.
-                book.entry.attempt = None;
-                book.save()?;
+                draft.entry.attempt = None;
+                draft.save()?;
             }
             bail!("{}", taken(found, &seen))
         }
@@ -55,10 +55,10 @@ pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, 
     let runner = Runner { id, name, url: registration.url.as_str().into(), recorded_at: now()? };
     let said = format!("Registered runner {}, id {id}, of {} by a JIT configuration", shown(&runner.name), runner.url);
     let name = runner.name.clone();
-    book.entry.debts.retain(|left| !left.is(&runner));
-    book.entry.runner = Some(runner);
-    book.entry.attempt = None;
-    book.save()?;
+    draft.entry.debts.retain(|left| !left.is(&runner));
+    draft.entry.runner = Some(runner);
+    draft.entry.attempt = None;
+    draft.save()?;
     check(&files, id, &name).context("GitHub's JIT configuration is not one that can be used")?;
     for name in FILES {
         let content = files[name].expose().as_bytes();

@@ -27,7 +27,7 @@ use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
 use crate::contract::manifest::Manifest;
-use crate::ledger::{Book, Entry, Ledger};
+use crate::ledger::{Draft, Entry, Ledger};
 use crate::model::TokenDigest;
 use crate::registration::ask::Broker;
 use crate::registration::credential::salt;
@@ -91,8 +91,8 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let time = reading.now;
     let digest = credential.digest()?;
     let new = Entry::new(&manifest.instance, registration.clone(), digest.clone());
-    let mut book = Book::new(&ledgers, &manifest.instance, stored.clone(), new.clone());
-    note(&mut book.entry, &told, start, news.then_some(&text))?;
+    let mut draft = Draft::new(&ledgers, &manifest.instance, stored.clone(), new.clone());
+    note(&mut draft.entry, &told, start, news.then_some(&text))?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
     let work = match manifest.work_dir_size {
         Some(size) => work::open_own(&start.work_directory, size, heir, end)?,
@@ -100,10 +100,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     };
     let work_path = work_place.resolved();
     // From now on what is in it is this runner's, whatever number its user has next time.
-    book.entry.work_directory = work_path.to_str().map(String::from);
+    draft.entry.work_directory = work_path.to_str().map(String::from);
     close_state(&state)?;
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
-    let limits = Limits::new(&place, url, book.entry.not_before);
+    let limits = Limits::new(&place, url, draft.entry.not_before);
     let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
     let found = Found {
         broker: credential.is_of_api().then_some(broker),
@@ -117,11 +117,11 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         end,
     };
     // From the first start on there is an entry in which failures are counted.
-    save(&found, &mut book, decision.action == Action::Register)?;
+    save(&found, &mut draft, decision.action == Action::Register)?;
     let hold_back =
         |entry: &Entry, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
-    hold_back(&book.entry, &decision)?;
-    wait_for_turn(&ledgers, &book.entry, manifest);
+    hold_back(&draft.entry, &decision)?;
+    wait_for_turn(&ledgers, &draft.entry, manifest);
     let mut reached = found.broker.is_some();
     if decision.action != Action::Register {
         match kept::look(&found, &decision, &reading.snapshot)? {
@@ -132,39 +132,39 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
                 decision = Plan { reasons: vec![Reason::AnotherOnServer(id)], ..reading.decide(Some(id)) };
             }
         }
-        hold_back(&book.entry, &decision)?;
+        hold_back(&draft.entry, &decision)?;
     }
     explain(&decision, &found);
 
     let Plan { action, debts, runner, claimed, new_credential, .. } = decision;
-    book.entry.debts = debts;
+    draft.entry.debts = debts;
     // Also one that was met while debts were paid; what is over or cannot be is dropped.
-    let keep_limit = |book: &mut Book<'_>| {
-        let limits = [found.broker.as_ref().and_then(Held::limited), book.entry.not_before];
-        book.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
+    let keep_limit = |draft: &mut Draft<'_>| {
+        let limits = [found.broker.as_ref().and_then(Held::limited), draft.entry.not_before];
+        draft.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
     };
     // Before the state directory is purged.
     logs::keep(&state, &logs, &manifest.logs, When::Start(end));
     match action {
         Action::Register => {
-            let registered = register::run(&found, &mut book, new, claimed);
-            keep_limit(&mut book);
-            registered.and(book.save())?;
+            let registered = register::run(&found, &mut draft, new, claimed);
+            keep_limit(&mut draft);
+            registered.and(draft.save())?;
         }
         Action::Keep | Action::Adopt => {
             if action == Action::Adopt {
                 let Entry { registration, token, helper, .. } = new;
                 let attempt = None;
-                book.entry = Entry { helper, registration, token, runner, attempt, ..book.entry.clone() };
+                draft.entry = Entry { helper, registration, token, runner, attempt, ..draft.entry.clone() };
             } else if new_credential {
-                (book.entry.registration, book.entry.token) = (registration.clone(), digest);
+                (draft.entry.registration, draft.entry.token) = (registration.clone(), digest);
             }
-            keep_limit(&mut book);
-            book.save()?;
+            keep_limit(&mut draft);
+            draft.save()?;
             if let Some(broker) = found.broker.as_ref().filter(|_| reached) {
-                pay(broker, &mut book, url, Instant::now() + LOOK);
-                keep_limit(&mut book);
-                book.save()?;
+                pay(broker, &mut draft, url, Instant::now() + LOOK);
+                keep_limit(&mut draft);
+                draft.save()?;
             }
             work::empty(&found)?;
             remove_environment(&state)?;

@@ -10,7 +10,7 @@ use super::found::{Found, report};
 use super::room::{is_full, purge};
 use super::{jit, work};
 use crate::contract::manifest::Method;
-use crate::ledger::Book;
+use crate::ledger::Draft;
 use crate::state::STAGED_TOKEN;
 use crate::state::purge::all_but_registration;
 
@@ -23,7 +23,7 @@ const ROOM: usize = 32 * 1024;
 /// # Errors
 ///
 /// What is not possible, and why.
-pub(super) fn check(found: &Found<'_>, book: &Book<'_>, method: Method) -> Result<()> {
+pub(super) fn check(found: &Found<'_>, draft: &Draft<'_>, method: Method) -> Result<()> {
     if method == Method::Jit {
         jit::work_folder(found)?;
     }
@@ -44,5 +44,5 @@ pub(super) fn check(found: &Found<'_>, book: &Book<'_>, method: Method) -> Resul
         purge(found)?;
         has_room()?;
     }
-    book.check_writable()
+    draft.check_writable()
 }

@@ -16,7 +16,7 @@ use super::room::{purge, save};
 use super::{jit, ready, work};
 use crate::contract::manifest::Method;
 use crate::contract::protocol::{Issue, Outcome, Seen, Verb, Whom};
-use crate::ledger::{Attempt, Book, Entry, NameHolder, Registrations, Runner};
+use crate::ledger::{Attempt, Draft, Entry, NameHolder, Registrations, Runner};
 use crate::registration::ask::Ask as _;
 use crate::registration::attempt::{Resolved, gave_way, resolve};
 use crate::registration::held::Careful;
@@ -31,14 +31,14 @@ const DEBTS: Duration = Duration::from_secs(20);
 const BUSY: Duration = Duration::from_secs(20);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
-/// Carries a decision to register out. The entry of `book` already lists what is given up; `claimed` is the runner that
+/// Carries a decision to register out. The entry of `draft` already lists what is given up; `claimed` is the runner that
 /// only the state names.
-pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Entry, claimed: Option<u64>) -> Result<()> {
+pub(super) fn run(found: &Found<'_>, draft: &mut Draft<'_>, new: Entry, claimed: Option<u64>) -> Result<()> {
     let manifest = found.manifest;
     let method = manifest.method(found.broker.is_some());
     // Before the files are gone that name what is given up.
-    save(found, book, true)?;
-    ready::check(found, book, method)?;
+    save(found, draft, true)?;
+    ready::check(found, draft, method)?;
     let mut before = NameHolder::Unknown;
     let mut earlier = false;
     let mut secret = found.credential.token().map(|token| token.expose().to_owned());
@@ -48,15 +48,15 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Entry, claimed: O
             bail!("Failed to register: {}", reason(&Outcome::RateLimited(until)));
         }
         // A server that is slow to delete may still register; one that is down is found out below.
-        pay(broker, book, &manifest.registration.url, Instant::now() + DEBTS);
-        gave_way(book, found.state)?;
-        match resolve(broker, book, manifest.registration_interval, Instant::now() + DEBTS)? {
+        pay(broker, draft, &manifest.registration.url, Instant::now() + DEBTS);
+        gave_way(draft, found.state)?;
+        match resolve(broker, draft, manifest.registration_interval, Instant::now() + DEBTS)? {
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
             Resolved::Unclear(why) => {
                 warn!("Nobody can tell what came of the last registration that was asked for: {why}");
             }
             // The new attempt would take its place, and nobody would look under the former name again.
-            Resolved::Open(why) if is_elsewhere(&book.entry, &new) => bail!(
+            Resolved::Open(why) if is_elsewhere(&draft.entry, &new) => bail!(
                 "Failed to register: it is not known yet what came of the last registration, of another name or address: {why}. It is tried again"
             ),
             Resolved::Open(why) => {
@@ -64,7 +64,7 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Entry, claimed: O
                 info!("It is not known yet what came of the last registration that was asked for: {why}");
             }
         }
-        before = look(found, broker, book, claimed)?;
+        before = look(found, broker, draft, claimed)?;
         secret = match method {
             Method::Configure => Some(registration_token(broker)?),
             Method::Jit => None,
@@ -73,14 +73,14 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Entry, claimed: O
         bail!(
             "`registration.method` is \"jit\", but the token is a registration token, with which GitHub makes no JIT configuration: use an access token, or \"configure\""
         );
-    } else if book.entry.attempt.as_ref().is_some_and(|attempt| attempt.before != NameHolder::Unknown) {
+    } else if draft.entry.attempt.as_ref().is_some_and(|attempt| attempt.before != NameHolder::Unknown) {
         warn!(
             "An earlier start with another credential was cut off while it registered, and nobody can look what came of it; see {}",
             manifest.registration.url.settings_page()
         );
     }
 
-    let counts = book.entry.registrations.clone();
+    let counts = draft.entry.registrations.clone();
     let time = now()?;
     let entry = Entry {
         registration: new.registration,
@@ -89,18 +89,18 @@ pub(super) fn run(found: &Found<'_>, book: &mut Book<'_>, new: Entry, claimed: O
         runner: None,
         attempt: Some(Attempt { since: time, before, host: Some(host_name()?) }),
         registrations: Registrations { total: counts.total + 1, last: Some(time), used: false, jobs: counts.jobs },
-        ..book.entry.clone()
+        ..draft.entry.clone()
     };
     // Written beside the old entry before anything is deleted, so that a full disk deletes nothing; and the work
     // directory first, because whatever cannot be removed there must not cost the registration.
-    let staged = book.stage(&entry)?;
+    let staged = draft.stage(&entry)?;
     work::empty(found)?;
     purge(found)?;
     staged.commit()?;
-    book.committed(entry);
+    draft.committed(entry);
     match (&found.broker, secret) {
         (_, Some(secret)) => found.stage(&secret),
-        (Some(broker), None) => jit::run(found, broker, book, earlier),
+        (Some(broker), None) => jit::run(found, broker, draft, earlier),
         (None, None) => bail!("There is nothing to register with"),
     }
 }
@@ -111,7 +111,7 @@ fn is_elsewhere(old: &Entry, new: &Entry) -> bool {
 }
 
 /// Who has the configured name, unless that stops the start. A former runner of this host is taken back first.
-fn look(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, claimed: Option<u64>) -> Result<NameHolder> {
+fn look(found: &Found<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, claimed: Option<u64>) -> Result<NameHolder> {
     let end = Instant::now() + BUSY;
     let url = &found.manifest.registration.url;
     loop {
@@ -120,7 +120,7 @@ fn look(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, claimed: O
             Outcome::Seen(Some(seen)) => seen,
             outcome => bail!("Failed to register: {}", reason(&outcome)),
         };
-        if is_ours(&seen, &book.entry, url) {
+        if is_ours(&seen, &draft.entry, url) {
             if Instant::now() > end {
                 bail!(
                     "{} is a former registration of this runner, and GitHub does not let go of it yet; it is tried again at the next start",
@@ -129,12 +129,12 @@ fn look(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, claimed: O
             }
             // Right after a job the server needs some seconds until it lets the runner go.
             thread::sleep(BETWEEN_LOOKS);
-            retry(broker, book, &seen, url)?;
+            retry(broker, draft, &seen, url)?;
         } else if found.manifest.replace {
             info!("{} will be replaced, because `replace` is set", described(&seen));
             return Ok(NameHolder::Runner(seen.id));
         } else if claimed == Some(seen.id) {
-            recognize(found, broker, book, &seen)?;
+            recognize(found, broker, draft, &seen)?;
         } else {
             bail!("{}", taken(found, &seen));
         }
@@ -146,7 +146,7 @@ fn look(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, claimed: O
 /// The server shows it under this runner's own name, of which there is one. A job could have put the id of another host's
 /// runner of that name into the files, so it is left alone if a listener uses it. Watched for as long as what an attempt
 /// may have made.
-fn recognize(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, first: &Seen) -> Result<()> {
+fn recognize(found: &Found<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, first: &Seen) -> Result<()> {
     let in_use = |seen: &Seen| seen.online || seen.busy;
     let mut last = first.clone();
     if !in_use(first) {
@@ -171,9 +171,9 @@ fn recognize(found: &Found<'_>, broker: &Careful<'_>, book: &mut Book<'_>, first
     let url = &found.manifest.registration.url;
     let time = now()?;
     let runner = Runner { id: last.id, name: last.name.clone(), url: url.as_str().into(), recorded_at: time };
-    book.entry.owe(runner, found.manifest.registration.ephemeral, time);
-    book.save()?;
-    retry(broker, book, &last, url)
+    draft.entry.owe(runner, found.manifest.registration.ephemeral, time);
+    draft.save()?;
+    retry(broker, draft, &last, url)
 }
 
 fn registration_token(broker: &Careful<'_>) -> Result<String> {

@@ -6,13 +6,13 @@ use tracing::warn;
 
 use super::found::{Found, report};
 use super::work;
-use crate::ledger::Book;
+use crate::ledger::Draft;
 use crate::state::{logs, purge};
 
 /// Saves the entry. If a job filled the disk, its files go first: those in the work directory, what it logged, and those
 /// in the state directory if it is to be purged anyway, because the old entry tells all that they do.
-pub(super) fn save(found: &Found<'_>, book: &mut Book<'_>, registers: bool) -> Result<()> {
-    let Err(error) = book.save() else { return Ok(()) };
+pub(super) fn save(found: &Found<'_>, draft: &mut Draft<'_>, registers: bool) -> Result<()> {
+    let Err(error) = draft.save() else { return Ok(()) };
     if !is_full(&error) {
         return Err(error);
     }
@@ -22,7 +22,7 @@ pub(super) fn save(found: &Found<'_>, book: &mut Book<'_>, registers: bool) -> R
     if registers {
         purge(found)?;
     }
-    book.save()
+    draft.save()
 }
 
 /// Empties the state directory.

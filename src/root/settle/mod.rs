@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::{Outcome, Verb};
-use crate::ledger::{Book, Entry, Exit, ExitKind, Ledger};
+use crate::ledger::{Draft, Entry, Exit, ExitKind, Ledger};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::attempt::{Resolved, gave_way, resolve};
 use crate::registration::credential::Credential;
@@ -52,12 +52,12 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         info!("Runner {} ended before it had a ledger entry", manifest.instance.as_str());
         return Ok(());
     };
-    let mut book = Book::new(&ledgers, &manifest.instance, Some(stored.clone()), stored);
+    let mut draft = Draft::new(&ledgers, &manifest.instance, Some(stored.clone()), stored);
     let variable = |name| std::env::var(name).ok();
     if variable("SERVICE_RESULT").as_deref() == Some("exec-condition") {
         // Nothing ran, so nothing ended. Whoever starts it once more wants it to be tried.
-        if std::mem::take(&mut book.entry.stays_down) {
-            book.save()?;
+        if std::mem::take(&mut draft.entry.stays_down) {
+            draft.save()?;
         }
         return Ok(());
     }
@@ -77,13 +77,13 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let credential = Credential::read(&manifest).ok();
     let api = credential.as_ref().map(Credential::is_of_api);
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
-    let limits = Limits::new(&place, url, book.entry.not_before);
+    let limits = Limits::new(&place, url, draft.entry.not_before);
     let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
     let broker = (api == Some(true)).then_some(broker);
     let (mut kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
     // Here systemd would start it again and again: by itself it goes only by what the listener ends with.
     let stays_down = kind == ExitKind::NotStarted
-        && book.entry.attempt.is_some()
+        && draft.entry.attempt.is_some()
         && state.entry(VERSION_REFUSED).is_ok_and(|entry| entry == EntryKind::File);
     if stays_down {
         (kind, said) = (ExitKind::VersionDeprecated, "could not register, because its version is too old".into());
@@ -95,20 +95,20 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let at = now()?;
     // Whoever puts a missing secret in place shall not have to wait.
     let (failures, alike) =
-        if credential.is_some() { failures(book.entry.last_exit.as_ref(), kind, at) } else { (0, 0) };
-    let at = ending.counts_from(book.entry.last_exit.as_ref(), at);
-    book.entry.stays_down = stays_down;
+        if credential.is_some() { failures(draft.entry.last_exit.as_ref(), kind, at) } else { (0, 0) };
+    let at = ending.counts_from(draft.entry.last_exit.as_ref(), at);
+    draft.entry.stays_down = stays_down;
     // Before the server is asked: what comes then may take until systemd loses its patience.
-    book.entry.last_exit = Some(Exit { at, kind, said: said.clone(), failures, alike });
+    draft.entry.last_exit = Some(Exit { at, kind, said: said.clone(), failures, alike });
     if kind == ExitKind::JobDone {
         // Of use, unless the server says below that nobody took it.
-        book.entry.registrations.used = true;
-        book.entry.registrations.jobs += 1;
+        draft.entry.registrations.used = true;
+        draft.entry.registrations.jobs += 1;
     }
-    remark(book.save());
+    remark(draft.save());
 
     if let Some(broker) = &broker {
-        if let Some(more) = settle_registration(broker, &mut book, &manifest, snapshot.as_ref(), &state, end)? {
+        if let Some(more) = settle_registration(broker, &mut draft, &manifest, snapshot.as_ref(), &state, end)? {
             said = format!("{said}; {more}");
         }
         if kind == ExitKind::VersionDeprecated
@@ -123,9 +123,9 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         ExitKind::JobDone | ExitKind::Clean if shortage.is_none() => info!("{line}"),
         _ => warn!("{line}{}", advice(kind, &manifest, api)),
     }
-    book.entry.last_exit = Some(Exit { at, kind, said, failures, alike });
-    book.entry.not_before = broker.as_ref().and_then(Held::limited).or(book.entry.not_before);
-    book.save()?;
+    draft.entry.last_exit = Some(Exit { at, kind, said, failures, alike });
+    draft.entry.not_before = broker.as_ref().and_then(Held::limited).or(draft.entry.not_before);
+    draft.save()?;
     // Last, because the next start does it as well.
     logs::keep(&state, &walk("logs", &start.logs_directory)?, &manifest.logs, When::End);
     Ok(())
@@ -134,7 +134,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
 /// Takes back what will not be used any more; what came of it, as the end of a sentence.
 fn settle_registration(
     broker: &Careful<'_>,
-    book: &mut Book<'_>,
+    draft: &mut Draft<'_>,
     manifest: &Manifest,
     snapshot: Option<&Snapshot>,
     state: &Dir,
@@ -142,38 +142,38 @@ fn settle_registration(
 ) -> Result<Option<&'static str>> {
     let url = &manifest.registration.url;
     // What the ledger says and not the present configuration: a switch may have come in between.
-    let ephemeral = book.entry.is_ephemeral();
-    let runner = book.entry.runner.clone();
+    let ephemeral = draft.entry.is_ephemeral();
+    let runner = draft.entry.runner.clone();
     if let Some(runner) = runner.filter(|_| ephemeral) {
         let id = runner.id;
-        book.entry.owe(runner, true, now()?);
+        draft.entry.owe(runner, true, now()?);
         // On a full disk the entry still names it as the present one, which is enough for the broker.
-        remark(book.save());
-        let deleted = pay(broker, book, url, end).deleted;
-        if book.entry.debts.iter().any(|left| left.runner.id == id) {
+        remark(draft.save());
+        let deleted = pay(broker, draft, url, end).deleted;
+        if draft.entry.debts.iter().any(|left| left.runner.id == id) {
             // Whether it was of use is the server's to say.
-            book.entry.registrations.used = false;
+            draft.entry.registrations.used = false;
             return Ok(Some("its registration could not be taken back yet"));
         }
         if deleted.contains(&id) {
             // The server had not seen a job of it end, whatever the files say.
-            let counts = &mut book.entry.registrations;
+            let counts = &mut draft.entry.registrations;
             counts.jobs = counts.jobs.saturating_sub(u64::from(std::mem::take(&mut counts.used)));
         }
-        forget(book, state)?;
+        forget(draft, state)?;
         return Ok(Some("no registration is left"));
     }
     // A persistent registration that is complete stays, also one that `record` has not seen.
     let complete = snapshot.is_some_and(|snapshot| snapshot.faults().is_empty());
-    if book.entry.attempt.is_none() || (!ephemeral && complete) {
+    if draft.entry.attempt.is_none() || (!ephemeral && complete) {
         return Ok(None);
     }
-    if gave_way(book, state)? {
+    if gave_way(draft, state)? {
         return Ok(Some("somebody else has its name, so nothing had been registered"));
     }
-    match resolve(broker, book, manifest.registration_interval, end)? {
+    match resolve(broker, draft, manifest.registration_interval, end)? {
         Resolved::TakenBack => {
-            forget(book, state)?;
+            forget(draft, state)?;
             Ok(Some("what was registered was taken back"))
         }
         Resolved::Nothing => Ok(Some("nothing had been registered")),
@@ -190,10 +190,10 @@ fn settle_registration(
 }
 
 /// After the server, this host: the files of a registration that is gone open nothing any more.
-fn forget(book: &mut Book<'_>, state: &Dir) -> Result<()> {
+fn forget(draft: &mut Draft<'_>, state: &Dir) -> Result<()> {
     registration(state)?;
-    book.entry = Entry { runner: None, attempt: None, ..book.entry.clone() };
-    book.save()
+    draft.entry = Entry { runner: None, attempt: None, ..draft.entry.clone() };
+    draft.save()
 }
 
 fn remark(result: Result<()>) {

@@ -150,15 +150,15 @@ fn file_name(instance: &InstanceName) -> String {
 
 /// The entry of one runner, in memory and on disk.
 #[derive(Debug)]
-pub struct Book<'a> {
+pub struct Draft<'a> {
     directory: &'a Ledger,
     instance: &'a InstanceName,
     stored: Option<Entry>,
-    /// What the entry is to say; nothing is written before [`Book::save`].
+    /// What the entry is to say; nothing is written before [`Draft::save`].
     pub entry: Entry,
 }
 
-impl<'a> Book<'a> {
+impl<'a> Draft<'a> {
     /// Takes the entry as it was read, or the one to begin with.
     #[must_use]
     pub fn new(directory: &'a Ledger, instance: &'a InstanceName, stored: Option<Entry>, new: Entry) -> Self {
@@ -192,7 +192,7 @@ impl<'a> Book<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Book::stage`].
+    /// As [`Draft::stage`].
     pub fn check_writable(&self) -> Result<()> {
         self.stage(&self.entry)?.discard()
     }
