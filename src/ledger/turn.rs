@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 
-use super::Ledger;
+use super::directory::Ledger;
 
 /// No instance can have this name.
 const FILE: &str = ".turn";
