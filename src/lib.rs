@@ -1,94 +1,73 @@
 //! Registers, keeps and renews self-hosted GitHub Actions runners on NixOS.
 //!
-//! Each module may use those named beside it and nothing else of this crate; `tests/architecture.rs` holds the
-//! source to this table.
+//! The folder of a file says with whose rights its code runs:
 //!
-//! | module | may use | must not use |
+//! * `root`: steps of a runner's unit, as root, in directories that hostile jobs own. They start nothing and have no network.
+//! * `user`: steps of the same unit as the service user, in its sandbox. They start the listener and never see the ledger.
+//! * `broker`: one process for each connection, in a sandbox of its own. With `github` it alone reaches the network.
+//! * `survey` looks at the whole host. `reconcile` changes it; `status` and `doctor` only tell.
+//!
+//! What they share lies in the other folders: checked values in `model`, texts between programs in `contract`, handles of
+//! directories in `sys`, what root remembers in `ledger`, what a runner's directories hold in `state`, and the rules for
+//! registrations in `registration`.
+//!
+//! The table has a row for each folder, and for a part of one whose rules are stricter. A module uses what its row names,
+//! which stands above it, and does by itself what the last column says and nothing else; `pure` is nothing at all. What
+//! nobody uses or does is not in a row: `tests/architecture` compares both ways.
+//!
+//! | module | may use | does itself |
 //! | --- | --- | --- |
-//! | `model` | | file system, processes, network, clock, environment |
-//! | `manifest` | `model` | the same |
-//! | `protocol` | `model` | the same |
-//! | `sys` | | knowledge of runners, JSON |
-//! | `ledger` | `model`, `manifest`, `sys` | processes, network |
-//! | `unit` | `model` | processes, network |
-//! | `leftovers` | `model`, `unit` | starting processes, network, writing |
-//! | `state` | `model`, `sys` | processes, network, writing |
-//! | `purge` | `sys`, `state` | processes, network |
-//! | `logs` | `manifest`, `sys`, `state` | processes, network |
-//! | `plan` | `model`, `manifest`, `ledger`, `state` | file system, processes, network, clock, environment |
-//! | `start` | `manifest`, `sys` | processes, network |
-//! | `stop` | `model`, `ledger`, `state`, `start` | processes, network |
-//! | `pace` | `ledger` | the same as `plan` |
-//! | `credential` | `model`, `manifest`, `sys` | processes, network, the key of an App |
-//! | `secrecy` | `manifest`, `sys` | processes, network, the content of a credential |
-//! | `ask` | `model`, `protocol` | processes, network |
-//! | `held` | `model`, `manifest`, `protocol`, `pace`, `start`, `ask` | processes, network |
-//! | `retire` | `model`, `protocol`, `ledger`, `start`, `ask` | processes, network |
-//! | `attempt` | `model`, `protocol`, `sys`, `ledger`, `state`, `start`, `ask`, `retire` | processes, network |
-//! | `prepare` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `leftovers`, `unit`, `secrecy`, `stop`, `held` | processes, network |
-//! | `settle` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `state`, `start`, `credential`, `ask`, `retire`, `attempt`, `purge`, `logs`, `held` | processes, network |
-//! | `record` | `model`, `manifest`, `sys`, `ledger`, `state`, `start`, `leftovers`, `stop` | processes, network |
-//! | `release` | `protocol`, `ledger`, `start`, `credential`, `ask`, `retire`, `held` | processes, network, writing |
-//! | `runner` | `model`, `manifest`, `sys`, `state`, `start` | the ledger, root |
-//! | `journal` | `model` | everything but standard error |
-//! | `cli` | all | |
-//! | `github` | `model`, `protocol` | file system (but for the system's certificates), processes |
-//! | `drop_ins` | | everything but reading what systemd reads |
-//! | `broker` | `model`, `manifest`, `protocol`, `ledger`, `start`, `github`, `drop_ins` | state, work and logs directories, processes |
-//! | `fleet` | `model` | file system, processes, network, clock, environment |
-//! | `backend` | | the network, knowledge of GitHub, ledgers and configurations |
-//! | `metrics` | `sys` | knowledge of runners, processes, network |
-//! | `reconcile` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `start`, `unit`, `pace`, `credential`, `ask`, `held`, `retire`, `attempt`, `prepare`, `fleet`, `backend`, `metrics` | processes (but by `backend`), network |
-//! | `status` | `model`, `manifest`, `protocol`, `ledger`, `start`, `credential`, `fleet`, `backend`, `reconcile` | writing, processes (but by `backend`), network |
-//! | `doctor` | `model`, `manifest`, `protocol`, `sys`, `ledger`, `plan`, `pace`, `start`, `credential`, `ask`, `retire`, `prepare`, `leftovers`, `fleet`, `backend`, `reconcile`, `secrecy`, `drop_ins` | processes (but by `backend`), network, writing |
-//! | `ctl` | all | |
+//! | `model` | | pure |
+//! | `contract` | `model` | pure |
+//! | `sys` | | files, writing, mounts, clock, environment |
+//! | `ledger` | `model`, `contract::manifest`, `sys` | writing, clock |
+//! | `state` | `model`, `contract::manifest`, `sys` | files, writing, clock |
+//! | `user` | `model`, `contract::manifest`, `sys`, `state` | files, writing, processes, clock, environment |
+//! | `registration::plan` | `model`, `contract::manifest`, `ledger`, `state` | pure |
+//! | `registration::pace` | `ledger` | pure |
+//! | `registration::ask` | `model`, `contract` | sockets, clock |
+//! | `registration` | `model`, `contract`, `sys`, `ledger`, `state`, `registration::ask`, `registration::pace` | files, writing, clock |
+//! | `root::release` | `contract::protocol`, `ledger`, `state::start`, `registration` | environment |
+//! | `root` | `model`, `contract`, `sys`, `ledger`, `state`, `registration` | files, writing, clock, environment |
+//! | `github::roots` | `model` | network, certificates |
+//! | `github` | `model`, `contract::protocol`, `github::roots` | network, environment |
+//! | `units::drop_ins` | | files |
+//! | `units::door` | | files, writing, processes, sockets |
+//! | `units` | `contract::names`, `sys` | files, writing, processes |
+//! | `broker::kept` | | files, writing, environment |
+//! | `broker` | `model`, `contract`, `ledger`, `state::start`, `github`, `units::drop_ins`, `broker::kept` | files, clock, environment |
+//! | `survey::memory` | `model`, `contract::manifest`, `sys` | writing |
+//! | `survey` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `units`, `survey::memory` | files |
+//! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |
+//! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `survey`, `units`, `reconcile::plan` | files, writing, clock, environment |
+//! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units` | clock, environment |
+//! | `doctor` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
+//! | `cli::journal` | `model` | environment |
+//! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
+//! | `cli` | `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
-//! The last ones, from `github` on, exist with the feature `ctl` only, and nothing above them may use them.
+//! From `github` on, up to `doctor`, everything exists with the feature `ctl` only.
 
-pub mod ask;
-pub mod attempt;
-#[cfg(feature = "ctl")]
-pub mod backend;
 #[cfg(feature = "ctl")]
 pub mod broker;
 pub mod cli;
-pub mod credential;
-#[cfg(feature = "ctl")]
-pub mod ctl;
+pub mod contract;
 #[cfg(feature = "ctl")]
 pub mod doctor;
 #[cfg(feature = "ctl")]
-pub mod drop_ins;
-#[cfg(feature = "ctl")]
-pub mod fleet;
-#[cfg(feature = "ctl")]
 pub mod github;
-pub mod held;
-pub mod journal;
 pub mod ledger;
-pub mod leftovers;
-pub mod logs;
-pub mod manifest;
-#[cfg(feature = "ctl")]
-pub mod metrics;
 pub mod model;
-pub mod pace;
-pub mod plan;
-pub mod prepare;
-pub mod protocol;
-pub mod purge;
 #[cfg(feature = "ctl")]
 pub mod reconcile;
-pub mod record;
-pub mod release;
-pub mod retire;
-pub mod runner;
-pub mod secrecy;
-pub mod settle;
-pub mod start;
+pub mod registration;
+pub mod root;
 pub mod state;
 #[cfg(feature = "ctl")]
 pub mod status;
-pub mod stop;
+#[cfg(feature = "ctl")]
+pub mod survey;
 pub mod sys;
-pub mod unit;
+#[cfg(feature = "ctl")]
+pub mod units;
+pub mod user;

@@ -18,7 +18,7 @@ fn visit(command: &Command, look: &mut dyn FnMut(&Command)) {
 
 #[test]
 fn every_command_and_every_option_has_a_help_text() {
-    visit(&github_runners::ctl::command(), &mut |command| {
+    visit(&github_runners::cli::ctl::command(), &mut |command| {
         let name = command.get_name();
         assert!(command.get_about().is_some(), "{name} has none");
         for argument in command.get_arguments() {
@@ -37,7 +37,7 @@ fn each_command_has_its_page_in_section_8_and_each_shell_its_completions() {
             .map(String::from)
             .into();
     expected.push("man/github-runnerctl.8".into());
-    let command = github_runners::ctl::command();
+    let command = github_runners::cli::ctl::command();
     expected.extend(command.get_subcommands().map(|below| format!("man/github-runnerctl-{}.8", below.get_name())));
     expected.sort();
     let mut written = Vec::new();

@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use github_runners::backend::{Activity, Unit, Units};
-use github_runners::fleet::Fleet;
-use github_runners::protocol::{Answer, Outcome, Request, Seen, Verb};
-use github_runners::reconcile::{Places, Wish, operate, run};
-use github_runners::start::volume;
+use github_runners::contract::fleet::Fleet;
+use github_runners::contract::protocol::{Answer, Outcome, Request, Seen, Verb};
+use github_runners::reconcile::{Wish, operate, run};
+use github_runners::state::start::volume;
+use github_runners::survey::Places;
 use github_runners::sys::Place;
+use github_runners::units::{Activity, Unit, Units};
 use serde_json::{Value, json};
 
 const URL: &str = "https://github.com/octo-org";

@@ -14,11 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
-use github_runners::backend::{Activity, Unit, Units};
-use github_runners::fleet::Fleet;
-use github_runners::protocol::{Answer, Outcome, Seen};
-use github_runners::reconcile::{self, Places};
+use github_runners::contract::fleet::Fleet;
+use github_runners::contract::protocol::{Answer, Outcome, Seen};
+use github_runners::reconcile::{self};
 use github_runners::status::{RegistrationState, Report, Screen, json_text, look, text};
+use github_runners::survey::Places;
+use github_runners::units::{Activity, Unit, Units};
 use serde_json::{Value, json};
 
 const NOW: u64 = 1_790_000_000;

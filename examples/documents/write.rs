@@ -18,12 +18,12 @@ pub fn write(directory: &Path) -> Result<()> {
     for directory in [&man, &completions] {
         fs::create_dir_all(directory).with_context(|| format!("Failed to make {}", directory.display()))?;
     }
-    let mut command = github_runners::ctl::command().disable_help_subcommand(true);
+    let mut command = github_runners::cli::ctl::command().disable_help_subcommand(true);
     // Names the subcommands after their parents.
     command.build();
     let version = command.get_version().unwrap_or_default();
     pages(&command, &format!("{} {version}", command.get_name()), &man)?;
-    let mut command = github_runners::ctl::command();
+    let mut command = github_runners::cli::ctl::command();
     let name = command.get_name().to_owned();
     for shell in SHELLS {
         generate_to(shell, &mut command, &name, &completions)

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    github_runners::cli::main()
+    github_runners::cli::helper::main()
 }

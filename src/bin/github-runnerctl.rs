@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    github_runners::ctl::main()
+    github_runners::cli::ctl::main()
 }

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::drop_ins::{REMEDY, drop_ins, places, reset_by};
-use crate::ledger::Ledger;
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
+use crate::contract::names;
+use crate::contract::protocol::Secret;
+use crate::ledger::Entry;
 use crate::model::{GithubApp, Token, TokenKind, TokenPath, shown};
-use crate::protocol::Secret;
+use crate::units::drop_ins::{REMEDY, drop_ins, places, reset_by};
 
 /// A key has a few kilobytes, a ledger entry not many more.
 const MAX_BYTES: u64 = 1 << 20;
@@ -73,15 +74,15 @@ impl Credential {
 /// # Errors
 ///
 /// One sentence. An entry that cannot be read, or that nobody gave, is not an absent one.
-pub fn ledger(manifest: &Manifest) -> Result<Option<Ledger>, String> {
+pub fn ledger(manifest: &Manifest) -> Result<Option<Entry>, String> {
     given(LEDGER, manifest)?.map_or(Ok(None), |content| parse_ledger(&content, manifest))
 }
 
-fn parse_ledger(content: &[u8], manifest: &Manifest) -> Result<Option<Ledger>, String> {
-    if Ledger::is_blank(content) {
+fn parse_ledger(content: &[u8], manifest: &Manifest) -> Result<Option<Entry>, String> {
+    if Entry::is_blank(content) {
         return Ok(None);
     }
-    Ledger::parse(content, &manifest.instance)
+    Entry::parse(content, &manifest.instance)
         .map(Some)
         .map_err(|error| format!("The ledger entry of the runner cannot be read: {error:#}."))
 }
@@ -93,8 +94,7 @@ fn parse_ledger(content: &[u8], manifest: &Manifest) -> Result<Option<Ledger>, S
 /// One sentence: systemd gave nothing, and who told it so, as far as that can be seen.
 fn given(name: &str, manifest: &Manifest) -> Result<Option<Vec<u8>>, String> {
     let directory = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
-    let instance = manifest.instance.as_str();
-    let unit = format!("github-runner-broker-{instance}@.service");
+    let unit = names::broker(&manifest.instance, "");
     let nothing = || not_given(name, reset_by(&drop_ins(&places(), &unit), "LoadCredential").as_deref());
     let Some(directory) = directory.map(PathBuf::from) else { return Err(nothing()) };
     match read(&directory, name)? {

@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use serde_json::{Value, json};
 
+use crate::contract::protocol::Secret;
 use crate::github::{App, Client, Failure, Source, installation_token};
 use crate::model::RegistrationUrl;
-use crate::protocol::Secret;
 
 use super::memory::Memory;
 

@@ -4,10 +4,10 @@
 //! back for the caller to judge. Nobody's runner is deleted for its name, unless `replace` says so and it had the name
 //! before. What was made for somebody who does not get to know of it is deleted again.
 
+use crate::contract::protocol::{Outcome, Seen};
 use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made, SETTLING};
 use crate::model::{RunnerName, shown};
-use crate::protocol::{Outcome, Seen};
-use crate::start::host_name;
+use crate::state::start::host_name;
 
 use super::labels::labels;
 use super::memory::Known;

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
 
-use crate::protocol::{Answer, MAX_ANSWER_BYTES, MAX_BYTES, Outcome};
+use crate::contract::protocol::{Answer, MAX_ANSWER_BYTES, MAX_BYTES, Outcome};
 
 /// Who asks has the question ready.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -86,7 +86,7 @@ fn line(answer: &Answer) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Seen;
+    use crate::contract::protocol::Seen;
     use std::io::pipe;
 
     #[test]

@@ -1,8 +1,8 @@
 //! Questions that change nothing.
 
+use crate::contract::protocol::{Outcome, Whom};
 use crate::github::Failure;
 use crate::model::shown;
-use crate::protocol::{Outcome, Whom};
 
 use super::issue::name;
 use super::session::Session;

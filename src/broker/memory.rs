@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::contract::protocol::Secret;
 use crate::github::{Client, Failure, InstallationToken};
-use crate::protocol::Secret;
 
 use super::credential::Credential;
 use super::kept::{Held, Kept};
@@ -57,7 +57,7 @@ pub struct Known<T> {
 }
 
 #[derive(Deserialize, Serialize)]
-struct Entry<T> {
+struct Record<T> {
     version: u64,
     /// Until when it is true, in seconds since 1970.
     until: u64,
@@ -131,7 +131,7 @@ impl<'a> Memory<'a> {
             kept.forget(&file);
         }
         let (value, until) = ask()?;
-        let entry = Entry { version: VERSION, until: until.unwrap_or(0), value };
+        let entry = Record { version: VERSION, until: until.unwrap_or(0), value };
         if self.is_good(kind, &entry)
             && let Ok(content) = serde_json::to_vec(&entry)
         {
@@ -143,7 +143,7 @@ impl<'a> Memory<'a> {
     /// What is kept and still good.
     fn entry<T: DeserializeOwned>(&self, kept: &Kept, kind: &Kind, place: &Value) -> Option<T> {
         let file = self.file(kind, place);
-        let Ok(entry) = serde_json::from_slice::<Entry<T>>(&kept.read(&file)?) else {
+        let Ok(entry) = serde_json::from_slice::<Record<T>>(&kept.read(&file)?) else {
             // What is wrong with it is not told, because that could repeat a part of it.
             tracing::warn!("Ignored {file}, which brokers share, because it is damaged");
             return None;
@@ -151,7 +151,7 @@ impl<'a> Memory<'a> {
         self.is_good(kind, &entry).then_some(entry.value)
     }
 
-    fn is_good<T>(&self, kind: &Kind, entry: &Entry<T>) -> bool {
+    fn is_good<T>(&self, kind: &Kind, entry: &Record<T>) -> bool {
         let now = self.client.now();
         let left = entry.until.saturating_sub(now);
         entry.version == VERSION && left > kind.spare && left <= kind.longest

@@ -2,9 +2,9 @@
 //!
 //! GitHub deletes an idle runner at once and keeps a busy one, so nothing has to be asked beforehand about that.
 
+use crate::contract::protocol::Outcome;
 use crate::github::{Deleted, Failure, same_name};
 use crate::model::{RegistrationUrl, shown};
-use crate::protocol::Outcome;
 
 use super::session::{Session, called};
 

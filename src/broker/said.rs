@@ -1,7 +1,7 @@
 //! Questions and answers as sentences of the journal, which never hold a secret.
 
+use crate::contract::protocol::{Issue, Outcome, Seen, Verb, Whom};
 use crate::model::{date_and_time, shown};
-use crate::protocol::{Issue, Outcome, Seen, Verb, Whom};
 
 use super::session::called;
 

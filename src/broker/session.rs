@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::Secret;
 use crate::github::{Api, App, Client, Failure};
-use crate::ledger::{Ledger, NameHolder, Runner};
-use crate::manifest::Manifest;
+use crate::ledger::{Entry, NameHolder, Runner};
 use crate::model::{Registration, RegistrationUrl, RunnerGroup, RunnerName, Scope, shown};
-use crate::protocol::Secret;
 
 use super::credential::Credential;
 use super::installation::Installation;
@@ -33,7 +33,7 @@ pub struct Session<'a> {
     /// The runner, as configured.
     pub manifest: &'a Manifest,
     credential: &'a Credential,
-    ledger: Result<Option<Ledger>, String>,
+    ledger: Result<Option<Entry>, String>,
     client: &'a Client<'a>,
     memory: &'a Memory<'a>,
 }
@@ -43,7 +43,7 @@ impl<'a> Session<'a> {
     pub fn new(
         manifest: &'a Manifest,
         credential: &'a Credential,
-        ledger: Result<Option<Ledger>, String>,
+        ledger: Result<Option<Entry>, String>,
         client: &'a Client<'a>,
         memory: &'a Memory<'a>,
     ) -> Self {
@@ -104,8 +104,8 @@ impl<'a> Session<'a> {
     /// within an address only, so that another one of the same id is another runner.
     pub fn known(&self, id: u64, url: &str) -> Result<Option<(Vec<&Runner>, RegistrationUrl)>, Failure> {
         let Some(ledger) = self.ledger()? else { return Ok(None) };
-        let left_behind = ledger.left_behind.iter().map(|left| &left.runner);
-        let runners = ledger.runner.iter().chain(left_behind);
+        let debts = ledger.debts.iter().map(|left| &left.runner);
+        let runners = ledger.runner.iter().chain(debts);
         let runners: Vec<&Runner> = runners.filter(|runner| runner.id == id && runner.url == url).collect();
         if runners.is_empty() {
             return Ok(None);
@@ -142,7 +142,7 @@ impl<'a> Session<'a> {
         self.client.undo();
     }
 
-    fn ledger(&self) -> Result<Option<&Ledger>, Failure> {
+    fn ledger(&self) -> Result<Option<&Entry>, Failure> {
         self.ledger.as_ref().map(Option::as_ref).map_err(|fault| Failure::Refused(fault.clone()))
     }
 

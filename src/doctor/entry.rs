@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::finding::Finding;
-use crate::ledger::{Ledger, LeftBehind};
+use crate::ledger::{Debt, Entry};
 use crate::model::{RegistrationUrl, date, shown};
 
 const TOPIC: &str = "ledger entry";
 
 /// Judges an entry. `can_ask` tells whether the runner's credential can take registrations back.
 #[must_use]
-pub fn entry(entry: Option<&Ledger>, can_ask: bool) -> Vec<Finding> {
+pub fn entry(entry: Option<&Entry>, can_ask: bool) -> Vec<Finding> {
     let Some(entry) = entry else { return vec![Finding::good(TOPIC, "there is none: it never started here")] };
     let mut findings = vec![registration(entry)];
     if let Some(attempt) = &entry.attempt {
@@ -47,7 +47,7 @@ pub fn lost(directory: &Path, can_ask: bool) -> Finding {
     )
 }
 
-fn registration(entry: &Ledger) -> Finding {
+fn registration(entry: &Entry) -> Finding {
     Finding::good(
         TOPIC,
         match &entry.runner {
@@ -60,12 +60,12 @@ fn registration(entry: &Ledger) -> Finding {
     )
 }
 
-fn debts(entry: &Ledger, can_ask: bool) -> Option<Finding> {
-    let [.., youngest] = entry.left_behind.as_slice() else { return None };
-    let LeftBehind { runner, since, .. } = youngest;
+fn debts(entry: &Entry, can_ask: bool) -> Option<Finding> {
+    let [.., youngest] = entry.debts.as_slice() else { return None };
+    let Debt { runner, since, .. } = youngest;
     let said = format!(
         "GitHub may still list {} that this host gave up, the last one {}, id {}, on {}",
-        match entry.left_behind.len() {
+        match entry.debts.len() {
             1 => "a registration".into(),
             more => format!("{more} registrations"),
         },
@@ -83,7 +83,7 @@ fn debts(entry: &Ledger, can_ask: bool) -> Option<Finding> {
 }
 
 /// Where somebody can look in place of the broker.
-fn page(entry: &Ledger) -> String {
+fn page(entry: &Entry) -> String {
     let url = entry.registration.get("url").and_then(serde_json::Value::as_str);
     let url = url.and_then(|url| RegistrationUrl::parse(url).ok());
     url.map(|url| format!(", so look at {}", url.settings_page())).unwrap_or_default()
@@ -95,10 +95,10 @@ mod tests {
     use crate::doctor::finding::Level;
     use crate::ledger::{Attempt, Exit, ExitKind, NameHolder};
 
-    fn fixture() -> Ledger {
+    fn fixture() -> Entry {
         let text = include_bytes!("../../tests/fixtures/ledger-v2.json");
-        let ledger = Ledger::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
-        Ledger { attempt: None, last_exit: None, left_behind: vec![], ..ledger }
+        let ledger = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
+        Entry { attempt: None, last_exit: None, debts: vec![], ..ledger }
     }
 
     #[test]
@@ -112,26 +112,21 @@ mod tests {
     #[test]
     fn debts_attempts_and_failures_are_told_with_who_looks_after_them() {
         let old = fixture().runner.unwrap();
-        let left = LeftBehind { runner: old, ephemeral: false, since: 1_790_000_000 };
+        let left = Debt { runner: old, ephemeral: false, since: 1_790_000_000 };
         let exit = Exit { at: 1_790_000_000, kind: ExitKind::Crashed, said: "it fell".into(), failures: 3, alike: 1 };
         let attempt = Attempt { since: 1_790_000_000, before: NameHolder::Nobody, host: None };
         let ledger = fixture();
         for (ledger, can_ask, said, remedy) in [
-            (Ledger { left_behind: vec![left.clone()], ..ledger.clone() }, true, "a registration that", "takes back"),
+            (Entry { debts: vec![left.clone()], ..ledger.clone() }, true, "a registration that", "takes back"),
+            (Entry { debts: vec![left; 2], ..ledger.clone() }, false, "2 registrations", "remove it at https://"),
             (
-                Ledger { left_behind: vec![left; 2], ..ledger.clone() },
-                false,
-                "2 registrations",
-                "remove it at https://",
-            ),
-            (
-                Ledger { attempt: Some(attempt.clone()), ..ledger.clone() },
+                Entry { attempt: Some(attempt.clone()), ..ledger.clone() },
                 true,
                 "begun on 2026-09-21",
                 "looks at GitHub",
             ),
-            (Ledger { attempt: Some(attempt), ..ledger.clone() }, false, "begun on 2026-09-21", "look at https://"),
-            (Ledger { last_exit: Some(exit), ..ledger }, true, "failed 3 times in a row", "journal"),
+            (Entry { attempt: Some(attempt), ..ledger.clone() }, false, "begun on 2026-09-21", "look at https://"),
+            (Entry { last_exit: Some(exit), ..ledger }, true, "failed 3 times in a row", "journal"),
         ] {
             let findings = entry(Some(&ledger), can_ask);
             assert_eq!((findings.len(), findings[1].level), (2, Level::Warning), "{findings:?}");

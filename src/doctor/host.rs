@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::Options;
 use super::finding::Finding;
+use super::options::Options;
 use super::paths::{Who, check};
-use crate::backend::Units;
-use crate::ledger::LedgerDirectory;
+use crate::ledger::Ledger;
 use crate::model::date;
-use crate::start::now;
+use crate::state::start::now;
+use crate::units::Units;
 
 /// The first one that has all that the units use: `LoadCredential=` for templates, `SetCredential=` beside it,
 /// `ProcSubset=`.
@@ -51,7 +51,7 @@ fn ledger(path: &Path) -> Vec<Finding> {
     let topic = "ledger";
     let (mut findings, place) = check(topic, path, Who::Root, false);
     let Some(place) = place.filter(|_| findings.is_empty()) else { return findings };
-    findings.push(match place.open().and_then(|dir| dir.map(LedgerDirectory::new).transpose()) {
+    findings.push(match place.open().and_then(|dir| dir.map(Ledger::new).transpose()) {
         Ok(Some(_)) => Finding::good(topic, format!("is in {}, for root alone", path.display())),
         Ok(None) => Finding::good(topic, format!("{} does not exist yet; the first start makes it", path.display())),
         Err(error) => Finding::error(topic, &error.context(format!("Failed to use {}", path.display()))),

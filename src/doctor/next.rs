@@ -2,9 +2,9 @@
 
 use super::finding::Finding;
 use crate::model::shown;
-use crate::pace::Wait;
-use crate::plan::{Action, GivenUp};
-use crate::prepare::Foreseen;
+use crate::registration::pace::Wait;
+use crate::registration::plan::{Action, GivenUp};
+use crate::root::prepare::Foreseen;
 
 /// What all findings about the next start are called.
 pub const TOPIC: &str = "next start";

@@ -11,13 +11,14 @@ use std::time::Duration;
 use nix::unistd::Uid;
 
 use super::finding::Finding;
-use crate::ask::{Ask as _, Broker};
-use crate::backend::Units;
-use crate::drop_ins::{REMEDY, reset_by};
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
+use crate::contract::names;
+use crate::contract::protocol::{Answer, Outcome, Verb};
 use crate::model::{InstanceName, Releases, Standing, date, package_version, shown};
-use crate::protocol::{Answer, Outcome, Verb};
-use crate::retire::reason;
+use crate::registration::ask::{Ask as _, Broker};
+use crate::registration::retire::reason;
+use crate::units::Units;
+use crate::units::drop_ins::{REMEDY, reset_by};
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -51,7 +52,7 @@ pub fn ask_all(brokers: &[Option<Broker<'_>>]) -> Vec<Option<Answer>> {
 pub fn socket(path: &Path, instance: &InstanceName) -> Finding {
     let topic = "broker";
     let path = path.display();
-    let remedy = format!("restart `github-runner-broker-{}.socket`, which makes it", instance.as_str());
+    let remedy = format!("restart `{}`, which makes it", names::broker_socket(instance));
     let found = match fs::symlink_metadata(path.to_string()) {
         Ok(found) => found,
         Err(error) => return Finding::fault(topic, format!("its socket {path} cannot be found: {error}"), remedy),
@@ -83,7 +84,7 @@ pub fn given(units: &dyn Units, instance: &InstanceName) -> Option<Finding> {
 
 /// Any instance of the template of a broker has its properties.
 fn any_instance(instance: &InstanceName) -> String {
-    format!("github-runner-broker-{}@doctor.service", instance.as_str())
+    names::broker(instance, "doctor")
 }
 
 /// Judges an answer. `ways` says which proxies the broker uses.
@@ -195,9 +196,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::backend::Unit;
+    use crate::contract::protocol::Release;
     use crate::doctor::finding::Level;
-    use crate::protocol::Release;
+    use crate::units::Unit;
 
     const NOW: u64 = 1_790_000_000;
     const DAY: u64 = 24 * 60 * 60;

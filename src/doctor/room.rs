@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::finding::Finding;
-use crate::start::volume;
+use crate::state::start::volume;
 use crate::sys::{Mounted, Place, Space};
 
 const MIB: u64 = 1 << 20;

@@ -6,24 +6,24 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User};
 
-use super::Options;
 use super::finding::{Finding, Group, Level};
+use super::options::Options;
 use super::paths::{Who, check};
 use super::{entry, next, preflight, room};
-use crate::ask::Broker;
-use crate::backend::{Activity, Unit, Units};
-use crate::credential::Credential;
-use crate::fleet::Declared;
-use crate::ledger::Ledger;
-use crate::leftovers::{self, about_lingering};
-use crate::manifest::Manifest;
+use crate::contract::fleet::Declared;
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::Answer;
+use crate::ledger::Entry;
 use crate::model::date_and_time;
-use crate::prepare::{Foreseen, foresee};
-use crate::protocol::Answer;
-use crate::reconcile::{open_ledger, read_memory};
-use crate::secrecy;
-use crate::start::{expand, now, read_manifest};
+use crate::registration::ask::Broker;
+use crate::registration::credential::Credential;
+use crate::registration::secrecy;
+use crate::root::leftovers::{self, about_lingering};
+use crate::root::prepare::{Foreseen, foresee};
+use crate::state::start::{expand, now, read_manifest};
+use crate::survey::{open_ledger, read_memory};
 use crate::sys::{Place, memory};
+use crate::units::{Activity, Unit, Units};
 
 /// Whom the kernel names as owner where an id has no counterpart.
 const NOBODY: u32 = 65534;
@@ -120,7 +120,7 @@ impl<'a> Subject<'a> {
         matches!(&self.credential, Some(Ok(credential)) if credential.is_of_api())
     }
 
-    fn ledger(&self) -> anyhow::Result<Option<Ledger>> {
+    fn ledger(&self) -> anyhow::Result<Option<Entry>> {
         let ledgers = open_ledger(self.options.places)?;
         Ok(ledgers.map(|ledgers| ledgers.load(&self.declared.instance)).transpose()?.flatten())
     }

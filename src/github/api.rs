@@ -13,20 +13,20 @@ use super::app::account;
 use super::base::entity;
 use super::call::{Call, Effect, Response};
 use super::client::{Client, Failure};
-use super::explain::{Account, Question, explain, named};
+use super::explain::{Account, Question, explain};
 use super::jit::{self, JitRequest, Made};
 use super::kind::{CredentialKind, needed};
+use super::names::{bounded, named};
 use super::reasons::known;
 use super::time;
+use crate::contract::protocol::{Release, Secret, Seen};
 use crate::model::{RegistrationUrl, Scope, id, numbers};
-use crate::protocol::{Release, Secret, Seen};
 
 /// So long, one after another, GitHub is given to know everywhere what it has just made or said.
 pub const SETTLING: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 /// So many releases take more than half a year; their descriptions are long.
 const RELEASES: usize = 10;
-/// Names have 64 characters at most; nothing longer is kept.
-const LONGEST_NAME: usize = 256;
+
 /// Where a credential comes from that GitHub may stop accepting, or that does not reach as far as it should any more.
 pub trait Source {
     /// Another one, because GitHub does not accept `refused`. `None` if there is no sense in trying another.
@@ -308,17 +308,6 @@ impl<'a> Api<'a> {
             },
         ))
     }
-}
-
-/// Whether two names are the same to GitHub.
-#[must_use]
-pub fn same_name(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
-}
-
-/// As much of a name as is kept.
-pub(super) fn bounded(name: &str) -> String {
-    name.chars().take(LONGEST_NAME).collect()
 }
 
 /// The version in a name such as `actions-runner-linux-x64-2.336.0.tar.gz`.

@@ -1,6 +1,7 @@
 //! What is made of GitHub's answers. Touches nothing: the server is a list of answers.
 
 use super::super::fake::Fake;
+use super::super::names::LONGEST_NAME;
 use super::*;
 
 const RUNNER: &str = r#"{"id":21,"name":"Runner1","os":"linux","status":"online","busy":true,"labels":[],"new":1}"#;

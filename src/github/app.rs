@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use super::base::{encoded, entity};
 use super::call::{Call, Effect, Response};
 use super::client::{Client, Failure};
-use super::explain::{Account, Question, explain, owner, skew, suspended};
+use super::explain::{Account, Question, explain, skew};
 use super::kind::{CredentialKind, needed};
-use super::reasons::{known, words};
+use super::names::owner;
+use super::reasons::{known, suspended, words};
 use super::time;
+use crate::contract::protocol::Secret;
 use crate::model::{RegistrationUrl, Scope, id, shown};
-use crate::protocol::Secret;
 
 /// The proof is valid from one minute ago, for clocks that are a little ahead.
 const BEFORE: u64 = 60;

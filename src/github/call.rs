@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::time;
-use crate::protocol::Secret;
+use crate::contract::protocol::Secret;
 
 /// What is done with a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::call::{Broken, Call, Effect, Response, Surroundings, Transport};
 use super::wait::{REMAINING, Spare, Verdict, is_limited, number, verdict};
 use super::{ApiBase, time};
+use crate::contract::protocol::Secret;
 use crate::model::shown;
-use crate::protocol::Secret;
 
 /// No single attempt takes longer.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(30);

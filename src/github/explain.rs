@@ -5,6 +5,7 @@
 
 use super::call::Response;
 use super::kind::{CredentialKind, classic_scope, needed, translated};
+use super::names::{named, owner};
 use super::reasons::{is_telling, known, words};
 use crate::model::{RegistrationUrl, Scope, date_and_time, shown};
 
@@ -122,15 +123,6 @@ fn forbidden(response: &Response, question: &Question) -> String {
     format!("The credential may not administer the runners of {what}: give it {needs}.{said}")
 }
 
-/// An installation that its owner stopped.
-#[must_use]
-pub fn suspended(url: &RegistrationUrl) -> String {
-    format!(
-        "The installation of the App in the account {} is suspended: its owner can end that under \"GitHub Apps\" in the settings of the account.",
-        shown(owner(url.scope()))
-    )
-}
-
 fn single_sign_on(header: &str, url: &RegistrationUrl) -> String {
     let address = header.split(';').find_map(|part| part.trim().strip_prefix("url="));
     // Nobody is sent to a page of another host.
@@ -188,24 +180,6 @@ fn not_found(response: &Response, question: &Question) -> String {
         Scope::Repository(..) => format!(
             "There is no {what} on {host}, or the credential may not see or not administer it: correct `url`, or let the credential reach this repository with {needs}."
         ),
-    }
-}
-
-/// A scope as it is called in sentences.
-#[must_use]
-pub fn named(scope: &Scope) -> String {
-    match scope {
-        Scope::Organization(name) => format!("organisation {}", shown(name)),
-        Scope::Repository(owner, name) => format!("repository {}", shown(&format!("{owner}/{name}"))),
-        Scope::Enterprise(name) => format!("enterprise {}", shown(name)),
-    }
-}
-
-/// The account that a scope belongs to.
-#[must_use]
-pub fn owner(scope: &Scope) -> &str {
-    match scope {
-        Scope::Organization(name) | Scope::Repository(name, _) | Scope::Enterprise(name) => name,
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::call::{Broken, Call, Method, Response, Surroundings, Transport};
 use super::{ApiBase, Client};
+use crate::contract::protocol::Secret;
 use crate::model::RegistrationUrl;
-use crate::protocol::Secret;
 
 /// When it always is, in seconds since 1970.
 pub const NOW: u64 = 1_790_000_000;

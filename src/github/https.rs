@@ -16,7 +16,7 @@ use super::ApiBase;
 use super::call::{Broken, Call, Method, Response, Transport};
 use super::proxy::{Proxied, proxy_to};
 use super::roots::{ignored, trusted, unacceptable};
-use crate::protocol::Secret;
+use crate::contract::protocol::Secret;
 
 /// A page of a hundred runners with many labels has a tenth of it.
 const LARGEST_BODY: u64 = 2 << 20;

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::api::{Api, Runner, same_name};
+use super::api::{Api, Runner};
 use super::base::{encoded, entity};
 use super::call::Call;
 use super::client::Failure;
-use super::explain::named;
+use super::names::{named, same_name};
+use crate::contract::protocol::Seen;
 use crate::model::{Scope, id, shown};
-use crate::protocol::Seen;
 
 const PER_PAGE: usize = 100;
 /// More pages than this many runners or groups are no help to anybody.

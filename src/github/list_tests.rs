@@ -3,8 +3,8 @@
 use super::super::client::Client;
 use super::super::fake::Fake;
 use super::*;
+use crate::contract::protocol::Secret;
 use crate::model::RegistrationUrl;
-use crate::protocol::Secret;
 
 const RUNNER: &str = r#"{"id":21,"name":"Runner1","os":"linux","status":"online","busy":true,"labels":[],"new":1}"#;
 /// Says that there is another page, at an address that is none of GitHub's.

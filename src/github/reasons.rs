@@ -3,7 +3,7 @@
 //! Its words are no interface, so they only choose a sentence, never what is done. Most were seen in reports of others;
 //! that about disabled runners is a guess. Whatever is not known here is passed on as it is.
 
-use super::explain::{named, owner, suspended};
+use super::names::{named, owner};
 use crate::model::{RegistrationUrl, Scope, shown};
 
 /// What GitHub says where it says no more than the status does.
@@ -70,6 +70,15 @@ pub fn known(message: &str, url: &RegistrationUrl) -> Option<String> {
         return None;
     };
     Some(format!("{sentence} GitHub says {}.", words(message, url)))
+}
+
+/// An installation that its owner stopped.
+#[must_use]
+pub fn suspended(url: &RegistrationUrl) -> String {
+    format!(
+        "The installation of the App in the account {} is suspended: its owner can end that under \"GitHub Apps\" in the settings of the account.",
+        shown(owner(url.scope()))
+    )
 }
 
 /// GitHub's words in quotes, cut if they are long; what was cut off keeps its link.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 
-use super::LedgerDirectory;
+use super::directory::Ledger;
 
 /// No instance can have this name.
 const FILE: &str = ".turn";
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest wait; with more than a hundred runners the last ones start together.
 const LONGEST: Duration = Duration::from_secs(20);
 
-impl LedgerDirectory {
+impl Ledger {
     /// Takes the next turn, so far away from the one before; how long to wait for it.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ mod tests {
         std::fs::set_permissions(temporary.path(), Permissions::from_mode(0o700)).unwrap();
         let open = || {
             let dir = Place::walk(&temporary.path().canonicalize().unwrap()).unwrap().open().unwrap().unwrap();
-            LedgerDirectory::new(dir).unwrap()
+            Ledger::new(dir).unwrap()
         };
         let distance = Duration::from_secs(1);
         let turn = || {

@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::counted::counted;
-use super::gather::{Configured, Found};
-use super::lists::Silent;
-use super::memory::Memory;
 use super::plan::{Cause, Decision, Why};
-use crate::ask::{Ask, Broker};
-use crate::attempt::{Resolved, resolve};
-use crate::backend::{Activity, Units};
-use crate::fleet::Declared;
-use crate::ledger::{Book, Ledger, LedgerDirectory, Runner};
+use crate::contract::fleet::Declared;
+use crate::contract::protocol::{Outcome, Verb, Whom};
+use crate::ledger::{Draft, Entry, Ledger, Runner};
 use crate::model::date_and_time;
-use crate::pace::limited;
-use crate::protocol::{Outcome, Verb, Whom};
-use crate::retire::{pay, reason};
+use crate::registration::ask::{Ask, Broker};
+use crate::registration::attempt::{Resolved, resolve};
+use crate::registration::pace::limited;
+use crate::registration::retire::{pay, reason};
+use crate::survey::Memory;
+use crate::survey::counted::counted;
+use crate::survey::lists::Silent;
+use crate::survey::{Configured, Found};
+use crate::units::{Activity, Units};
 
 /// How long one question may take, and taking back what one runner owes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What a pass acts with.
 pub struct Hands<'a> {
     /// The ledger.
-    pub ledgers: &'a LedgerDirectory,
+    pub ledgers: &'a Ledger,
     /// What runs the units.
     pub units: &'a dyn Units,
     /// The sockets of brokers.
@@ -84,7 +84,7 @@ fn told(why: &Why, hands: &Hands<'_>, found: &Found) -> String {
         Why::Silent(why) => format!("{due}; it is not known whether it is idle: {why}"),
         Why::Unprepared(why) => format!("{due}, and keeps its registration until it could register anew: {why}"),
         Why::NotOurs(policy) => {
-            let word = if *policy == crate::fleet::RestartPolicy::Never { "never" } else { "immediate" };
+            let word = if *policy == crate::contract::fleet::RestartPolicy::Never { "never" } else { "immediate" };
             format!("{due}; its `restartPolicy` is \"{word}\", so it is left alone")
         }
         Why::Watched(Cause::Missing) => "runs, but GitHub does not list it; that is watched".into(),
@@ -104,9 +104,9 @@ fn cut_short(hands: &mut Hands<'_>, found: &Found) -> Result<String> {
 }
 
 /// The entry of a runner, if it still speaks of the run that was decided about.
-fn as_found(hands: &Hands<'_>, found: &Found) -> Result<Option<Ledger>> {
+fn as_found(hands: &Hands<'_>, found: &Found) -> Result<Option<Entry>> {
     let entry = hands.ledgers.load(&found.instance)?;
-    let run = |entry: &Ledger| (entry.runner.clone(), entry.started.clone());
+    let run = |entry: &Entry| (entry.runner.clone(), entry.started.clone());
     Ok(entry.filter(|entry| found.ledger.as_ref().map(run) == Some(run(entry))))
 }
 
@@ -215,10 +215,10 @@ pub fn retire_idle(
     if matches!(activity, Activity::Starting | Activity::Stopping) {
         return Ok(Err(Why::Moving));
     }
-    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     // Written before the server is asked, so that a full disk cannot come between the two.
-    let without = Ledger { runner: None, ..book.entry.clone() };
-    let staged = book.stage(&without)?;
+    let without = Entry { runner: None, ..draft.entry.clone() };
+    let staged = draft.stage(&without)?;
     let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
     match ask(hands, found, configured, verb) {
         Outcome::Retired => {}
@@ -233,7 +233,7 @@ pub fn retire_idle(
         outcome => return Ok(Err(Why::Silent(reason(&outcome)))),
     }
     staged.commit()?;
-    book.committed(without);
+    draft.committed(without);
     then(hands.units)?;
     Ok(Ok(()))
 }
@@ -250,31 +250,31 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configure
     }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
     let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(is_moving()) };
-    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     let running = hands.units.show(&[&found.unit])?.get(&found.unit).map(|unit| unit.activity);
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
     let broker = counted(broker, &place, url, hands.memory, hands.now);
-    owed(&broker, &mut book, configured, at_rest)
+    owed(&broker, &mut draft, configured, at_rest)
 }
 
-fn owed(broker: &dyn Ask, book: &mut Book<'_>, configured: &Configured, at_rest: bool) -> Result<String> {
+fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configured, at_rest: bool) -> Result<String> {
     let end = Instant::now() + PATIENCE;
     let url = &configured.manifest.registration.url;
     // While it runs, whoever registered it just now may be about to record it.
-    if at_rest && book.entry.runner.is_none() && book.entry.attempt.is_some() {
-        match resolve(broker, book, configured.manifest.registration_interval, end)? {
+    if at_rest && draft.entry.runner.is_none() && draft.entry.attempt.is_some() {
+        match resolve(broker, draft, configured.manifest.registration_interval, end)? {
             Resolved::Open(why) | Resolved::Unclear(why) => {
                 return Ok(format!("asked for a registration of which it is not known what came: {why}"));
             }
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
         }
     }
-    let silence = pay(broker, book, url, end).silence;
-    book.save()?;
-    let left = book.entry.left_behind.len();
+    let silence = pay(broker, draft, url, end).silence;
+    draft.save()?;
+    let left = draft.entry.debts.len();
     Ok(match (left, silence) {
         (0, _) => "owes nothing any more".into(),
         (_, Some(why)) => format!("still owes {left} former registrations: {why}"),
@@ -302,8 +302,8 @@ fn is_moving() -> String {
 
 /// Whether an entry names anything that the server may still have.
 #[must_use]
-pub fn is_clear(entry: &Ledger) -> bool {
-    entry.runner.is_none() && entry.left_behind.is_empty() && entry.attempt.is_none()
+pub fn is_clear(entry: &Entry) -> bool {
+    entry.runner.is_none() && entry.debts.is_empty() && entry.attempt.is_none()
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
 use super::*;
-use crate::backend::Unit;
-use crate::protocol::{Answer, Request, Seen};
-use crate::reconcile::sample::{self, NOW};
+use crate::contract::protocol::{Answer, Request, Seen};
+use crate::survey::sample::{self, NOW};
 use crate::sys::Place;
+use crate::units::Unit;
 
 const UNIT: &str = "github-runner-one.service";
 
@@ -40,7 +40,7 @@ struct Case {
     unit: Unit,
     answer: Outcome,
     /// The entry as it is by now.
-    entry: Ledger,
+    entry: Entry,
     is_locked: bool,
     /// Whether the next start would register it.
     would_start: bool,
@@ -68,7 +68,7 @@ impl Case {
         std::fs::set_permissions(temporary.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let open = || {
             let dir = Place::walk(&temporary.path().canonicalize().unwrap()).unwrap().open().unwrap().unwrap();
-            LedgerDirectory::new(dir).unwrap()
+            Ledger::new(dir).unwrap()
         };
         let (ledgers, other) = (open(), open());
         let instance = self.found.instance.clone();
@@ -89,7 +89,7 @@ impl Case {
         let units = Fake { unit: self.unit, done: RefCell::default() };
         let mut memory = Memory::default();
         let silent = BTreeMap::new();
-        let would_start = |_: &crate::fleet::Declared| {
+        let would_start = |_: &crate::contract::fleet::Declared| {
             anyhow::ensure!(self.would_start, "the token can be read by jobs");
             Ok(())
         };
@@ -183,7 +183,8 @@ fn a_runner_that_keeps_its_registration_restarts_only_if_nobody_knows_of_a_job()
     let mut unasked = case(Outcome::Gone);
     let token = crate::model::Token::parse(b"BFAKETOKENFAKETOKEN").unwrap();
     let kind = crate::model::TokenKind::Registration;
-    unasked.found.configured.as_mut().unwrap().credential = Ok(crate::credential::Credential::Token(token, kind));
+    unasked.found.configured.as_mut().unwrap().credential =
+        Ok(crate::registration::credential::Credential::Token(token, kind));
     assert_eq!(unasked.run(&decision), restarted(true, &[]), "nobody can be asked, and there is no worker");
 }
 

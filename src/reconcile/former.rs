@@ -14,23 +14,23 @@ use serde_json::json;
 use tracing::warn;
 
 use super::act::{Hands, is_clear};
-use super::counted::counted;
-use super::gather::{Found, Places};
-use super::lists::{is_silence, way};
 use super::plan::Why;
-use crate::ask::{Ask as _, Broker};
-use crate::attempt::{Resolved, resolve};
-use crate::backend::{Activity, Door, Units};
-use crate::credential::Credential;
-use crate::fleet::Fleet;
-use crate::ledger::{Book, Ledger, LeftBehind, Runner};
-use crate::manifest::{CredentialPlace, Manifest};
+use crate::contract::fleet::Fleet;
+use crate::contract::manifest::{CredentialPlace, Manifest};
+use crate::contract::names;
+use crate::contract::protocol::{Outcome, Verb};
+use crate::ledger::{Debt, Draft, Entry, Runner};
 use crate::model::{InstanceName, shown};
-use crate::protocol::{Outcome, Verb};
-use crate::retire::{pay, reason};
-use crate::start::{host_name, volume};
+use crate::registration::ask::{Ask as _, Broker};
+use crate::registration::attempt::{Resolved, resolve};
+use crate::registration::credential::Credential;
+use crate::registration::retire::{pay, reason};
+use crate::state::start::{host_name, volume};
+use crate::survey::counted::counted;
+use crate::survey::lists::{is_silence, way};
+use crate::survey::{Found, Places};
 use crate::sys::{Mounted, Place};
-use crate::unit;
+use crate::units::{Activity, Door, Units, copy};
 
 /// How long taking back may take for one runner, and how long for its present registration.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -111,7 +111,7 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Pl
         Place::walk(&path)?.remove(end)?;
     }
     close_door(hands.units, instance)?;
-    if unit::forget(instance)? {
+    if copy::forget(&names::runner(instance))? {
         hands.units.reload()?;
     }
     // Last, because nobody knows of the runner without it.
@@ -134,7 +134,7 @@ const BUSY: Dissolved = Dissolved::Waits(Why::Busy);
 
 /// Stops the socket of its broker, which a switch leaves for the end of its runner.
 fn close_door(units: &dyn Units, instance: &InstanceName) -> Result<()> {
-    let socket = format!("github-runner-broker-{}.socket", instance.as_str());
+    let socket = names::broker_socket(instance);
     let shown = units.show(&[&socket])?;
     if shown.get(&socket).is_some_and(|unit| unit.activity == Activity::Active) {
         units.stop(&socket)?;
@@ -155,13 +155,13 @@ enum Taken {
 }
 
 /// Has the server delete what the entry names.
-fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places, entry: Ledger) -> Result<Taken> {
+fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places, entry: Entry) -> Result<Taken> {
     let instance = &found.instance;
     // While it runs, GitHub sees it and cleans nothing up.
     let rests = matches!(found.situation.unit.activity, Activity::Inactive | Activity::Failed);
     let now = hands.now;
     // What GitHub has cleaned up by itself is nobody's any more; otherwise `or` with a sentence.
-    let unless_reaped = |entry: &Ledger, why: &str, or: fn(String) -> Taken| match unable(entry, now, why) {
+    let unless_reaped = |entry: &Entry, why: &str, or: fn(String) -> Taken| match unable(entry, now, why) {
         None if rests => Taken::All { deleted: false },
         None => or(format!("is not configured any more, and its registration could not be taken back: {why}")),
         Some(said) => or(said),
@@ -192,9 +192,9 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
     let broker = Broker { socket: door.socket(), instance };
     let broker = counted(broker, &place, url, hands.memory, now);
     let end = Instant::now() + PATIENCE;
-    let mut book = Book::new(hands.ledgers, instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledgers, instance, Some(entry.clone()), entry);
     let mut deleted = false;
-    if let Some(runner) = book.entry.runner.clone() {
+    if let Some(runner) = draft.entry.runner.clone() {
         let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
         let answer = broker.ask(verb, ONE);
         let is_silence = is_silence(&answer);
@@ -207,40 +207,40 @@ fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Place
                     // Others have not to wait for it, too.
                     hands.silent.insert(way, reason(&outcome));
                 }
-                return Ok(unless_reaped(&book.entry, &reason(&outcome), Taken::Later));
+                return Ok(unless_reaped(&draft.entry, &reason(&outcome), Taken::Later));
             }
-            outcome => return Ok(unless_reaped(&book.entry, &reason(&outcome), never)),
+            outcome => return Ok(unless_reaped(&draft.entry, &reason(&outcome), never)),
         }
-        book.entry.runner = None;
-        book.entry.attempt = None;
+        draft.entry.runner = None;
+        draft.entry.attempt = None;
         // On a full disk the entry goes on naming what is gone, which the next pass finds; what follows makes room.
-        if let Err(error) = book.save() {
+        if let Err(error) = draft.save() {
             warn!("{error:#}");
         }
     }
     let part = |said| Taken::Part { deleted, said };
-    if book.entry.attempt.is_some() {
-        match resolve(&broker, &mut book, INTERVAL, end)? {
+    if draft.entry.attempt.is_some() {
+        match resolve(&broker, &mut draft, INTERVAL, end)? {
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
-            Resolved::Open(why) => return Ok(unless_reaped(&book.entry, &why, Taken::Later)),
-            Resolved::Unclear(why) => return Ok(unless_reaped(&book.entry, &why, never)),
+            Resolved::Open(why) => return Ok(unless_reaped(&draft.entry, &why, Taken::Later)),
+            Resolved::Unclear(why) => return Ok(unless_reaped(&draft.entry, &why, never)),
         }
     }
-    let silence = pay(&broker, &mut book, url, end).silence;
+    let silence = pay(&broker, &mut draft, url, end).silence;
     let why = silence.as_deref().unwrap_or("GitHub did not take it back yet");
-    Ok(match unable(&book.entry, now, why) {
-        None if book.entry.left_behind.is_empty() || rests => Taken::All { deleted },
+    Ok(match unable(&draft.entry, now, why) {
+        None if draft.entry.debts.is_empty() || rests => Taken::All { deleted },
         None => part(format!("is not configured any more, and not all of it could be taken back: {why}")),
         Some(said) => part(said),
     })
 }
 
 /// What is said when the server cannot be asked; `None` once GitHub has cleaned up by itself.
-fn unable(entry: &Ledger, now: u64, why: &str) -> Option<String> {
+fn unable(entry: &Entry, now: u64, why: &str) -> Option<String> {
     let ephemeral = entry.is_ephemeral();
-    let old = |since| LeftBehind { runner: nobody(), ephemeral, since }.is_reaped(now);
+    let old = |since| Debt { runner: nobody(), ephemeral, since }.is_reaped(now);
     let present = entry.runner.as_ref().filter(|runner| !old(runner.recorded_at.max(last_seen(entry))));
-    let former = entry.left_behind.iter().filter(|left| !left.is_reaped(now)).map(|left| &left.runner);
+    let former = entry.debts.iter().filter(|left| !left.is_reaped(now)).map(|left| &left.runner);
     let attempt = entry.attempt.as_ref().filter(|attempt| !old(attempt.since));
     match (present.into_iter().chain(former).next(), attempt) {
         (Some(runner), _) => Some(owes(runner, why)),
@@ -254,7 +254,7 @@ fn nobody() -> Runner {
 }
 
 /// When it ran last, as far as the ledger knows.
-fn last_seen(entry: &Ledger) -> u64 {
+fn last_seen(entry: &Entry) -> u64 {
     entry.last_exit.as_ref().map_or(u64::MAX, |exit| exit.at)
 }
 
@@ -269,7 +269,7 @@ fn owes(runner: &Runner, why: &str) -> String {
 }
 
 /// Where its credential is, and a manifest for what a former runner still needs: asking the server about what its entry names.
-fn former_manifest(entry: &Ledger, instance: &InstanceName) -> Result<(CredentialPlace, Manifest, String), String> {
+fn former_manifest(entry: &Entry, instance: &InstanceName) -> Result<(CredentialPlace, Manifest, String), String> {
     let Some(place) = entry.credential.clone() else {
         return Err("its entry is of an older release, which did not note the credential".into());
     };
@@ -278,7 +278,7 @@ fn former_manifest(entry: &Ledger, instance: &InstanceName) -> Result<(Credentia
     Ok((place, manifest, text))
 }
 
-fn manifest_text(entry: &Ledger, instance: &InstanceName, place: &CredentialPlace) -> Result<String, String> {
+fn manifest_text(entry: &Entry, instance: &InstanceName, place: &CredentialPlace) -> Result<String, String> {
     let CredentialPlace { token_file, token_type, github_app, environment } = place;
     let mut registration = entry.registration.clone();
     // Where the credential is now; the entry's own field says where it was when it registered.
@@ -289,7 +289,7 @@ fn manifest_text(entry: &Ledger, instance: &InstanceName, place: &CredentialPlac
         registration.insert("name".into(), json!(name));
     }
     let manifest = json!({
-        "version": crate::manifest::VERSION,
+        "version": crate::contract::manifest::VERSION,
         "instance": instance,
         "registration": registration,
         "replace": false,

@@ -12,16 +12,17 @@ use tracing::info;
 
 use super::act::{Hands, restart_idle, retire_and_restart, retire_idle, settle_debts};
 use super::former::{Dissolved, dissolve};
-use super::gather::{Configured, Found, Places, one};
-use super::lists::Silent;
-use super::memory::{Memory, Recall};
 use super::plan::{Decision, Why, plan};
-use super::{open_ledger, would_start};
-use crate::backend::{Activity, Units};
-use crate::fleet::{Declared, Fleet};
-use crate::ledger::LedgerDirectory;
+use super::would_start;
+use crate::contract::fleet::{Declared, Fleet};
+use crate::ledger::Ledger;
 use crate::model::{InstanceName, plain};
-use crate::start::now;
+use crate::state::start::now;
+use crate::survey::lists::Silent;
+use crate::survey::open_ledger;
+use crate::survey::{Configured, Found, Places, one};
+use crate::survey::{Memory, Recall};
+use crate::units::{Activity, Units};
 
 /// Between two looks at a runner that is not idle yet.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -156,7 +157,7 @@ fn step(wish: Wish, hands: &mut Hands<'_>, found: &Found, configured: &Configure
     Ok(Ok(said))
 }
 
-fn still_there(ledgers: &LedgerDirectory, instance: &InstanceName) -> Result<()> {
+fn still_there(ledgers: &Ledger, instance: &InstanceName) -> Result<()> {
     if ledgers.load(instance)?.is_some() {
         bail!("The ledger entry of {} stays, because something is left to be taken back", instance.as_str());
     }

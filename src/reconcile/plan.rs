@@ -3,11 +3,11 @@
 //! Nothing here reads, asks or acts. The one rule above all others: under `when-idle` nothing is decided that could end a
 //! job, but for `drainTimeout`, which says so.
 
-use super::memory::{Lost, Recall};
-use super::situation::{Server, Situation, Wanted};
-use crate::backend::Activity;
-use crate::fleet::RestartPolicy;
+use crate::contract::fleet::RestartPolicy;
 use crate::ledger::Runner;
+use crate::survey::{Lost, Recall};
+use crate::survey::{Server, Situation, Wanted};
+use crate::units::Activity;
 
 /// How long a running unit may be missing from the server's list, in seconds: one that registers just now is not there yet.
 const MISSING: u64 = 60;

@@ -1,9 +1,9 @@
 //! The table of decisions, one row for each thing that can be found.
 
 use super::*;
-use crate::backend::Unit;
-use crate::protocol::Seen;
-use crate::reconcile::situation::Known;
+use crate::contract::protocol::Seen;
+use crate::survey::Known;
+use crate::units::Unit;
 
 const NOW: u64 = 1_790_000_000;
 

@@ -11,13 +11,13 @@ use anyhow::Result;
 use tracing::warn;
 
 use super::act::Hands;
-use super::counted::counted;
-use super::gather::{Configured, Found, Host};
-use crate::ask::{Ask as _, Broker};
-use crate::ledger::{Book, Runner};
+use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
+use crate::ledger::{Draft, Runner};
 use crate::model::shown;
-use crate::protocol::{Outcome, Seen, Verb, Whom};
-use crate::retire::{is_ours, pay};
+use crate::registration::ask::{Ask as _, Broker};
+use crate::registration::retire::{is_ours, pay};
+use crate::survey::counted::counted;
+use crate::survey::{Configured, Found, Host};
 
 /// How long one is watched before it is deleted, in seconds: a listener that comes back does so in that time.
 const WATCHED: u64 = 10 * 60;
@@ -42,7 +42,7 @@ pub fn find(host: &Host, host_name: &str) -> Vec<Unknown> {
         .runners
         .iter()
         .filter_map(|found| found.ledger.as_ref())
-        .flat_map(|entry| entry.runner.iter().chain(entry.left_behind.iter().map(|left| &left.runner)))
+        .flat_map(|entry| entry.runner.iter().chain(entry.debts.iter().map(|left| &left.runner)))
         .map(|runner| (runner.url.as_str(), runner.id))
         .collect();
     // By address, the first names of our runners.
@@ -133,19 +133,19 @@ fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<boo
     if broker.ask(Verb::Observe(whom), PATIENCE).outcome != Outcome::Seen(Some(unknown.seen.clone())) {
         return Ok(false);
     }
-    let mut book = Book::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     let runner = Runner {
         id: unknown.seen.id,
         name: unknown.seen.name.clone(),
         url: unknown.url.clone(),
         recorded_at: hands.now,
     };
-    book.entry.leave_behind(runner.clone(), configured.manifest.registration.ephemeral, hands.now);
-    book.save()?;
-    let paid = pay(&broker, &mut book, &configured.manifest.registration.url, Instant::now() + PATIENCE);
-    if book.entry.left_behind.iter().any(|left| left.is(&runner)) {
-        book.entry.left_behind.retain(|left| !left.is(&runner));
-        book.save()?;
+    draft.entry.owe(runner.clone(), configured.manifest.registration.ephemeral, hands.now);
+    draft.save()?;
+    let paid = pay(&broker, &mut draft, &configured.manifest.registration.url, Instant::now() + PATIENCE);
+    if draft.entry.debts.iter().any(|left| left.is(&runner)) {
+        draft.entry.debts.retain(|left| !left.is(&runner));
+        draft.save()?;
     }
     Ok(paid.deleted.contains(&unknown.seen.id))
 }

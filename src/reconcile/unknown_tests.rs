@@ -1,9 +1,9 @@
 //! Which of the runners that the server lists are nobody's.
 
 use super::*;
-use crate::ledger::{Attempt, LeftBehind, NameHolder};
-use crate::reconcile::Memory;
-use crate::reconcile::sample::{self, NOW};
+use crate::ledger::{Attempt, Debt, NameHolder};
+use crate::survey::Memory;
+use crate::survey::sample::{self, NOW};
 
 const URL: &str = "https://github.com/o/r";
 
@@ -64,13 +64,13 @@ fn what_a_ledger_names_in_any_way_is_somebodys() {
     let mut host = host(vec![offline(9, "builder-3"), offline(10, "builder-4")]);
     let runner = Runner { id: 9, name: "builder-3".into(), url: URL.into(), recorded_at: 0 };
     let entry = host.runners[1].ledger.as_mut().unwrap();
-    entry.left_behind.push(LeftBehind { runner: runner.clone(), ephemeral: false, since: 0 });
+    entry.debts.push(Debt { runner: runner.clone(), ephemeral: false, since: 0 });
     assert_eq!(found(&host), [10], "a debt");
     // Also of a runner that is not configured any more.
     host.runners[1].configured = None;
     assert_eq!(found(&host), [10]);
     let entry = host.runners[1].ledger.as_mut().unwrap();
-    entry.left_behind[0].runner.url = "https://github.com/o/other".into();
+    entry.debts[0].runner.url = "https://github.com/o/other".into();
     assert_eq!(found(&host), [9, 10], "ids mean nothing elsewhere");
 }
 
@@ -106,10 +106,10 @@ fn watch(host: &Host, delete: bool, times: &[u64]) -> Memory {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let dir = crate::sys::Place::walk(&directory.path().canonicalize().unwrap()).unwrap().open().unwrap().unwrap();
-    let ledgers = crate::ledger::LedgerDirectory::new(dir).unwrap();
+    let ledgers = crate::ledger::Ledger::new(dir).unwrap();
     let mut memory = Memory::default();
     for now in times {
-        let units = &crate::backend::Systemd::default();
+        let units = &crate::units::Systemd::default();
         let sockets = directory.path();
         let silent = BTreeMap::new();
         let mut hands = Hands {

@@ -6,14 +6,15 @@ use super::report::{
     Configuration, ConfigurationState, CredentialKind, CredentialNow, LastExit, Registration, RegistrationState,
     Report, Row, UnitNow, UnitState, VERSION,
 };
-use crate::backend::{Activity, Unit};
-use crate::credential::Credential;
-use crate::fleet::{Fleet, RestartPolicy};
-use crate::ledger::{ExitKind, Ledger, Runner};
-use crate::manifest::CredentialPlace;
+use crate::contract::fleet::{Fleet, RestartPolicy};
+use crate::contract::manifest::CredentialPlace;
+use crate::contract::names::{PASS, PASS_TIMER};
+use crate::contract::protocol::Seen;
+use crate::ledger::{Entry, ExitKind, Runner};
 use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
-use crate::protocol::Seen;
-use crate::reconcile::{Found, Host, Memory, Server};
+use crate::registration::credential::Credential;
+use crate::survey::{Found, Host, Memory, Server};
+use crate::units::{Activity, Unit};
 
 /// How long a unit may be on its way, and then not be seen by the server, before that is a fault, in seconds: ephemeral runners do so after every job.
 const SETTLING: u64 = 60;
@@ -39,10 +40,10 @@ pub fn judge(fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Report {
 pub fn passes(timer: &Unit, service: &Unit) -> Vec<String> {
     let mut faults = Vec::new();
     if timer.activity != Activity::Active {
-        faults.push("No passes are made, because their timer does not run: start github-runner-reconcile.timer".into());
+        faults.push(format!("No passes are made, because their timer does not run: start {PASS_TIMER}"));
     }
     if service.activity == Activity::Failed {
-        faults.push("The last pass failed, see `journalctl --unit github-runner-reconcile.service`".into());
+        faults.push(format!("The last pass failed, see `journalctl --unit {PASS}`"));
     }
     faults
 }
@@ -95,7 +96,7 @@ fn row(found: &Found, host: &Host, memory: &Memory, now: u64) -> Row {
         runner_version: listener.and_then(package_version).map(plain),
         newest_version: newest_version(found, memory).map(|version| plain(&version)),
         version_deadline: behind(found, memory).map(|behind| behind.until()),
-        debts: entry.map_or(0, |entry| entry.left_behind.len()),
+        debts: entry.map_or(0, |entry| entry.debts.len()),
         said: recall.and_then(|recall| recall.said.as_deref()).map(plain),
         faults: vec![],
     };
@@ -177,7 +178,7 @@ fn configuration(found: &Found, pending_since: Option<u64>) -> Option<Configurat
     Some(Configuration { state, since, policy: wanted.policy })
 }
 
-fn last_exit(entry: &Ledger) -> Option<LastExit> {
+fn last_exit(entry: &Entry) -> Option<LastExit> {
     let exit = entry.last_exit.as_ref()?;
     Some(LastExit { at: exit.at, kind: exit.kind, said: plain(&exit.said), failures: exit.failures })
 }

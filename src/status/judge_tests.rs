@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::Token;
-use crate::reconcile::Recall;
-use crate::reconcile::sample::{NOW, host};
+use crate::survey::Recall;
+use crate::survey::sample::{NOW, host};
 
 /// The faults of a runner that is well but for what `edit` does.
 fn faults_of(edit: impl FnOnce(&mut Found, &mut Memory)) -> Vec<String> {
@@ -99,7 +99,7 @@ fn each_thing_that_is_wrong_is_said() {
         (
             |found, _| {
                 let entry = found.ledger.as_mut().unwrap();
-                entry.leave_behind(entry.runner.clone().unwrap(), true, NOW);
+                entry.owe(entry.runner.clone().unwrap(), true, NOW);
             },
             "left registrations behind that GitHub may still list: 1",
         ),

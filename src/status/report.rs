@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::fleet::RestartPolicy;
+use crate::contract::fleet::RestartPolicy;
 use crate::ledger::ExitKind;
 
 /// The version of the schema.

@@ -11,7 +11,7 @@ use super::judge::WARNED;
 use super::report::{
     Configuration, ConfigurationState, CredentialKind, CredentialNow, RegistrationState, Report, Row, UnitState,
 };
-use crate::fleet::RestartPolicy;
+use crate::contract::fleet::RestartPolicy;
 use crate::ledger::ExitKind;
 use crate::model::{date, span};
 

@@ -25,7 +25,7 @@ fn report() -> Report {
         configuration: declared.then_some(Configuration {
             state: ConfigurationState::Current,
             since: None,
-            policy: crate::fleet::RestartPolicy::WhenIdle,
+            policy: crate::contract::fleet::RestartPolicy::WhenIdle,
         }),
         last_exit: None,
         credential: CredentialNow { kind: CredentialKind::App, file: None, fault: None, expires: None },
@@ -40,7 +40,7 @@ fn report() -> Report {
     two.configuration = Some(Configuration {
         state: ConfigurationState::Pending,
         since: Some(1_003_480),
-        policy: crate::fleet::RestartPolicy::Never,
+        policy: crate::contract::fleet::RestartPolicy::Never,
     });
     two.last_exit = Some(crate::status::LastExit {
         at: 999_990,

@@ -25,7 +25,7 @@ pub struct Dir {
 
 /// What a single name in a directory stands for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Entry {
+pub enum EntryKind {
     /// Nothing has this name.
     Absent,
     /// Something that can be unlinked: everything but a directory.
@@ -108,13 +108,13 @@ impl Dir {
     ///
     /// # Errors
     ///
-    /// As `fstatat(2)`, except that a missing name is [`Entry::Absent`].
-    pub fn entry(&self, name: &str) -> Result<Entry> {
+    /// As `fstatat(2)`, except that a missing name is [`EntryKind::Absent`].
+    pub fn entry(&self, name: &str) -> Result<EntryKind> {
         match fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Err(Errno::ENOENT) => Ok(Entry::Absent),
+            Err(Errno::ENOENT) => Ok(EntryKind::Absent),
             Err(error) => Err(error).with_context(|| format!("Failed to examine {name}")),
-            Ok(stat) if kind(&stat) == SFlag::S_IFDIR => Ok(Entry::Directory),
-            Ok(_) => Ok(Entry::File),
+            Ok(stat) if kind(&stat) == SFlag::S_IFDIR => Ok(EntryKind::Directory),
+            Ok(_) => Ok(EntryKind::File),
         }
     }
 

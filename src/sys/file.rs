@@ -196,3 +196,16 @@ fn open_handle(handle: BorrowedFd<'_>) -> Result<std::result::Result<File, FileF
         opened => Ok(Ok(opened?)),
     }
 }
+
+/// The content of a file that only root can write; `None` if there is none.
+///
+/// # Errors
+///
+/// As `read(2)`.
+pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("Failed to read {}", path.display())),
+    }
+}

@@ -26,7 +26,7 @@ use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::Dir;
-use super::dir::{Entry, is_dot};
+use super::dir::{EntryKind, is_dot};
 use progress::Progress;
 
 /// How many directories below the top each directory on the way is held open.
@@ -88,7 +88,7 @@ pub fn empty_but(top: &Dir, kept: &[&str], end: Instant) -> Result<Purged> {
             purge.progress.check(now, 0)?;
             let name = entry.file_name();
             let kept = kept.iter().find(|kept| kept.as_bytes() == name.to_bytes());
-            if is_dot(name.to_bytes()) || kept.map(|kept| top.entry(kept)).transpose()? == Some(Entry::File) {
+            if is_dot(name.to_bytes()) || kept.map(|kept| top.entry(kept)).transpose()? == Some(EntryKind::File) {
                 continue;
             }
             more = true;

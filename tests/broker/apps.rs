@@ -1,6 +1,6 @@
 //! A GitHub App as the credential, from its key to the runner.
 
-use github_runners::protocol::{Issue, Outcome, Verb, Whom};
+use github_runners::contract::protocol::{Issue, Outcome, Verb, Whom};
 use serde_json::{Value, json};
 
 use crate::github::{APP_KEY, APP_PUBLIC_KEY, App, Fault, Installation, Permissions};

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use github_runners::protocol::{Issue, Outcome, Verb};
+use github_runners::contract::protocol::{Issue, Outcome, Verb};
 use serde_json::json;
 
 use crate::github::Fault;
@@ -161,7 +161,7 @@ fn an_asker_at_a_socket_may_finish_asking() {
     asker.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();
     asker.read_to_string(&mut answer).unwrap();
-    let answer: github_runners::protocol::Answer = serde_json::from_str(&answer).unwrap();
+    let answer: github_runners::contract::protocol::Answer = serde_json::from_str(&answer).unwrap();
     assert!(matches!(answer.outcome, Outcome::Jit { .. }), "{answer:?}");
     assert!(child.wait().unwrap().success());
 }

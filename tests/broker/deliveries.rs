@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use github_runners::protocol::{Issue, Outcome, Verb, Whom};
+use github_runners::contract::protocol::{Issue, Outcome, Verb, Whom};
 use serde_json::json;
 
 use crate::github::{Delivery, Fault, Identity};

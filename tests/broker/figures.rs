@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use github_runners::protocol::{Outcome, Verb};
+use github_runners::contract::protocol::{Outcome, Verb};
 use nix::sys::resource::{UsageWho, getrusage};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 

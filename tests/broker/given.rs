@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use github_runners::protocol::{Outcome, VERSION, Verb};
+use github_runners::contract::protocol::{Outcome, VERSION, Verb};
 use serde_json::json;
 
 use crate::harness::{Stand, finish, start_with};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use github_runners::protocol::{Answer, Outcome, Seen, VERSION, Verb};
+use github_runners::contract::protocol::{Answer, Outcome, Seen, VERSION, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

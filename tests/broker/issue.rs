@@ -1,6 +1,6 @@
 //! Getting what registers a runner.
 
-use github_runners::protocol::{Issue, Outcome, Seen, Verb};
+use github_runners::contract::protocol::{Issue, Outcome, Seen, Verb};
 use serde_json::json;
 
 use crate::github::{Delivery, Fault, Group, JitChanges};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use github_runners::protocol::{Issue, Outcome, Verb};
+use github_runners::contract::protocol::{Issue, Outcome, Verb};
 
 use crate::github::Fault;
 use crate::harness::Stand;

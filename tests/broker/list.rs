@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
-use github_runners::ask::{Ask as _, Broker};
-use github_runners::protocol::{Outcome, Seen, Verb};
+use github_runners::contract::protocol::{Outcome, Seen, Verb};
+use github_runners::registration::ask::{Ask as _, Broker};
 
 use crate::github::{Delivery, Fault, Runner};
 use crate::harness::{ENTITY, Stand, Told, idle};

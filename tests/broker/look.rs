@@ -1,6 +1,6 @@
 //! Questions that change nothing.
 
-use github_runners::protocol::{Outcome, Seen, Verb, Whom};
+use github_runners::contract::protocol::{Outcome, Seen, Verb, Whom};
 use serde_json::{Value, json};
 
 use crate::github::{Fault, Pat};

@@ -1,6 +1,6 @@
 //! Refusals of GitHub come with the way out.
 
-use github_runners::protocol::{Issue, Verb, Whom};
+use github_runners::contract::protocol::{Issue, Verb, Whom};
 
 use crate::github::{Fault, Pat};
 use crate::harness::{PAT, Stand, URL};

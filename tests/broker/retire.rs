@@ -1,6 +1,6 @@
 //! Deleting runners: those that are ours, and no others.
 
-use github_runners::protocol::{Outcome, Verb};
+use github_runners::contract::protocol::{Outcome, Verb};
 use serde_json::json;
 
 use crate::github::Pat;

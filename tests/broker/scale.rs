@@ -10,9 +10,10 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::Result;
-use github_runners::backend::{Activity, Unit, Units};
-use github_runners::fleet::Fleet;
-use github_runners::reconcile::{Places, run};
+use github_runners::contract::fleet::Fleet;
+use github_runners::reconcile::run;
+use github_runners::survey::Places;
+use github_runners::units::{Activity, Unit, Units};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use github_runners::protocol::{Issue, Outcome, Verb};
+use github_runners::contract::protocol::{Issue, Outcome, Verb};
 use serde_json::{Value, json};
 
 use crate::apps::{app, stand};

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use github_runners::protocol::{Issue, Outcome, Verb};
+use github_runners::contract::protocol::{Issue, Outcome, Verb};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 use serde_json::{Value, json};

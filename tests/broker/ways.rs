@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use github_runners::protocol::{Outcome, Verb};
+use github_runners::contract::protocol::{Outcome, Verb};
 use serde_json::json;
 
 use crate::github::{Identity, Odd, Tls};

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use github_runners::protocol::{Outcome, Seen};
+use github_runners::contract::protocol::{Outcome, Seen};
 use serde_json::{Value, json};
 
 use crate::host::{Host, is_root};

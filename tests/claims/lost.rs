@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use github_runners::protocol::{Outcome, Seen};
+use github_runners::contract::protocol::{Outcome, Seen};
 use serde_json::{Value, json};
 
 use crate::host::Host;

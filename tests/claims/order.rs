@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use github_runners::protocol::Outcome;
+use github_runners::contract::protocol::Outcome;
 use serde_json::json;
 
 use crate::debts::Mounts;

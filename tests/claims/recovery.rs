@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::os::unix::net::UnixListener;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use github_runners::protocol::{Outcome, Seen};
+use github_runners::contract::protocol::{Outcome, Seen};
 use serde_json::{Value, json};
 
 use crate::host::Host;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use github_runners::protocol::{Outcome, Seen, Verb, Whom};
+use github_runners::contract::protocol::{Outcome, Seen, Verb, Whom};
 use serde_json::json;
 
 use crate::host::{Host, PAT, mode};

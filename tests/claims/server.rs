@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use github_runners::protocol::{Answer, Issue, Outcome, Request, Secret, Seen, Verb, Whom};
+use github_runners::contract::protocol::{Answer, Issue, Outcome, Request, Secret, Seen, Verb, Whom};
 use serde_json::{Value, json};
 
 /// What the server gives out to be staged.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use github_runners::protocol::Outcome;
+use github_runners::contract::protocol::Outcome;
 use serde_json::{Value, json};
 
 use crate::host::Host;

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::process::Command;
 
-use github_runners::backend::Activity;
+use github_runners::contract::protocol::Outcome;
 use github_runners::doctor::Level;
-use github_runners::protocol::Outcome;
+use github_runners::units::Activity;
 use serde_json::json;
 
 use crate::host::{Host, is_root};

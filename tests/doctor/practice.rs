@@ -6,9 +6,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use github_runners::backend::{Activity, Unit, Units};
 use github_runners::doctor::{Finding, Level, Options, Report, run};
-use github_runners::reconcile::Places;
+use github_runners::survey::Places;
+use github_runners::units::{Activity, Unit, Units};
 use serde_json::{Value, json};
 
 use crate::host::Host;

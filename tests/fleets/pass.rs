@@ -1,10 +1,11 @@
 //! Passes over the world: the decisions are the real ones, and the acts do what `reconcile` does, step by step.
 
-use github_runners::backend::{Activity, Unit};
-use github_runners::fleet::RestartPolicy;
+use github_runners::contract::fleet::RestartPolicy;
+use github_runners::contract::protocol::Seen;
 use github_runners::ledger::Runner;
-use github_runners::protocol::Seen;
-use github_runners::reconcile::{Cause, Decision, Known, Recall, Server, Situation, Wanted, plan};
+use github_runners::reconcile::{Cause, Decision, plan};
+use github_runners::survey::{Known, Recall, Server, Situation, Wanted};
+use github_runners::units::{Activity, Unit};
 
 use crate::world::{Api, One, RUNNERS, World};
 

@@ -1,6 +1,6 @@
 //! GitHub, systemd and the listeners, in a few lines each, which do what the contracts say.
 
-use github_runners::reconcile::Recall;
+use github_runners::survey::Recall;
 
 pub const RUNNERS: usize = 4;
 

@@ -1,0 +1,135 @@
+//! The command line of `github-runnerctl`: what operators and the broker's unit run.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::reconcile::Wish;
+use crate::survey::Places;
+use crate::units::Systemd;
+use crate::{broker, cli::journal, doctor, reconcile, status, survey};
+
+/// Where the module puts the fleet file.
+const FLEET: &str = "/etc/github-runners/fleet.json";
+
+/// Speaks to GitHub for the runners of this host.
+#[derive(Parser)]
+#[command(name = "github-runnerctl", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer one question of a root step, from standard input to standard output, with the API credential
+    Broker {
+        /// The runner's configuration, as JSON
+        #[arg(long)]
+        manifest: PathBuf,
+    },
+    /// Bring what runs in line with what is configured, once
+    Reconcile {
+        /// Which runners this host should have, as JSON
+        #[arg(long, default_value = FLEET)]
+        fleet: PathBuf,
+    },
+    /// Wait until a runner is idle, take its registration back, and stop it
+    Drain {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Wait until a runner is idle, and restart it
+    Restart {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Take the registration of an idle runner back and stop it; of a runner that is not configured any more, everything
+    Retire {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Show what every runner of this host is doing; the exit code is 0 only if all is well
+    Status {
+        /// Print the same as JSON, for programs
+        #[arg(long)]
+        json: bool,
+        /// Which runners this host should have, as JSON
+        #[arg(long, default_value = FLEET)]
+        fleet: PathBuf,
+    },
+    /// Check everything that a runner needs, and name each fault with its way out; changes nothing
+    Doctor {
+        /// The only runner to check
+        instance: Option<String>,
+        /// Say instead what the next start would do and why, without asking GitHub
+        #[arg(long)]
+        start_check: bool,
+        /// Which runners this host should have, as JSON
+        #[arg(long, default_value = FLEET)]
+        fleet: PathBuf,
+    },
+}
+
+/// One runner of this host.
+#[derive(Args)]
+struct Whom {
+    /// The runner, by the name of its unit without `github-runner-`
+    instance: String,
+    /// Which runners this host should have, as JSON
+    #[arg(long, default_value = FLEET)]
+    fleet: PathBuf,
+}
+
+/// The command line, for what documents it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    journal::start();
+    let result = match arguments.command {
+        Command::Broker { manifest } => broker::run(&manifest),
+        Command::Reconcile { fleet } => {
+            survey::read_fleet(&fleet).and_then(|fleet| reconcile::run(&fleet, &Systemd::default(), &Places::default()))
+        }
+        Command::Drain { whom } => operate(Wish::Drain, &whom),
+        Command::Restart { whom } => operate(Wish::Restart, &whom),
+        Command::Retire { whom } => operate(Wish::Retire, &whom),
+        Command::Status { json, fleet } => return status::run(&fleet, json),
+        Command::Doctor { instance, start_check, fleet } => {
+            return doctor::main(instance.as_deref(), start_check, &fleet);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn operate(wish: Wish, whom: &Whom) -> anyhow::Result<()> {
+    if !nix::unistd::Uid::effective().is_root() {
+        anyhow::bail!("Only root can do this: run it with `sudo`");
+    }
+    // Apart from the directory of passes, which systemd removes when one ends.
+    let places = Places { runtime: "/run/github-runner-operate".into(), ..Places::default() };
+    reconcile::operate(wish, &whom.instance, || survey::read_fleet(&whom.fleet), &Systemd::default(), &places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+}

@@ -1,0 +1,6 @@
+//! The command lines of the programs, and how they speak to the journal.
+
+#[cfg(feature = "ctl")]
+pub mod ctl;
+pub mod helper;
+pub mod journal;

@@ -1,0 +1,335 @@
+//! The manifest: what the module tells the helper about one runner, as JSON in the store.
+//!
+//! The module writes it and has the helper check it in the same build, so both must come from one release.
+//! Reading the file is the caller's business; nothing here touches the file system.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    GithubApp, InstanceName, MemorySize, Registration, RegistrationUrl, Scope, TokenPath, TokenType, WorkDirMode,
+};
+
+/// The version of the format that this helper reads.
+pub const VERSION: u64 = 2;
+
+/// One runner, as configured.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Manifest {
+    /// Always [`VERSION`].
+    pub version: u64,
+    /// The attribute name of the runner.
+    pub instance: InstanceName,
+    /// What a registration is compared by.
+    pub registration: Registration,
+    /// Whether a runner of the same name may be replaced.
+    pub replace: bool,
+    /// How to understand the token.
+    pub token_type: TokenType,
+    /// The App that registers the runner, in place of a token.
+    pub github_app: Option<GithubApp>,
+    /// How the runner registers; `None` leaves it to its kind, see [`Manifest::method`].
+    pub method: Option<Method>,
+    /// Whether another access token makes another registration.
+    pub re_register_on_token_change: bool,
+    /// The shortest time between two registrations of which the first was of no use, in seconds.
+    pub registration_interval: u64,
+    /// How far the starts of this host's runners are apart, in milliseconds.
+    #[serde(default)]
+    pub start_distance: u64,
+    /// How much the work directory can hold, if it is to have a file system of its own, in memory.
+    #[serde(default)]
+    pub work_dir_size: Option<MemorySize>,
+    /// By which variables its broker reaches the server.
+    #[serde(default)]
+    pub broker_environment: BTreeMap<String, String>,
+    /// How much of the listener's logs is kept.
+    #[serde(default)]
+    pub logs: Logs,
+    /// Groups that the unit's user is in besides its own, by name or number.
+    #[serde(default)]
+    pub supplementary_groups: Vec<String>,
+    /// Whether jobs may know what root knows, so that a credential that they can read is no fault.
+    #[serde(default)]
+    pub trust_jobs_like_root: bool,
+    /// Who besides the service user may use the work directory; nobody unless it says so.
+    #[serde(default)]
+    pub work_dir_mode: WorkDirMode,
+    /// A digest of the rest of the unit, so that whatever changes makes another manifest. Nobody compares it.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// The absolute path of `Runner.Listener`.
+    pub listener: PathBuf,
+}
+
+/// Where the credential of a runner is and how to understand it: paths only, never a secret.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CredentialPlace {
+    /// The file of a token.
+    pub token_file: Option<TokenPath>,
+    /// How to understand that token.
+    pub token_type: TokenType,
+    /// An App, in place of a token.
+    pub github_app: Option<GithubApp>,
+    /// By which variables the server is reached, such as a proxy.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+}
+
+impl CredentialPlace {
+    /// What its standing with the server is known by: for a token its file, for an App also whose runners it registers,
+    /// because GitHub counts the requests of each installation by itself. The two are separated by a space, which no such
+    /// path has.
+    #[must_use]
+    pub fn key(&self, url: &RegistrationUrl) -> Option<String> {
+        let file = self.file()?;
+        Some(match (&self.github_app, url.scope()) {
+            (Some(_), Scope::Repository(owner, _) | Scope::Organization(owner)) => {
+                format!("{file} {}", owner.to_lowercase())
+            }
+            _ => file.to_owned(),
+        })
+    }
+
+    /// The file that holds the secret.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        let app = self.github_app.as_ref().map(|app| &app.private_key_file);
+        app.or(self.token_file.as_ref()).map(TokenPath::as_str)
+    }
+}
+
+/// How much of the listener's logs is kept.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Logs {
+    /// For how many days.
+    pub max_age: u64,
+    /// How many MiB.
+    pub max_size: u64,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { max_age: 30, max_size: 128 }
+    }
+}
+
+/// How a runner registers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// The server makes the registration and gives out its files; for ephemeral runners with an API credential.
+    Jit,
+    /// The listener makes the registration, with a registration token.
+    Configure,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    version: u64,
+}
+
+impl Manifest {
+    /// Reads and checks the text of a manifest.
+    ///
+    /// # Errors
+    ///
+    /// Names the field that is unknown, missing or wrong, and what to do about it.
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let header: Header = serde_json::from_slice(text).context("it is no JSON object with a `version`")?;
+        if header.version != VERSION {
+            bail!(
+                "field `version` is {}, but this helper reads version {VERSION}: take the module and the helper from the same release",
+                header.version
+            );
+        }
+        let manifest: Self = serde_json::from_slice(text).context(
+            "a field is wrong; if it is unknown or missing, take the module and the helper from the same release",
+        )?;
+        manifest.registration.check().map_err(anyhow::Error::msg)?;
+        manifest.check()?;
+        if !manifest.listener.is_absolute() {
+            bail!("field `listener` is not an absolute path: {}", manifest.listener.display());
+        }
+        Ok(manifest)
+    }
+
+    /// Where its credential is.
+    #[must_use]
+    pub fn credential_place(&self) -> CredentialPlace {
+        CredentialPlace {
+            token_file: self.registration.token_file.clone(),
+            token_type: self.token_type,
+            github_app: self.github_app.clone(),
+            environment: self.broker_environment.clone(),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let registration = &self.registration;
+        match (&registration.token_file, &self.github_app) {
+            (None, None) => bail!("neither `tokenFile` nor `githubApp` is set: one of them has to register the runner"),
+            (Some(_), Some(_)) => bail!("both `tokenFile` and `githubApp` are set: remove one of them"),
+            (None, Some(_)) if matches!(registration.url.scope(), Scope::Enterprise(_)) => {
+                bail!(
+                    "GitHub lets no App administer the runners of an enterprise: use `tokenFile` with a classic token"
+                )
+            }
+            _ => {}
+        }
+        if self.method == Some(Method::Jit) {
+            if !registration.ephemeral {
+                bail!(
+                    "`registration.method` is \"jit\", which makes ephemeral runners only: set `ephemeral` or remove it"
+                );
+            }
+            if self.tells_group_of_repository() {
+                bail!(
+                    "`registration.method` is \"jit\", which knows no `runnerGroup` for a repository: remove one of them"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// How the runner registers, given whether its credential is one of the API.
+    ///
+    /// By default ephemeral runners with such a credential need no `configure`. GitHub offers no way to look up
+    /// the groups of a repository, so there the listener has to find its group.
+    #[must_use]
+    pub fn method(&self, api_credential: bool) -> Method {
+        let fits = api_credential && self.registration.ephemeral && !self.tells_group_of_repository();
+        self.method.unwrap_or(if fits { Method::Jit } else { Method::Configure })
+    }
+
+    fn tells_group_of_repository(&self) -> bool {
+        self.registration.runner_group.is_some() && matches!(self.registration.url.scope(), Scope::Repository(..))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn example() -> Value {
+        serde_json::from_str(include_str!("../../tests/fixtures/manifest-v2.json")).unwrap()
+    }
+
+    fn error(manifest: &Value) -> String {
+        format!("{:#}", Manifest::parse(manifest.to_string().as_bytes()).unwrap_err())
+    }
+
+    #[test]
+    fn the_fixture_of_version_2_is_read() {
+        let manifest = Manifest::parse(example().to_string().as_bytes()).unwrap();
+        assert_eq!(manifest.instance.as_str(), "runner1");
+        assert_eq!(Value::Object(manifest.registration.to_object().unwrap()), example()["registration"]);
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_with_the_fix() {
+        let mut manifest = example();
+        manifest["registration"]["labels"] = json!([]);
+        insta::assert_snapshot!(error(&manifest).split(" at line").next().unwrap(), @"a field is wrong; if it is unknown or missing, take the module and the helper from the same release: unknown field `labels`, expected one of `ephemeral`, `extraLabels`, `name`, `noDefaultLabels`, `runnerGroup`, `tokenFile`, `url`, `workDir`");
+    }
+
+    #[test]
+    fn another_version_is_named_with_the_fix() {
+        let mut manifest = example();
+        manifest["version"] = json!(1);
+        manifest["whatever"] = json!("comes with it");
+        insta::assert_snapshot!(error(&manifest), @"field `version` is 1, but this helper reads version 2: take the module and the helper from the same release");
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        for field in [
+            "instance",
+            "registration",
+            "replace",
+            "tokenType",
+            "reRegisterOnTokenChange",
+            "registrationInterval",
+            "listener",
+            "version",
+        ] {
+            let mut manifest = example();
+            manifest.as_object_mut().unwrap().remove(field);
+            assert!(error(&manifest).contains(&format!("missing field `{field}`")), "{field}");
+        }
+    }
+
+    #[test]
+    fn fields_that_contradict_each_other_are_refused() {
+        let mut manifest = example();
+        manifest["registration"]["noDefaultLabels"] = json!(true);
+        assert!(error(&manifest).contains("give at least one label"));
+    }
+
+    #[test]
+    fn exactly_one_credential_is_needed() {
+        let app = json!({ "id": "Iv1.0000", "login": "o", "privateKeyFile": "/run/secrets/k", "installationId": null });
+        let mut manifest = example();
+        manifest["githubApp"] = app.clone();
+        assert!(error(&manifest).contains("both `tokenFile` and `githubApp`"));
+        manifest["registration"]["tokenFile"] = Value::Null;
+        assert!(Manifest::parse(manifest.to_string().as_bytes()).is_ok());
+        manifest["githubApp"]["id"] = json!("a b");
+        assert!(error(&manifest).contains("neither a client id nor a number"));
+        manifest["githubApp"] = app;
+        manifest["registration"]["url"] = json!("https://github.com/enterprises/octo");
+        assert!(error(&manifest).contains("no App administer"));
+        manifest["githubApp"] = Value::Null;
+        assert!(error(&manifest).contains("neither `tokenFile` nor `githubApp`"));
+    }
+
+    #[test]
+    fn an_app_stands_with_each_account_by_itself_and_a_token_with_all() {
+        let key = |app: Value, url: &str| {
+            let mut manifest = example();
+            if !app.is_null() {
+                manifest["registration"]["tokenFile"] = Value::Null;
+            }
+            manifest["githubApp"] = app;
+            let manifest = Manifest::parse(manifest.to_string().as_bytes()).unwrap();
+            manifest.credential_place().key(&RegistrationUrl::parse(url).unwrap()).unwrap()
+        };
+        let app =
+            json!({ "id": "Iv1.0000", "login": null, "privateKeyFile": "/run/secrets/k", "installationId": null });
+        assert_eq!(key(app.clone(), "https://github.com/Octo-Org/example"), "/run/secrets/k octo-org");
+        assert_eq!(key(app, "https://github.com/octo-org"), "/run/secrets/k octo-org");
+        assert_eq!(key(Value::Null, "https://github.com/octo-org"), "/run/secrets/t");
+    }
+
+    #[test]
+    fn the_method_follows_the_kind_unless_configured() {
+        let method = |ephemeral: bool, group: Value, configured: Value, api| {
+            let mut manifest = example();
+            manifest["registration"]["ephemeral"] = json!(ephemeral);
+            manifest["registration"]["runnerGroup"] = group;
+            manifest["method"] = configured;
+            Manifest::parse(manifest.to_string().as_bytes()).map(|manifest| manifest.method(api))
+        };
+        assert_eq!(method(true, Value::Null, Value::Null, true).unwrap(), Method::Jit);
+        assert_eq!(method(true, Value::Null, Value::Null, false).unwrap(), Method::Configure);
+        assert_eq!(method(false, Value::Null, Value::Null, true).unwrap(), Method::Configure);
+        assert_eq!(method(true, json!("trusted"), Value::Null, true).unwrap(), Method::Configure);
+        assert_eq!(method(true, Value::Null, json!("configure"), true).unwrap(), Method::Configure);
+        assert!(method(false, Value::Null, json!("jit"), true).is_err());
+        assert!(method(true, json!("trusted"), json!("jit"), true).is_err());
+    }
+
+    #[test]
+    fn a_relative_listener_is_refused() {
+        let mut manifest = example();
+        manifest["listener"] = json!("Runner.Listener");
+        assert!(error(&manifest).contains("not an absolute path"));
+    }
+}

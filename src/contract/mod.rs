@@ -1,0 +1,7 @@
+//! Texts that one program writes and another reads, each with a version. Nothing here touches the system.
+
+#[cfg(feature = "ctl")]
+pub mod fleet;
+pub mod manifest;
+pub mod names;
+pub mod protocol;

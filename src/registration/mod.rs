@@ -1,0 +1,11 @@
+//! The life of a registration: deciding about it, asking for it, taking it back.
+
+pub mod ask;
+pub mod attempt;
+pub mod credential;
+pub mod held;
+pub mod pace;
+pub mod plan;
+pub mod retire;
+pub mod secrecy;
+pub mod started;

@@ -1,0 +1,9 @@
+//! The steps of a unit that run as root, outside of its sandbox. They start no process and open no connection but to the
+//! broker of their runner.
+
+pub mod leftovers;
+pub mod prepare;
+pub mod record;
+pub mod release;
+pub mod settle;
+pub mod stop;

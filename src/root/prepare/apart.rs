@@ -1,0 +1,94 @@
+//! Where a work directory may lie: apart from whatever somebody would miss.
+//!
+//! Compares where paths really lead, so that neither a link nor a bind mount hides an overlap.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::contract::manifest::Manifest;
+use crate::model::{
+    closed_directories, is_general_directory, runner_directories, runtime_directories, system_directory_in,
+};
+use crate::sys::Place;
+
+/// Refuses work directories that must not be emptied, and secrets in directories that jobs or purges own.
+///
+/// # Errors
+///
+/// Names the directory that the work directory overlaps with, or the secret.
+pub(super) fn check(manifest: &Manifest, work: &Place, state: &Place, logs: &Place, ledger: &Place) -> Result<()> {
+    let path = work.resolved();
+    if let Some(system) = system_directory_in(&path) {
+        bail!(
+            "Work directory {} is or contains {system}, and it is emptied at every start: choose a directory of its own",
+            path.display()
+        );
+    }
+    for (what, other) in [("state", state), ("logs", logs), ("ledger", ledger)] {
+        if work.overlaps(other) {
+            bail!(
+                "Work directory {} overlaps with the {what} directory {}, and it is emptied at every start: choose a directory of its own",
+                path.display(),
+                other.resolved().display()
+            );
+        }
+    }
+    let is_own = runtime_directories(manifest.instance.as_str()).iter().any(|own| lies_in(work, own));
+    let runners = runner_directories().filter(|_| !is_own);
+    for other in closed_directories().map(PathBuf::from).chain(runners) {
+        if overlaps(work, &other) {
+            bail!(
+                "Work directory {} overlaps with {}, which is none of a job's business, and it is emptied at every start: choose a directory of its own",
+                path.display(),
+                other.display()
+            );
+        }
+    }
+    check_secret(manifest, work, state, logs)
+}
+
+/// The secret must not lie where a start deletes it, or where jobs can exchange it.
+fn check_secret(manifest: &Manifest, work: &Place, state: &Place, logs: &Place) -> Result<()> {
+    let place = manifest.credential_place();
+    let Some(file) = place.file().map(Path::new) else { return Ok(()) };
+    for directory in directories_of(file) {
+        let Ok(secret) = Place::walk(&directory) else { continue };
+        for (what, directory) in [("work", work), ("state", state), ("logs", logs)] {
+            if directory.contains(&secret) {
+                bail!(
+                    "Secret file {} lies in the {what} directory {}, where a start deletes it and jobs can exchange it: keep it elsewhere, for example in /run/secrets, or choose another work directory",
+                    file.display(),
+                    directory.resolved().display()
+                );
+            }
+        }
+        let beside = manifest.registration.work_dir.is_some() && !is_general_directory(&secret.resolved());
+        if beside && secret.contains(work) {
+            bail!(
+                "Work directory {} lies in the directory of secret file {}, which jobs would have to be let into: choose a directory apart from secrets",
+                work.resolved().display(),
+                file.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The directory that has the file's name, and the one to which links lead from there; without links on the way.
+fn directories_of(file: &Path) -> impl Iterator<Item = PathBuf> {
+    let named = file.parent().and_then(|parent| fs::canonicalize(parent).ok());
+    let led = fs::canonicalize(file).ok().and_then(|file| file.parent().map(PathBuf::from));
+    named.into_iter().chain(led)
+}
+
+fn lies_in(work: &Place, path: &Path) -> bool {
+    Place::walk(path).map_or_else(|_| work.resolved().starts_with(path), |place| place.contains(work))
+}
+
+/// Whether `work` overlaps with `path`; by the texts alone if nobody can get there.
+fn overlaps(work: &Place, path: &Path) -> bool {
+    let by_text = || work.resolved().starts_with(path) || path.starts_with(work.resolved());
+    Place::walk(path).map_or_else(|_| by_text(), |place| work.overlaps(&place))
+}

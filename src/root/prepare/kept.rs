@@ -1,0 +1,66 @@
+//! Looking whether the registration that a start would keep is still there.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tracing::warn;
+
+use super::found::Found;
+use crate::contract::protocol::{Outcome, Verb, Whom};
+use crate::registration::ask::Ask as _;
+use crate::registration::credential::Credential;
+use crate::registration::plan::{Action, Plan};
+use crate::registration::retire::reason;
+use crate::state::Snapshot;
+
+/// How long a start looks after a registration that it would keep. Whatever is not known by then counts as good.
+pub(super) const LOOK: Duration = Duration::from_secs(5);
+
+/// What the server says about a registration that would be kept.
+pub(super) enum Looked {
+    /// It is there, or nobody can tell.
+    Good,
+    /// The server could not be asked.
+    Silence,
+    /// It is gone.
+    Gone(u64),
+    /// The one of that id has another name than the files say, and only the name would prove anything.
+    Another(u64),
+}
+
+/// Whether a registration is adopted that proves nothing by itself: a token would, but an App leaves none.
+fn is_unproven(decision: &Plan, credential: &Credential) -> bool {
+    decision.action == Action::Adopt && credential.token().is_none()
+}
+
+/// Asks the server for the registration of `decision`.
+///
+/// # Errors
+///
+/// If it should be adopted and nobody can tell whether it may be.
+pub(super) fn look(found: &Found<'_>, decision: &Plan, snapshot: &Snapshot) -> Result<Looked> {
+    let recorded = decision.runner.as_ref().map(|runner| runner.id);
+    let (Some(broker), Some(id)) =
+        (&found.broker, recorded.or_else(|| snapshot.identity().map(|settings| settings.id)))
+    else {
+        return Ok(Looked::Good);
+    };
+    let url = decision.runner.as_ref().map_or(found.manifest.registration.url.as_str(), |runner| &runner.url);
+    let unproven = is_unproven(decision, found.credential);
+    Ok(match broker.ask(Verb::Observe(Whom::Id { id, url: url.into() }), LOOK).outcome {
+        Outcome::Seen(Some(seen)) => match snapshot.identity() {
+            Some(settings) if unproven && !settings.name.eq_ignore_ascii_case(&seen.name) => Looked::Another(id),
+            // GitHub may have renamed a runner since.
+            _ => Looked::Good,
+        },
+        Outcome::Seen(None) => Looked::Gone(id),
+        outcome if unproven => bail!(
+            "Failed to adopt the registration that nixpkgs' module made, because GitHub did not confirm it: {}",
+            reason(&outcome)
+        ),
+        outcome => {
+            warn!("Could not see whether GitHub still knows id {id}: {}. Going on with it", reason(&outcome));
+            Looked::Silence
+        }
+    })
+}

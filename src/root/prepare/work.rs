@@ -1,0 +1,185 @@
+//! The work directory: who owns it, making it, handing it over and emptying it.
+//!
+//! It is emptied at every start, so nothing is emptied that the service user could have put in the place of
+//! another directory, and nothing that holds somebody else's files. What a job gave to others goes with its files.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use nix::errno::Errno;
+use nix::sys::stat::Mode;
+use nix::unistd::Uid;
+use serde_json::Value;
+use tracing::{info, warn};
+
+use super::found::{Found, Heir, NOBODY, report};
+use crate::contract::manifest::Manifest;
+use crate::ledger::Entry;
+use crate::model::{MemorySize, WorkDir};
+use crate::registration::plan::{Action, Plan};
+use crate::state::start::volume;
+use crate::sys::{Attributes, ControlGroup, Dir, Mounted, Place, empty as purge, memory, on_host};
+
+/// Whether the ledger says that the directory at `place` was handed to this runner before. One that nixpkgs' module
+/// registered with the very same configuration had it, too.
+pub(super) fn is_known(place: &Place, stored: Option<&Entry>, manifest: &Manifest, plan: &Plan) -> bool {
+    let by_ledger = |entry: &Entry| {
+        if let Some(path) = &entry.work_directory {
+            return Path::new(path) == place.resolved();
+        }
+        // Of an older release, which had only the text of the option.
+        let configured = manifest.registration.work_dir.as_ref().map(WorkDir::as_str);
+        configured.is_some() && entry.registration.get("workDir").and_then(Value::as_str) == configured
+    };
+    plan.action == Action::Adopt || stored.is_some_and(by_ledger)
+}
+
+/// Opens the work directory, makes it if it is missing, and hands it to its heir.
+///
+/// # Errors
+///
+/// If it belongs to another user and somebody else than root could have put it there, or holds files of which nobody
+/// knows that they are this runner's.
+pub(super) fn open(place: &Place, heir: Heir) -> Result<Dir> {
+    let path = place.resolved();
+    if place.is_through_link() {
+        warn!(
+            "The work directory is reached through a link; jobs get its real path {}, which tools such as actions/checkout insist on",
+            path.display()
+        );
+    }
+    let Some(dir) = place.open()? else {
+        let dir = place.create(Mode::S_IRWXU)?;
+        claim(&dir, heir, &path)?;
+        info!("Made the work directory {} for user id {}", path.display(), heir.owner.0);
+        return Ok(dir);
+    };
+    let (present, _) = dir.owner()?;
+    refuse_of_others(place, &dir, heir.owner.0, heir.knows)?;
+    claim(&dir, heir, &path)?;
+    if present != heir.owner.0 {
+        info!("Handed the work directory {} from user id {present} to {}", path.display(), heir.owner.0);
+    }
+    Ok(dir)
+}
+
+/// Opens the work directory like [`open`], with an empty file system of its own on it that holds no more than `size`. What
+/// lies below is removed until `end`. Where the administrator mounted one, that is it.
+///
+/// # Errors
+///
+/// As [`open`] and `mount(2)`. That the host does not let root mount anything is none.
+pub(super) fn open_own(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Dir> {
+    let renewed = match on_host(|| renew(path, size, heir, end)) {
+        Ok(renewed) => renewed?,
+        Err(error) if is_forbidden(error) => Err("this host lets root mount nothing"),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("Failed to give work directory {} a file system of its own", path.display()));
+        }
+    };
+    if let Err(why) = renewed {
+        warn!(
+            "The work directory {} gets no file system of its own, because {why}. A job that fills it fills what is around it; set `workDir` to a directory on a disk of its own",
+            path.display()
+        );
+    }
+    open(&Place::walk(path)?, heir)
+}
+
+fn is_forbidden(error: Errno) -> bool {
+    matches!(error, Errno::EPERM | Errno::EACCES | Errno::ENOSYS)
+}
+
+/// Exchanges the file system of a work directory for a new one. The inner error says why it goes without.
+fn renew(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Result<(), &'static str>> {
+    // Of an end that was cut off.
+    volume(&Place::walk(path)?).take_off()?;
+    if let Some(dir) = Place::walk(path)?.open()?
+        && dir.owner()?.0.as_raw() == NOBODY
+    {
+        // Newer systemds show it to the unit under the number of its user, and would not show what is mounted on it.
+        return Ok(Err("`RuntimeDirectoryPreserve` lets systemd keep it for a dynamic user"));
+    }
+    let dir = open(&Place::walk(path)?, heir)?;
+    let place = Place::walk(path)?;
+    if volume(&place).mounted()? == Mounted::Other {
+        return Ok(Ok(()));
+    }
+    // What lies below would take room unseen.
+    purge(&dir, end).context("Failed to empty the work directory")?;
+    // Its pages count as memory of the unit and belong to no process, so a full one must leave room for those.
+    let limit = ControlGroup::own().and_then(|group| group.memory_limit());
+    let bytes = limit.map_or(u64::MAX, |limit| limit / 2).min(size.of(memory()?));
+    match volume(&place).put_on(bytes, heir.owner) {
+        Ok(()) => Ok(Ok(())),
+        Err(error) if is_forbidden(error) => Ok(Err("this host lets root mount nothing")),
+        Err(error) => {
+            Err(error).with_context(|| format!("Failed to mount a file system on work directory {}", path.display()))
+        }
+    }
+}
+
+/// Refuses a work directory that [`open`] would not hand to `owner`; changes nothing.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(super) fn check_hand_over(place: &Place, owner: Uid, knows: bool) -> Result<()> {
+    let Some(dir) = place.open()? else { return Ok(()) };
+    refuse_of_others(place, &dir, owner, knows)
+}
+
+/// Whether it would be refused if it belonged to another user than the service user, and why.
+pub(super) fn doubt(place: &Place, knows: bool) -> Result<Option<&'static str>> {
+    let Some(dir) = place.open()? else { return Ok(None) };
+    Ok(match (place.is_firm(), knows || dir.is_as_new()?) {
+        (false, _) => Some("others than root could have put it there"),
+        (true, false) => Some("it holds files of which the ledger does not know that they are this runner's"),
+        (true, true) => None,
+    })
+}
+
+fn refuse_of_others(place: &Place, dir: &Dir, owner: Uid, knows: bool) -> Result<()> {
+    let (present, _) = dir.owner()?;
+    if present == owner {
+        return Ok(());
+    }
+    let path = place.resolved();
+    match doubt(place, knows)? {
+        None => Ok(()),
+        Some(why) if place.is_firm() => bail!(
+            "Work directory {} belongs to user id {present} instead of {owner}, and {why}: choose a directory that holds nothing else, or empty this one if nobody needs what is in it",
+            path.display()
+        ),
+        Some(why) => bail!(
+            "Work directory {} belongs to user id {present} instead of {owner}, and {why}: give it to the service user, or choose a directory below one that root owns",
+            path.display()
+        ),
+    }
+}
+
+/// Empties the work directory.
+///
+/// # Errors
+///
+/// As [`purge`].
+pub(super) fn empty(found: &Found<'_>) -> Result<()> {
+    let purged = purge(&found.work, found.end).context("Failed to empty the work directory")?;
+    report("Emptied the work directory", purged.files, purged.directories);
+    // Once more: until its processes are gone, the user can open its directory again.
+    claim(&found.work, found.heir, &found.work_path)
+}
+
+fn claim(dir: &Dir, heir: Heir, path: &Path) -> Result<()> {
+    let claimed = dir.claim(heir.owner, heir.mode);
+    if claimed.with_context(|| format!("Failed to hand over work directory {}", path.display()))? == Attributes::TooMany
+    {
+        warn!(
+            "The work directory {} has more attributes than can be listed, so they stay: remove it while the runner is stopped, and the next start makes a new one",
+            path.display()
+        );
+    }
+    Ok(())
+}
