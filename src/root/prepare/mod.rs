@@ -5,9 +5,9 @@
 //! the next state needs was read and found good.
 
 mod apart;
+mod basis;
 mod explain;
 mod foresee;
-mod found;
 mod hold;
 mod holder;
 mod jit;
@@ -42,8 +42,8 @@ use crate::state::start::{Start, existing, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN};
 use crate::sys::{Attributes, Dir, EntryKind, Place};
 
+use basis::{Basis, Heir};
 use explain::{explain, hold_back, wait_for_turn, warn_about_expiry};
-use found::{Found, Heir};
 use kept::{LOOK, Looked};
 use read::{Reached, Reading, Told, is_news, reach, service_user};
 use room::save;
@@ -105,7 +105,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, draft.entry.not_before);
     let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
-    let found = Found {
+    let found = Basis {
         broker: credential.is_of_api().then_some(broker),
         work,
         heir,

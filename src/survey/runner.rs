@@ -8,7 +8,7 @@ use crate::model::{InstanceName, RegistrationUrl};
 use crate::registration::credential::Credential;
 
 /// One runner and everything known about it.
-pub struct Found {
+pub struct HostRunner {
     /// Its name on this host.
     pub instance: InstanceName,
     /// The name of its unit.
@@ -21,7 +21,7 @@ pub struct Found {
     pub situation: Situation,
 }
 
-impl Found {
+impl HostRunner {
     /// Where its credential is: as configured, or as it was when it ran last.
     #[must_use]
     pub fn credential_place(&self) -> Option<CredentialPlace> {

@@ -15,7 +15,7 @@ use crate::state::STAGED_TOKEN;
 use crate::sys::Dir;
 
 /// What a start has read and found good, before it changes anything.
-pub(super) struct Found<'a> {
+pub(super) struct Basis<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) credential: &'a Credential,
     /// Absent if the credential is not one of the API.
@@ -32,7 +32,7 @@ pub(super) struct Found<'a> {
     pub(super) end: Instant,
 }
 
-impl Found<'_> {
+impl Basis<'_> {
     /// Hands the service user what it registers with.
     pub(super) fn stage(&self, secret: &str) -> Result<()> {
         self.state
