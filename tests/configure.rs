@@ -7,13 +7,13 @@
 #[path = "stand-ins/github/mod.rs"]
 mod github;
 #[allow(dead_code, reason = "the stand-ins' own tests use more of it")]
-#[path = "stand-ins/tests/harness.rs"]
+#[path = "support/harness.rs"]
 mod harness;
 #[allow(dead_code, reason = "other claims use more of it")]
-#[path = "claims/host.rs"]
+#[path = "support/host.rs"]
 mod host;
 #[allow(dead_code, reason = "other claims use more of it")]
-#[path = "claims/server.rs"]
+#[path = "support/server.rs"]
 mod server;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "support/times.rs"]

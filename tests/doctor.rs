@@ -5,10 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
 
 #[allow(dead_code, reason = "other claims use more of it")]
-#[path = "claims/host.rs"]
+#[path = "support/host.rs"]
 mod host;
 #[allow(dead_code, reason = "other claims use more of it")]
-#[path = "claims/server.rs"]
+#[path = "support/server.rs"]
 mod server;
 
 #[path = "doctor/faults.rs"]

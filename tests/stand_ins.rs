@@ -26,7 +26,7 @@ mod deliveries;
 mod faults;
 #[path = "stand-ins/tests/grammar.rs"]
 mod grammar;
-#[path = "stand-ins/tests/harness.rs"]
+#[path = "support/harness.rs"]
 mod harness;
 #[path = "stand-ins/tests/jit.rs"]
 mod jit;

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod debts;
+#[path = "../support/host.rs"]
 mod host;
 mod hostile;
 mod logs;
@@ -16,6 +17,7 @@ mod purge;
 mod recovery;
 mod register;
 mod secrecy;
+#[path = "../support/server.rs"]
 mod server;
 mod settle;
 mod start;
