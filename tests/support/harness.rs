@@ -31,7 +31,7 @@ pub const TOKEN: &str = "AFAKETOKENAFAKETOKENAFAKETOKE";
 /// The url that most tests register with.
 pub const URL: &str = "https://github.com/octo-org";
 
-/// Where Cargo put a stand-in. `cargo test` builds it, `cargo test --test stand_ins`
+/// Where Cargo put a stand-in. `cargo test` builds it, `cargo test --test stand-ins`
 /// does not: an absent or outdated one would make the tests speak of something else.
 pub fn example(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
