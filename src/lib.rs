@@ -13,7 +13,7 @@
 //!
 //! The table has a row for each folder, and for a part of one whose rules are stricter. A module uses what its row names,
 //! which stands above it, and does by itself what the last column says and nothing else; `pure` is nothing at all. What
-//! nobody uses or does is not in a row: `tests/architecture` compares both ways.
+//! nobody uses or does is not in a row: `tests/helper/architecture` compares both ways.
 //!
 //! | module | may use | does itself |
 //! | --- | --- | --- |

@@ -214,12 +214,12 @@ fn otherwise(response: &Response, app: &App, url: &RegistrationUrl, now: u64) ->
 /// No final answer.
 pub fn account(client: &Client, bearer: &Secret, name: &str) -> Result<Account, Failure> {
     #[derive(Deserialize)]
-    struct Found {
+    struct Profile {
         #[serde(rename = "type")]
         kind: String,
     }
     let response = client.send(&Call::get(format!("/users/{}", encoded(name))), bearer)?;
-    let found: Option<Found> = response.json().ok();
+    let found: Option<Profile> = response.json().ok();
     Ok(match (response.status, found.as_ref().map(|found| found.kind.as_str())) {
         (200, Some("User")) => Account::User,
         (200, Some("Organization")) => Account::Organization,

@@ -21,7 +21,7 @@ use crate::registration::retire::{pay, reason};
 use crate::survey::Memory;
 use crate::survey::counted::counted;
 use crate::survey::lists::Silent;
-use crate::survey::{Configured, Found};
+use crate::survey::{Configured, HostRunner};
 use crate::units::{Activity, Units};
 
 /// How long one question may take, and taking back what one runner owes.
@@ -58,7 +58,7 @@ impl Hands<'_> {
 /// # Errors
 ///
 /// Anything that keeps it from being done now; the next pass decides again.
-pub fn act(hands: &mut Hands<'_>, found: &Found, decision: &Decision) -> Result<String> {
+pub fn act(hands: &mut Hands<'_>, found: &HostRunner, decision: &Decision) -> Result<String> {
     let Some(configured) = &found.configured else {
         let doing = if *decision == Decision::Leave(Why::Busy) { "runs a job" } else { "is being started or stopped" };
         return Ok(format!("is not configured any more, and {doing}, which is waited for"));
@@ -73,7 +73,7 @@ pub fn act(hands: &mut Hands<'_>, found: &Found, decision: &Decision) -> Result<
     }
 }
 
-fn told(why: &Why, hands: &Hands<'_>, found: &Found) -> String {
+fn told(why: &Why, hands: &Hands<'_>, found: &HostRunner) -> String {
     let since = hands.memory.runners.get(found.instance.as_str()).and_then(|recall| recall.pending_since);
     let due = since.map_or_else(String::new, |since| format!("is to be restarted since {}", date_and_time(since)));
     match why {
@@ -93,7 +93,7 @@ fn told(why: &Why, hands: &Hands<'_>, found: &Found) -> String {
 }
 
 /// Restarts a unit whose time is over, unless it restarted by itself meanwhile.
-fn cut_short(hands: &mut Hands<'_>, found: &Found) -> Result<String> {
+fn cut_short(hands: &mut Hands<'_>, found: &HostRunner) -> Result<String> {
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
     if as_found(hands, found)?.is_none() {
         return Ok(is_moving());
@@ -104,14 +104,14 @@ fn cut_short(hands: &mut Hands<'_>, found: &Found) -> Result<String> {
 }
 
 /// The entry of a runner, if it still speaks of the run that was decided about.
-fn as_found(hands: &Hands<'_>, found: &Found) -> Result<Option<Entry>> {
+fn as_found(hands: &Hands<'_>, found: &HostRunner) -> Result<Option<Entry>> {
     let entry = hands.ledgers.load(&found.instance)?;
     let run = |entry: &Entry| (entry.runner.clone(), entry.started.clone());
     Ok(entry.filter(|entry| found.ledger.as_ref().map(run) == Some(run(entry))))
 }
 
 /// Restarts a unit for a cause.
-fn restart(hands: &mut Hands<'_>, found: &Found, configured: &Configured, cause: Cause) -> Result<String> {
+fn restart(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured, cause: Cause) -> Result<String> {
     // What the server says of one that it does not see is known already.
     if let Err(why) = restart_idle(hands, found, configured, cause == Cause::Changed)? {
         return Ok(told(&why, hands, found));
@@ -137,7 +137,7 @@ fn restart(hands: &mut Hands<'_>, found: &Found, configured: &Configured, cause:
 /// If systemd cannot be asked or refuses.
 pub fn restart_idle(
     hands: &mut Hands<'_>,
-    found: &Found,
+    found: &HostRunner,
     configured: &Configured,
     looks: bool,
 ) -> Result<Result<(), Why>> {
@@ -165,7 +165,7 @@ pub fn restart_idle(
 /// Deletes the registration, after which the runner can be given no job, and restarts the unit.
 fn retire_then_restart(
     hands: &mut Hands<'_>,
-    found: &Found,
+    found: &HostRunner,
     configured: &Configured,
     runner: &Runner,
 ) -> Result<String> {
@@ -184,7 +184,7 @@ fn retire_then_restart(
 /// As [`retire_idle`].
 pub fn retire_and_restart(
     hands: &mut Hands<'_>,
-    found: &Found,
+    found: &HostRunner,
     configured: &Configured,
     runner: &Runner,
 ) -> Result<Result<(), Why>> {
@@ -202,7 +202,7 @@ pub fn retire_and_restart(
 /// If the ledger cannot be read or written, or as `then`.
 pub fn retire_idle(
     hands: &mut Hands<'_>,
-    found: &Found,
+    found: &HostRunner,
     configured: &Configured,
     runner: &Runner,
     then: impl FnOnce(&dyn Units) -> Result<()>,
@@ -243,7 +243,7 @@ pub fn retire_idle(
 /// # Errors
 ///
 /// If the ledger cannot be read or written.
-pub fn settle_debts(hands: &mut Hands<'_>, found: &Found, configured: &Configured) -> Result<String> {
+pub fn settle_debts(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured) -> Result<String> {
     let credential = configured.credential_key();
     if let Some(until) = hands.limited(&credential) {
         return Ok(format!("owes former registrations: {}", reason(&Outcome::RateLimited(until))));
@@ -282,7 +282,7 @@ fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configured, at_res
     })
 }
 
-fn ask(hands: &mut Hands<'_>, found: &Found, configured: &Configured, verb: Verb) -> Outcome {
+fn ask(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured, verb: Verb) -> Outcome {
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
@@ -290,7 +290,7 @@ fn ask(hands: &mut Hands<'_>, found: &Found, configured: &Configured, verb: Verb
 }
 
 /// What the unit does and whether it has a job, as of now.
-fn look(hands: &Hands<'_>, found: &Found) -> Result<(Activity, bool)> {
+fn look(hands: &Hands<'_>, found: &HostRunner) -> Result<(Activity, bool)> {
     let shown = hands.units.show(&[&found.unit])?;
     let unit = shown.get(&found.unit).context("systemd does not know the unit any more")?;
     Ok((unit.activity, unit.has_job))

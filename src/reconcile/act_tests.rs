@@ -36,7 +36,7 @@ impl Units for Fake {
 
 /// A runner that a pass found idle, and what turned out since.
 struct Case {
-    found: Found,
+    found: HostRunner,
     unit: Unit,
     answer: Outcome,
     /// The entry as it is by now.

@@ -28,7 +28,7 @@ use crate::registration::retire::{pay, reason};
 use crate::state::start::{host_name, volume};
 use crate::survey::counted::counted;
 use crate::survey::lists::{is_silence, way};
-use crate::survey::{Found, Places};
+use crate::survey::{HostRunner, Places};
 use crate::sys::{Mounted, Place};
 use crate::units::{Activity, Door, Units, copy};
 
@@ -65,7 +65,7 @@ impl Dissolved {
 /// # Errors
 ///
 /// Anything that keeps it from being done now.
-pub fn dissolve(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places) -> Result<Dissolved> {
+pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &Places) -> Result<Dissolved> {
     let instance = &found.instance;
     let mut taken = Taken::All { deleted: false };
     {
@@ -155,7 +155,7 @@ enum Taken {
 }
 
 /// Has the server delete what the entry names.
-fn take_back(hands: &mut Hands<'_>, found: &Found, fleet: &Fleet, places: &Places, entry: Entry) -> Result<Taken> {
+fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &Places, entry: Entry) -> Result<Taken> {
     let instance = &found.instance;
     // While it runs, GitHub sees it and cleans nothing up.
     let rests = matches!(found.situation.unit.activity, Activity::Inactive | Activity::Failed);

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use crate::contract::fleet::{Declared, Fleet, RestartPolicy};
 use crate::root::prepare::foresee;
 use crate::state::start::{host_name, now};
-use crate::survey::{Found, Memory, Places, gather, memory_directory, open_ledger, releases};
+use crate::survey::{HostRunner, Memory, Places, gather, memory_directory, open_ledger, releases};
 use crate::units::{Activity, Units, copy};
 use act::Hands;
 use former::Dissolved;
@@ -63,7 +63,7 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     // What was found is worth more than what is done about it.
     let is_there = |name: &str| host.runners.iter().any(|found| found.instance.as_str() == name);
     memory.runners.retain(|name, _| is_there(name) || host.unreadable.contains_key(name));
-    let used: BTreeSet<String> = host.runners.iter().filter_map(Found::credential_key).collect();
+    let used: BTreeSet<String> = host.runners.iter().filter_map(HostRunner::credential_key).collect();
     memory.credentials.retain(|credential, _| used.contains(credential) || !host.unreadable.is_empty());
     let mut decisions = Vec::new();
     for found in &host.runners {
@@ -116,7 +116,7 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     if let Some(directory) = &fleet.textfile_directory {
         // What was taken back just now is not told any more: perhaps no pass follows.
         let left = ledgers.instances()?;
-        let is_left = |found: &Found| found.configured.is_some() || left.contains(&found.instance);
+        let is_left = |found: &HostRunner| found.configured.is_some() || left.contains(&found.instance);
         figures::tell(directory, &figures::figures(&host, &memory, is_left));
     }
     saved
@@ -135,7 +135,7 @@ fn rotate<T>(all: &mut [T], now: u64) {
 }
 
 /// Keeps a copy of the unit of a runner that a switch may take out of the configuration while it runs.
-fn keep(found: &Found) {
+fn keep(found: &HostRunner) {
     let runs = found.situation.unit.activity == Activity::Active;
     let stays = found.situation.wanted.is_some_and(|wanted| wanted.policy != RestartPolicy::Immediate);
     if runs && stays {

@@ -20,7 +20,7 @@ use crate::model::{InstanceName, plain};
 use crate::state::start::now;
 use crate::survey::lists::Silent;
 use crate::survey::open_ledger;
-use crate::survey::{Configured, Found, Places, one};
+use crate::survey::{Configured, HostRunner, Places, one};
 use crate::survey::{Memory, Recall};
 use crate::units::{Activity, Units};
 
@@ -108,7 +108,7 @@ pub fn operate(
 }
 
 /// One try; the inner error says what is waited for.
-fn step(wish: Wish, hands: &mut Hands<'_>, found: &Found, configured: &Configured) -> Result<Result<String, Why>> {
+fn step(wish: Wish, hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured) -> Result<Result<String, Why>> {
     let unit = &found.situation.unit;
     match unit.activity {
         Activity::Starting | Activity::Stopping => return Ok(Err(Why::Moving)),

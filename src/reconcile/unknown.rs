@@ -17,7 +17,7 @@ use crate::model::shown;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::retire::{is_ours, pay};
 use crate::survey::counted::counted;
-use crate::survey::{Configured, Found, Host};
+use crate::survey::{Configured, Host, HostRunner};
 
 /// How long one is watched before it is deleted, in seconds: a listener that comes back does so in that time.
 const WATCHED: u64 = 10 * 60;
@@ -111,7 +111,7 @@ pub fn look_after(hands: &mut Hands<'_>, host: &Host, unknown: &[Unknown], delet
     hands.memory.unknown = since;
 }
 
-fn remove(hands: &mut Hands<'_>, found: &Found, unknown: &Unknown) -> Result<bool> {
+fn remove(hands: &mut Hands<'_>, found: &HostRunner, unknown: &Unknown) -> Result<bool> {
     let Some(configured) = &found.configured else { return Ok(false) };
     let credential = configured.credential_key();
     // A debt that cannot be paid now would be paid later without another look at it.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::contract::manifest::Manifest;
 use crate::ledger::{Debt, Entry, ExitKind, Registrations, Runner};
 use crate::model::{RegistrationUrl, Token, changes};
-use crate::state::{Found, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
+use crate::state::{Content, NIXPKGS_CONFIG, NIXPKGS_TOKEN, Snapshot};
 
 pub use reason::Reason;
 
@@ -243,10 +243,10 @@ fn against_nixpkgs(inputs: &Inputs<'_>) -> Vec<Reason> {
     let state = inputs.state;
     let mut reasons = Vec::new();
     match (&state.nixpkgs_config, &state.nixpkgs_token) {
-        (Found::Absent, Found::Absent) => reasons.push(Reason::Unaccounted),
+        (Content::Absent, Content::Absent) => reasons.push(Reason::Unaccounted),
         (config, token) => {
             match config {
-                Found::Good(old) => {
+                Content::Good(old) => {
                     // A job can have made the file, so nothing of a field that we do not know is shown.
                     let (known, unknown): (Vec<_>, Vec<_>) = changes(old, inputs.registration)
                         .into_iter()
@@ -256,16 +256,16 @@ fn against_nixpkgs(inputs: &Inputs<'_>) -> Vec<Reason> {
                         reasons.push(Reason::Unfit(NIXPKGS_CONFIG, "has fields that this module does not know".into()));
                     }
                 }
-                Found::Absent => reasons.push(Reason::Missing(NIXPKGS_CONFIG)),
-                Found::Bad(why) => reasons.push(Reason::Unfit(NIXPKGS_CONFIG, why.clone())),
+                Content::Absent => reasons.push(Reason::Missing(NIXPKGS_CONFIG)),
+                Content::Bad(why) => reasons.push(Reason::Unfit(NIXPKGS_CONFIG, why.clone())),
             }
             match token {
                 // It was made for one registration, if it was kept at all.
                 _ if inputs.token.is_none() && !is_known(inputs.ledger) => {}
-                Found::Good(old) if Some(old) == inputs.token => {}
-                Found::Good(_) => reasons.push(Reason::TokenChanged),
-                Found::Absent => reasons.push(Reason::Missing(NIXPKGS_TOKEN)),
-                Found::Bad(why) => reasons.push(Reason::Unfit(NIXPKGS_TOKEN, why.clone())),
+                Content::Good(old) if Some(old) == inputs.token => {}
+                Content::Good(_) => reasons.push(Reason::TokenChanged),
+                Content::Absent => reasons.push(Reason::Missing(NIXPKGS_TOKEN)),
+                Content::Bad(why) => reasons.push(Reason::Unfit(NIXPKGS_TOKEN, why.clone())),
             }
         }
     }
@@ -289,8 +289,10 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
     let former_ephemeral = ledger.is_some_and(Entry::is_ephemeral);
     // An ephemeral listener removes its settings when its job is done, and the server its registration. So does a job
     // that wants to keep the registration for itself; hence, if the server can be asked, it is.
-    let used_up =
-        !inputs.api && former_ephemeral && state.settings == Found::Absent && state.settings_migrated == Found::Absent;
+    let used_up = !inputs.api
+        && former_ephemeral
+        && state.settings == Content::Absent
+        && state.settings_migrated == Content::Absent;
     let recorded = ledger.and_then(|ledger| ledger.runner.as_ref()).filter(|_| !used_up).cloned();
     let known = recorded.or_else(|| never_recorded(inputs)).filter(|runner| inputs.gone != Some(runner.id));
 

@@ -46,9 +46,9 @@ impl Case {
         let url = Some("https://github.com/o/r".into());
         let settings = Settings { id: 21, name: "runner1".into(), url, ephemeral: false };
         let state = Snapshot {
-            settings: Found::Good(settings),
-            credentials: Found::Good(()),
-            key: Found::Good(()),
+            settings: Content::Good(settings),
+            credentials: Content::Good(()),
+            key: Content::Good(()),
             empty: false,
             ..nothing()
         };
@@ -58,8 +58,8 @@ impl Case {
     fn from_nixpkgs() -> Self {
         let mut case = Self::unchanged();
         case.ledger = None;
-        case.state.nixpkgs_config = Found::Good(case.manifest.registration.to_object().unwrap());
-        case.state.nixpkgs_token = Found::Good(case.token.clone());
+        case.state.nixpkgs_config = Content::Good(case.manifest.registration.to_object().unwrap());
+        case.state.nixpkgs_token = Content::Good(case.token.clone());
         case
     }
 
@@ -84,7 +84,7 @@ impl Case {
 
     fn settings(&mut self) -> &mut Settings {
         match &mut self.state.settings {
-            Found::Good(settings) => settings,
+            Content::Good(settings) => settings,
             _ => panic!("the case has no settings"),
         }
     }
@@ -115,14 +115,14 @@ impl Case {
 fn nothing() -> Snapshot {
     Snapshot {
         empty: true,
-        settings: Found::Absent,
-        settings_migrated: Found::Absent,
-        credentials: Found::Absent,
-        credentials_migrated: Found::Absent,
-        key: Found::Absent,
+        settings: Content::Absent,
+        settings_migrated: Content::Absent,
+        credentials: Content::Absent,
+        credentials_migrated: Content::Absent,
+        key: Content::Absent,
         staged: false,
-        nixpkgs_config: Found::Absent,
-        nixpkgs_token: Found::Absent,
+        nixpkgs_config: Content::Absent,
+        nixpkgs_token: Content::Absent,
     }
 }
 
@@ -153,8 +153,8 @@ fn nothing_changed_means_keep() {
 #[test]
 fn settings_after_a_migration_are_as_good_as_before() {
     insta::assert_snapshot!(edited(Case::unchanged(), |case| {
-        case.state.settings_migrated = std::mem::replace(&mut case.state.settings, Found::Absent);
-        case.state.credentials_migrated = std::mem::replace(&mut case.state.credentials, Found::Absent);
+        case.state.settings_migrated = std::mem::replace(&mut case.state.settings, Content::Absent);
+        case.state.credentials_migrated = std::mem::replace(&mut case.state.credentials, Content::Absent);
     }), @r#"Keep: configuration, token and state are those of runner "runner1", id 21"#);
 }
 
@@ -192,9 +192,9 @@ fn another_token_registers_anew_and_is_never_shown() {
 
 #[test]
 fn half_done_state_registers_anew() {
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.settings = Found::Absent),
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.settings = Content::Absent),
         @"Register: .runner is missing [gives up 21]");
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.state.credentials = Found::Absent; case.state.key = Found::Absent }),
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.state.credentials = Content::Absent; case.state.key = Content::Absent }),
         @"Register: .credentials is missing; .credentials_rsaparams is missing [gives up 21]");
     insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.staged = true),
         @"Register: an earlier registration did not come to its end [gives up 21]");
@@ -202,9 +202,9 @@ fn half_done_state_registers_anew() {
 
 #[test]
 fn truncated_runner_file_means_register_anew() {
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.settings = Found::Bad("is cut short".into())),
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.settings = Content::Bad("is cut short".into())),
         @"Register: .runner is cut short [gives up 21]");
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.settings_migrated = Found::Bad("is a fifo".into())),
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state.settings_migrated = Content::Bad("is a fifo".into())),
         @"Register: .runner_migrated is a fifo [gives up 21]");
 }
 
@@ -244,13 +244,13 @@ fn state_of_nixpkgs_module_is_adopted_only_if_it_is_the_same() {
     insta::assert_snapshot!(Case::from_nixpkgs().words(),
         @"Adopt: nixpkgs' module registered id 21 with the same configuration and token");
     assert_eq!(Case::from_nixpkgs().plan().runner.unwrap().recorded_at, NOW);
-    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.state.nixpkgs_token = Found::Absent),
+    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.state.nixpkgs_token = Content::Absent),
         @"Register: .current-token is missing [gives up 21]");
     insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.token = Token::parse(b"AFAKEOTHER").unwrap()),
         @"Register: the content of the token file changed [gives up 21]");
-    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.state.nixpkgs_config = Found::Absent),
+    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.state.nixpkgs_config = Content::Absent),
         @"Register: .nixos-current-config.json is missing [gives up 21]");
-    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.state.settings = Found::Bad("is cut short".into())),
+    insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.state.settings = Content::Bad("is cut short".into())),
         @"Register: .runner is cut short");
     insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| case.settings().name = "forged".into()),
         @r#"Register: .runner has the name "forged" instead of "runner1" [gives up 21]"#);
@@ -269,7 +269,7 @@ fn coming_back_from_nixpkgs_module_adopts_in_spite_of_an_older_ledger() {
 #[test]
 fn fields_that_this_module_does_not_know_are_not_shown() {
     insta::assert_snapshot!(edited(Case::from_nixpkgs(), |case| {
-        if let Found::Good(config) = &mut case.state.nixpkgs_config {
+        if let Content::Good(config) = &mut case.state.nixpkgs_config {
             config.insert("password".into(), serde_json::json!("FAKESECRET"));
             config.insert("githubApp".into(), Value::Null);
         }

@@ -48,7 +48,7 @@ const LONGEST_TEXT: usize = 512;
 
 /// One file of a state directory.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found<T> {
+pub enum Content<T> {
     /// There is nothing of that name.
     Absent,
     /// It is there and was understood.
@@ -57,7 +57,7 @@ pub enum Found<T> {
     Bad(String),
 }
 
-impl<T> Found<T> {
+impl<T> Content<T> {
     /// What was understood, if anything.
     pub fn good(&self) -> Option<&T> {
         match self {
@@ -66,11 +66,11 @@ impl<T> Found<T> {
         }
     }
 
-    fn and_then<U>(self, read: impl FnOnce(T) -> Result<U, String>) -> Found<U> {
+    fn and_then<U>(self, read: impl FnOnce(T) -> Result<U, String>) -> Content<U> {
         match self {
-            Self::Absent => Found::Absent,
-            Self::Bad(why) => Found::Bad(why),
-            Self::Good(value) => read(value).map_or_else(Found::Bad, Found::Good),
+            Self::Absent => Content::Absent,
+            Self::Bad(why) => Content::Bad(why),
+            Self::Good(value) => read(value).map_or_else(Content::Bad, Content::Good),
         }
     }
 }
@@ -162,21 +162,21 @@ pub struct Snapshot {
     /// Whether there is nothing at all.
     pub empty: bool,
     /// `.runner`
-    pub settings: Found<Settings>,
+    pub settings: Content<Settings>,
     /// `.runner_migrated`
-    pub settings_migrated: Found<Settings>,
+    pub settings_migrated: Content<Settings>,
     /// `.credentials`
-    pub credentials: Found<()>,
+    pub credentials: Content<()>,
     /// `.credentials_migrated`
-    pub credentials_migrated: Found<()>,
+    pub credentials_migrated: Content<()>,
     /// `.credentials_rsaparams`
-    pub key: Found<()>,
+    pub key: Content<()>,
     /// Whether a secret waits for a `configure` that never took it.
     pub staged: bool,
     /// What nixpkgs' module registered with.
-    pub nixpkgs_config: Found<Map<String, Value>>,
+    pub nixpkgs_config: Content<Map<String, Value>>,
     /// The token that nixpkgs' module registered with.
-    pub nixpkgs_token: Found<Token>,
+    pub nixpkgs_token: Content<Token>,
 }
 
 impl Snapshot {
@@ -185,14 +185,14 @@ impl Snapshot {
     pub fn nothing() -> Self {
         Self {
             empty: true,
-            settings: Found::Absent,
-            settings_migrated: Found::Absent,
-            credentials: Found::Absent,
-            credentials_migrated: Found::Absent,
-            key: Found::Absent,
+            settings: Content::Absent,
+            settings_migrated: Content::Absent,
+            credentials: Content::Absent,
+            credentials_migrated: Content::Absent,
+            key: Content::Absent,
             staged: false,
-            nixpkgs_config: Found::Absent,
-            nixpkgs_token: Found::Absent,
+            nixpkgs_config: Content::Absent,
+            nixpkgs_token: Content::Absent,
         }
     }
 
@@ -226,10 +226,10 @@ impl Snapshot {
     /// The files that the listener could not work with, each with the reason.
     #[must_use]
     pub fn unusable(&self) -> Vec<(&'static str, &str)> {
-        fn bad<'a, T>(name: &'static str, found: &'a Found<T>) -> Option<(&'static str, &'a str)> {
+        fn bad<'a, T>(name: &'static str, found: &'a Content<T>) -> Option<(&'static str, &'a str)> {
             match found {
-                Found::Bad(why) => Some((name, why)),
-                Found::Absent | Found::Good(_) => None,
+                Content::Bad(why) => Some((name, why)),
+                Content::Absent | Content::Good(_) => None,
             }
         }
         [
@@ -247,8 +247,8 @@ impl Snapshot {
     /// The files without which there is no registration.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
-        fn absent<T>(found: &Found<T>) -> bool {
-            matches!(found, Found::Absent)
+        fn absent<T>(found: &Content<T>) -> bool {
+            matches!(found, Content::Absent)
         }
         [
             (SETTINGS, absent(&self.settings) && absent(&self.settings_migrated)),
@@ -271,7 +271,7 @@ impl Snapshot {
     /// Whether the listener's settings are gone, as they are after it removed them; damaged ones are still there.
     #[must_use]
     pub fn settings_are_gone(&self) -> bool {
-        self.settings == Found::Absent && self.settings_migrated == Found::Absent
+        self.settings == Content::Absent && self.settings_migrated == Content::Absent
     }
 
     /// The settings in force: those of before a move to another service, or else those of after it.
@@ -288,24 +288,24 @@ impl Snapshot {
     }
 }
 
-fn found(read: Result<Result<Option<Vec<u8>>, FileFault>>) -> Result<Found<Vec<u8>>> {
+fn found(read: Result<Result<Option<Vec<u8>>, FileFault>>) -> Result<Content<Vec<u8>>> {
     Ok(match read? {
-        Ok(None) => Found::Absent,
-        Ok(Some(content)) => Found::Good(content),
-        Err(fault) => Found::Bad(fault.to_string()),
+        Ok(None) => Content::Absent,
+        Ok(Some(content)) => Content::Good(content),
+        Err(fault) => Content::Bad(fault.to_string()),
     })
 }
 
 /// nixpkgs links its copy of the configuration from the store. The link lies where jobs can write, so it is
 /// followed into the store only, which everybody can read anyway.
-fn nixpkgs_config(dir: &Dir, owners: &[Uid]) -> Result<Found<Map<String, Value>>> {
+fn nixpkgs_config(dir: &Dir, owners: &[Uid]) -> Result<Content<Map<String, Value>>> {
     let content = match dir.link_target(NIXPKGS_CONFIG)? {
         None => found(dir.read_file(NIXPKGS_CONFIG, owners, MAX_BYTES))?,
         Some(target) => match store_path(&target) {
             // A job can have the store hold a link of its choice, but not a file that it cannot read itself.
             Some(path) => found(read_regular_file(path, MAX_BYTES, LastLink::Refuse))
-                .unwrap_or_else(|_| Found::Bad("leads to what cannot be read".into())),
-            None => Found::Bad("is a link that does not lead into the store".into()),
+                .unwrap_or_else(|_| Content::Bad("leads to what cannot be read".into())),
+            None => Content::Bad("is a link that does not lead into the store".into()),
         },
     };
     Ok(content.and_then(|text| json_object(&text)))

@@ -13,7 +13,7 @@ use crate::contract::protocol::Seen;
 use crate::ledger::{Entry, ExitKind, Runner};
 use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
 use crate::registration::credential::Credential;
-use crate::survey::{Found, Host, Memory, Server};
+use crate::survey::{Host, HostRunner, Memory, Server};
 use crate::units::{Activity, Unit};
 
 /// How long a unit may be on its way, and then not be seen by the server, before that is a fault, in seconds: ephemeral runners do so after every job.
@@ -81,7 +81,7 @@ fn unreadable(name: &str, declared: bool, why: &str) -> Row {
     }
 }
 
-fn row(found: &Found, host: &Host, memory: &Memory, now: u64) -> Row {
+fn row(found: &HostRunner, host: &Host, memory: &Memory, now: u64) -> Row {
     let recall = memory.runners.get(found.instance.as_str());
     let entry = found.ledger.as_ref();
     let listener = found.configured.as_ref().map(|configured| configured.manifest.listener.as_path());
@@ -115,7 +115,7 @@ fn unit(name: &str, unit: &Unit) -> UnitNow {
     UnitNow { name: name.into(), state, since: unit.since, has_job: unit.has_job }
 }
 
-fn registration(found: &Found, host: &Host) -> Registration {
+fn registration(found: &HostRunner, host: &Host) -> Registration {
     let runner = found.ledger.as_ref().and_then(|entry| entry.runner.as_ref());
     let (state, why) = match runner {
         None => (RegistrationState::None, None),
@@ -135,7 +135,7 @@ fn registration(found: &Found, host: &Host) -> Registration {
     }
 }
 
-fn seen_state(found: &Found, host: &Host, runner: &Runner) -> (RegistrationState, Option<String>) {
+fn seen_state(found: &HostRunner, host: &Host, runner: &Runner) -> (RegistrationState, Option<String>) {
     let home = found.configured.as_ref().map(|configured| configured.manifest.registration.url.as_str());
     if home != Some(runner.url.as_str()) {
         // Of a former runner, or of the address that was configured before: somebody else may have asked there.
@@ -167,7 +167,7 @@ fn state(seen: Option<&Seen>) -> RegistrationState {
     }
 }
 
-fn configuration(found: &Found, pending_since: Option<u64>) -> Option<Configuration> {
+fn configuration(found: &HostRunner, pending_since: Option<u64>) -> Option<Configuration> {
     let wanted = found.situation.wanted?;
     let runs = found.situation.unit.activity == Activity::Active;
     let (state, since) = match (wanted.outdated, runs) {
@@ -183,7 +183,7 @@ fn last_exit(entry: &Entry) -> Option<LastExit> {
     Some(LastExit { at: exit.at, kind: exit.kind, said: plain(&exit.said), failures: exit.failures })
 }
 
-fn credential(found: &Found, memory: &Memory) -> CredentialNow {
+fn credential(found: &HostRunner, memory: &Memory) -> CredentialNow {
     let place = match &found.configured {
         Some(configured) => Some(configured.manifest.credential_place()),
         None => found.ledger.as_ref().and_then(|entry| entry.credential.clone()),
@@ -213,7 +213,7 @@ fn configured_kind(place: &CredentialPlace) -> CredentialKind {
 }
 
 /// What is wrong with a declared runner.
-fn faults(row: &Row, found: &Found, memory: &Memory, now: u64) -> Vec<String> {
+fn faults(row: &Row, found: &HostRunner, memory: &Memory, now: u64) -> Vec<String> {
     let unit = &found.situation.unit;
     let age = unit.since.map_or(u64::MAX, |since| now.saturating_sub(since));
     let settles = age < SETTLING;
@@ -267,7 +267,7 @@ fn is_too_old(row: &Row) -> bool {
     row.last_exit.as_ref().is_some_and(|exit| exit.kind == ExitKind::VersionDeprecated)
 }
 
-fn newest_version(found: &Found, memory: &Memory) -> Option<String> {
+fn newest_version(found: &HostRunner, memory: &Memory) -> Option<String> {
     let manifest = &found.configured.as_ref()?.manifest;
     match memory.version(manifest) {
         Standing::Unknown => None,
@@ -277,7 +277,7 @@ fn newest_version(found: &Found, memory: &Memory) -> Option<String> {
 }
 
 /// How its version is behind where that has consequences.
-fn behind(found: &Found, memory: &Memory) -> Option<Behind> {
+fn behind(found: &HostRunner, memory: &Memory) -> Option<Behind> {
     let manifest = &found.configured.as_ref()?.manifest;
     match memory.version(manifest) {
         Standing::Behind(behind) if manifest.registration.url.is_hosted() => Some(behind),

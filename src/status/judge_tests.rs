@@ -6,7 +6,7 @@ use crate::survey::Recall;
 use crate::survey::sample::{NOW, host};
 
 /// The faults of a runner that is well but for what `edit` does.
-fn faults_of(edit: impl FnOnce(&mut Found, &mut Memory)) -> Vec<String> {
+fn faults_of(edit: impl FnOnce(&mut HostRunner, &mut Memory)) -> Vec<String> {
     let (fleet, mut host, mut memory) = host(&["a"]);
     edit(&mut host.runners[0], &mut memory);
     let report = judge(&fleet, &host, &memory, NOW);
@@ -14,11 +14,11 @@ fn faults_of(edit: impl FnOnce(&mut Found, &mut Memory)) -> Vec<String> {
     report.runners[0].faults.clone()
 }
 
-fn offline(found: &mut Found) {
+fn offline(found: &mut HostRunner) {
     found.situation.server = Server::Lists(Some(Seen { id: 21, name: "a".into(), online: false, busy: false }));
 }
 
-fn pending(found: &mut Found, policy: RestartPolicy) {
+fn pending(found: &mut HostRunner, policy: RestartPolicy) {
     let wanted = found.situation.wanted.as_mut().unwrap();
     (wanted.outdated, wanted.policy) = (true, policy);
 }
@@ -32,7 +32,7 @@ fn what_is_well_has_no_fault() {
     assert!(faults_of(|_, _| {}).is_empty());
     assert!(faults_of(|found, _| found.situation.unit.has_job = true).is_empty());
     assert!(faults_of(|_, memory| memory.credentials.clear()).is_empty(), "an end that nobody knows is none");
-    let registration_token = |found: &mut Found| {
+    let registration_token = |found: &mut HostRunner| {
         found.situation.server = Server::NoCredential;
         let token = Token::parse(b"AAAA").unwrap();
         found.configured.as_mut().unwrap().credential = Ok(Credential::Token(token, TokenKind::Registration));
@@ -60,7 +60,7 @@ fn what_is_on_its_way_is_no_fault_for_a_minute() {
 
 #[test]
 fn each_thing_that_is_wrong_is_said() {
-    type Edit = fn(&mut Found, &mut Memory);
+    type Edit = fn(&mut HostRunner, &mut Memory);
     let table: &[(Edit, &str)] = &[
         (|found, _| found.situation.unit.activity = Activity::Inactive, "does not run"),
         (
@@ -124,7 +124,7 @@ fn each_thing_that_is_wrong_is_said() {
 
 #[test]
 fn a_former_runner_is_not_well_and_says_what_the_last_pass_said() {
-    let forget = |found: &mut Found| (found.configured, found.situation.wanted) = (None, None);
+    let forget = |found: &mut HostRunner| (found.configured, found.situation.wanted) = (None, None);
     assert_eq!(
         faults_of(|found, _| forget(found)),
         ["is not configured any more; the next pass takes back what it left"]

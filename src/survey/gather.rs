@@ -7,9 +7,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::found::{Configured, Found, key_of};
 use super::lists::{Lists, Silent, lists};
 use super::memory::Memory;
+use super::runner::{Configured, HostRunner, key_of};
 use super::situation::{Known, Server, Situation, Wanted};
 use crate::contract::fleet::Fleet;
 use crate::contract::names;
@@ -25,7 +25,7 @@ use crate::units::{Unit, Units};
 /// Everything that a pass found.
 pub struct Host {
     /// The declared runners, then those that left an entry, each by name.
-    pub runners: Vec<Found>,
+    pub runners: Vec<HostRunner>,
     /// The runners that the server lists, by address.
     pub lists: BTreeMap<String, Vec<Seen>>,
     /// The ways on which nobody answered.
@@ -76,7 +76,7 @@ pub fn gather(
 /// # Errors
 ///
 /// If it is neither configured nor in the ledger, or if something about it cannot be read.
-pub fn one(fleet: &Fleet, ledgers: Option<&Ledger>, units: &dyn Units, instance: InstanceName) -> Result<Found> {
+pub fn one(fleet: &Fleet, ledgers: Option<&Ledger>, units: &dyn Units, instance: InstanceName) -> Result<HostRunner> {
     let name = names::runner(&instance);
     let shown = units.show(&[&name])?;
     let found = read(fleet, ledgers, instance, name, &shown)?;
@@ -95,7 +95,7 @@ fn read(
     instance: InstanceName,
     unit: String,
     shown: &BTreeMap<String, Unit>,
-) -> Result<Found> {
+) -> Result<HostRunner> {
     let ledger = ledgers.map(|ledgers| ledgers.load(&instance)).transpose()?.flatten();
     let configured = match fleet.get(&instance) {
         None => None,
@@ -112,7 +112,7 @@ fn read(
         known: ledger.as_ref().map(Known::of),
         server: Server::NoCredential,
     };
-    Ok(Found { instance, unit, configured, ledger, situation })
+    Ok(HostRunner { instance, unit, configured, ledger, situation })
 }
 
 fn wanted(configured: &Configured, ledger: Option<&Entry>) -> Result<Wanted> {
@@ -135,7 +135,7 @@ fn wanted(configured: &Configured, ledger: Option<&Entry>) -> Result<Wanted> {
 }
 
 /// A rate limit that a start met holds for passes, too.
-fn learn_limits(runners: &[Found], memory: &mut Memory, now: u64) {
+fn learn_limits(runners: &[HostRunner], memory: &mut Memory, now: u64) {
     for entry in runners.iter().filter_map(|found| found.ledger.as_ref()) {
         if let (Some(until), Some(key)) = (limited(entry.not_before, now), key_of(entry)) {
             let standing = memory.credentials.entry(key).or_default();
@@ -144,7 +144,7 @@ fn learn_limits(runners: &[Found], memory: &mut Memory, now: u64) {
     }
 }
 
-fn server(found: &Found, lists: &BTreeMap<String, Result<Vec<Seen>, String>>) -> Server {
+fn server(found: &HostRunner, lists: &BTreeMap<String, Result<Vec<Seen>, String>>) -> Server {
     let Some(configured) = &found.configured else { return Server::NoCredential };
     match &configured.credential {
         Err(why) => return Server::Silent(why.clone()),

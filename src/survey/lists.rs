@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::counted::counted;
-use super::found::{Configured, Found};
 use super::memory::Memory;
+use super::runner::{Configured, HostRunner};
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::{Answer, Outcome, Seen, Verb};
 use crate::model::RegistrationUrl;
@@ -53,8 +53,8 @@ pub fn is_silence(answer: &Answer) -> bool {
 }
 
 /// Asks for one list for each address of these runners.
-pub fn lists(runners: &[Found], sockets: &Path, memory: &mut Memory, now: u64) -> Lists {
-    let mut askers: BTreeMap<&str, Vec<(&Found, &Configured)>> = BTreeMap::new();
+pub fn lists(runners: &[HostRunner], sockets: &Path, memory: &mut Memory, now: u64) -> Lists {
+    let mut askers: BTreeMap<&str, Vec<(&HostRunner, &Configured)>> = BTreeMap::new();
     for found in runners {
         let Some(configured) = found.configured.as_ref().filter(|configured| configured.can_ask()) else { continue };
         askers.entry(configured.manifest.registration.url.as_str()).or_default().push((found, configured));
@@ -68,7 +68,7 @@ pub fn lists(runners: &[Found], sockets: &Path, memory: &mut Memory, now: u64) -
 }
 
 fn list(
-    askers: &[(&Found, &Configured)],
+    askers: &[(&HostRunner, &Configured)],
     silent: &mut Silent,
     sockets: &Path,
     memory: &mut Memory,

@@ -10,7 +10,7 @@ use crate::survey::sample::{self, NOW};
 
 /// Runners of one address, each with a broker that gives this answer, or with none.
 struct Case {
-    runners: Vec<Found>,
+    runners: Vec<HostRunner>,
     sockets: tempfile::TempDir,
     asked: Receiver<usize>,
     memory: Memory,

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::counted::counted;
-use super::found::Found;
 use super::memory::Memory;
+use super::runner::HostRunner;
 use super::situation::Server;
 use crate::contract::protocol::{Outcome, Verb};
 use crate::registration::ask::{Ask as _, Broker};
@@ -22,7 +22,7 @@ const AGAIN: u64 = 60 * 60;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks, for each server by the first runner of it that could be looked up just now.
-pub fn ask(runners: &[Found], sockets: &Path, memory: &mut Memory, now: u64) {
+pub fn ask(runners: &[HostRunner], sockets: &Path, memory: &mut Memory, now: u64) {
     let mut asked = BTreeSet::new();
     for found in runners {
         let Some(configured) = found.configured.as_ref().filter(|configured| configured.can_ask()) else { continue };

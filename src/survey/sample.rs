@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Configured, Found, Host, Known, Memory, Server, Situation, Standing, Wanted};
+use super::{Configured, Host, HostRunner, Known, Memory, Server, Situation, Standing, Wanted};
 use crate::contract::fleet::{Declared, Fleet, RestartPolicy};
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Seen;
@@ -30,7 +30,7 @@ pub(crate) fn host(names: &[&str]) -> (Fleet, Host, Memory) {
         "deleteUnknownOffline": false, "textfileDirectory": null, "brokerProperties": [],
     });
     let fleet = Fleet::parse(fleet.to_string().as_bytes()).unwrap();
-    let runners: Vec<Found> = (21..).zip(&fleet.instances).map(|(id, declared)| found(declared, id)).collect();
+    let runners: Vec<HostRunner> = (21..).zip(&fleet.instances).map(|(id, declared)| found(declared, id)).collect();
     let mut memory = Memory::default();
     memory.last_pass = Some(NOW - 30);
     let standing = Standing { expires: Some(NOW + TERM), ..Standing::default() };
@@ -42,7 +42,7 @@ pub(crate) fn host(names: &[&str]) -> (Fleet, Host, Memory) {
     (fleet, Host { runners, lists: BTreeMap::new(), silent: BTreeMap::new(), unreadable: BTreeMap::new() }, memory)
 }
 
-fn found(declared: &Declared, id: u64) -> Found {
+fn found(declared: &Declared, id: u64) -> HostRunner {
     let name = declared.instance.as_str();
     let mut manifest: Value = serde_json::from_str(include_str!("../../tests/fixtures/manifest-v2.json")).unwrap();
     manifest["listener"] = json!(format!("/nix/store/{}-github-runner-2.333.1/bin/Runner.Listener", "0".repeat(32)));
@@ -71,7 +71,7 @@ fn found(declared: &Declared, id: u64) -> Found {
         known: Some(Known { runner: Some(runner), owes: false, started: None }),
         server: Server::Lists(Some(Seen { id, name: name.into(), online: true, busy: false })),
     };
-    Found {
+    HostRunner {
         instance: declared.instance.clone(),
         unit: declared.unit.clone(),
         configured: Some(Configured {

@@ -13,7 +13,7 @@ use crate::ledger::Entry;
 use crate::model::{Standing, package_version};
 use crate::survey::Memory;
 use crate::survey::Server;
-use crate::survey::{Found, Host};
+use crate::survey::{Host, HostRunner};
 use crate::units::Activity;
 use openmetrics::{Kind, Labels, Page};
 
@@ -27,8 +27,8 @@ const REMOVALS: [(&str, &str); 2] = [("removed", "former"), ("unknown", "unknown
 
 /// Writes everything that is known; `is_left` says which of the found runners are still there.
 #[must_use]
-pub fn figures(host: &Host, memory: &Memory, is_left: impl Fn(&Found) -> bool) -> Page {
-    let runners: Vec<&Found> = host.runners.iter().filter(|found| is_left(found)).collect();
+pub fn figures(host: &Host, memory: &Memory, is_left: impl Fn(&HostRunner) -> bool) -> Page {
+    let runners: Vec<&HostRunner> = host.runners.iter().filter(|found| is_left(found)).collect();
     let mut page = Page::default();
     of_units(&mut page, &runners, memory);
     of_versions(&mut page, &runners, memory);
@@ -41,22 +41,22 @@ pub fn figures(host: &Host, memory: &Memory, is_left: impl Fn(&Found) -> bool) -
 /// Adds one value for each runner about which it is known.
 fn each<V: std::fmt::Display>(
     page: &mut Page,
-    runners: &[&Found],
+    runners: &[&HostRunner],
     (name, kind, help): (&str, Kind, &str),
-    value: impl Fn(&Found) -> Option<V>,
+    value: impl Fn(&HostRunner) -> Option<V>,
 ) {
     page.add(name, kind, help, runners.iter().filter_map(|found| Some((label(found), value(found)?))));
 }
 
-fn label(found: &Found) -> Labels<'_> {
+fn label(found: &HostRunner) -> Labels<'_> {
     vec![("runner", found.instance.as_str())]
 }
 
-fn entry(found: &Found) -> Option<&Entry> {
+fn entry(found: &HostRunner) -> Option<&Entry> {
     found.ledger.as_ref()
 }
 
-fn of_units(page: &mut Page, runners: &[&Found], memory: &Memory) {
+fn of_units(page: &mut Page, runners: &[&HostRunner], memory: &Memory) {
     let up = ("github_runner_up", Kind::Gauge, "Whether the runner's unit is active.");
     each(page, runners, up, |found| Some(u8::from(found.situation.unit.activity == Activity::Active)));
     let busy = ("github_runner_busy", Kind::Gauge, "Whether the runner runs a job.");
@@ -77,7 +77,7 @@ fn of_units(page: &mut Page, runners: &[&Found], memory: &Memory) {
         "How often the unit ended in a failure since its last good end.",
     );
     each(page, runners, failures, |found| Some(entry(found)?.last_exit.as_ref().map_or(0, |exit| exit.failures)));
-    let version = |found: &&Found| {
+    let version = |found: &&HostRunner| {
         let version = package_version(&found.configured.as_ref()?.manifest.listener)?.to_owned();
         Some((found.instance.as_str().to_owned(), version))
     };
@@ -91,8 +91,8 @@ fn of_units(page: &mut Page, runners: &[&Found], memory: &Memory) {
 }
 
 /// Only what a server told: a version that nobody knows anything about is neither good nor bad.
-fn of_versions(page: &mut Page, runners: &[&Found], memory: &Memory) {
-    let standing = |found: &Found| Some(memory.version(&found.configured.as_ref()?.manifest));
+fn of_versions(page: &mut Page, runners: &[&HostRunner], memory: &Memory) {
+    let standing = |found: &HostRunner| Some(memory.version(&found.configured.as_ref()?.manifest));
     let current =
         ("github_runner_version_current", Kind::Gauge, "Whether there is no newer version of the runner package.");
     each(page, runners, current, |found| match standing(found)? {
@@ -113,14 +113,14 @@ fn of_versions(page: &mut Page, runners: &[&Found], memory: &Memory) {
 }
 
 /// Whether the list of the configured address is the one that says something about its registration.
-fn is_at_home(found: &Found) -> bool {
+fn is_at_home(found: &HostRunner) -> bool {
     let Some(configured) = &found.configured else { return false };
     let runner = entry(found).and_then(|entry| entry.runner.as_ref());
     runner.is_none_or(|runner| runner.url == configured.manifest.registration.url.as_str())
 }
 
-fn of_registrations(page: &mut Page, runners: &[&Found]) {
-    let listed = |found: &Found| match &found.situation.server {
+fn of_registrations(page: &mut Page, runners: &[&HostRunner]) {
+    let listed = |found: &HostRunner| match &found.situation.server {
         Server::Lists(seen) if is_at_home(found) => Some(seen.clone()),
         _ => None,
     };
@@ -148,7 +148,7 @@ fn by_owner(credential: &str) -> Labels<'_> {
     }
 }
 
-fn of_credentials(page: &mut Page, runners: &[&Found], memory: &Memory) {
+fn of_credentials(page: &mut Page, runners: &[&HostRunner], memory: &Memory) {
     // The memory also has those of whom is not left any more.
     let used: BTreeSet<String> = runners.iter().filter_map(|found| found.credential_key()).collect();
     let standings = || memory.credentials.iter().filter(|(credential, _)| used.contains(*credential));

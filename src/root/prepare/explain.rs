@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tracing::{info, warn};
 
-use super::found::Found;
+use super::basis::Basis;
 use crate::contract::manifest::Manifest;
 use crate::ledger::{Entry, Exit, ExitKind, Ledger};
 use crate::model::{TokenKind, date, shown};
@@ -60,7 +60,7 @@ pub(super) fn wait_for_turn(ledgers: &Ledger, entry: &Entry, manifest: &Manifest
 }
 
 /// One line for each reason, and what people should know besides.
-pub(super) fn explain(plan: &Plan, found: &Found<'_>) {
+pub(super) fn explain(plan: &Plan, found: &Basis<'_>) {
     let name = found.manifest.instance.as_str();
     for reason in &plan.reasons {
         match plan.action {
@@ -98,7 +98,7 @@ pub(super) fn explain(plan: &Plan, found: &Found<'_>) {
 const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
 
 /// Complains about an access token that ends soon.
-pub(super) fn warn_about_expiry(found: &Found<'_>, now: u64) {
+pub(super) fn warn_about_expiry(found: &Basis<'_>, now: u64) {
     let Some(end) = found.broker.as_ref().and_then(Held::expires).filter(|end| end.saturating_sub(EXPIRES_SOON) <= now)
     else {
         return;

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use nix::unistd::{Gid, Uid};
 
-use super::found::NOBODY;
+use super::basis::NOBODY;
 use super::read::{Reached, Reading, Told, is_news, reach};
 use super::work;
 use crate::ledger::Ledger;

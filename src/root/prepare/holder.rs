@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::found::Found;
+use super::basis::Basis;
 use crate::contract::protocol::Seen;
 use crate::model::shown;
 
@@ -10,7 +10,7 @@ use crate::model::shown;
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to say when the name belongs to somebody else.
-pub(super) fn taken(found: &Found<'_>, seen: &Seen) -> String {
+pub(super) fn taken(found: &Basis<'_>, seen: &Seen) -> String {
     if found.manifest.replace {
         return format!("{} cannot be replaced now; it is tried again at the next start", described(seen));
     }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
 use tracing::info;
 
-use super::found::Found;
+use super::basis::Basis;
 use super::holder::{PATIENCE, described, taken};
 use crate::contract::protocol::{Issue, Outcome, Secret, Verb};
 use crate::ledger::{Draft, Runner};
@@ -27,7 +27,7 @@ const FILES: [&str; 3] = [KEY, CREDENTIALS, SETTINGS];
 
 /// Registers the runner and writes its files for the service user. `earlier` tells that an earlier attempt may still
 /// come to something.
-pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, earlier: bool) -> Result<()> {
+pub(super) fn run(found: &Basis<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, earlier: bool) -> Result<()> {
     let registration = &found.manifest.registration;
     let verb = Verb::Issue(Issue::Jit { work_folder: work_folder(found)?.into() });
     let (id, name, files) = match broker.ask(verb, PATIENCE).outcome {
@@ -76,7 +76,7 @@ pub(super) fn run(found: &Found<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>
 /// # Errors
 ///
 /// If it cannot.
-pub(super) fn work_folder<'a>(found: &'a Found<'_>) -> Result<&'a str> {
+pub(super) fn work_folder<'a>(found: &'a Basis<'_>) -> Result<&'a str> {
     found.work_path.to_str().with_context(|| {
         format!(
             "Work directory {} is not UTF-8, which GitHub cannot store: choose another one",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tracing::warn;
 
-use super::found::Found;
+use super::basis::Basis;
 use crate::contract::protocol::{Outcome, Verb, Whom};
 use crate::registration::ask::Ask as _;
 use crate::registration::credential::Credential;
@@ -38,7 +38,7 @@ fn is_unproven(decision: &Plan, credential: &Credential) -> bool {
 /// # Errors
 ///
 /// If it should be adopted and nobody can tell whether it may be.
-pub(super) fn look(found: &Found<'_>, decision: &Plan, snapshot: &Snapshot) -> Result<Looked> {
+pub(super) fn look(found: &Basis<'_>, decision: &Plan, snapshot: &Snapshot) -> Result<Looked> {
     let recorded = decision.runner.as_ref().map(|runner| runner.id);
     let (Some(broker), Some(id)) =
         (&found.broker, recorded.or_else(|| snapshot.identity().map(|settings| settings.id)))

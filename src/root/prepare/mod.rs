@@ -5,9 +5,9 @@
 //! the next state needs was read and found good.
 
 mod apart;
+mod basis;
 mod explain;
 mod foresee;
-mod found;
 mod hold;
 mod holder;
 mod jit;
@@ -42,8 +42,8 @@ use crate::state::start::{Start, existing, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN};
 use crate::sys::{Attributes, Dir, EntryKind, Place};
 
+use basis::{Basis, Heir};
 use explain::{explain, hold_back, wait_for_turn, warn_about_expiry};
-use found::{Found, Heir};
 use kept::{LOOK, Looked};
 use read::{Reached, Reading, Told, is_news, reach, service_user};
 use room::save;
@@ -89,8 +89,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
 
     let Told { manifest, credential, registration } = &told;
     let time = reading.now;
-    let digest = credential.digest()?;
-    let new = Entry::new(&manifest.instance, registration.clone(), digest.clone());
+    let new = Entry::new(&manifest.instance, registration.clone(), credential.digest()?);
     let mut draft = Draft::new(&ledgers, &manifest.instance, stored.clone(), new.clone());
     note(&mut draft.entry, &told, start, news.then_some(&text))?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
@@ -105,7 +104,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, draft.entry.not_before);
     let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
-    let found = Found {
+    let found = Basis {
         broker: credential.is_of_api().then_some(broker),
         work,
         heir,
@@ -119,60 +118,73 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     // From the first start on there is an entry in which failures are counted.
     // While only the state names a runner, it is kept, whatever else has to make room.
     save(&found, &mut draft, decision.action == Action::Register && decision.claimed.is_none())?;
-    let hold_back =
-        |entry: &Entry, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
-    hold_back(&draft.entry, &decision)?;
+    let hold = |entry: &Entry, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
+    hold(&draft.entry, &decision)?;
     wait_for_turn(&ledgers, &draft.entry, manifest);
     let mut reached = found.broker.is_some();
     if decision.action != Action::Register {
-        match kept::look(&found, &decision, &reading.snapshot)? {
-            Looked::Good => {}
-            Looked::Silence => reached = false,
-            Looked::Gone(id) => decision = reading.decide(Some(id)),
-            Looked::Another(id) => {
-                decision = Plan { reasons: vec![Reason::AnotherOnServer(id)], ..reading.decide(Some(id)) };
-            }
-        }
-        hold_back(&draft.entry, &decision)?;
+        (decision, reached) = look_again(&found, &reading, decision)?;
+        hold(&draft.entry, &decision)?;
     }
     explain(&decision, &found);
-
-    let Plan { action, debts, runner, claimed, new_credential, .. } = decision;
-    draft.entry.debts = debts;
-    // Also one that was met while debts were paid; what is over or cannot be is dropped.
-    let keep_limit = |draft: &mut Draft<'_>| {
-        let limits = [found.broker.as_ref().and_then(Held::limited), draft.entry.not_before];
-        draft.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
-    };
     // Before the state directory is purged.
     logs::keep(&state, &logs, &manifest.logs, When::Start(end));
-    match action {
-        Action::Register => {
-            let registered = register::run(&found, &mut draft, new, claimed);
-            keep_limit(&mut draft);
-            registered.and(draft.save())?;
-        }
-        Action::Keep | Action::Adopt => {
-            if action == Action::Adopt {
-                let Entry { registration, token, helper, .. } = new;
-                let attempt = None;
-                draft.entry = Entry { helper, registration, token, runner, attempt, ..draft.entry.clone() };
-            } else if new_credential {
-                (draft.entry.registration, draft.entry.token) = (registration.clone(), digest);
-            }
-            keep_limit(&mut draft);
-            draft.save()?;
-            if let Some(broker) = found.broker.as_ref().filter(|_| reached) {
-                pay(broker, &mut draft, url, Instant::now() + LOOK);
-                keep_limit(&mut draft);
-                draft.save()?;
-            }
-            work::empty(&found)?;
-            remove_environment(&state)?;
-        }
-    }
+    carry_out(&found, &mut draft, decision, new, reached, time)?;
     warn_about_expiry(&found, time);
     forget_nixpkgs(&state)
+}
+
+/// Looks whether a registration that would be kept is still there, and decides again if not. Also whether the server
+/// answers.
+fn look_again(found: &Basis<'_>, reading: &Reading<'_>, decision: Plan) -> Result<(Plan, bool)> {
+    let can_ask = found.broker.is_some();
+    Ok(match kept::look(found, &decision, &reading.snapshot)? {
+        Looked::Good => (decision, can_ask),
+        Looked::Silence => (decision, false),
+        Looked::Gone(id) => (reading.decide(Some(id)), can_ask),
+        Looked::Another(id) => {
+            (Plan { reasons: vec![Reason::AnotherOnServer(id)], ..reading.decide(Some(id)) }, can_ask)
+        }
+    })
+}
+
+/// Does what was decided; `new` is the entry of a new registration, `reached` whether debts can be paid.
+fn carry_out(
+    found: &Basis<'_>,
+    draft: &mut Draft<'_>,
+    decision: Plan,
+    new: Entry,
+    reached: bool,
+    time: u64,
+) -> Result<()> {
+    let Plan { action, debts, runner, claimed, new_credential, .. } = decision;
+    draft.entry.debts = debts;
+    if action == Action::Register {
+        let registered = register::run(found, draft, new, claimed);
+        keep_limit(found, draft, time);
+        return registered.and(draft.save());
+    }
+    let Entry { registration, token, helper, .. } = new;
+    if action == Action::Adopt {
+        draft.entry = Entry { helper, registration, token, runner, attempt: None, ..draft.entry.clone() };
+    } else if new_credential {
+        (draft.entry.registration, draft.entry.token) = (registration, token);
+    }
+    keep_limit(found, draft, time);
+    draft.save()?;
+    if let Some(broker) = found.broker.as_ref().filter(|_| reached) {
+        pay(broker, draft, &found.manifest.registration.url, Instant::now() + LOOK);
+        keep_limit(found, draft, time);
+        draft.save()?;
+    }
+    work::empty(found)?;
+    remove_environment(found.state)
+}
+
+/// Keeps a limit on requests in the entry, also one that was met while debts were paid; what is over or cannot be is dropped.
+fn keep_limit(found: &Basis<'_>, draft: &mut Draft<'_>, time: u64) {
+    let limits = [found.broker.as_ref().and_then(Held::limited), draft.entry.not_before];
+    draft.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
 }
 
 /// Refuses a user who could read the credential, and tells of one whose processes outlive the unit.

@@ -9,7 +9,7 @@ use nix::unistd::{Gid, Uid};
 use serde_json::{Map, Value};
 
 use super::apart;
-use super::found::NOBODY;
+use super::basis::NOBODY;
 use crate::contract::manifest::Manifest;
 use crate::ledger::Entry;
 use crate::model::Token;

@@ -6,7 +6,7 @@
 use anyhow::{Context as _, Result};
 use tracing::warn;
 
-use super::found::{Found, report};
+use super::basis::{Basis, report};
 use super::room::{is_full, purge};
 use super::{jit, work};
 use crate::contract::manifest::Method;
@@ -23,7 +23,7 @@ const ROOM: usize = 32 * 1024;
 /// # Errors
 ///
 /// What is not possible, and why.
-pub(super) fn check(found: &Found<'_>, draft: &Draft<'_>, method: Method) -> Result<()> {
+pub(super) fn check(found: &Basis<'_>, draft: &Draft<'_>, method: Method) -> Result<()> {
     if method == Method::Jit {
         jit::work_folder(found)?;
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use tracing::{info, warn};
 
-use super::found::Found;
+use super::basis::Basis;
 use super::holder::{PATIENCE, described, taken};
 use super::room::{purge, save};
 use super::{jit, ready, work};
@@ -33,7 +33,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// Carries a decision to register out. The entry of `draft` already lists what is given up; `claimed` is the runner that
 /// only the state names.
-pub(super) fn run(found: &Found<'_>, draft: &mut Draft<'_>, new: Entry, claimed: Option<u64>) -> Result<()> {
+pub(super) fn run(found: &Basis<'_>, draft: &mut Draft<'_>, new: Entry, claimed: Option<u64>) -> Result<()> {
     let manifest = found.manifest;
     let method = manifest.method(found.broker.is_some());
     // Before the files are gone that name what is given up.
@@ -111,7 +111,7 @@ fn is_elsewhere(old: &Entry, new: &Entry) -> bool {
 }
 
 /// Who has the configured name, unless that stops the start. A former runner of this host is taken back first.
-fn look(found: &Found<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, claimed: Option<u64>) -> Result<NameHolder> {
+fn look(found: &Basis<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, claimed: Option<u64>) -> Result<NameHolder> {
     let end = Instant::now() + BUSY;
     let url = &found.manifest.registration.url;
     loop {
@@ -146,7 +146,7 @@ fn look(found: &Found<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, claimed:
 /// The server shows it under this runner's own name, of which there is one. A job could have put the id of another host's
 /// runner of that name into the files, so it is left alone if a listener uses it. Watched for as long as what an attempt
 /// may have made.
-fn recognize(found: &Found<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, first: &Seen) -> Result<()> {
+fn recognize(found: &Basis<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, first: &Seen) -> Result<()> {
     let in_use = |seen: &Seen| seen.online || seen.busy;
     let mut last = first.clone();
     if !in_use(first) {

@@ -4,14 +4,14 @@ use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use tracing::warn;
 
-use super::found::{Found, report};
+use super::basis::{Basis, report};
 use super::work;
 use crate::ledger::Draft;
 use crate::state::{logs, purge};
 
 /// Saves the entry. If a job filled the disk, its files go first: those in the work directory, what it logged, and those
 /// in the state directory if it is to be purged anyway, because the old entry tells all that they do.
-pub(super) fn save(found: &Found<'_>, draft: &mut Draft<'_>, registers: bool) -> Result<()> {
+pub(super) fn save(found: &Basis<'_>, draft: &mut Draft<'_>, registers: bool) -> Result<()> {
     let Err(error) = draft.save() else { return Ok(()) };
     if !is_full(&error) {
         return Err(error);
@@ -26,7 +26,7 @@ pub(super) fn save(found: &Found<'_>, draft: &mut Draft<'_>, registers: bool) ->
 }
 
 /// Empties the state directory.
-pub(super) fn purge(found: &Found<'_>) -> Result<()> {
+pub(super) fn purge(found: &Basis<'_>) -> Result<()> {
     let purged = purge::state(found.state, found.end).context("Failed to purge the state directory")?;
     report("Purged the state directory", purged.files, purged.directories);
     Ok(())

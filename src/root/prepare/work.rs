@@ -13,7 +13,7 @@ use nix::unistd::Uid;
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::found::{Found, Heir, NOBODY, report};
+use super::basis::{Basis, Heir, NOBODY, report};
 use crate::contract::manifest::Manifest;
 use crate::ledger::Entry;
 use crate::model::{MemorySize, WorkDir};
@@ -165,7 +165,7 @@ fn refuse_of_others(place: &Place, dir: &Dir, owner: Uid, knows: bool) -> Result
 /// # Errors
 ///
 /// As [`purge`].
-pub(super) fn empty(found: &Found<'_>) -> Result<()> {
+pub(super) fn empty(found: &Basis<'_>) -> Result<()> {
     let purged = purge(&found.work, found.end).context("Failed to empty the work directory")?;
     report("Emptied the work directory", purged.files, purged.directories);
     // Once more: until its processes are gone, the user can open its directory again.

@@ -1,0 +1,55 @@
+//! The command line of `github-runnerctl` explains itself, and the documents that packages install are complete.
+
+use std::fs;
+
+use clap::Command;
+
+#[path = "../../examples/documents/write.rs"]
+mod write;
+
+fn visit(command: &Command, look: &mut dyn FnMut(&Command)) {
+    look(command);
+    for below in command.get_subcommands() {
+        visit(below, look);
+    }
+}
+
+#[test]
+fn every_command_and_every_option_has_a_help_text() {
+    visit(&github_runners::cli::ctl::command(), &mut |command| {
+        let name = command.get_name();
+        assert!(command.get_about().is_some(), "{name} has none");
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "{} of {name} has none", argument.get_id());
+        }
+    });
+}
+
+#[test]
+fn each_command_has_its_page_in_section_8_and_each_shell_its_completions() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("made");
+    write::write(&directory).unwrap();
+    let mut expected: Vec<String> =
+        ["completions/_github-runnerctl", "completions/github-runnerctl.bash", "completions/github-runnerctl.fish"]
+            .map(String::from)
+            .into();
+    expected.push("man/github-runnerctl.8".into());
+    let command = github_runners::cli::ctl::command();
+    expected.extend(command.get_subcommands().map(|below| format!("man/github-runnerctl-{}.8", below.get_name())));
+    expected.sort();
+    let mut written = Vec::new();
+    for below in ["completions", "man"] {
+        for entry in fs::read_dir(directory.join(below)).unwrap() {
+            written.push(format!("{below}/{}", entry.unwrap().file_name().to_str().unwrap()));
+        }
+    }
+    written.sort();
+    assert_eq!(written, expected);
+    let page = fs::read_to_string(directory.join("man/github-runnerctl-status.8")).unwrap();
+    assert!(page.contains(".TH github-runnerctl-status 8") && page.contains("\\-\\-json"), "{page}");
+    for name in &expected[..3] {
+        let text = fs::read_to_string(directory.join(name)).unwrap();
+        assert!(text.contains("status") && text.contains("fleet"), "{name}: {text}");
+    }
+}

@@ -1,0 +1,23 @@
+//! What is claimed about `github-runnerctl`: broker, passes, status, doctor, and its documents.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
+
+#[path = "../stand-ins/github/mod.rs"]
+mod github;
+#[allow(dead_code, reason = "others use more of it")]
+#[path = "../support/host.rs"]
+mod host;
+#[allow(dead_code, reason = "others use more of it")]
+#[path = "../support/server.rs"]
+mod server;
+#[allow(dead_code, reason = "others use more of it")]
+#[path = "../support/times.rs"]
+mod times;
+
+mod broker;
+mod doctor;
+mod documents;
+mod fleets;
+mod lifecycle;
+mod passes;
+mod status;

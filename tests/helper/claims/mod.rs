@@ -1,0 +1,21 @@
+//! What the README promises of the helper, as claims about the built program.
+//!
+//! Nothing here looks inside the library: a claim is about a command line, files and what is said.
+
+mod attempt;
+mod debts;
+mod hostile;
+mod logs;
+mod lost;
+mod manifest;
+mod order;
+mod purge;
+mod recovery;
+mod register;
+mod secrecy;
+mod settle;
+mod start;
+mod stop;
+mod token;
+mod volume;
+mod work;

@@ -1,0 +1,29 @@
+//! The stand-ins are right about what they stand in for.
+//!
+//! Whatever is tested against a stand-in is only as good as it is; so each trap of the
+//! runner contract that it claims to reproduce is pinned here. No network but
+//! loopback, no account, no privileges.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers as well")]
+
+#[path = "../github/mod.rs"]
+mod github;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../../support/times.rs"]
+mod times;
+
+mod accounts;
+mod apps;
+mod client;
+mod configure;
+mod deliveries;
+mod faults;
+mod grammar;
+#[path = "../../support/harness.rs"]
+mod harness;
+mod jit;
+mod remove;
+mod rest;
+mod run;
+mod tls;
+mod tokens;
