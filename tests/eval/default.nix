@@ -20,6 +20,9 @@ let
   configurations = import ./configurations.nix context;
   kept = "configurations";
 
+  # With the stand-in, whatever `lib` is: releases of nixpkgs name types in other words.
+  optionsPage = import ./options-page.nix { lib = import ./stand-in; };
+
   claims =
     import ./claims/units.nix context
     // import ./claims/broker.nix context
@@ -50,6 +53,11 @@ let
         expected = builtins.attrNames configurations;
         actual = builtins.attrNames (builtins.readDir (./golden + "/${kept}"));
       };
+      "docs/options.md says what the options say" = {
+        expected =
+          if builtins.pathExists ../../docs/options.md then builtins.readFile ../../docs/options.md else "";
+        actual = optionsPage;
+      };
     };
 
   results = lib.mapAttrsToList (name: { expected, actual }: {
@@ -73,7 +81,7 @@ let
   count = list: toString (builtins.length list);
 in
 {
-  inherit results;
+  inherit optionsPage results;
   failed = builtins.length failures;
 
   report =

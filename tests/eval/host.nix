@@ -148,6 +148,7 @@ let
       ];
     })
     config
+    options
     ;
 
   instances = lib.zipAttrsWith (_: builtins.head) (
@@ -160,7 +161,7 @@ let
   unitText = import ./unit-text.nix { inherit lib pkgs; };
 in
 {
-  inherit config;
+  inherit config options;
   inherit (config.systemd)
     services
     slices

@@ -130,8 +130,8 @@ let
         };
         merged = mergeDefinitions location declared.type (definitions ++ default);
       in
-      {
-        _type = "option";
+      removeAttrs declared [ "apply" ]
+      // {
         isDefined = definitions != [ ] && (mergeDefinitions location declared.type definitions).isDefined;
         value = (declared.apply or (value: value)) merged.mergedValue;
       }
@@ -185,7 +185,13 @@ in
   showOption = lib.concatStringsSep ".";
 
   mkOption = property "option";
-  mkOptionType = type: { check = _: true; } // type;
+  mkOptionType =
+    type:
+    {
+      check = _: true;
+      getSubOptions = _: { };
+    }
+    // type;
   mkIf = condition: content: property "if" { inherit condition content; };
   mkMerge = contents: property "merge" { inherit contents; };
   mkOverride = priority: content: property "override" { inherit priority content; };
@@ -202,13 +208,20 @@ in
     lib.mkOption {
       type = lib.types.package;
       default = pkgs.${name};
+      defaultText = lib.literalExpression "pkgs.${name}";
+      description = "The ${name} package to use.";
     };
 
   mkRemovedOptionModule =
     path: wayOut:
     { options, ... }:
     {
-      options = lib.setAttrByPath path (lib.mkOption { type = lib.types.attrs; });
+      options = lib.setAttrByPath path (
+        lib.mkOption {
+          type = lib.types.attrs;
+          visible = false;
+        }
+      );
       config.assertions = [
         {
           assertion = !(lib.getAttrFromPath path options).isDefined;

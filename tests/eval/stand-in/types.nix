@@ -67,6 +67,7 @@ rec {
     lib.mkOptionType {
       name = "null or ${inner.name}";
       check = value: value == null || inner.check value;
+      inherit (inner) getSubOptions;
       merge =
         location: definitions:
         if lib.all (value: value == null) (valuesOf definitions) then
@@ -139,6 +140,7 @@ rec {
     lib.mkOptionType {
       name = "attribute set of ${inner.name}";
       check = isAttrs;
+      getSubOptions = prefix: inner.getSubOptions (prefix ++ [ "<name>" ]);
       merge =
         location: definitions:
         let
@@ -163,6 +165,13 @@ rec {
     lib.mkOptionType {
       name = "submodule";
       check = value: isAttrs value || builtins.isFunction value;
+      getSubOptions =
+        prefix:
+        (lib.evalModules {
+          modules = [ module ];
+          specialArgs.name = "‹name›";
+          inherit prefix;
+        }).options;
       merge =
         location: definitions:
         (lib.evalModules {
