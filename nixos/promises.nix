@@ -5,7 +5,7 @@
 # function over values.
 {
   lib,
-  # As in service.nix.
+  # As in units/runner.nix.
   ledger,
   sockets,
   kept,
@@ -18,8 +18,8 @@
 
 let
   inherit (import ./path-components.nix { inherit lib; }) components;
-  inherit (import ./unit-syntax.nix) entry literal;
-  inherit (import ./merged.nix { inherit lib users; } unit)
+  inherit (import ./units/syntax.nix) entry literal;
+  inherit (import ./units/merged.nix { inherit lib users; } unit)
     isOn
     isRoot
     listOf
@@ -27,7 +27,7 @@ let
     textOf
     userName
     ;
-  slice = import ./slice.nix { inherit lib; };
+  slice = import ./units/slice.nix { inherit lib; };
   holdsSecret = import ./secret-text.nix { inherit lib; };
 
   # Component by component: /run/secretary does not lie in /run/secrets.
@@ -37,7 +37,7 @@ let
   bare = text: builtins.head (builtins.match "[\"+-]*([^\"]*).*" text);
 
   secrets = {
-    "the secret that registers it" = import ./secret.nix runner;
+    "the secret that registers it" = import ./units/secret.nix runner;
     "the ledger" = ledger;
     "the sockets of brokers" = sockets;
     "what brokers keep" = kept;

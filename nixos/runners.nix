@@ -25,11 +25,11 @@ let
   proxy = config.networking.proxy.envVars;
   # A runner's unit as the whole configuration makes it.
   finalOf = instance: config.systemd.services."github-runner-${instance}";
-  waysOf = import ./ways.nix { inherit lib; };
+  waysOf = import ./units/ways.nix { inherit lib; };
   ways = builtins.mapAttrs (instance: _: waysOf (finalOf instance)) instances;
 
   manifestOf = import ./manifest.nix { inherit helper pkgs; };
-  unitOf = import ./service.nix {
+  unitOf = import ./units/runner.nix {
     inherit
       helper
       kept
@@ -48,7 +48,7 @@ let
       config.nix.package
     ];
   };
-  brokerOf = import ./broker.nix {
+  brokerOf = import ./units/broker.nix {
     inherit
       kept
       ledger
@@ -57,7 +57,7 @@ let
       sockets
       ;
   };
-  reconcile = import ./reconcile.nix {
+  reconcile = import ./units/reconcile.nix {
     inherit
       ledger
       lib
@@ -75,8 +75,8 @@ let
       }).environment;
     systemd = config.systemd.package;
   } instances manifests;
-  slice = import ./slice.nix { inherit lib; };
-  digestOf = import ./digest.nix { inherit helper lib; };
+  slice = import ./units/slice.nix { inherit lib; };
+  digestOf = import ./units/digest.nix { inherit helper lib; };
   assertionsOf = import ./assertions.nix {
     inherit lib;
     inherit (config.networking) hostName;
@@ -84,7 +84,7 @@ let
     isInstance = name: instances ? ${name};
     secrets = lib.filter (file: file != "") (
       builtins.attrNames (
-        builtins.groupBy (runner: builtins.unsafeDiscardStringContext (import ./secret.nix runner)) (
+        builtins.groupBy (runner: builtins.unsafeDiscardStringContext (import ./units/secret.nix runner)) (
           builtins.attrValues instances
         )
       )
@@ -98,7 +98,7 @@ let
     unit = config.systemd.services."github-runner-${instance}";
   }) (removeAttrs instances [ "reconcile" ]);
   users = config.users.users;
-  mergedOf = import ./merged.nix { inherit lib users; };
+  mergedOf = import ./units/merged.nix { inherit lib users; };
   promisesOf = import ./promises.nix {
     inherit
       kept

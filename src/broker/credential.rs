@@ -13,7 +13,7 @@ use crate::protocol::Secret;
 /// A key has a few kilobytes, a ledger entry not many more.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The names of what systemd gives; see `nixos/broker.nix`.
+/// The names of what systemd gives; see `nixos/units/broker.nix`.
 const CREDENTIAL: &str = "credential";
 const LEDGER: &str = "ledger";
 /// Of a file that is always there, so that it tells whether systemd was asked for files at all.

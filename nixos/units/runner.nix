@@ -17,7 +17,7 @@
 }:
 
 let
-  inherit (import ./unit-syntax.nix) argument entry literal;
+  inherit (import ./syntax.nix) argument entry literal;
   inherit (import ./order.nix { inherit lib; }) ahead atTheTop yielding;
   slice = import ./slice.nix { inherit lib; };
 
