@@ -1,6 +1,6 @@
 # The options of the module. Names, types, defaults and meaning are those of
 # nixpkgs' `services.github-runners`: whatever evaluates there evaluates here.
-# Faults that a type cannot tell apart are found in assertions.nix.
+# Faults that a type cannot tell apart are found in faults/entry.nix.
 { lib, pkgs, ... }:
 
 let

@@ -77,7 +77,7 @@ let
   } instances manifests;
   slice = import ./units/slice.nix { inherit lib; };
   digestOf = import ./units/digest.nix { inherit helper lib; };
-  assertionsOf = import ./assertions.nix {
+  assertionsOf = import ./faults/entry.nix {
     inherit lib;
     inherit (config.networking) hostName;
     environmentOf = instance: (finalOf instance).environment // ways.${instance}.assignments;
@@ -99,7 +99,7 @@ let
   }) (removeAttrs instances [ "reconcile" ]);
   users = config.users.users;
   mergedOf = import ./units/merged.nix { inherit lib users; };
-  promisesOf = import ./promises.nix {
+  promisesOf = import ./faults/promises.nix {
     inherit
       kept
       ledger
@@ -109,7 +109,7 @@ let
       ;
   };
   promises = map promisesOf (builtins.attrValues units);
-  sharedUsers = import ./shared-users.nix { inherit lib users; } units;
+  sharedUsers = import ./faults/shared-users.nix { inherit lib users; } units;
   # Several runners of an entry have the same to say.
   every = kind: lib.unique (lib.concatMap (one: one.${kind}) (promises ++ [ sharedUsers ]));
 
@@ -151,7 +151,7 @@ in
     lib.concatLists (
       lib.mapAttrsToList (entry: runner: assertionsOf entry runner instancesOf.${entry}) entries
     )
-    ++ import ./collisions.nix {
+    ++ import ./faults/collisions.nix {
       inherit lib;
       inherit (config.networking) hostName;
     } instancesOf

@@ -100,7 +100,7 @@ in
         StandardOutput = "socket";
         StandardError = "journal";
 
-        # Never quoted; assertions.nix refuses what this cannot express.
+        # Never quoted; faults/entry.nix refuses what this cannot express.
         LoadCredential = [
           "credential:${literal credential}"
           "ledger:${ledger}/${instance}.json"

@@ -5,7 +5,7 @@
 # function over values.
 {
   lib,
-  # As in units/runner.nix.
+  # As in ../units/runner.nix.
   ledger,
   sockets,
   kept,
@@ -18,8 +18,8 @@
 
 let
   inherit (import ./path-components.nix { inherit lib; }) components;
-  inherit (import ./units/syntax.nix) entry literal;
-  inherit (import ./units/merged.nix { inherit lib users; } unit)
+  inherit (import ../units/syntax.nix) entry literal;
+  inherit (import ../units/merged.nix { inherit lib users; } unit)
     isOn
     isRoot
     listOf
@@ -27,7 +27,7 @@ let
     textOf
     userName
     ;
-  slice = import ./units/slice.nix { inherit lib; };
+  slice = import ../units/slice.nix { inherit lib; };
   holdsSecret = import ./secret-text.nix { inherit lib; };
 
   # Component by component: /run/secretary does not lie in /run/secrets.
@@ -37,7 +37,7 @@ let
   bare = text: builtins.head (builtins.match "[\"+-]*([^\"]*).*" text);
 
   secrets = {
-    "the secret that registers it" = import ./units/secret.nix runner;
+    "the secret that registers it" = import ../units/secret.nix runner;
     "the ledger" = ledger;
     "the sockets of brokers" = sockets;
     "what brokers keep" = kept;
@@ -167,7 +167,7 @@ let
       )
       {
         inherit (unit) unitConfig;
-        # assertions.nix has sentences for what comes from options.
+        # entry.nix has sentences for what comes from options.
         serviceConfig = removeAttrs unit.serviceConfig (
           [
             "BindPaths"
@@ -232,7 +232,7 @@ let
 
   # Said in the words of nixpkgs' own option, so nobody can have meant another thing.
   isRootByOption = runner.user != null && isRoot runner.user && userName == runner.user;
-  # assertions.nix has sentences for these.
+  # entry.nix has sentences for these.
   isSaidBefore =
     userName == "" && (runner.user == "" || (runner.user == null && runner.group != null));
 in
