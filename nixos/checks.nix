@@ -5,9 +5,9 @@
 
 let
   inherit (pkgs) lib;
-  helper = pkgs.callPackage ./package.nix { };
-  runnerctl = pkgs.callPackage ./runnerctl.nix { };
-  standIns = pkgs.callPackage ./stand-ins.nix { github-runnerctl = runnerctl; };
+  helper = pkgs.callPackage ./packages/helper.nix { };
+  runnerctl = pkgs.callPackage ./packages/runnerctl.nix { };
+  standIns = pkgs.callPackage ./packages/stand-ins.nix { github-runnerctl = runnerctl; };
 
   # A Cargo command that must succeed on the sources.
   cargoCheck =
@@ -30,7 +30,7 @@ let
         _: runner:
         runner
         // {
-          package = pkgs.callPackage ./stand-in-listener.nix {
+          package = pkgs.callPackage ./packages/stand-in-listener.nix {
             inherit standIns;
             # Written by the scenarios, as is the certificate of their GitHub.
             script = "/run/stand-in/listener.json";
