@@ -28,12 +28,12 @@
         github-runnerctl = pkgs.callPackage ./nixos/packages/runnerctl.nix { };
       });
 
-      checks = forEachSystem (pkgs: import ./nixos/checks.nix { inherit pkgs; });
+      checks = forEachSystem (pkgs: import ./nixos/tests/checks.nix { inherit pkgs; });
 
       apps = forEachSystem (pkgs: {
         demo = {
           type = "app";
-          program = "${(pkgs.nixos ./nixos/demo.nix).config.system.build.vm}/bin/run-demo-vm";
+          program = "${(pkgs.nixos ./nixos/tests/demo.nix).config.system.build.vm}/bin/run-demo-vm";
           meta.description = "A virtual machine with a runner and a stand-in for GitHub";
         };
       });
