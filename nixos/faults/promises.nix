@@ -20,8 +20,9 @@ let
   slice = import ../units/slice.nix { inherit lib; };
   holdsSecret = import ./secret-text.nix;
 
-  # Component by component: /run/secretary does not lie in /run/secrets.
-  liesIn = directory: path: lib.take (builtins.length directory) path == directory;
+  # A path between slashes, so that /run/secretary does not lie in /run/secrets.
+  placeOf = path: lib.concatStringsSep "/" ([ "" ] ++ components path ++ [ "" ]);
+  liesIn = directory: path: builtins.substring 0 (builtins.stringLength directory) path == directory;
   # Without what systemd reads before a path.
   bare = text: builtins.head (builtins.match "[\"+-]*([^\"]*).*" text);
   # Looked at and never written anywhere, so without context.
@@ -31,7 +32,7 @@ let
 
   # What no job may see, with what closes it in a unit of this module.
   secretAt = path: {
-    at = components path;
+    at = placeOf path;
     closing = entry "-${literal path}";
   };
   commonSecrets = builtins.mapAttrs (_: secretAt) {
@@ -45,8 +46,8 @@ let
     "/run/dbus"
     "/run/user"
   ];
-  doorsAt = map components (doors ++ [ "/run/systemd" ]);
-  systemServicesAt = map components [
+  doorsAt = map placeOf (doors ++ [ "/run/systemd" ]);
+  systemServicesAt = map placeOf [
     "/run/systemd/journal"
     "/run/systemd/resolve"
     "/run/systemd/system"
@@ -81,7 +82,10 @@ let
 
   # systemd would take what follows a line break for a directive of its own.
   breaks =
-    text: builtins.isString text && has "\n" text && lib.hasInfix "\n" (lib.removeSuffix "\n" text);
+    text:
+    builtins.isString text
+    && builtins.replaceStrings [ "\n" ] [ "" ] text != text
+    && lib.hasInfix "\n" (lib.removeSuffix "\n" text);
   brokenIn =
     section: values:
     map (name: "`${section}.${name}`") (
@@ -113,7 +117,7 @@ let
   namesOf = shown: lib.concatStringsSep ", " (builtins.attrNames shown);
 
   inaccessible = listOf "InaccessiblePaths";
-  inaccessibleAt = map components (lib.filter (path: path != "") (map bare (wordsOf inaccessible)));
+  inaccessibleAt = map placeOf (lib.filter (path: path != "") (map bare (wordsOf inaccessible)));
   isClosed = path: lib.any (directory: liesIn directory path) inaccessibleAt;
   open = lib.filterAttrs (
     _: { at, closing }: !builtins.elem closing inaccessible && !isClosed at
@@ -144,7 +148,7 @@ let
         && components (builtins.elemAt parts 1) != components (builtins.head parts)
       ) binds
     );
-  handedAt = map components (lib.filter (lib.hasPrefix "/") handed);
+  handedAt = map placeOf (lib.filter (lib.hasPrefix "/") handed);
   given = lib.filterAttrs (_: { at, ... }: lib.any (source: liesIn source at) handedAt) secrets;
 
   # Rights by which a process passes every other protection of the host's files.
@@ -190,12 +194,12 @@ let
     directory:
     lib.any (text: builtins.head (split ":" text) == directory) (listOf "TemporaryFileSystem");
   reopened =
-    lib.filter (directory: !isClosed (components directory)) doors
+    lib.filter (directory: !isClosed (placeOf directory)) doors
     ++ lib.optional (!isCovered "/run/systemd") "/run/systemd"
     ++ lib.filter (
       path:
       let
-        at = components path;
+        at = placeOf path;
       in
       lib.any (door: liesIn door at || liesIn at door) doorsAt
       && !lib.any (allowed: liesIn allowed at) systemServicesAt
