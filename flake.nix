@@ -18,22 +18,22 @@
       nixosModules.default = ./nixos;
 
       overlays.default = final: _: {
-        github-runner-helper = final.callPackage ./nixos/package.nix { };
-        github-runnerctl = final.callPackage ./nixos/runnerctl.nix { };
+        github-runner-helper = final.callPackage ./nixos/packages/helper.nix { };
+        github-runnerctl = final.callPackage ./nixos/packages/runnerctl.nix { };
       };
 
       packages = forEachSystem (pkgs: rec {
         default = github-runner-helper;
-        github-runner-helper = pkgs.callPackage ./nixos/package.nix { };
-        github-runnerctl = pkgs.callPackage ./nixos/runnerctl.nix { };
+        github-runner-helper = pkgs.callPackage ./nixos/packages/helper.nix { };
+        github-runnerctl = pkgs.callPackage ./nixos/packages/runnerctl.nix { };
       });
 
-      checks = forEachSystem (pkgs: import ./nixos/checks.nix { inherit pkgs; });
+      checks = forEachSystem (pkgs: import ./nixos/tests/checks.nix { inherit pkgs; });
 
       apps = forEachSystem (pkgs: {
         demo = {
           type = "app";
-          program = "${(pkgs.nixos ./nixos/demo.nix).config.system.build.vm}/bin/run-demo-vm";
+          program = "${(pkgs.nixos ./nixos/tests/demo.nix).config.system.build.vm}/bin/run-demo-vm";
           meta.description = "A virtual machine with a runner and a stand-in for GitHub";
         };
       });

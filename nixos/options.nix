@@ -1,6 +1,6 @@
 # The options of the module. Names, types, defaults and meaning are those of
 # nixpkgs' `services.github-runners`: whatever evaluates there evaluates here.
-# Faults that a type cannot tell apart are found in assertions.nix.
+# Faults that a type cannot tell apart are found in faults/entry.nix.
 { lib, pkgs, ... }:
 
 let
@@ -32,8 +32,8 @@ in
 
   options.services.github-runner-helper.package = mkOption {
     type = types.package;
-    default = pkgs.callPackage ./package.nix { };
-    defaultText = literalExpression "pkgs.callPackage ./nixos/package.nix { }";
+    default = pkgs.callPackage ./packages/helper.nix { };
+    defaultText = literalExpression "pkgs.callPackage ./nixos/packages/helper.nix { }";
     description = ''
       Package of the program that units run before the runner: it registers the runner, or finds that the registration
       still holds. Replace it to try a patched version.
@@ -42,8 +42,8 @@ in
 
   options.services.github-runnerctl.package = mkOption {
     type = types.package;
-    default = pkgs.callPackage ./runnerctl.nix { };
-    defaultText = literalExpression "pkgs.callPackage ./nixos/runnerctl.nix { }";
+    default = pkgs.callPackage ./packages/runnerctl.nix { };
+    defaultText = literalExpression "pkgs.callPackage ./nixos/packages/runnerctl.nix { }";
     description = ''
       Package of the program that speaks to GitHub: the brokers run it, and it is in `PATH` for operators of the host.
       It must come from the same release as {option}`services.github-runner-helper.package`. Replace it to try a patched

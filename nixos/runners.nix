@@ -25,11 +25,11 @@ let
   proxy = config.networking.proxy.envVars;
   # A runner's unit as the whole configuration makes it.
   finalOf = instance: config.systemd.services."github-runner-${instance}";
-  waysOf = import ./ways.nix { inherit lib; };
+  waysOf = import ./units/ways.nix { inherit lib; };
   ways = builtins.mapAttrs (instance: _: waysOf (finalOf instance)) instances;
 
   manifestOf = import ./manifest.nix { inherit helper pkgs; };
-  unitOf = import ./service.nix {
+  unitOf = import ./units/runner.nix {
     inherit
       helper
       kept
@@ -48,7 +48,7 @@ let
       config.nix.package
     ];
   };
-  brokerOf = import ./broker.nix {
+  brokerOf = import ./units/broker.nix {
     inherit
       kept
       ledger
@@ -57,7 +57,7 @@ let
       sockets
       ;
   };
-  reconcile = import ./reconcile.nix {
+  reconcile = import ./units/reconcile.nix {
     inherit
       ledger
       lib
@@ -75,16 +75,16 @@ let
       }).environment;
     systemd = config.systemd.package;
   } instances manifests;
-  slice = import ./slice.nix { inherit lib; };
-  digestOf = import ./digest.nix { inherit helper lib; };
-  assertionsOf = import ./assertions.nix {
+  slice = import ./units/slice.nix { inherit lib; };
+  digestOf = import ./units/digest.nix { inherit helper lib; };
+  assertionsOf = import ./faults/entry.nix {
     inherit lib;
     inherit (config.networking) hostName;
     environmentOf = instance: (finalOf instance).environment // ways.${instance}.assignments;
     isInstance = name: instances ? ${name};
     secrets = lib.filter (file: file != "") (
       builtins.attrNames (
-        builtins.groupBy (runner: builtins.unsafeDiscardStringContext (import ./secret.nix runner)) (
+        builtins.groupBy (runner: builtins.unsafeDiscardStringContext (import ./units/secret.nix runner)) (
           builtins.attrValues instances
         )
       )
@@ -95,11 +95,11 @@ let
   # is refused for that.
   units = builtins.mapAttrs (instance: runner: {
     inherit runner;
-    unit = config.systemd.services."github-runner-${instance}";
+    unit = finalOf instance;
   }) (removeAttrs instances [ "reconcile" ]);
   users = config.users.users;
-  mergedOf = import ./merged.nix { inherit lib users; };
-  promisesOf = import ./promises.nix {
+  mergedOf = import ./units/merged.nix { inherit lib users; };
+  promisesOf = import ./faults/promises.nix {
     inherit
       kept
       ledger
@@ -109,7 +109,7 @@ let
       ;
   };
   promises = map promisesOf (builtins.attrValues units);
-  sharedUsers = import ./shared-users.nix { inherit lib users; } units;
+  sharedUsers = import ./faults/shared-users.nix { inherit lib users; } units;
   # Several runners of an entry have the same to say.
   every = kind: lib.unique (lib.concatMap (one: one.${kind}) (promises ++ [ sharedUsers ]));
 
@@ -147,11 +147,14 @@ let
   kept = "/run/github-runner-broker-kept";
 in
 {
+  # Of each entry only what fails: the others would cost as much as its options.
   assertions =
-    lib.concatLists (
-      lib.mapAttrsToList (entry: runner: assertionsOf entry runner instancesOf.${entry}) entries
+    lib.filter ({ assertion, ... }: !assertion) (
+      lib.concatLists (
+        lib.mapAttrsToList (entry: runner: assertionsOf entry runner instancesOf.${entry}) entries
+      )
     )
-    ++ import ./collisions.nix {
+    ++ import ./faults/collisions.nix {
       inherit lib;
       inherit (config.networking) hostName;
     } instancesOf

@@ -1,5 +1,5 @@
 # What runners may use of the machine: the limits that most want, and any other in
-# systemd's words. assertions.nix refuses words that are no limits.
+# systemd's words. faults/entry.nix refuses words that are no limits.
 #
 # `whose` follows "of".
 whose:

@@ -14,7 +14,7 @@ use crate::units::drop_ins::{REMEDY, drop_ins, places, reset_by};
 /// A key has a few kilobytes, a ledger entry not many more.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The names of what systemd gives; see `nixos/broker.nix`.
+/// The names of what systemd gives; see `nixos/units/broker.nix`.
 const CREDENTIAL: &str = "credential";
 const LEDGER: &str = "ledger";
 /// Of a file that is always there, so that it tells whether systemd was asked for files at all.

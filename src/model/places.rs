@@ -1,6 +1,6 @@
 //! Which directories are none of a job's business, by their names alone.
 //!
-//! `nixos/directories.nix` has the same lists, for the evaluation; a test holds them together.
+//! `nixos/faults/directories.nix` has the same lists, for the evaluation; a test holds them together.
 
 use std::path::{Path, PathBuf};
 

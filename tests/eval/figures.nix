@@ -1,5 +1,5 @@
-# What the module makes of many runners, every unit text included, as a number
-# that cannot be had without them; `figures` measures how long that takes.
+# What the module makes of many runners, every unit text and every complaint included, as a
+# number that cannot be had without them; `figures` measures what that costs.
 {
   # A checkout of nixpkgs, whose library is taken then; without it the stand-in is.
   nixpkgs ? null,
@@ -55,4 +55,9 @@ let
     }
   );
 in
-builtins.stringLength (toString (builtins.attrValues host.unitTexts))
+{
+  units = builtins.length (builtins.attrNames host.unitTexts);
+  letters = builtins.stringLength (
+    toString (builtins.attrValues host.unitTexts ++ host.failures ++ host.warnings)
+  );
+}

@@ -199,7 +199,7 @@ in
         inherit pkgs;
         helper = config.services.github-runner-helper.package;
       };
-      waysOf = import ../../nixos/ways.nix { inherit lib; };
+      waysOf = import ../../nixos/units/ways.nix { inherit lib; };
     in
     builtins.mapAttrs (
       instance: runner:

@@ -92,7 +92,7 @@ builtins.listToAttrs (
   github-runnerctl = package "github-runnerctl";
   callPackage =
     file: _arguments:
-    package (if baseNameOf file == "package.nix" then "github-runner-helper" else "github-runnerctl");
+    package (if baseNameOf file == "helper.nix" then "github-runner-helper" else "github-runnerctl");
 
   stdenv = {
     buildPlatform.canExecute = _: true;

@@ -13,7 +13,7 @@ use crate::tools::{run, set_mode, wait_for};
 const SCRIPT: &str = "/run/stand-in/listener.json";
 /// For the stand-in's own files, which hold tokens.
 const PRIVATE: &str = "/run/stand-in/private";
-/// Whom brokers believe, see `run` beside this and the scenario machine of `nixos/checks.nix`.
+/// Whom brokers believe, see `run` beside this and the scenario machine of `nixos/tests/checks.nix`.
 const CA: &str = "/run/stand-in/ca.pem";
 /// Where brokers find `api.github.com`, by the machine's table of hosts.
 const API: &str = "127.0.0.1:443";

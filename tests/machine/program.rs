@@ -1,7 +1,7 @@
 //! The scenarios of a machine: what the module's units do under a real systemd.
 //!
 //! Runs as root inside of a machine that has the units of `runners.json` and nothing to lose: a container of
-//! `tests/machine/run`, or a NixOS virtual machine of `nixos/checks.nix`. Both call this one program, so it asks
+//! `tests/machine/run`, or a NixOS virtual machine of `nixos/tests/checks.nix`. Both call this one program, so it asks
 //! systemd and never the distribution. It must not be run on a machine that somebody uses.
 
 #![allow(clippy::print_stdout, reason = "the report goes to standard output")]

@@ -87,7 +87,7 @@ in
         unit = lib.splitString "\n" (builtins.readFile (../golden + "/broker@.service"));
         isSandbox = line: lib.any (name: lib.hasPrefix "${name}=" line) sandbox;
         sandbox = builtins.attrNames (
-          removeAttrs (import ../../../nixos/hardening.nix).broker [ "PrivateTmp" ]
+          removeAttrs (import ../../../nixos/units/hardening.nix).broker [ "PrivateTmp" ]
         );
       in
       lib.subtractLists told (lib.filter isSandbox unit);

@@ -24,9 +24,11 @@ let
       elem
       filter
       ;
-    drop = count: list: genList (index: elemAt list (count + index)) (
-      if count < length list then length list - count else 0
-    );
+    drop =
+      count: list:
+      genList (index: elemAt list (count + index)) (
+        if count < length list then length list - count else 0
+      );
     imap0 = f: list: genList (index: f index (elemAt list index)) (length list);
     last = list: elemAt list (length list - 1);
     optional = condition: value: if condition then [ value ] else [ ];

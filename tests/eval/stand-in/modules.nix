@@ -154,16 +154,19 @@ let
             definition: definition // { value = builtins.intersectAttrs declared definition.value; }
           ) discharged
         )
-        // builtins.mapAttrs (_: value: {
-          _type = "option";
-          inherit value;
-        }) (
-          (mergeDefinitions location (builtins.head freeform) (
-            map (
-              definition: definition // { value = removeAttrs definition.value (attrNames declared); }
-            ) discharged
-          )).mergedValue
-        )
+        //
+          builtins.mapAttrs
+            (_: value: {
+              _type = "option";
+              inherit value;
+            })
+            (
+              (mergeDefinitions location (builtins.head freeform) (
+                map (
+                  definition: definition // { value = removeAttrs definition.value (attrNames declared); }
+                ) discharged
+              )).mergedValue
+            )
       else if unknown != [ ] then
         throw "The option `${lib.showOption (location ++ [ (builtins.head unknown) ])}' does not exist."
       else

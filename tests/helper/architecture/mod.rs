@@ -143,7 +143,7 @@ fn the_evaluation_knows_the_same_directories_as_the_helper() {
     let is_entry = |entry: &str| entry.starts_with('/') || entry.starts_with("github-runner");
     let helper = listed("src/model/places.rs", is_entry);
     assert!(helper.len() > 60, "{helper:?}");
-    assert_eq!(listed("nixos/directories.nix", is_entry), helper);
+    assert_eq!(listed("nixos/faults/directories.nix", is_entry), helper);
 }
 
 /// The crates that a build of the helper links, as `cargo tree` shows them to this depth.

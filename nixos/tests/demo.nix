@@ -9,7 +9,7 @@
 }:
 
 let
-  standIns = pkgs.callPackage ./stand-ins.nix {
+  standIns = pkgs.callPackage ../packages/stand-ins.nix {
     github-runnerctl = config.services.github-runnerctl.package;
   };
   # Where the stand-in for the runner speaks to it, and where brokers do.
@@ -21,7 +21,7 @@ let
   nextToken = "ghp_rotated";
   json = name: value: pkgs.writeText name (builtins.toJSON value);
 
-  listener = pkgs.callPackage ./stand-in-listener.nix {
+  listener = pkgs.callPackage ../packages/stand-in-listener.nix {
     inherit standIns;
     script = json "stand-in.json" { github = "http://${address}"; };
   };
@@ -33,7 +33,7 @@ let
   };
 in
 {
-  imports = [ ./. ];
+  imports = [ ../. ];
 
   services.github-runners.demo = {
     enable = true;

@@ -12,11 +12,18 @@
 let
   # Of an assignment that is repeated the last one counts, of a list everything
   # after the last empty one.
-  listOf =
-    name:
-    builtins.foldl' (texts: text: if text == "" then [ ] else texts ++ [ text ]) [ ] (
-      map toString (lib.filter (value: value != null) (lib.toList (serviceConfig.${name} or [ ])))
-    );
+  textsOf =
+    value:
+    let
+      texts = map toString (lib.filter (one: one != null) (lib.toList value));
+    in
+    if builtins.elem "" texts then
+      builtins.foldl' (texts: text: if text == "" then [ ] else texts ++ [ text ]) [ ] texts
+    else
+      texts;
+  # Each directive is read once, however often somebody asks.
+  lists = builtins.mapAttrs (_: textsOf) serviceConfig;
+  listOf = name: lists.${name} or [ ];
   textOf =
     name:
     let

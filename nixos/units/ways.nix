@@ -3,27 +3,31 @@
 # Takes the unit as the whole configuration makes it.
 { lib }:
 
-unit:
-
 let
-  variables = [
-    # Not obeyed: the broker says so.
-    "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY"
-    "HTTPS_PROXY"
-    "HTTP_PROXY"
-    "NIX_SSL_CERT_FILE"
-    "NO_PROXY"
-    "SSL_CERT_DIR"
-    "SSL_CERT_FILE"
-    "http_proxy"
-    "https_proxy"
-    "no_proxy"
-  ];
+  variables = builtins.listToAttrs (
+    map (name: lib.nameValuePair name null) [
+      # Not obeyed: the broker says so.
+      "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY"
+      "HTTPS_PROXY"
+      "HTTP_PROXY"
+      "NIX_SSL_CERT_FILE"
+      "NO_PROXY"
+      "SSL_CERT_DIR"
+      "SSL_CERT_FILE"
+      "http_proxy"
+      "https_proxy"
+      "no_proxy"
+    ]
+  );
 
   # What decides how names are looked up, and which authorities are good.
   place = "(/etc/(gai\\.conf|host\\.conf|hosts|nsswitch\\.conf|pki|resolv\\.conf|ssl)|(/var)?/run/nscd)(/[^:]*)?";
   # A bind is `SOURCE`, or `SOURCE:WHERE` and perhaps options.
   leads = entry: builtins.match "[-+]*${place}|[^:]*:${place}(:.*)?" entry != null;
+in
+unit:
+
+let
   paths = name: lib.filter leads (words name);
 
   given = name: lib.toList (unit.serviceConfig.${name} or [ ]);
@@ -52,8 +56,8 @@ in
 
   # As NixOS writes it: a path is a file of the store there.
   environment = builtins.mapAttrs (_: value: "${value}") (
-    lib.filterAttrs (name: value: builtins.elem name variables && value != null) (
-      unit.environment // assignments
+    lib.filterAttrs (_: value: value != null) (
+      builtins.intersectAttrs variables (unit.environment // assignments)
     )
   );
 

@@ -1,6 +1,6 @@
 # The pass that brings what runs in line with what is configured: which runners
 # there should be, as a file, and the service and the timer that look after them.
-# A pure function, like service.nix.
+# A pure function, like runner.nix.
 {
   lib,
   pkgs,
@@ -23,7 +23,7 @@
 instances: manifests:
 
 let
-  inherit (import ./unit-syntax.nix) argument entry literal;
+  inherit (import ./syntax.nix) argument entry literal;
   inherit (import ./order.nix { inherit lib; }) yielding;
   hardening = import ./hardening.nix;
 

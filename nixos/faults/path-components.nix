@@ -15,8 +15,12 @@ let
     "%t" = "/run";
   };
   expand = builtins.replaceStrings (builtins.attrNames specifiers) (builtins.attrValues specifiers);
+  # Compared and never written anywhere, so that they need no context.
   literalComponents =
-    path: builtins.filter (component: component != "" && component != ".") (lib.splitString "/" path);
+    path:
+    lib.filter (component: component != "" && component != ".") (
+      lib.filter builtins.isString (builtins.split "/+" path)
+    );
 in
 {
   inherit expand literalComponents;

@@ -5,9 +5,9 @@
 
 let
   inherit (pkgs) lib;
-  helper = pkgs.callPackage ./package.nix { };
-  runnerctl = pkgs.callPackage ./runnerctl.nix { };
-  standIns = pkgs.callPackage ./stand-ins.nix { github-runnerctl = runnerctl; };
+  helper = pkgs.callPackage ../packages/helper.nix { };
+  runnerctl = pkgs.callPackage ../packages/runnerctl.nix { };
+  standIns = pkgs.callPackage ../packages/stand-ins.nix { github-runnerctl = runnerctl; };
 
   # A Cargo command that must succeed on the sources.
   cargoCheck =
@@ -21,16 +21,16 @@ let
     });
 
   # The runners that the containers of tests/machine have, too.
-  runners = lib.importJSON ../tests/machine/runners.json;
+  runners = lib.importJSON ../../tests/machine/runners.json;
   scenarioMachine =
     { config, ... }:
     {
-      imports = [ ./. ];
+      imports = [ ../. ];
       services.github-runners = builtins.mapAttrs (
         _: runner:
         runner
         // {
-          package = pkgs.callPackage ./stand-in-listener.nix {
+          package = pkgs.callPackage ../packages/stand-in-listener.nix {
             inherit standIns;
             # Written by the scenarios, as is the certificate of their GitHub.
             script = "/run/stand-in/listener.json";
@@ -53,7 +53,7 @@ let
               entry:
               map (instance: "github-runner-${instance}") (
                 builtins.attrNames (
-                  import ./instances.nix {
+                  import ../instances.nix {
                     inherit lib;
                   } entry config.services.github-runners.${entry} config.networking.hostName
                 )
@@ -71,7 +71,7 @@ let
       users.groups.gh-runner = { };
     };
 
-  evaluation = import ../tests/eval { inherit lib; };
+  evaluation = import ../../tests/eval { inherit lib; };
 in
 {
   # With all of Cargo's tests.
@@ -104,12 +104,12 @@ in
       ''
         python3 ${
           lib.fileset.toSource {
-            root = ../.;
+            root = ../../.;
             fileset = lib.fileset.unions [
-              ../examples/monitoring
-              ../tests/fixtures/github-runners.prom
-              ../tests/metrics
-              ../tests/support/times.rs
+              ../../examples/monitoring
+              ../../tests/fixtures/github-runners.prom
+              ../../tests/metrics
+              ../../tests/support/times.rs
             ];
           }
         }/tests/metrics/run | tee $out

@@ -5,7 +5,7 @@
 # function over values.
 {
   lib,
-  # As in service.nix.
+  # As in ../units/runner.nix.
   ledger,
   sockets,
   kept,
@@ -13,13 +13,96 @@
   users,
 }:
 
+let
+  inherit (import ./path-components.nix { inherit lib; }) components;
+  inherit (import ../units/syntax.nix) entry literal;
+  mergedOf = import ../units/merged.nix { inherit lib users; };
+  slice = import ../units/slice.nix { inherit lib; };
+  holdsSecret = import ./secret-text.nix;
+
+  # A path between slashes, so that /run/secretary does not lie in /run/secrets.
+  placeOf = path: lib.concatStringsSep "/" ([ "" ] ++ components path ++ [ "" ]);
+  liesIn = directory: path: builtins.substring 0 (builtins.stringLength directory) path == directory;
+  # Without what systemd reads before a path.
+  bare = text: builtins.head (builtins.match "[\"+-]*([^\"]*).*" text);
+  # Looked at and never written anywhere, so without context.
+  split = separator: text: lib.filter builtins.isString (builtins.split separator text);
+  wordsOf = texts: if texts == [ ] then [ ] else split " " (lib.concatStringsSep " " texts);
+  has = part: text: builtins.replaceStrings [ part ] [ "" ] text != text;
+
+  # What no job may see, with what closes it in a unit of this module.
+  secretAt = path: {
+    at = placeOf path;
+    closing = entry "-${literal path}";
+  };
+  commonSecrets = builtins.mapAttrs (_: secretAt) {
+    "the ledger" = ledger;
+    "the sockets of brokers" = sockets;
+    "what brokers keep" = kept;
+  };
+
+  # What keeps jobs from services that start something for them, and what of it they need.
+  doors = [
+    "/run/dbus"
+    "/run/user"
+  ];
+  doorsAt = map placeOf (doors ++ [ "/run/systemd" ]);
+  systemServicesAt = map placeOf [
+    "/run/systemd/journal"
+    "/run/systemd/resolve"
+    "/run/systemd/system"
+    "/run/systemd/userdb"
+  ];
+
+  # Each step of this module with what is lost without it.
+  steps = lib.concatLists (
+    lib.mapAttrsToList
+      (
+        directive:
+        lib.mapAttrsToList (
+          step: loss: {
+            inherit directive;
+            isIn = has "/bin/github-runner-helper ${step} ";
+            message = "`${directive}` of its unit lacks the step `${step}`, so ${loss}";
+          }
+        )
+      )
+      {
+        ExecCondition.hold = "a version that GitHub refuses is started again and again";
+        ExecStartPre = {
+          prepare = "nothing registers it, and the work directory keeps what the job before left";
+          configure = "it cannot register";
+          record = "a registration is not recorded and never taken back";
+          link = "jobs do not find logs and registration in their work directory";
+        };
+        ExecStop.release = "a job can still come while it stops";
+        ExecStopPost.settle = "what it does not need any more stays registered";
+      }
+  );
+
+  # systemd would take what follows a line break for a directive of its own.
+  breaks =
+    text:
+    builtins.isString text
+    && builtins.replaceStrings [ "\n" ] [ "" ] text != text
+    && lib.hasInfix "\n" (lib.removeSuffix "\n" text);
+  brokenIn =
+    section: values:
+    map (name: "`${section}.${name}`") (
+      lib.filter (
+        name:
+        let
+          value = values.${name};
+        in
+        if builtins.isList value then lib.any breaks value else breaks value
+      ) (builtins.attrNames values)
+    );
+in
 # A runner, and its unit as an option's value.
 { runner, unit }:
 
 let
-  inherit (import ./path-components.nix { inherit lib; }) components;
-  inherit (import ./unit-syntax.nix) entry literal;
-  inherit (import ./merged.nix { inherit lib users; } unit)
+  inherit (mergedOf unit)
     isOn
     isRoot
     listOf
@@ -27,57 +110,46 @@ let
     textOf
     userName
     ;
-  slice = import ./slice.nix { inherit lib; };
-  holdsSecret = import ./secret-text.nix { inherit lib; };
 
-  # Component by component: /run/secretary does not lie in /run/secrets.
-  liesIn = directory: path: lib.take (builtins.length directory) path == directory;
-  contains = directory: path: liesIn (components directory) (components path);
-  # Without what systemd reads before a path.
-  bare = text: builtins.head (builtins.match "[\"+-]*([^\"]*).*" text);
-
-  secrets = {
-    "the secret that registers it" = import ./secret.nix runner;
-    "the ledger" = ledger;
-    "the sockets of brokers" = sockets;
-    "what brokers keep" = kept;
+  secrets = commonSecrets // {
+    "the secret that registers it" = secretAt (import ../units/secret.nix runner);
   };
   namesOf = shown: lib.concatStringsSep ", " (builtins.attrNames shown);
 
   inaccessible = listOf "InaccessiblePaths";
-  inaccessiblePaths = map bare (lib.concatMap (lib.splitString " ") inaccessible);
+  inaccessibleAt = map placeOf (lib.filter (path: path != "") (map bare (wordsOf inaccessible)));
+  isClosed = path: lib.any (directory: liesIn directory path) inaccessibleAt;
   open = lib.filterAttrs (
-    _: path:
-    !builtins.elem (entry "-${literal path}") inaccessible
-    && !lib.any (directory: directory != "" && contains directory path) inaccessiblePaths
+    _: { at, closing }: !builtins.elem closing inaccessible && !isClosed at
   ) secrets;
+
+  # Each as its source and, perhaps, where it is shown.
+  binds = map (text: split ":" (bare text)) (
+    wordsOf (listOf "BindPaths" ++ listOf "BindReadOnlyPaths")
+  );
 
   # Directives that hand a file to the unit, past what is inaccessible, with the
   # place of its path between the colons.
   handed =
     map bare (listOf "EnvironmentFile")
-    ++ map (text: bare (builtins.head (lib.splitString ":" text))) (listOf "OpenFile")
+    ++ map (text: bare (builtins.head (split ":" text))) (listOf "OpenFile")
     ++ lib.concatMap (
       text:
       let
-        parts = lib.splitString ":" text;
+        parts = split ":" text;
       in
       lib.optional (builtins.length parts > 1) (bare (builtins.elemAt parts 1))
     ) (listOf "LoadCredential" ++ listOf "LoadCredentialEncrypted")
     # A directory under its own name shows what is inaccessible in it no more than before.
-    ++ lib.concatMap (
-      text:
-      let
-        parts = lib.splitString ":" (bare text);
-        source = builtins.head parts;
-        isElsewhere =
-          builtins.length parts > 1 && components (builtins.elemAt parts 1) != components source;
-      in
-      lib.optional isElsewhere source
-    ) (lib.concatMap (lib.splitString " ") (listOf "BindPaths" ++ listOf "BindReadOnlyPaths"));
-  given = lib.filterAttrs (
-    _: path: lib.any (source: lib.hasPrefix "/" source && contains source path) handed
-  ) secrets;
+    ++ map builtins.head (
+      lib.filter (
+        parts:
+        builtins.length parts > 1
+        && components (builtins.elemAt parts 1) != components (builtins.head parts)
+      ) binds
+    );
+  handedAt = map placeOf (lib.filter (lib.hasPrefix "/") handed);
+  given = lib.filterAttrs (_: { at, ... }: lib.any (source: liesIn source at) handedAt) secrets;
 
   # Rights by which a process passes every other protection of the host's files.
   mighty = lib.filter (
@@ -95,7 +167,7 @@ let
       "CAP_SYS_PTRACE"
       "CAP_SYS_RAWIO"
     ]
-  ) (lib.concatMap (lib.splitString " ") (listOf "AmbientCapabilities"));
+  ) (wordsOf (listOf "AmbientCapabilities"));
 
   survivors =
     lib.optional (builtins.elem (textOf "KillMode") [
@@ -112,98 +184,43 @@ let
       "docker"
       "wheel"
     ]
-  ) (lib.concatMap (lib.splitString " ") (listOf "SupplementaryGroups" ++ [ (textOf "Group") ]));
+  ) (wordsOf (listOf "SupplementaryGroups" ++ [ (textOf "Group") ]));
   # systemd runs a command with such a prefix as root, or with more than the sandbox lets it.
   privileged = lib.filter (command: builtins.match "[@:-]*[+!].*" command != null) (
     listOf "ExecStart"
   );
 
-  # What keeps jobs from services that start something for them.
-  shown = map (text: bare (builtins.head (lib.splitString ":" text))) (
-    lib.concatMap (lib.splitString " ") (listOf "BindPaths" ++ listOf "BindReadOnlyPaths")
-  );
-  systemServices = [
-    "/run/systemd/journal"
-    "/run/systemd/resolve"
-    "/run/systemd/system"
-    "/run/systemd/userdb"
-  ];
   isCovered =
     directory:
-    lib.any (text: builtins.head (lib.splitString ":" text) == directory) (
-      listOf "TemporaryFileSystem"
-    );
+    lib.any (text: builtins.head (split ":" text) == directory) (listOf "TemporaryFileSystem");
   reopened =
-    lib.filter
-      (directory: !lib.any (closed: closed != "" && contains closed directory) inaccessiblePaths)
-      [
-        "/run/dbus"
-        "/run/user"
-      ]
+    lib.filter (directory: !isClosed (placeOf directory)) doors
     ++ lib.optional (!isCovered "/run/systemd") "/run/systemd"
     ++ lib.filter (
       path:
-      lib.any (directory: contains directory path || contains path directory) [
-        "/run/dbus"
-        "/run/systemd"
-        "/run/user"
-      ]
-      && !lib.any (allowed: contains allowed path) systemServices
-    ) shown;
+      let
+        at = placeOf path;
+      in
+      lib.any (door: liesIn door at || liesIn at door) doorsAt
+      && !lib.any (allowed: liesIn allowed at) systemServicesAt
+    ) (map builtins.head binds);
 
-  # systemd would take what follows a line break for a directive of its own.
-  broken = lib.concatLists (
-    lib.mapAttrsToList
-      (
-        section: values:
-        lib.concatLists (
-          lib.mapAttrsToList (
-            name: value:
-            lib.optional (lib.any (
-              text: builtins.isString text && lib.hasInfix "\n" (lib.removeSuffix "\n" text)
-            ) (lib.toList value)) "`${section}.${name}`"
-          ) values
-        )
+  broken =
+    # entry.nix has sentences for what comes from options.
+    brokenIn "serviceConfig" (
+      removeAttrs unit.serviceConfig (
+        [
+          "BindPaths"
+          "Group"
+          "User"
+          "WorkingDirectory"
+        ]
+        ++ builtins.attrNames (slice.directives runner.resources)
       )
-      {
-        inherit (unit) unitConfig;
-        # assertions.nix has sentences for what comes from options.
-        serviceConfig = removeAttrs unit.serviceConfig (
-          [
-            "BindPaths"
-            "Group"
-            "User"
-            "WorkingDirectory"
-          ]
-          ++ builtins.attrNames (slice.directives runner.resources)
-        );
-      }
-  );
+    )
+    ++ brokenIn "unitConfig" unit.unitConfig;
 
-  # Each step of this module with what is lost without it.
-  missing = lib.concatLists (
-    lib.mapAttrsToList
-      (
-        directive:
-        lib.mapAttrsToList (
-          step: loss:
-          lib.optional (
-            !lib.any (lib.hasInfix "/bin/github-runner-helper ${step} ") (listOf directive)
-          ) "`${directive}` of its unit lacks the step `${step}`, so ${loss}"
-        )
-      )
-      {
-        ExecCondition.hold = "a version that GitHub refuses is started again and again";
-        ExecStartPre = {
-          prepare = "nothing registers it, and the work directory keeps what the job before left";
-          configure = "it cannot register";
-          record = "a registration is not recorded and never taken back";
-          link = "jobs do not find logs and registration in their work directory";
-        };
-        ExecStop.release = "a job can still come while it stops";
-        ExecStopPost.settle = "what it does not need any more stays registered";
-      }
-  );
+  missing = lib.filter ({ directive, isIn, ... }: !lib.any isIn (listOf directive)) steps;
 
   texts =
     lib.mapAttrsToList (name: value: {
@@ -232,7 +249,7 @@ let
 
   # Said in the words of nixpkgs' own option, so nobody can have meant another thing.
   isRootByOption = runner.user != null && isRoot runner.user && userName == runner.user;
-  # assertions.nix has sentences for these.
+  # entry.nix has sentences for these.
   isSaidBefore =
     userName == "" && (runner.user == "" || (runner.user == null && runner.group != null));
 in
@@ -278,11 +295,11 @@ in
     ++
       tell
         (
-          reopened != [ ]
+          !runner.exposeSystemServices
+          && !runner.trustJobsLikeRoot
           && open == { }
           && given == { }
-          && !runner.exposeSystemServices
-          && !runner.trustJobsLikeRoot
+          && reopened != [ ]
         )
         "jobs can reach services of systemd in ${lib.concatStringsSep " and " (lib.unique reopened)}, because an override reopened what this module closes, and leave processes to the jobs after them by these. Append to lists of its unit without `lib.mkForce`; or set `exposeSystemServices = true`."
     ++
@@ -291,8 +308,8 @@ in
     ++
       tell (runner.ephemeral && isOn "RemainAfterExit")
         "`RemainAfterExit` of its unit is on, so it stays as it is after its first job and takes no other one. Remove it."
-    ++ lib.concatMap (
-      message:
-      tell true "${message}. Add yours to that list, without `lib.mkForce` and without an empty entry."
-    ) (lib.concatLists missing);
+    ++ map (
+      { message, ... }:
+      say "${message}. Add yours to that list, without `lib.mkForce` and without an empty entry."
+    ) missing;
 }

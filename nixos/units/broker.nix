@@ -1,6 +1,6 @@
 # The broker of one runner as two systemd units: a socket that root alone may
 # open, and the service that answers one request on it. Only this service ever
-# holds the API credential. A pure function, like service.nix.
+# holds the API credential. A pure function, like runner.nix.
 {
   lib,
   # The package of the program that answers.
@@ -23,7 +23,7 @@
 }:
 
 let
-  inherit (import ./unit-syntax.nix) argument entry literal;
+  inherit (import ./syntax.nix) argument entry literal;
   hardening = import ./hardening.nix;
 
   credential = import ./secret.nix runner;
@@ -100,7 +100,7 @@ in
         StandardOutput = "socket";
         StandardError = "journal";
 
-        # Never quoted; assertions.nix refuses what this cannot express.
+        # Never quoted; faults/entry.nix refuses what this cannot express.
         LoadCredential = [
           "credential:${literal credential}"
           "ledger:${ledger}/${instance}.json"

@@ -17,7 +17,7 @@
 let
   inherit (builtins) match stringLength;
   addressOf = import ./url.nix { inherit lib; };
-  slice = import ./slice.nix { inherit lib; };
+  slice = import ../units/slice.nix { inherit lib; };
   inherit (import ./path-components.nix { inherit lib; }) literalComponents;
   workDirFaults = import ./work-dir.nix { inherit lib secrets; };
 

@@ -17,7 +17,7 @@
 }:
 
 let
-  inherit (import ./unit-syntax.nix) argument entry literal;
+  inherit (import ./syntax.nix) argument entry literal;
   inherit (import ./order.nix { inherit lib; }) ahead atTheTop yielding;
   slice = import ./slice.nix { inherit lib; };
 
@@ -26,6 +26,13 @@ let
       _: value: if builtins.isList value then value else lib.mkDefault value
     ) (import ./hardening.nix).standard
   );
+
+  commandLine = lib.concatMapStringsSep " " argument;
+  program = commandLine [ "${helper}/bin/github-runner-helper" ];
+  ledgerOption = commandLine [
+    "--ledger-directory"
+    ledger
+  ];
 in
 {
   instance,
@@ -51,42 +58,26 @@ let
   # What no job may read.
   secret = import ./secret.nix runner;
 
-  step =
-    prefix: verb: options:
-    prefix
-    + lib.concatMapStringsSep " " argument (
-      [
-        "${helper}/bin/github-runner-helper"
-        verb
-        "--manifest"
-        "${manifest}"
-        "--state-directory"
-        state
-        "--work-directory"
-        work
-        "--logs-directory"
-        logs
-      ]
-      ++ options
-    );
+  # What all steps are told.
+  told = commandLine [
+    "--manifest"
+    "${manifest}"
+    "--state-directory"
+    state
+    "--work-directory"
+    work
+    "--logs-directory"
+    logs
+  ];
+  userStep = verb: "${program} ${verb} ${told}";
   # With full privileges and outside of the sandbox; see systemd.service(5).
-  rootStep =
-    verb: options:
-    step "+" verb (
-      [
-        "--ledger-directory"
-        ledger
-      ]
-      ++ options
-    );
+  rootStep = verb: "+${userStep verb} ${ledgerOption}";
   # Also where there is no broker: the program finds out when it needs one.
-  brokeredStep =
-    verb:
-    rootStep verb [
-      "--broker"
-      "${sockets}/${instance}"
-    ];
-  userStep = verb: step "" verb [ ];
+  brokerOption = commandLine [
+    "--broker"
+    "${sockets}/${instance}"
+  ];
+  brokeredStep = verb: "${rootStep verb} ${brokerOption}";
 
   # A default for what has a second name, which wins. Where that one comes earlier
   # in the text of a unit, the default would. As a list, so that only the text
@@ -137,12 +128,12 @@ in
     (ahead {
       # Where another start would only end as the last one did; systemd itself
       # goes by what the listener ends with, and not by the steps before it.
-      ExecCondition = [ (rootStep "hold" [ ]) ];
+      ExecCondition = [ (rootStep "hold") ];
       ExecStartPre = [
         (brokeredStep "prepare")
         (userStep "configure")
         # Before the first job starts: afterwards the files are hostile input.
-        (rootStep "record" [ ])
+        (rootStep "record")
         (userStep "link")
       ];
       ExecStart = "${runner.package}/bin/Runner.Listener run --startuptype service";

@@ -11,7 +11,7 @@
 units:
 
 let
-  merged = import ./merged.nix { inherit lib users; };
+  merged = import ../units/merged.nix { inherit lib users; };
 
   all = lib.filter ({ user, ... }: user != "") (
     lib.mapAttrsToList (

@@ -36,7 +36,7 @@ let
   sharedMemory = limits: [ "/dev/shm:mode=1777,nosuid,nodev,${limits}" ];
 in
 {
-  # A runner's unit. service.nix gives scalars the priority of a default and puts
+  # A runner's unit. runner.nix gives scalars the priority of a default and puts
   # lists in front, so that `serviceOverrides` replaces the first and appends to
   # the second.
   standard = common // {

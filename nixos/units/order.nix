@@ -8,18 +8,23 @@ let
   # and what a condition hides is not looked at.
   place =
     position: value:
-    {
-      "if" = value // {
-        content = place position value.content;
-      };
-      override = value // {
-        content = place position value.content;
-      };
-      merge = value // {
-        contents = map (place position) value.contents;
-      };
-    }
-    .${value._type or ""} or (if builtins.isList value then lib.mkOrder position value else value);
+    if builtins.isList value then
+      lib.mkOrder position value
+    else if value ? _type then
+      {
+        "if" = value // {
+          content = place position value.content;
+        };
+        override = value // {
+          content = place position value.content;
+        };
+        merge = value // {
+          contents = map (place position) value.contents;
+        };
+      }
+      .${value._type} or value
+    else
+      value;
 in
 {
   # Right before what a configuration says without an order.

@@ -1,10 +1,10 @@
 # The slice in which all runners of one entry are, and what they may use of the
-# machine together. A pure function, like service.nix.
+# machine together. A pure function, like runner.nix.
 { lib }:
 
 let
   inherit (import ./order.nix { inherit lib; }) yielding;
-  inherit (import ./unit-syntax.nix) namePart;
+  inherit (import ./syntax.nix) namePart;
 
   # Options of limits by the names that systemd.resource-control(5) has for them.
   named = {
@@ -84,7 +84,7 @@ let
   directives =
     limits:
     lib.filterAttrs (_: value: value != null) (
-      further limits // builtins.mapAttrs (name: option: limits.${option}) named
+      further limits // builtins.mapAttrs (_: option: limits.${option}) named
     );
 in
 {

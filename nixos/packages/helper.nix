@@ -9,7 +9,7 @@
 
 let
   common = import ./cargo.nix { inherit lib; };
-  static = (lib.importTOML ../.cargo/static.toml).target."cfg(target_env = \"gnu\")";
+  static = (lib.importTOML ../../.cargo/static.toml).target."cfg(target_env = \"gnu\")";
 in
 rustPlatform.buildRustPackage (
   common
@@ -33,7 +33,7 @@ rustPlatform.buildRustPackage (
     doInstallCheck = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
     installCheckPhase = ''
       runHook preInstallCheck
-      $out/bin/github-runner-helper check ${../tests/fixtures/manifest-v2.json}
+      $out/bin/github-runner-helper check ${../../tests/fixtures/manifest-v2.json}
       runHook postInstallCheck
     '';
 

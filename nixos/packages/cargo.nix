@@ -2,26 +2,26 @@
 { lib }:
 
 let
-  manifest = lib.importTOML ../Cargo.toml;
+  manifest = lib.importTOML ../../Cargo.toml;
 in
 {
   inherit (manifest.package) version;
 
   # Only what Cargo reads, so that a change of the module builds nothing anew.
   src = lib.fileset.toSource {
-    root = ../.;
+    root = ../../.;
     fileset = lib.fileset.unions [
-      ../Cargo.lock
-      ../Cargo.toml
-      ../clippy.toml
-      ../src
-      (lib.fileset.difference ../tests ../tests/eval)
-      (lib.fileset.maybeMissing ../benches)
-      (lib.fileset.maybeMissing ../examples)
-      (lib.fileset.maybeMissing ../rustfmt.toml)
+      ../../Cargo.lock
+      ../../Cargo.toml
+      ../../clippy.toml
+      ../../src
+      (lib.fileset.difference ../../tests ../../tests/eval)
+      (lib.fileset.maybeMissing ../../benches)
+      (lib.fileset.maybeMissing ../../examples)
+      (lib.fileset.maybeMissing ../../rustfmt.toml)
     ];
   };
-  cargoLock.lockFile = ../Cargo.lock;
+  cargoLock.lockFile = ../../Cargo.lock;
 
   # Cargo would do it, but its hook leaves it to the standard environment, which keeps symbols.
   stripAllList = [ "bin" ];

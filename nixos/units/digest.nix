@@ -12,7 +12,9 @@ let
   # As a unit's text has it: a path is no reason to copy the file into the store.
   plain =
     value:
-    if builtins.isAttrs value then
+    if builtins.isString value then
+      value
+    else if builtins.isAttrs value then
       if value ? outPath || value ? __toString then toString value else builtins.mapAttrs (_: plain) value
     else if builtins.isPath value then
       toString value
