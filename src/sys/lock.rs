@@ -91,7 +91,7 @@ mod tests {
         assert!(dir.lock("a.lock", Duration::ZERO).unwrap().is_none());
         assert!(dir.lock("b.lock", Duration::ZERO).unwrap().is_some());
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| dir.lock("a.lock", Duration::from_secs(20)).unwrap().is_some());
+            let waiting = scope.spawn(|| dir.lock("a.lock", Duration::from_secs(300)).unwrap().is_some());
             first.remove().unwrap();
             assert!(waiting.join().unwrap());
         });

@@ -182,9 +182,14 @@ fn forward(mut source: impl Read, secret: &str, lines: &SyncSender<String>) {
 mod tests {
     use super::*;
 
-    /// Runs a shell script whose time is over at once.
-    fn impatiently(script: &str) -> Outcome {
-        let patience = Patience { limit: Duration::from_millis(200), grace: Duration::from_millis(200) };
+    /// Nobody waits for so long unless something hangs.
+    const LONG: Duration = Duration::from_secs(300);
+    /// Long enough for a shell to come to the end of its first lines.
+    const SHORT: Duration = Duration::from_secs(4);
+
+    /// Runs a shell script with so much time, and so much more after it was asked to end.
+    fn run(script: &str, limit: Duration, grace: Duration) -> Outcome {
+        let patience = Patience { limit, grace };
         run_listener(&Listener {
             program: Path::new("/bin/sh"),
             arguments: vec!["-c".into(), script.into()],
@@ -198,17 +203,17 @@ mod tests {
 
     #[test]
     fn a_listener_that_hangs_is_asked_to_end() {
-        let outcome = impatiently("trap 'echo asked; exit 0' INT; echo ready; sleep 60 & wait");
+        let outcome = run("trap 'echo asked; exit 0' INT; echo ready; sleep 600 & wait", SHORT, LONG);
         assert!(outcome.status.is_none(), "its time was over, whatever it ended with");
         assert_eq!(outcome.last_lines, ["ready", "asked"]);
     }
 
     #[test]
     fn a_listener_that_does_not_listen_is_killed_with_all_it_started() {
-        let outcome = impatiently("trap '' INT; echo $$; sleep 60 & wait; wait");
+        let outcome = run("trap '' INT; echo $$; sleep 600 & wait; wait", SHORT, SHORT);
         assert!(outcome.status.is_none());
         let group = Pid::from_raw(outcome.last_lines[0].parse().unwrap());
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + LONG;
         // A process that was killed stays in its group until whoever adopted it has collected it.
         while killpg(group, None).is_ok() && !only_dead(group) {
             assert!(Instant::now() < deadline, "something outlived the listener");
@@ -226,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_listener_in_time_is_left_alone() {
-        let outcome = impatiently("echo FAKESECRET; exit 3");
+        let outcome = run("echo FAKESECRET; exit 3", LONG, LONG);
         assert_eq!(outcome.status.and_then(|status| status.code()), Some(3));
         assert_eq!(outcome.last_lines, ["***"]);
     }
