@@ -39,7 +39,7 @@
 //! | `survey::memory` | `model`, `contract::manifest`, `sys` | writing |
 //! | `survey` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `units`, `survey::memory` | files |
 //! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |
-//! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `survey`, `units`, `reconcile::plan` | files, writing, clock, environment |
+//! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::prepare::foresee`, `survey`, `units`, `reconcile::plan` | files, writing, clock, environment |
 //! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units` | clock, environment |
 //! | `doctor` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
 //! | `cli::journal` | `model` | environment |
