@@ -178,7 +178,7 @@ mod tests {
         for blank in ["", "\n", "\0\0\0"] {
             assert_eq!(parse_ledger(blank.as_bytes(), &manifest).unwrap(), None);
         }
-        assert!(parse_ledger(include_bytes!("../../tests/fixtures/ledger-v2.json"), &manifest).unwrap().is_some());
+        assert!(parse_ledger(include_bytes!("../../tests/fixtures/ledger-v3.json"), &manifest).unwrap().is_some());
         assert!(parse_ledger(b"{", &manifest).unwrap_err().contains("cannot be read"));
     }
 }

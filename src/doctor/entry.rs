@@ -96,7 +96,7 @@ mod tests {
     use crate::ledger::{Attempt, Exit, ExitKind, NameHolder};
 
     fn fixture() -> Entry {
-        let text = include_bytes!("../../tests/fixtures/ledger-v2.json");
+        let text = include_bytes!("../../tests/fixtures/ledger-v3.json");
         let ledger = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
         Entry { attempt: None, last_exit: None, debts: vec![], ..ledger }
     }

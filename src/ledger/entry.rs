@@ -1,14 +1,17 @@
 //! What the ledger says about one runner, as text. Pure.
 
 use anyhow::{Context as _, Result, bail};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::owner::Owner;
 use crate::contract::manifest::CredentialPlace;
 use crate::model::{InstanceName, TokenDigest};
 
-/// The version of the format that this helper writes. It also reads version 1, which had no broker.
-pub const VERSION: u64 = 2;
+/// The version of the format that this helper writes. It also reads version 1, which had no broker, and version 2, which had
+/// no owner.
+pub const VERSION: u64 = 3;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -20,6 +23,9 @@ pub struct Entry {
     pub version: u64,
     /// The runner that the file is about; equal to the file's name.
     pub instance: String,
+    /// Who made the runner.
+    #[serde(default)]
+    pub owner: Owner,
     /// Which version of the helper wrote the file.
     pub helper: String,
     /// The configuration of the present registration, or of the one that is being made.
@@ -63,6 +69,8 @@ pub struct Entry {
 #[derive(Deserialize)]
 struct Header {
     version: u64,
+    #[serde(default)]
+    owner: Option<IgnoredAny>,
 }
 
 /// A runner as the server knows it.
@@ -187,12 +195,13 @@ impl Debt {
 }
 
 impl Entry {
-    /// An entry that knows of no registration yet.
+    /// An entry of a declared runner that knows of no registration yet.
     #[must_use]
     pub fn new(instance: &InstanceName, registration: Map<String, Value>, token: Option<TokenDigest>) -> Self {
         Self {
             version: VERSION,
             instance: instance.as_str().into(),
+            owner: Owner::Declared,
             helper: env!("CARGO_PKG_VERSION").into(),
             registration,
             token,
@@ -240,6 +249,10 @@ impl Entry {
             let version = header.version;
             bail!("it has version {version}, but this helper knows none above {VERSION}: use the newer helper again");
         }
+        if header.version >= 3 && header.owner.is_none() {
+            // Without it the runner would count as declared once, and be taken down.
+            bail!("missing field `owner`");
+        }
         let mut ledger = Self { version: VERSION, ..serde_json::from_slice(text)? };
         if header.version == 1 && ledger.runner.is_none() {
             // What version 1 meant by an entry without a runner.
@@ -254,6 +267,7 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use super::super::owner::Lease;
     use super::*;
 
     fn instance() -> InstanceName {
@@ -261,17 +275,36 @@ mod tests {
     }
 
     #[test]
-    fn the_fixture_of_version_2_survives_a_round_trip() {
-        let text = include_str!("../../tests/fixtures/ledger-v2.json");
+    fn the_fixture_of_version_3_survives_a_round_trip() {
+        let text = include_str!("../../tests/fixtures/ledger-v3.json");
         let ledger = Entry::parse(text.as_bytes(), &instance()).unwrap();
-        assert_eq!(ledger.runner.as_ref().unwrap().id, 21);
+        assert_eq!((ledger.runner.as_ref().unwrap().id, &ledger.owner), (21, &Owner::Declared));
         assert_eq!(serde_json::to_string_pretty(&ledger).unwrap() + "\n", text);
+        let text = text.replace(r#""declared""#, r#"{ "other": { "name": "order od-1", "until": 1790003600 } }"#);
+        let ledger = Entry::parse(text.as_bytes(), &instance()).unwrap();
+        assert_eq!(ledger.owner, Owner::Other(Lease { name: "order od-1".into(), until: 1_790_003_600 }));
     }
 
     #[test]
-    fn an_entry_of_version_1_is_read_and_written_as_version_2() {
+    fn an_entry_of_version_2_is_declared_and_loses_nothing() {
+        let text = include_str!("../../tests/fixtures/ledger-v2.json");
+        let ledger = Entry::parse(text.as_bytes(), &instance()).unwrap();
+        assert_eq!(ledger.owner, Owner::Declared);
+        let mut written = serde_json::to_value(&ledger).unwrap();
+        let mut before: Value = serde_json::from_str(text).unwrap();
+        (before["version"], before["owner"]) = (3.into(), "declared".into());
+        assert_eq!(written, before);
+        written["version"] = 2.into();
+        written["owner"] = serde_json::json!({ "other": { "name": "order od-1", "until": 1 } });
+        let ledger = Entry::parse(written.to_string().as_bytes(), &instance()).unwrap();
+        assert_ne!(ledger.owner, Owner::Declared, "what says who owns it is believed in any version");
+    }
+
+    #[test]
+    fn an_entry_of_version_1_is_read_and_written_as_version_3() {
         let ledger = Entry::parse(include_bytes!("../../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
-        assert_eq!((ledger.version, ledger.runner.as_ref().unwrap().id, ledger.debts.len()), (2, 21, 1));
+        assert_eq!((ledger.version, ledger.runner.as_ref().unwrap().id, ledger.debts.len()), (3, 21, 1));
+        assert_eq!(ledger.owner, Owner::Declared);
         assert_eq!((ledger.attempt, ledger.registrations, ledger.last_exit), (None, Registrations::default(), None));
         let mut unfinished: Value = serde_json::from_str(include_str!("../../tests/fixtures/ledger-v1.json")).unwrap();
         unfinished["runner"] = Value::Null;
@@ -284,7 +317,10 @@ mod tests {
         for (text, part) in [
             ("", "no JSON object"),
             ("{}", "missing field `version`"),
-            (r#"{"version":3}"#, "newer helper"),
+            (r#"{"version":4}"#, "newer helper"),
+            (r#"{"version":3}"#, "missing field `owner`"),
+            (r#"{"version":3,"owner":null}"#, "missing field `owner`"),
+            (r#"{"version":3,"owner":"declared"}"#, "missing field `instance`"),
             (r#"{"version":0}"#, "newer helper"),
             (r#"{"version":1}"#, "missing field"),
             (

@@ -2,7 +2,8 @@
 //!
 //! One file per runner in a directory that only root can enter. It holds the configuration that the present
 //! registration was made with, a digest of the token (never the token), the runner's id and name on the server,
-//! and the registrations that this host gave up without being able to remove them from GitHub.
+//! and the registrations that this host gave up without being able to remove them from GitHub. It also says who made the
+//! runner: only what is declared, or was, is a pass's to take down.
 //!
 //! Order of writing, so that every crash is found by looking: what is given up is noted in the old entry first; the new
 //! entry, an attempt without a runner, is written beside it before anything is deleted, and takes its place after the
@@ -13,8 +14,10 @@
 mod directory;
 mod draft;
 mod entry;
+mod owner;
 mod turn;
 
 pub use directory::Ledger;
 pub use draft::Draft;
 pub use entry::{Attempt, Debt, Entry, Exit, ExitKind, NameHolder, Registrations, Runner, VERSION};
+pub use owner::{Lease, Owner};

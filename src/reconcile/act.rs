@@ -13,7 +13,7 @@ use super::plan::{Cause, Decision, Why};
 use crate::contract::fleet::Declared;
 use crate::contract::protocol::{Outcome, Verb, Whom};
 use crate::ledger::{Draft, Entry, Ledger, Runner};
-use crate::model::date_and_time;
+use crate::model::{InstanceName, date_and_time};
 use crate::registration::ask::{Ask, Broker};
 use crate::registration::attempt::{Resolved, resolve};
 use crate::registration::pace::limited;
@@ -51,6 +51,15 @@ impl Hands<'_> {
     pub fn limited(&self, credential: &str) -> Option<u64> {
         limited(self.memory.credentials.get(credential)?.limited, self.now)
     }
+
+    /// Reads the entry of a runner again, under its lock; `None` also if something else owns it by now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::load`].
+    pub fn load(&self, instance: &InstanceName) -> Result<Option<Entry>> {
+        Ok(self.ledgers.load(instance)?.filter(|entry| entry.owner.lease(self.now).is_none()))
+    }
 }
 
 /// Carries a decision out; what came of it, as a sentence about the runner.
@@ -59,10 +68,7 @@ impl Hands<'_> {
 ///
 /// Anything that keeps it from being done now; the next pass decides again.
 pub fn act(hands: &mut Hands<'_>, found: &HostRunner, decision: &Decision) -> Result<String> {
-    let Some(configured) = &found.configured else {
-        let doing = if *decision == Decision::Leave(Why::Busy) { "runs a job" } else { "is being started or stopped" };
-        return Ok(format!("is not configured any more, and {doing}, which is waited for"));
-    };
+    let Some(configured) = &found.configured else { return Ok(unconfigured(found, decision)) };
     match decision {
         Decision::Leave(why) => Ok(told(why, hands, found)),
         Decision::Restart(cause) => restart(hands, found, configured, *cause),
@@ -70,6 +76,16 @@ pub fn act(hands: &mut Hands<'_>, found: &HostRunner, decision: &Decision) -> Re
         Decision::CutShort => cut_short(hands, found),
         Decision::Pay => settle_debts(hands, found, configured),
         Decision::Dissolve => Ok("is configured".into()),
+    }
+}
+
+/// What is said about a runner that is not configured and is left as it is.
+fn unconfigured(found: &HostRunner, decision: &Decision) -> String {
+    let gone = found.gone();
+    match decision {
+        Decision::Leave(Why::Leased(lease)) => format!("belongs to {lease}, so it is left alone"),
+        Decision::Leave(Why::Busy) => format!("{gone}, and runs a job, which is waited for"),
+        _ => format!("{gone}, and is being started or stopped, which is waited for"),
     }
 }
 
@@ -89,6 +105,7 @@ fn told(why: &Why, hands: &Hands<'_>, found: &HostRunner) -> String {
         }
         Why::Watched(Cause::Missing) => "runs, but GitHub does not list it; that is watched".into(),
         Why::Watched(_) => "runs, but GitHub lists it as offline; that is watched".into(),
+        Why::Leased(lease) => format!("belongs to {lease}, so its declared unit does not start before"),
     }
 }
 
@@ -103,10 +120,10 @@ fn cut_short(hands: &mut Hands<'_>, found: &HostRunner) -> Result<String> {
     Ok("restarts although it may run a job, because its `drainTimeout` is over".into())
 }
 
-/// The entry of a runner, if it still speaks of the run that was decided about.
+/// The entry of a runner, if it still speaks of the run that was decided about, and of its owner.
 fn as_found(hands: &Hands<'_>, found: &HostRunner) -> Result<Option<Entry>> {
-    let entry = hands.ledgers.load(&found.instance)?;
-    let run = |entry: &Entry| (entry.runner.clone(), entry.started.clone());
+    let entry = hands.load(&found.instance)?;
+    let run = |entry: &Entry| (entry.owner.clone(), entry.runner.clone(), entry.started.clone());
     Ok(entry.filter(|entry| found.ledger.as_ref().map(run) == Some(run(entry))))
 }
 
@@ -249,7 +266,7 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &HostRunner, configured: &Conf
         return Ok(format!("owes former registrations: {}", reason(&Outcome::RateLimited(until))));
     }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
-    let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(is_moving()) };
+    let Some(entry) = hands.load(&found.instance)? else { return Ok(is_moving()) };
     let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
     let running = hands.units.show(&[&found.unit])?.get(&found.unit).map(|unit| unit.activity);
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));

@@ -1,5 +1,5 @@
-//! Runners that are not configured any more: everything of theirs is taken back, on the server first, then on this host,
-//! and the ledger entry goes last, because it alone names them.
+//! Runners that nobody wants any more, because they are not configured or their owner's time is over: everything of theirs is
+//! taken back, on the server first, then on this host, and the ledger entry goes last, because it alone names them.
 //!
 //! Nothing is known about them but the ledger, which holds the path of their credential. Without that, the entry stays.
 
@@ -49,12 +49,12 @@ pub enum Dissolved {
 }
 
 impl Dissolved {
-    /// The same as a sentence.
+    /// The same as a sentence; `gone` is how it begins.
     #[must_use]
-    pub fn sentence(self) -> String {
+    pub fn sentence(self, gone: &str) -> String {
         match self {
-            Self::Waits(Why::Busy) => "is not configured any more, and runs a job, which is waited for".into(),
-            Self::Waits(_) => "is not configured any more, and just being started or stopped".into(),
+            Self::Waits(Why::Busy) => format!("{gone}, and runs a job, which is waited for"),
+            Self::Waits(_) => format!("{gone}, and just being started or stopped"),
             Self::Said(said) => said,
         }
     }
@@ -70,7 +70,7 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places
     let mut taken = Taken::All { deleted: false };
     {
         let Some(_lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING) };
-        let Some(entry) = hands.ledgers.load(instance)? else { return Ok(Dissolved::Said("is gone".into())) };
+        let Some(entry) = hands.load(instance)? else { return Ok(Dissolved::Said(elsewhere().into())) };
         if !is_clear(&entry) {
             taken = take_back(hands, found, fleet, places, entry)?;
         }
@@ -95,11 +95,12 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places
         return Ok(Dissolved::Said(said));
     }
     let Some(lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING) };
-    let clear =
-        hands.ledgers.load(instance)?.is_none_or(|entry| is_clear(&entry) || unable(&entry, hands.now, "").is_none());
-    if !clear {
-        let said = "is not configured any more; its end left something to be taken back";
-        return Ok(Dissolved::Said(said.into()));
+    let entry = hands.ledgers.load(instance)?;
+    if entry.as_ref().is_some_and(|entry| entry.owner.lease(hands.now).is_some()) {
+        return Ok(Dissolved::Said(elsewhere().into()));
+    }
+    if entry.is_some_and(|entry| !is_clear(&entry) && unable(&entry, hands.now, "").is_some()) {
+        return Ok(Dissolved::Said(format!("{}; its end left something to be taken back", found.gone())));
     }
     let end = Instant::now() + REMOVING;
     for root in &places.roots {
@@ -118,8 +119,8 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places
     hands.ledgers.remove(instance)?;
     lock.remove()?;
     hands.memory.count("removed");
-    let said = "is not configured any more: took its registrations back and removed its directories";
-    Ok(Dissolved::Said(said.into()))
+    let gone = found.gone();
+    Ok(Dissolved::Said(format!("{gone}: took its registrations back and removed its directories")))
 }
 
 /// Where a work directory really is, if it still has a file system of its own. Keeps no handle of it, or nobody could
@@ -127,6 +128,11 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places
 fn left_mounted(path: &Path) -> Result<Option<PathBuf>> {
     let place = Place::walk(path)?;
     Ok((volume(&place).mounted()? == Mounted::Ours).then(|| place.resolved()))
+}
+
+/// What is said if the entry is not there any more, or belongs to something else by now.
+fn elsewhere() -> &'static str {
+    "is not a former runner any more"
 }
 
 const MOVING: Dissolved = Dissolved::Waits(Why::Moving);
@@ -163,7 +169,7 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
     // What GitHub has cleaned up by itself is nobody's any more; otherwise `or` with a sentence.
     let unless_reaped = |entry: &Entry, why: &str, or: fn(String) -> Taken| match unable(entry, now, why) {
         None if rests => Taken::All { deleted: false },
-        None => or(format!("is not configured any more, and its registration could not be taken back: {why}")),
+        None => or(format!("{}, and its registration could not be taken back: {why}", entry.owner.gone())),
         Some(said) => or(said),
     };
     let never = |said| Taken::Part { deleted: false, said };
@@ -230,7 +236,7 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
     let why = silence.as_deref().unwrap_or("GitHub did not take it back yet");
     Ok(match unable(&draft.entry, now, why) {
         None if draft.entry.debts.is_empty() || rests => Taken::All { deleted },
-        None => part(format!("is not configured any more, and not all of it could be taken back: {why}")),
+        None => part(format!("{}, and not all of it could be taken back: {why}", draft.entry.owner.gone())),
         Some(said) => part(said),
     })
 }
@@ -243,8 +249,8 @@ fn unable(entry: &Entry, now: u64, why: &str) -> Option<String> {
     let former = entry.debts.iter().filter(|left| !left.is_reaped(now)).map(|left| &left.runner);
     let attempt = entry.attempt.as_ref().filter(|attempt| !old(attempt.since));
     match (present.into_iter().chain(former).next(), attempt) {
-        (Some(runner), _) => Some(owes(runner, why)),
-        (None, Some(_)) => Some(format!("is not configured any more, and it is not known what it registered: {why}")),
+        (Some(runner), _) => Some(format!("{}, and {}", entry.owner.gone(), owes(runner, why))),
+        (None, Some(_)) => Some(format!("{}, and it is not known what it registered: {why}", entry.owner.gone())),
         (None, None) => None,
     }
 }
@@ -261,7 +267,7 @@ fn last_seen(entry: &Entry) -> u64 {
 fn owes(runner: &Runner, why: &str) -> String {
     let page = crate::model::RegistrationUrl::parse(&runner.url).map(|url| url.settings_page());
     format!(
-        "is not configured any more, and id {} of name {} could not be taken back: {why}. Its ledger entry stays; it can be removed at {}",
+        "id {} of name {} could not be taken back: {why}. Its ledger entry stays; it can be removed at {}",
         runner.id,
         shown(&runner.name),
         page.as_deref().unwrap_or("GitHub")

@@ -23,7 +23,6 @@ use crate::state::start::{host_name, now};
 use crate::survey::{HostRunner, Memory, Places, gather, memory_directory, open_ledger, releases};
 use crate::units::{Activity, Units, copy};
 use act::Hands;
-use former::Dissolved;
 
 pub use operate::{Wish, operate};
 pub use plan::{Cause, Decision, Why, plan};
@@ -96,7 +95,9 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
             break;
         }
         let done = match decision {
-            Decision::Dissolve => former::dissolve(&mut hands, found, fleet, places).map(Dissolved::sentence),
+            Decision::Dissolve => {
+                former::dissolve(&mut hands, found, fleet, places).map(|done| done.sentence(&found.gone()))
+            }
             decision => act::act(&mut hands, found, decision),
         };
         let said = done.unwrap_or_else(|error| format!("could not be looked after: {error:#}"));

@@ -61,6 +61,10 @@ pub fn operate(
         // Whoever waits for hours may meet another configuration.
         let fleet = &fleet()?;
         let found = one(fleet, Some(&ledgers), units, instance.clone())?;
+        if let Some(lease) = found.lease(now()?) {
+            let name = instance.as_str();
+            bail!("Nothing was done, because runner {name} belongs to {lease}: end it there, or wait for that time");
+        }
         let silent = Silent::new();
         let mut hands = Hands {
             ledgers: &ledgers,
@@ -77,7 +81,7 @@ pub fn operate(
                 continue;
             }
             if wish == Wish::Restart {
-                bail!("Runner {} is not configured any more, so it cannot be restarted", instance.as_str());
+                bail!("Runner {} {}, so it cannot be restarted", instance.as_str(), found.gone());
             }
             match dissolve(&mut hands, &found, fleet, places)? {
                 Dissolved::Waits(why) if wish == Wish::Drain => {
@@ -86,7 +90,7 @@ pub fn operate(
                 }
                 done => {
                     progress.end();
-                    info!("Runner {} {}", instance.as_str(), done.sentence());
+                    info!("Runner {} {}", instance.as_str(), done.sentence(&found.gone()));
                     return still_there(&ledgers, &instance);
                 }
             }

@@ -1,10 +1,10 @@
 //! What a pass does about one runner, as a pure function of what was found and of what earlier passes saw.
 //!
-//! Nothing here reads, asks or acts. The one rule above all others: under `when-idle` nothing is decided that could end a
-//! job, but for `drainTimeout`, which says so.
+//! Nothing here reads, asks or acts. Two rules stand above all others: nothing is decided about a runner that something else
+//! owns; and under `when-idle` nothing that could end a job, but for `drainTimeout`, which says so.
 
 use crate::contract::fleet::RestartPolicy;
-use crate::ledger::Runner;
+use crate::ledger::{Lease, Runner};
 use crate::survey::{Lost, Recall};
 use crate::survey::{Server, Situation, Wanted};
 use crate::units::Activity;
@@ -33,7 +33,8 @@ pub enum Decision {
     CutShort,
     /// Take back what the ledger owes.
     Pay,
-    /// Take back everything of a runner that is not configured any more, and forget it.
+    /// Take back everything of a runner that nobody wants any more, and forget it: it is not configured, and if something
+    /// else made it, that owner's time is over.
     Dissolve,
 }
 
@@ -79,13 +80,19 @@ pub enum Why {
     NotOurs(RestartPolicy),
     /// The server does not see it as running, and that is watched or waited for.
     Watched(Cause),
+    /// Something else owns it for this time.
+    Leased(Lease),
 }
 
 /// Decides, and says what to remember for the next pass.
 #[must_use]
 pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) {
+    let nothing = || Recall { said: recall.said.clone(), ..Recall::default() };
+    if let Some(lease) = found.known.as_ref().and_then(|known| known.owner.lease(now)) {
+        return (Decision::Leave(Why::Leased(lease.clone())), nothing());
+    }
     let Some(wanted) = &found.wanted else {
-        return (former(found), Recall { said: recall.said.clone(), ..Recall::default() });
+        return (former(found), nothing());
     };
     let mut next = recall.clone();
     let owes = found.known.as_ref().is_some_and(|known| known.owes);
@@ -122,7 +129,7 @@ pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) 
     (due(found, wanted, since, now), next)
 }
 
-/// A runner that is not configured any more. Whether it runs a job is the server's to say, or else found out when it comes to
+/// A runner that nobody wants any more. Whether it runs a job is the server's to say, or else found out when it comes to
 /// stopping it.
 fn former(found: &Situation) -> Decision {
     match found.unit.activity {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::contract::protocol::Seen;
+use crate::ledger::Owner;
 use crate::survey::Known;
 use crate::units::Unit;
 
@@ -31,7 +32,7 @@ fn fine() -> Situation {
             has_job: false,
             is_defined: true,
         },
-        known: Some(Known { runner: Some(runner()), owes: false, started: None }),
+        known: Some(Known { owner: Owner::Declared, runner: Some(runner()), owes: false, started: None }),
         server: seen(true, false),
     }
 }
@@ -176,7 +177,7 @@ fn a_runner_that_the_server_does_not_see_is_never_restarted_during_a_job_nor_aga
 fn debts_are_paid_whether_the_runner_runs_or_not() {
     let owes = |edit: fn(&mut Situation)| {
         decide(&with(|found, _| {
-            found.known = Some(Known { runner: Some(runner()), owes: true, started: None });
+            found.known = Some(Known { owner: Owner::Declared, runner: Some(runner()), owes: true, started: None });
             edit(found);
         }))
     };
@@ -187,7 +188,7 @@ fn debts_are_paid_whether_the_runner_runs_or_not() {
     assert_eq!(owes(|found| found.server = Server::Silent("down".into())), Decision::Leave(Why::Fine));
     let stopped = with(|found, _| {
         found.unit.activity = Activity::Inactive;
-        found.known = Some(Known { runner: None, owes: true, started: None });
+        found.known = Some(Known { owner: Owner::Declared, runner: None, owes: true, started: None });
         found.server = Server::NoCredential;
     });
     assert_eq!(decide(&stopped), Decision::Leave(Why::Stopped));
@@ -198,7 +199,7 @@ fn debts_that_nobody_can_pay_are_tried_ever_more_rarely_and_a_new_one_at_once() 
     for activity in [Activity::Active, Activity::Inactive] {
         let found = with(|found, _| {
             found.unit.activity = activity;
-            found.known = Some(Known { runner: Some(runner()), owes: true, started: None });
+            found.known = Some(Known { owner: Owner::Declared, runner: Some(runner()), owes: true, started: None });
         });
         let mut recall = Recall::default();
         let mut tries = Vec::new();
@@ -227,4 +228,45 @@ fn a_former_runner_is_taken_apart_when_it_is_idle() {
     assert_eq!(former(|found| found.unit.activity = Activity::Inactive), Decision::Dissolve);
     assert_eq!(former(|found| found.unit.activity = Activity::Failed), Decision::Dissolve);
     assert_eq!(former(|found| found.unit.activity = Activity::Stopping), Decision::Leave(Why::Moving));
+}
+
+#[test]
+fn a_runner_that_something_else_owns_is_left_alone_until_its_time_is_over_and_then_taken_back() {
+    let lease = |until| Lease { name: "order od-1".into(), until };
+    let leased = |until| Decision::Leave(Why::Leased(lease(until)));
+    let orphan = Decision::Dissolve;
+    for (declared, until, edit, decision) in [
+        (false, NOW + 1, (|_| ()) as fn(&mut Situation), leased(NOW + 1)),
+        (false, NOW + 1, |found| found.unit.activity = Activity::Inactive, leased(NOW + 1)),
+        (false, NOW + 1, |found| found.unit.activity = Activity::Stopping, leased(NOW + 1)),
+        (false, NOW + 1, |found| found.known.as_mut().unwrap().owes = true, leased(NOW + 1)),
+        (false, u64::MAX, |_| (), leased(u64::MAX)),
+        (false, NOW, |_| (), orphan.clone()),
+        (false, NOW, |found| found.unit.activity = Activity::Failed, orphan.clone()),
+        (false, NOW, |found| found.unit.activity = Activity::Stopping, Decision::Leave(Why::Moving)),
+        (false, 0, |_| (), orphan),
+        // A declared runner of that name has nothing to do with what the entry says.
+        (true, NOW + 1, |_| (), leased(NOW + 1)),
+        (true, NOW + 1, |found| found.server = Server::Lists(None), leased(NOW + 1)),
+        (true, NOW + 1, |found| found.known.as_mut().unwrap().owes = true, leased(NOW + 1)),
+        (true, NOW + 1, |found| found.wanted.as_mut().unwrap().outdated = true, leased(NOW + 1)),
+        // Its next start takes the entry over, and debts are debts.
+        (true, NOW, |found| found.unit.activity = Activity::Inactive, Decision::Leave(Why::Stopped)),
+        (true, NOW, |found| found.known.as_mut().unwrap().owes = true, Decision::Pay),
+    ] {
+        let mut found = fine();
+        found.wanted = found.wanted.filter(|_| declared);
+        found.known.as_mut().unwrap().owner = Owner::Other(lease(until));
+        edit(&mut found);
+        assert_eq!(decide(&found), decision, "declared: {declared}, until: {until}, {found:?}");
+    }
+}
+
+#[test]
+fn a_lease_ends_what_was_remembered_about_a_declared_runner_of_that_name() {
+    let mut found = with(|found, _| found.server = Server::Lists(None));
+    let (_, recall) = plan(&found, &Recall::default(), NOW);
+    assert!(recall.lost.is_some());
+    found.known.as_mut().unwrap().owner = Owner::Other(Lease { name: "order od-1".into(), until: NOW + 60 });
+    assert_eq!(plan(&found, &recall, NOW).1, Recall::default());
 }

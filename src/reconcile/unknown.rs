@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use serde_json::Value;
 use tracing::warn;
 
 use super::act::Hands;
 use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
-use crate::ledger::{Draft, Runner};
+use crate::ledger::{Draft, Entry, Runner};
 use crate::model::shown;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::retire::{is_ours, pay};
@@ -49,7 +50,10 @@ pub fn find(host: &Host, host_name: &str) -> Vec<Unknown> {
     let mut names: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
     let mut attempts: BTreeSet<String> = BTreeSet::new();
     for (at, found) in host.runners.iter().enumerate() {
-        let Some(configured) = &found.configured else { continue };
+        let Some(configured) = &found.configured else {
+            attempts.extend(attempted(found.ledger.as_ref()).map(|name| name.to_lowercase()));
+            continue;
+        };
         let name = configured.manifest.registration.name_on(host_name).to_lowercase();
         let url = configured.manifest.registration.url.as_str();
         names.entry(url).or_default().entry(base(configured, &name).to_owned()).or_insert(at);
@@ -70,6 +74,12 @@ pub fn find(host: &Host, host_name: &str) -> Vec<Unknown> {
         }
     }
     unknown
+}
+
+/// The name that was asked for, for a runner that is not configured: its owner or a pass finds out what came of it.
+fn attempted(entry: Option<&Entry>) -> Option<&str> {
+    let attempt = entry?.attempt.as_ref()?;
+    entry?.registration.get("name").and_then(Value::as_str).or(attempt.host.as_deref())
 }
 
 /// A runner's name without what tells it apart from the others of its entry.
@@ -119,7 +129,7 @@ fn remove(hands: &mut Hands<'_>, found: &HostRunner, unknown: &Unknown) -> Resul
         return Ok(false);
     }
     let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(false) };
-    let Some(entry) = hands.ledgers.load(&found.instance)? else { return Ok(false) };
+    let Some(entry) = hands.load(&found.instance)? else { return Ok(false) };
     // It may have been recorded since the ledger was read.
     if is_ours(&unknown.seen, &entry, &configured.manifest.registration.url) {
         return Ok(false);

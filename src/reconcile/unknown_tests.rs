@@ -80,6 +80,19 @@ fn what_may_be_registering_just_now_is_left_to_whoever_asked_for_it() {
     let attempt = Attempt { since: NOW, before: NameHolder::Nobody, host: None };
     host.runners[0].ledger.as_mut().unwrap().attempt = Some(attempt);
     assert_eq!(found(&host), [10]);
+    // Nor is it nobody's if something else than the configuration asks for it.
+    let configured = host.runners[0].configured.take();
+    for (name, asked, expected) in [
+        ("builder-1".into(), None, vec![10]),
+        (Value::Null, Some("builder-1"), vec![10]),
+        (Value::Null, None, vec![9, 10]),
+    ] {
+        let entry = host.runners[0].ledger.as_mut().unwrap();
+        entry.registration.insert("name".into(), name);
+        entry.attempt.as_mut().unwrap().host = asked.map(str::to_owned);
+        assert_eq!(found(&host), expected, "{asked:?}");
+    }
+    host.runners[0].configured = configured;
     // At its first start there is no entry yet.
     host.runners[1].ledger = None;
     assert_eq!(found(&host), [0_u64; 0]);

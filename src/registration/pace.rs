@@ -67,7 +67,7 @@ mod tests {
     const NOW: u64 = 1_790_000_000;
 
     fn ledger(failures: u32, failed: u64, registered: Option<u64>, used: bool) -> Entry {
-        let text = include_bytes!("../../tests/fixtures/ledger-v2.json");
+        let text = include_bytes!("../../tests/fixtures/ledger-v3.json");
         let ledger = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
         let exit = Exit { at: NOW - failed, kind: ExitKind::Crashed, said: String::new(), failures, alike: failures };
         let registrations = Registrations { total: 1, last: registered.map(|ago| NOW - ago), used, jobs: 0 };

@@ -1,7 +1,7 @@
 //! A table of starts: what was found, and what is decided.
 
 use super::*;
-use crate::ledger::{Attempt, Exit, NameHolder, Registrations};
+use crate::ledger::{Attempt, Exit, NameHolder};
 use crate::model::{SALT_BYTES, TokenDigest};
 use crate::state::Settings;
 
@@ -25,24 +25,10 @@ impl Case {
         let manifest = Manifest::parse(include_bytes!("../../tests/fixtures/manifest-v2.json")).unwrap();
         let token = Token::parse(b"AFAKETOKEN").unwrap();
         let runner = Runner { id: 21, name: "runner1".into(), url: "https://github.com/o/r".into(), recorded_at: 1 };
-        let ledger = Entry {
-            version: 2,
-            instance: "runner1".into(),
-            helper: "0.1.0".into(),
-            registration: manifest.registration.to_object().unwrap(),
-            token: Some(TokenDigest::new(&token, [0; SALT_BYTES])),
-            attempt: None,
-            registrations: Registrations::default(),
-            tried: None,
-            not_before: None,
-            last_exit: None,
-            stays_down: false,
-            runner: Some(runner),
-            debts: vec![],
-            credential: None,
-            work_directory: None,
-            started: None,
-        };
+        let instance = "runner1".to_owned().try_into().unwrap();
+        let registration = manifest.registration.to_object().unwrap();
+        let digest = TokenDigest::new(&token, [0; SALT_BYTES]);
+        let ledger = Entry { runner: Some(runner), ..Entry::new(&instance, registration, Some(digest)) };
         let url = Some("https://github.com/o/r".into());
         let settings = Settings { id: 21, name: "runner1".into(), url, ephemeral: false };
         let state = Snapshot {

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn only_what_the_ledger_names_at_this_address_is_ours() {
-        let text = include_bytes!("../../tests/fixtures/ledger-v2.json");
+        let text = include_bytes!("../../tests/fixtures/ledger-v3.json");
         let entry = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
         let url = |url| RegistrationUrl::parse(url).unwrap();
         let seen = |id| Seen { id, name: "runner1".into(), online: false, busy: false };

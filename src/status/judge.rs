@@ -3,14 +3,14 @@
 //! Pure: nothing here reads, asks or prints.
 
 use super::report::{
-    Configuration, ConfigurationState, CredentialKind, CredentialNow, LastExit, Registration, RegistrationState,
-    Report, Row, UnitNow, UnitState, VERSION,
+    Configuration, ConfigurationState, CredentialKind, CredentialNow, LastExit, OwnerNow, Registration,
+    RegistrationState, Report, Row, UnitNow, UnitState, VERSION,
 };
 use crate::contract::fleet::{Fleet, RestartPolicy};
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::names::{PASS, PASS_TIMER};
 use crate::contract::protocol::Seen;
-use crate::ledger::{Entry, ExitKind, Runner};
+use crate::ledger::{Entry, ExitKind, Owner, Runner};
 use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
 use crate::registration::credential::Credential;
 use crate::survey::{Host, HostRunner, Memory, Server};
@@ -67,6 +67,7 @@ fn unreadable(name: &str, declared: bool, why: &str) -> Row {
     Row {
         instance: name.into(),
         declared,
+        owner: None,
         unit: None,
         registration,
         configuration: None,
@@ -88,6 +89,7 @@ fn row(found: &HostRunner, host: &Host, memory: &Memory, now: u64) -> Row {
     let mut row = Row {
         instance: found.instance.as_str().into(),
         declared: found.configured.is_some(),
+        owner: entry.and_then(owner),
         unit: Some(unit(&found.unit, &found.situation.unit)),
         registration: registration(found, host),
         configuration: configuration(found, recall.and_then(|recall| recall.pending_since)),
@@ -100,8 +102,21 @@ fn row(found: &HostRunner, host: &Host, memory: &Memory, now: u64) -> Row {
         said: recall.and_then(|recall| recall.said.as_deref()).map(plain),
         faults: vec![],
     };
-    row.faults = if row.declared { faults(&row, found, memory, now) } else { vec![former(&row)] };
+    row.faults = match (row.declared, found.lease(now)) {
+        (true, None) => faults(&row, found, memory, now),
+        (true, Some(lease)) => vec![format!("cannot start, because its ledger entry belongs to {lease}")],
+        // Whether it is well is its owner's to say.
+        (false, Some(_)) => vec![],
+        (false, None) => vec![former(&row, &found.gone())],
+    };
     row
+}
+
+fn owner(entry: &Entry) -> Option<OwnerNow> {
+    match &entry.owner {
+        Owner::Declared => None,
+        Owner::Other(lease) => Some(OwnerNow { name: plain(&lease.name), until: lease.until }),
+    }
 }
 
 fn unit(name: &str, unit: &Unit) -> UnitNow {
@@ -316,10 +331,11 @@ fn unseen(row: &Row, settles: bool) -> Option<String> {
     Some(said)
 }
 
-fn former(row: &Row) -> String {
+/// What is wrong with a runner that nobody wants any more; `gone` is how the pass began its sentence.
+fn former(row: &Row, gone: &str) -> String {
     match &row.said {
-        Some(said) if said.contains("not configured any more") => said.clone(),
-        _ => "is not configured any more; the next pass takes back what it left".into(),
+        Some(said) if said.starts_with(&plain(gone)) => said.clone(),
+        _ => format!("{}; the next pass takes back what it left", plain(gone)),
     }
 }
 

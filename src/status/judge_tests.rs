@@ -1,6 +1,7 @@
 //! What is a fault, one row for each thing that can be found; and the schema, pinned.
 
 use super::*;
+use crate::ledger::Lease;
 use crate::model::Token;
 use crate::survey::Recall;
 use crate::survey::sample::{NOW, host};
@@ -140,6 +141,34 @@ fn a_former_runner_is_not_well_and_says_what_the_last_pass_said() {
     );
 }
 
+fn lease(until: u64) -> Owner {
+    Owner::Other(Lease { name: "order od-1".into(), until })
+}
+
+#[test]
+fn a_runner_of_something_else_has_no_fault_until_its_time_is_over() {
+    let of_other = |declared: bool, until, said: Option<&str>| {
+        faults_of(|found, memory| {
+            found.ledger.as_mut().unwrap().owner = lease(until);
+            (found.situation.unit.activity, found.situation.unit.result) = (Activity::Failed, "exit-code".into());
+            if !declared {
+                (found.configured, found.situation.wanted) = (None, None);
+            }
+            memory.runners.insert("a".into(), Recall { said: said.map(str::to_owned), ..Recall::default() });
+        })
+    };
+    let orphan = "belonged to \"order od-1\" until 2026-09-21 14:13:20 UTC and is not wanted any more";
+    assert!(of_other(false, NOW + 1, None).is_empty(), "its owner looks after it");
+    assert_eq!(of_other(false, NOW, None), [format!("{orphan}; the next pass takes back what it left")]);
+    let said = format!("{orphan}, and runs a job, which is waited for");
+    assert_eq!(of_other(false, NOW, Some(&said)), [said.clone()]);
+    assert_eq!(
+        of_other(true, NOW + 1, None),
+        ["cannot start, because its ledger entry belongs to \"order od-1\" until 2026-09-21 14:13:21 UTC"]
+    );
+    assert_eq!(of_other(true, NOW, None), ["has failed: exit-code"], "its next start takes the entry over");
+}
+
 #[test]
 fn a_runner_that_could_not_be_looked_at_is_there_with_the_reason() {
     let (fleet, mut host, memory) = host(&["a", "b"]);
@@ -153,16 +182,22 @@ fn a_runner_that_could_not_be_looked_at_is_there_with_the_reason() {
 
 #[test]
 fn no_text_of_github_or_of_the_ledger_keeps_its_control_characters() {
-    let (fleet, mut host, mut memory) = host(&["a"]);
+    let (fleet, mut host, mut memory) = host(&["a", "b", "c"]);
+    let mut others = host.runners.split_off(1);
     let hostile = "x\u{1b}[2J\r\n\u{9b}31m\u{202e}\u{7}";
     let entry = host.runners[0].ledger.as_mut().unwrap();
     let runner = entry.runner.as_mut().unwrap();
     (runner.name, runner.url) = (hostile.into(), hostile.into());
     entry.last_exit.as_mut().unwrap().said = hostile.into();
+    for (until, entry) in [NOW, NOW + 1].into_iter().zip(&mut others) {
+        entry.ledger.as_mut().unwrap().owner = Owner::Other(Lease { name: hostile.into(), until });
+        (entry.configured, entry.situation.wanted) = (None, None);
+    }
+    host.runners.extend(others);
     host.runners[0].situation.unit.activity = Activity::Failed;
     host.runners[0].situation.unit.result = hostile.into();
     host.runners[0].situation.server = Server::Silent(hostile.into());
-    host.unreadable.insert("b".into(), hostile.into());
+    host.unreadable.insert("d".into(), hostile.into());
     memory.runners.insert("a".into(), Recall { said: Some(hostile.into()), ..Recall::default() });
     let report = judge(&fleet, &host, &memory, NOW);
     let screen = crate::status::Screen { width: Some(80), colours: false };
@@ -174,8 +209,8 @@ fn no_text_of_github_or_of_the_ledger_keeps_its_control_characters() {
 
 #[test]
 fn the_schema_of_version_1_is_pinned() {
-    let (fleet, mut host, mut memory) = host(&["builder-1", "builder-2", "builder-3", "former"]);
-    let [_, two, three, former] = &mut host.runners[..] else { unreachable!() };
+    let (fleet, mut host, mut memory) = host(&["builder-1", "builder-2", "builder-3", "former", "leased"]);
+    let [_, two, three, former, leased] = &mut host.runners[..] else { unreachable!() };
     offline(two);
     pending(two, RestartPolicy::WhenIdle);
     memory.runners.insert(
@@ -187,6 +222,8 @@ fn the_schema_of_version_1_is_pinned() {
     (three.situation.known, three.situation.server) = (None, Server::Lists(None));
     (former.configured, former.situation.wanted) = (None, None);
     former.situation.unit.activity = Activity::Inactive;
+    (leased.configured, leased.situation.wanted) = (None, None);
+    leased.ledger.as_mut().unwrap().owner = lease(NOW + 3_600);
     host.unreadable.insert("broken".into(), "Failed to read ledger entry broken.json".into());
     let text = crate::status::json_text(&judge(&fleet, &host, &memory, NOW)).unwrap();
     // To renew it: a change of what is there makes a new version.

@@ -24,8 +24,8 @@ use crate::units::{Systemd, Units};
 
 pub use judge::judge;
 pub use report::{
-    Configuration, ConfigurationState, CredentialKind, CredentialNow, LastExit, Registration, RegistrationState,
-    Report, Row, UnitNow, UnitState, VERSION,
+    Configuration, ConfigurationState, CredentialKind, CredentialNow, LastExit, OwnerNow, Registration,
+    RegistrationState, Report, Row, UnitNow, UnitState, VERSION,
 };
 pub use text::{Screen, text};
 

@@ -26,7 +26,7 @@ pub struct Report {
     pub last_pass: Option<u64>,
     /// What is wrong with the passes over all runners, each as a sentence without its end.
     pub faults: Vec<String>,
-    /// The declared runners, then the former ones that left a ledger entry, each by name.
+    /// The declared runners, then the others that have a ledger entry, each by name.
     pub runners: Vec<Row>,
 }
 
@@ -36,17 +36,19 @@ pub struct Report {
 pub struct Row {
     /// Its name on this host.
     pub instance: String,
-    /// Whether it is configured, or only was.
+    /// Whether it is configured.
     pub declared: bool,
+    /// What else made it and owns it for a time; `null` for a runner that is configured or was.
+    pub owner: Option<OwnerNow>,
     /// Its unit; `null` if the runner could not be looked at.
     pub unit: Option<UnitNow>,
     /// Its registration.
     pub registration: Registration,
-    /// How what runs stands to what is configured; `null` for a former runner and for one that could not be looked at.
+    /// How what runs stands to what is configured; `null` for a runner that is not configured and for one that could not be looked at.
     pub configuration: Option<Configuration>,
     /// How its unit ended last; `null` if it never did.
     pub last_exit: Option<LastExit>,
-    /// What it registers with, and what a former one is taken back with.
+    /// What it registers with, and what one that is not configured is taken back with.
     pub credential: CredentialNow,
     /// The version of the configured runner package; `null` if its path does not tell.
     pub runner_version: Option<String>,
@@ -61,6 +63,16 @@ pub struct Row {
     pub said: Option<String>,
     /// What is wrong with it, each as the end of a sentence that begins with its name. Empty if it is well.
     pub faults: Vec<String>,
+}
+
+/// What owns a runner that the configuration did not make.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnerNow {
+    /// Its kind and name.
+    pub name: String,
+    /// When its time ends; from then on passes may take the runner back.
+    pub until: u64,
 }
 
 /// A runner's unit.

@@ -147,8 +147,14 @@ fn named(name: &str) -> String {
 
 fn configuration(row: &Row, now: u64) -> Marked {
     let Some(Configuration { state, since, policy }) = row.configuration else {
-        let word = if row.declared { "unknown" } else { "not configured" };
-        return (word.into(), Mark::Bad);
+        return match &row.owner {
+            _ if row.declared => ("unknown".into(), Mark::Bad),
+            Some(owner) if now < owner.until => {
+                (format!("of {} for {}", named(&owner.name), span(owner.until - now)), Mark::Plain)
+            }
+            Some(owner) => (format!("was of {}", named(&owner.name)), Mark::Bad),
+            None => ("not configured".into(), Mark::Bad),
+        };
     };
     let since = since.map_or_else(String::new, |since| format!(" for {}", span(now.saturating_sub(since))));
     let policy = match policy {

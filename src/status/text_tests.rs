@@ -8,6 +8,7 @@ fn report() -> Report {
     let row = |instance: &str, declared: bool, state, registration: (RegistrationState, Option<u64>)| Row {
         instance: instance.into(),
         declared,
+        owner: None,
         unit: Some(crate::status::UnitNow {
             name: format!("github-runner-{instance}.service"),
             state,
@@ -119,6 +120,17 @@ fn what_is_wrong_with_passes_is_told_first() {
 fn a_host_without_runners_says_so() {
     let report = Report { version: 1, at: 0, well: true, last_pass: None, faults: vec![], runners: vec![] };
     assert_eq!(text(&report, Screen::default()), "This host has no runners.\n");
+}
+
+#[test]
+fn a_runner_of_something_else_is_told_with_its_owner_and_for_how_long() {
+    let told = |until| {
+        let mut row = report().runners.remove(2);
+        row.owner = Some(crate::status::OwnerNow { name: "order od-1".into(), until });
+        super::configuration(&row, 1_000_000).0
+    };
+    assert_eq!(told(1_003_600), "of \"order od-1\" for 1 h");
+    assert_eq!(told(1_000_000), "was of \"order od-1\"");
 }
 
 #[test]

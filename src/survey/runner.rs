@@ -3,7 +3,7 @@
 use super::situation::Situation;
 use crate::contract::fleet::Declared;
 use crate::contract::manifest::{CredentialPlace, Manifest};
-use crate::ledger::Entry;
+use crate::ledger::{Entry, Lease, Owner};
 use crate::model::{InstanceName, RegistrationUrl};
 use crate::registration::credential::Credential;
 
@@ -22,6 +22,18 @@ pub struct HostRunner {
 }
 
 impl HostRunner {
+    /// By what something else owns it at this time.
+    #[must_use]
+    pub fn lease(&self, now: u64) -> Option<&Lease> {
+        self.ledger.as_ref()?.owner.lease(now)
+    }
+
+    /// How a sentence about it begins once nobody wants it any more.
+    #[must_use]
+    pub fn gone(&self) -> String {
+        self.ledger.as_ref().map_or(&Owner::Declared, |entry| &entry.owner).gone()
+    }
+
     /// Where its credential is: as configured, or as it was when it ran last.
     #[must_use]
     pub fn credential_place(&self) -> Option<CredentialPlace> {

@@ -8,7 +8,7 @@ use super::{Configured, Host, HostRunner, Known, Memory, Server, Situation, Stan
 use crate::contract::fleet::{Declared, Fleet, RestartPolicy};
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Seen;
-use crate::ledger::{Entry, Exit, ExitKind, Runner};
+use crate::ledger::{Entry, Exit, ExitKind, Owner, Runner};
 use crate::model::{Releases, Token, TokenKind};
 use crate::registration::credential::Credential;
 use crate::units::{Activity, Unit};
@@ -68,7 +68,7 @@ fn found(declared: &Declared, id: u64) -> HostRunner {
             has_job: false,
             is_defined: true,
         },
-        known: Some(Known { runner: Some(runner), owes: false, started: None }),
+        known: Some(Known { owner: Owner::Declared, runner: Some(runner), owes: false, started: None }),
         server: Server::Lists(Some(Seen { id, name: name.into(), online: true, busy: false })),
     };
     HostRunner {

@@ -2,13 +2,13 @@
 
 use crate::contract::fleet::RestartPolicy;
 use crate::contract::protocol::Seen;
-use crate::ledger::{Entry, Runner};
+use crate::ledger::{Entry, Owner, Runner};
 use crate::units::Unit;
 
-/// One runner that is declared, or that was and left a ledger entry.
+/// One runner that is declared, or that has a ledger entry: it was declared once, or something else made it.
 #[derive(Clone, Debug)]
 pub struct Situation {
-    /// What the configuration wants; `None` if the runner is not configured any more.
+    /// What the configuration wants; `None` if the runner is not configured.
     pub wanted: Option<Wanted>,
     /// Its unit.
     pub unit: Unit,
@@ -34,6 +34,8 @@ pub struct Wanted {
 /// What the ledger says about a runner.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Known {
+    /// Who made it.
+    pub owner: Owner,
     /// Its present registration.
     pub runner: Option<Runner>,
     /// Whether something has to be taken back or found out.
@@ -49,7 +51,7 @@ impl Known {
         let runner = entry.runner.clone();
         // While there is a runner, an attempt says nothing.
         let owes = !entry.debts.is_empty() || (entry.attempt.is_some() && runner.is_none());
-        Self { runner, owes, started: entry.started.clone() }
+        Self { owner: entry.owner.clone(), runner, owes, started: entry.started.clone() }
     }
 }
 

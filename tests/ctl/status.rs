@@ -104,7 +104,7 @@ fn declare(root: &Path, id: u64) -> Value {
     let registration = &mut manifest["registration"];
     (registration["name"], registration["url"]) = (json!(instance), json!(URL));
     registration["tokenFile"] = json!(root.join("token"));
-    let mut entry: Value = serde_json::from_str(include_str!("../fixtures/ledger-v2.json")).unwrap();
+    let mut entry: Value = serde_json::from_str(include_str!("../fixtures/ledger-v3.json")).unwrap();
     (entry["instance"], entry["registration"]) = (json!(instance), registration.clone());
     entry["runner"] = json!({ "id": id, "name": instance, "url": URL, "recordedAt": 1 });
     (entry["leftBehind"], entry["attempt"]) = (json!([]), Value::Null);

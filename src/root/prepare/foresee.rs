@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result};
 use nix::unistd::{Gid, Uid};
 
 use super::basis::NOBODY;
-use super::read::{Reached, Reading, Told, is_news, reach};
+use super::read::{Reached, Reading, Told, check_owner, is_news, reach};
 use super::work;
 use crate::ledger::Ledger;
 use crate::registration::pace::{Wait, wait};
 use crate::registration::plan::{Action, Plan, Reason};
 use crate::registration::secrecy;
-use crate::state::start::{Start, possible, walk};
+use crate::state::start::{Start, now, possible, walk};
 use crate::sys::Dir;
 
 /// The next start, as far as this host alone can tell.
@@ -47,6 +47,7 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     let ledgers = ledger_place.open()?.map(Ledger::new).transpose();
     let ledgers = ledgers.with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
     let stored = ledgers.map(|ledgers| ledgers.load(instance)).transpose()?.flatten();
+    check_owner(stored.as_ref(), now()?)?;
     let news = is_news(&told.text(start), stored.as_ref());
     let Reached { state, work: work_place, .. } = reach(start, &told.manifest, &ledger_place, possible)?;
     let (mut notes, mut unknown) = (Vec::new(), Vec::new());

@@ -8,14 +8,15 @@ use std::path::Path;
 
 use super::read::{Told, is_news};
 use crate::contract::names::runner_stem;
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::{Entry, Ledger, Owner};
 use crate::state::start::{Start, possible};
 
 /// Why the start is not made; `None` if it is.
 #[must_use]
 pub fn held(start: &Start, ledger_directory: &Path) -> Option<String> {
     let manifest = start.manifest().ok()?;
-    let entry = entry(&manifest.instance, ledger_directory).filter(|entry| entry.stays_down)?;
+    let entry = entry(&manifest.instance, ledger_directory)
+        .filter(|entry| entry.stays_down && entry.owner == Owner::Declared)?;
     let told = Told::read(start).ok()?;
     if is_news(&told.text(start), Some(&entry)) {
         return None;

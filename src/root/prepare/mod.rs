@@ -27,7 +27,7 @@ use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
 
 use crate::contract::manifest::Manifest;
-use crate::ledger::{Draft, Entry, Ledger};
+use crate::ledger::{Draft, Entry, Ledger, Owner};
 use crate::model::TokenDigest;
 use crate::registration::ask::Broker;
 use crate::registration::credential::salt;
@@ -38,14 +38,14 @@ use crate::registration::retire::pay;
 use crate::registration::{secrecy, started};
 use crate::root::{leftovers, stop};
 use crate::state::logs::{self, When};
-use crate::state::start::{Start, existing, walk};
+use crate::state::start::{Start, existing, now, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN};
 use crate::sys::{Attributes, Dir, EntryKind, Place};
 
 use basis::{Basis, Heir};
 use explain::{explain, hold_back, wait_for_turn, warn_about_expiry};
 use kept::{LOOK, Looked};
-use read::{Reached, Reading, Told, is_news, reach, service_user};
+use read::{Reached, Reading, Told, check_owner, is_news, reach, service_user};
 use room::save;
 
 pub use foresee::{Foreseen, foresee};
@@ -73,6 +73,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     stop::watch(marks, &told.manifest.instance, &start.state_directory)?;
     let _lock = ledgers.must_lock(&told.manifest.instance, PATIENCE)?;
     let stored = ledgers.load(&told.manifest.instance)?;
+    check_owner(stored.as_ref(), now()?)?;
     let text = told.text(start);
     let news = is_news(&text, stored.as_ref());
     if let Some(entry) = &stored {
@@ -211,6 +212,8 @@ fn note(entry: &mut Entry, told: &Told, start: &Start, news: Option<&String>) ->
             entry.not_before = None;
         }
     }
+    // Also of an orphan of something else, whose time is over.
+    entry.owner = Owner::Declared;
     entry.credential = Some(place);
     entry.started = started::digest(&told.manifest.instance, &start.manifest)?;
     Ok(())

@@ -49,6 +49,15 @@ pub(super) fn is_news(text: &str, stored: Option<&Entry>) -> bool {
     !stored.and_then(|entry| entry.tried.as_ref()).is_some_and(|tried| tried.is_of(text))
 }
 
+/// Refuses a start whose ledger entry something else than the configuration owns at this time.
+pub(super) fn check_owner(stored: Option<&Entry>, now: u64) -> Result<()> {
+    let Some((entry, lease)) = stored.and_then(|entry| Some((entry, entry.owner.lease(now)?))) else { return Ok(()) };
+    bail!(
+        "The ledger entry of runner {} belongs to {lease}, so nothing was changed: end that one first, or give the declared runner another name; the unit tries again by itself",
+        entry.instance
+    )
+}
+
 /// The directories of a start.
 pub(super) struct Reached<T> {
     pub(super) state: T,

@@ -52,6 +52,11 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         info!("Runner {} ended before it had a ledger entry", manifest.instance.as_str());
         return Ok(());
     };
+    if let Some(lease) = stored.owner.lease(now()?) {
+        // The start was refused for that, so nothing of this run is in the entry.
+        info!("Runner {} ended; its ledger entry belongs to {lease}", manifest.instance.as_str());
+        return Ok(());
+    }
     let mut draft = Draft::new(&ledgers, &manifest.instance, Some(stored.clone()), stored);
     let variable = |name| std::env::var(name).ok();
     if variable("SERVICE_RESULT").as_deref() == Some("exec-condition") {

@@ -91,7 +91,7 @@ impl Stand {
 
     /// A runner that the ledger knows as the present one.
     pub fn know(&mut self, id: u64, name: &str, url: &str) {
-        self.ledger = serde_json::from_str(include_str!("../../fixtures/ledger-v2.json")).unwrap();
+        self.ledger = serde_json::from_str(include_str!("../../fixtures/ledger-v3.json")).unwrap();
         self.ledger["runner"] = json!({ "id": id, "name": name, "url": url, "recordedAt": 1 });
         self.ledger["leftBehind"] = json!([]);
     }

@@ -77,7 +77,7 @@ impl Scale {
         manifest["instance"] = json!(instance);
         (manifest["registration"]["name"], manifest["registration"]["url"]) = (json!(instance), json!(URL));
         manifest["registration"]["tokenFile"] = json!(self.path("token"));
-        let mut entry: Value = serde_json::from_str(include_str!("../../fixtures/ledger-v2.json")).unwrap();
+        let mut entry: Value = serde_json::from_str(include_str!("../../fixtures/ledger-v3.json")).unwrap();
         (entry["instance"], entry["registration"]) = (json!(instance), manifest["registration"].clone());
         entry["runner"] = json!({ "id": id, "name": instance, "url": URL, "recordedAt": 1 });
         (entry["leftBehind"], entry["attempt"]) = (json!([]), Value::Null);

@@ -2,7 +2,7 @@
 
 use github_runners::contract::fleet::RestartPolicy;
 use github_runners::contract::protocol::Seen;
-use github_runners::ledger::Runner;
+use github_runners::ledger::{Owner, Runner};
 use github_runners::reconcile::{Cause, Decision, plan};
 use github_runners::survey::{Known, Recall, Server, Situation, Wanted};
 use github_runners::units::{Activity, Unit};
@@ -58,6 +58,7 @@ impl World {
                 ..Unit::default()
             },
             known: Some(Known {
+                owner: Owner::Declared,
                 runner: one.recorded.map(runner),
                 owes: !one.owes.is_empty(),
                 started: one.runs.map(|(version, _)| version.to_string()),

@@ -296,3 +296,25 @@ fn the_next_cycle_waits_for_nobody_but_the_first_one_after_a_boot_does() {
         assert_eq!(said.contains("because other runners of this host start"), waits, "{ago}: {said}");
     }
 }
+
+#[test]
+fn an_entry_that_something_else_owns_is_left_alone_until_its_time_is_over() {
+    let host = Host::new().registered();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let lease = |until: u64| {
+        let mut entry = host.ledger();
+        entry["owner"] = json!({ "other": { "name": "order od-1", "until": until } });
+        fs::write(host.path("ledger/runner1.json"), entry.to_string()).unwrap();
+        (entry, host.tree("state"))
+    };
+    let before = lease(now + 3_600);
+    let said = host.prepare().bad();
+    assert!(said.contains("The ledger entry of runner runner1 belongs to \"order od-1\" until "), "{said}");
+    let said = host.settle("exit-code", None).good();
+    assert!(said.contains("its ledger entry belongs to \"order od-1\""), "{said}");
+    assert_eq!((host.ledger(), host.tree("state")), before);
+    lease(now - 1);
+    assert!(host.prepare().good().starts_with(KEPT), "an orphan's registration fits, so it is kept");
+    assert_eq!(host.ledger()["owner"], "declared");
+    assert_eq!(host.ledger()["runner"]["id"], 21);
+}
