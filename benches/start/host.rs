@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 /// The steps of a start, in order.
-pub const STEPS: [&str; 4] = ["prepare", "configure", "record", "link"];
+pub const STEPS: [&str; 3] = ["prepare", "configure", "record"];
 const TOKEN: &str = "AFAKETOKENFAKETOKENFAKETOKEN\n";
 const NIXPKGS_STEPS: &str = include_str!("../nixpkgs-steps.sh");
 const DIRECTORIES: [&str; 6] = ["state", "work", "logs", "nixpkgs-state", "nixpkgs-work", "nixpkgs-logs"];

@@ -34,8 +34,8 @@ use anyhow::{Context as _, Result};
 use demo::Demo;
 
 const INTRODUCTION: &str = "\
-A self-hosted runner is GitHub's program Runner.Listener. Before it starts, its unit runs four commands: prepare (as \
-root) decides, configure (as the service user) registers, record (as root) notes who the runner is, and link makes \
+A self-hosted runner is GitHub's program Runner.Listener. Before it starts, its unit runs three commands: prepare (as \
+root) decides, configure (as the service user) registers, and record (as root) notes who the runner is and makes its \
 logs and credentials reachable for jobs; after it ended, settle (as root) says what that means. Only the broker has the \
 access token and speaks to GitHub: a process of another user for each question of prepare and settle. Here all of them \
 run as you, on directories that systemd would make, below /demo (a temporary directory). The ledger is what only root \

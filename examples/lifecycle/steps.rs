@@ -14,7 +14,7 @@ use crate::demo::Demo;
 use crate::process::Running;
 
 /// What runs before the listener.
-pub const STEPS: [&str; 4] = ["prepare", "configure", "record", "link"];
+pub const STEPS: [&str; 3] = ["prepare", "configure", "record"];
 
 /// How steps ended, and what they and the broker said.
 pub struct Said {
@@ -58,7 +58,7 @@ impl Said {
 }
 
 impl Demo {
-    /// A whole start: all four steps, each of which has to succeed.
+    /// A whole start: all three steps, each of which has to succeed.
     pub fn start(&mut self) -> Result<Said> {
         self.steps(&STEPS)
     }
@@ -80,7 +80,7 @@ impl Demo {
             all.broker.extend(said.broker);
         }
         self.silent(&mut silent)?;
-        self.explained |= steps.contains(&"link");
+        self.explained |= steps.contains(&"record");
         Ok(all)
     }
 
@@ -93,7 +93,7 @@ impl Demo {
 
     /// A whole start that is like others, so that only `record` is shown.
     pub fn start_briefly(&mut self) -> Result<()> {
-        self.page.command("github-runner-helper prepare, configure, record, link   (as before)")?;
+        self.page.command("github-runner-helper prepare, configure, record   (as before)")?;
         for step in STEPS {
             let (_, said) = self.quietly(step)?;
             for line in &said.good()?.lines {
@@ -195,7 +195,7 @@ impl Demo {
         fs::write(self.path("manifest.json"), self.manifest.to_string())?;
         let shown = |name: &str| self.path(name).display().to_string();
         let mut arguments = vec![step.to_owned(), "--manifest".into(), shown("manifest.json")];
-        let (asks, of_root) = (matches!(step, "prepare" | "settle"), !matches!(step, "configure" | "link"));
+        let (asks, of_root) = (matches!(step, "prepare" | "settle"), step != "configure");
         for name in ["state", "work", "logs", "ledger"].iter().take(if of_root { 4 } else { 3 }) {
             arguments.extend([format!("--{name}-directory"), shown(name)]);
         }

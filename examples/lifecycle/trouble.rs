@@ -40,7 +40,7 @@ pub fn github_is_down(demo: &mut Demo) -> Result<()> {
     )?;
     ensure!(took < AT_ONCE, "The start should not have waited for longer than 5 s");
     demo.afterwards(&Expected { state: COMPLETE, id: Some(id) })?;
-    demo.page.fact("time", &format!("{:.1} s for all four steps; the look gives up after 5 s", took.as_secs_f64()))
+    demo.page.fact("time", &format!("{:.1} s for all three steps; the look gives up after 5 s", took.as_secs_f64()))
 }
 
 /// A registration that is not good any more.

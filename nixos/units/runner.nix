@@ -20,6 +20,7 @@ let
   inherit (import ./syntax.nix) argument entry literal;
   inherit (import ./order.nix { inherit lib; }) ahead atTheTop yielding;
   slice = import ./slice.nix { inherit lib; };
+  isMadeByGithub = import ./jit.nix;
 
   sandbox = atTheTop (
     builtins.mapAttrs (
@@ -131,10 +132,12 @@ in
       ExecCondition = [ (rootStep "hold") ];
       ExecStartPre = [
         (brokeredStep "prepare")
-        (userStep "configure")
+      ]
+      # The only step in the sandbox, which takes longer than both others together.
+      ++ lib.optional (!isMadeByGithub runner) (userStep "configure")
+      ++ [
         # Before the first job starts: afterwards the files are hostile input.
         (rootStep "record")
-        (userStep "link")
       ];
       ExecStart = "${runner.package}/bin/Runner.Listener run --startuptype service";
       # Before the listener is told to end, or a job could still come.

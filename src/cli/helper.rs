@@ -21,8 +21,7 @@ Commands, in the order in which a unit runs them:
   hold       As root, as the unit's condition: end with 1 if the start would only fail as the last one did
   prepare    As root: decide whether the registration stays, purge if not, and stage the token
   configure  As the service user: register with the staged token, if there is one
-  record     As root: write into the ledger which runner this is
-  link       As the service user: link logs and credentials into the work directory
+  record     As root: write into the ledger which runner this is, and link its logs and credentials for jobs
   release    As root, before a stop: take an idle ephemeral registration back, so that no job comes any more
   settle     As root, after the end: say what it means, and take unused registrations back
   check M    While the system is built: say whether manifest M is good
@@ -43,7 +42,6 @@ enum Command {
     Prepare(Start, PathBuf, PathBuf),
     Configure(Start),
     Record(Start, PathBuf),
-    Link(Start),
     Release(Start, PathBuf, PathBuf),
     Settle(Start, PathBuf, PathBuf),
     Check(PathBuf),
@@ -82,7 +80,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Prepare(start, ledger, broker) => prepare::run(&start, &ledger, &broker),
         Command::Configure(start) => user::configure::run(&start),
         Command::Record(start, ledger) => record::run(&start, &ledger),
-        Command::Link(start) => user::link::run(&start),
         Command::Release(start, ledger, broker) => release::run(&start, &ledger, &broker),
         Command::Settle(start, ledger, broker) => settle::run(&start, &ledger, &broker),
         Command::Check(manifest) => read_manifest(&manifest).map(drop),
@@ -110,7 +107,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
                 Some(more) => Err(unexpected(&more, name)),
             };
         }
-        "hold" | "prepare" | "configure" | "record" | "link" | "release" | "settle" => {}
+        "hold" | "prepare" | "configure" | "record" | "release" | "settle" => {}
         _ => bail!("There is no command `{}`", name.escape_debug()),
     }
     let knows = |option: &str| match option {
@@ -142,8 +139,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
         "release" => Command::Release(start, ledger?, broker?),
         "settle" => Command::Settle(start, ledger?, broker?),
         "record" => Command::Record(start, ledger?),
-        "configure" => Command::Configure(start),
-        _ => Command::Link(start),
+        _ => Command::Configure(start),
     })
 }
 
@@ -178,8 +174,8 @@ mod tests {
         assert_eq!(parsed(&settle).unwrap(), Command::Settle(start(), "r".into(), "b".into()));
         let release = GOOD.replace("prepare", "release");
         assert_eq!(parsed(&release).unwrap(), Command::Release(start(), "r".into(), "b".into()));
-        let without_ledger = record.replace(" --ledger-directory r", "").replace("record", "link");
-        assert_eq!(parsed(&without_ledger).unwrap(), Command::Link(start()));
+        let without_ledger = record.replace(" --ledger-directory r", "").replace("record", "configure");
+        assert_eq!(parsed(&without_ledger).unwrap(), Command::Configure(start()));
         assert_eq!(parsed("check m").unwrap(), Command::Check("m".into()));
     }
 
@@ -196,9 +192,9 @@ mod tests {
             (&format!("{GOOD} --manifest x"), "--manifest was given twice"),
             (&format!("{GOOD} extra"), "does not take `extra`"),
             (&format!("{GOOD} --surprise x"), "does not take `--surprise`"),
-            ("link --manifest", "--manifest needs a path"),
-            ("link --manifest=m", "does not take `--manifest=m`"),
-            ("link --manifest --state-directory s", "--manifest needs a path"),
+            ("configure --manifest", "--manifest needs a path"),
+            ("configure --manifest=m", "does not take `--manifest=m`"),
+            ("configure --manifest --state-directory s", "--manifest needs a path"),
         ] {
             let error = parsed(line).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");

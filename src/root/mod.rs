@@ -2,6 +2,7 @@
 //! broker of their runner.
 
 pub mod leftovers;
+mod link;
 pub mod prepare;
 pub mod record;
 pub mod release;

@@ -1,7 +1,7 @@
-//! The root step after `configure`: writes into the ledger who the runner is now.
+//! The root step after `configure`: writes into the ledger who the runner is now, and makes its files reachable for jobs.
 //!
 //! Runs before any job can have touched the files. Must not start a process or open a network connection, and
-//! writes nothing when the ledger already says it.
+//! leaves the ledger alone when it already says it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,21 +9,23 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
+use crate::contract::manifest::Manifest;
 use crate::ledger::{Ledger, Runner};
 use crate::model::shown;
-use crate::root::leftovers;
 use crate::root::stop::invocation;
+use crate::root::{leftovers, link};
 use crate::state::start::{Start, existing, host_name, now};
 use crate::state::{SETTINGS, Snapshot};
+use crate::sys::Dir;
 
 /// How long to wait for another process that works on the same registration.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Records the present registration.
+/// Records the present registration, and links logs and credentials into the work directory.
 ///
 /// # Errors
 ///
-/// If there is no registration, if it is not the one that was asked for, or if the ledger cannot be written.
+/// If there is no registration, if it is not the one that was asked for, or if ledger or links cannot be written.
 pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     let manifest = start.manifest()?;
     // What `configure` left running could still change what is read here.
@@ -39,10 +41,15 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
         // The unit is being stopped, and this step is only here because systemd runs all that are left.
         return Ok(());
     }
+    record(&manifest, &ledgers, &state)?;
+    link::make(start, &state)
+}
+
+fn record(manifest: &Manifest, ledgers: &Ledger, state: &Dir) -> Result<()> {
     let Some(mut entry) = ledgers.load(&manifest.instance)? else {
         bail!("The ledger has no entry of runner {}: `prepare` has to run first", manifest.instance.as_str());
     };
-    let snapshot = Snapshot::read(&state)?;
+    let snapshot = Snapshot::read(state)?;
     let faults = snapshot.faults();
     let Some(settings) = snapshot.identity().filter(|_| faults.is_empty() && !snapshot.staged) else {
         bail!("There is no complete registration to record: `configure` has to run first. {}", faults.join(", "));

@@ -3,6 +3,5 @@
 //! They may start the listener and must not need root.
 
 pub mod configure;
-pub mod link;
 mod output;
 mod process;

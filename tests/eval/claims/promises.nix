@@ -256,10 +256,25 @@ in
       let
         result = evaluated (overridden { ExecStartPre = lib.mkForce "/bin/mine"; }) { };
       in
-      if result.failures == [ ] && builtins.length result.warnings == 4 then
+      if result.failures == [ ] && builtins.length result.warnings == 3 then
         [ ]
       else
-        wrong result "each of four steps"
+        wrong result "each of three steps"
+    )
+    (
+      let
+        result = evaluated (
+          overridden { ExecStartPre = lib.mkForce "/bin/mine"; }
+          // {
+            ephemeral = true;
+            registration.method = "jit";
+          }
+        ) { };
+      in
+      if result.failures == [ ] && builtins.length result.warnings == 2 then
+        [ ]
+      else
+        wrong result "each of two steps, because nobody runs a third one"
     )
   ];
 

@@ -30,7 +30,6 @@ let
       "ExecStartPre=+${helper} prepare ${common} ${ledger} ${broker}"
       "ExecStartPre=${helper} configure ${common}"
       "ExecStartPre=+${helper} record ${common} ${ledger}"
-      "ExecStartPre=${helper} link ${common}"
       "ExecStop=+${helper} release ${common} ${ledger} ${broker}"
       "ExecStopPost=+${helper} settle ${common} ${ledger} ${broker}"
     ];
@@ -195,6 +194,26 @@ goldenClaims
     ];
     actual = map toString rendered.services.github-runner-ephemeral.path;
   };
+
+  "nothing is started in the sandbox before the listener where GitHub makes the runner" =
+    let
+      cases = builtins.fromJSON (builtins.readFile ../fixtures/steps-in-the-sandbox.json);
+      configures =
+        { changes, ... }:
+        builtins.any (lib.hasInfix " configure ")
+          (host {
+            runners.one = {
+              enable = true;
+              url = "https://github.com/octo-org";
+              tokenFile = "/run/secrets/one.token";
+            }
+            // changes;
+          }).services.github-runner-one.serviceConfig.ExecStartPre;
+    in
+    {
+      expected = map (case: case.configures) cases;
+      actual = map configures cases;
+    };
 
   "the nix of a job is that of the system" =
     let

@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use github_runners::contract::manifest::{Manifest, Method};
+use serde_json::{Value, json};
 
 use crate::host::{Host, Said};
 
@@ -48,4 +49,33 @@ fn every_step_that_acts_on_it_refuses_a_bad_manifest_and_changes_nothing() {
         assert!(host.step(step).bad().contains("starts with `-`"), "{step}");
     }
     assert_eq!(before, (host.tree("state"), host.ledger()));
+}
+
+/// The module decides by this fixture, too, whether a unit has the step that registers with a token.
+#[test]
+fn whoever_has_no_step_to_register_with_a_token_is_made_by_the_server() {
+    let cases = include_str!("../../eval/fixtures/steps-in-the-sandbox.json");
+    let cases: Vec<Value> = serde_json::from_str(cases).unwrap();
+    let without: Vec<&Value> = cases.iter().filter(|case| case["configures"] == false).collect();
+    assert!(!without.is_empty());
+    for case in without {
+        let mut host = Host::new();
+        *host.registration("url") = json!("https://github.com/octo-org");
+        for (field, value) in case["changes"].as_object().unwrap() {
+            match field.as_str() {
+                "registration" => host.manifest["method"] = value["method"].clone(),
+                "tokenType" => host.manifest[field] = value.clone(),
+                "githubApp" => {
+                    host.manifest[field] = value.clone();
+                    (host.manifest[field]["login"], host.manifest[field]["installationId"]) =
+                        (Value::Null, Value::Null);
+                }
+                _ => *host.registration(field) = value.clone(),
+            }
+        }
+        let manifest = Manifest::parse(host.manifest.to_string().as_bytes()).unwrap();
+        assert_eq!(manifest.method(true), Method::Jit, "{case}");
+        // Elsewhere a server that makes no runners gives out a token, unless this very method is asked for.
+        assert!(manifest.method.is_some() || manifest.registration.url.is_hosted(), "{case}");
+    }
 }

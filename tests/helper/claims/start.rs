@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use super::register::ephemeral;
-use crate::host::{Host, TOKEN};
+use crate::host::{Host, TOKEN, is_root};
 
 const KEPT: &str = "Keeping the registration of runner1: ";
 const ANEW: &str = "Registering runner1 anew: ";
@@ -28,10 +28,10 @@ fn an_unchanged_start_writes_nothing() {
     let before = fs::metadata(host.path("ledger/runner1.json")).unwrap().modified().unwrap();
     let tree = host.tree("state");
     let said = host.prepare().good();
-    assert_eq!(said, format!("{KEPT}configuration, token and state are those of runner \"runner1\", id 21\n"));
+    let links = "Emptied the work directory: 4 files, 0 directories\n";
+    assert_eq!(said, format!("{KEPT}configuration, token and state are those of runner \"runner1\", id 21\n{links}"));
     host.step("configure").good();
     assert_eq!(host.step("record").good(), "");
-    host.step("link").good();
     assert_eq!(host.tree("state"), tree);
     assert_eq!(fs::metadata(host.path("ledger/runner1.json")).unwrap().modified().unwrap(), before);
 }
@@ -232,13 +232,26 @@ fn links_make_logs_and_credentials_reachable_again_and_again() {
     let host = Host::new().registered();
     fs::write(host.state(".runner_migrated"), fs::read(host.state(".runner")).unwrap()).unwrap();
     for _ in 0..2 {
-        host.step("link").good();
+        assert_eq!(host.step("record").good(), "");
         assert_eq!(fs::read_link(host.path("work/_diag")).unwrap(), host.state("_diag"));
         for name in [".runner", ".runner_migrated", ".credentials", ".credentials_rsaparams"] {
             assert_eq!(fs::read_link(host.path("work").join(name)).unwrap(), host.state(name));
         }
         assert_eq!(host.tree("work").len(), 5);
     }
+}
+
+#[test]
+fn links_are_made_in_a_directory_of_the_service_user_only() {
+    if !is_root("a work directory of another user") {
+        return;
+    }
+    let host = Host::new();
+    host.prepare().good();
+    host.configured(21);
+    std::os::unix::fs::chown(host.path("work"), Some(1234), None).unwrap();
+    assert!(host.step("record").bad().contains("belongs to user id 1234 instead of 0"));
+    assert_eq!(host.tree("work"), [""; 0]);
 }
 
 #[test]

@@ -15,14 +15,13 @@ fn refused(host: &Host, step: &str, error: &str) -> Said {
 }
 
 #[test]
-fn steps_of_the_service_user_do_without_a_call_that_a_filter_refuses() {
+fn a_record_does_without_a_call_that_a_filter_refuses() {
     // The newer answer of a filter to a call that it does not know, and the older one.
     for error in ["ENOSYS", "EPERM"] {
         let host = Host::new();
         host.prepare().good();
         host.configured(21);
         refused(&host, "record", error).good();
-        refused(&host, "link", error).good();
         assert_eq!(host.ledger()["runner"]["id"], 21, "{error}");
         assert!(fs::symlink_metadata(host.path("work/.runner")).unwrap().is_symlink(), "{error}");
     }
