@@ -1,6 +1,7 @@
 # The options of the module. Names, types, defaults and meaning are those of
 # nixpkgs' `services.github-runners`: whatever evaluates there evaluates here.
-# Faults that a type cannot tell apart are found in faults/entry.nix.
+# What is the host's has one name of its own, `services.github-runnerctl`. Faults that a
+# type cannot tell apart are found in faults/entry.nix.
 { lib, pkgs, ... }:
 
 let
@@ -30,7 +31,7 @@ in
     '';
   };
 
-  options.services.github-runner-helper.package = mkOption {
+  options.services.github-runnerctl.helper.package = mkOption {
     type = types.package;
     default = pkgs.callPackage ./packages/helper.nix { };
     defaultText = literalExpression "pkgs.callPackage ./nixos/packages/helper.nix { }";
@@ -46,7 +47,7 @@ in
     defaultText = literalExpression "pkgs.callPackage ./nixos/packages/runnerctl.nix { }";
     description = ''
       Package of the program that speaks to GitHub: the brokers run it, and it is in `PATH` for operators of the host.
-      It must come from the same release as {option}`services.github-runner-helper.package`. Replace it to try a patched
+      It must come from the same release as {option}`services.github-runnerctl.helper.package`. Replace it to try a patched
       version.
     '';
   };

@@ -18,7 +18,7 @@ let
   # A registration token is no API credential, so there is nothing to guard.
   brokered = lib.filterAttrs (_: runner: runner.tokenType != "registration") instances;
 
-  helper = config.services.github-runner-helper.package;
+  helper = config.services.github-runnerctl.helper.package;
   runnerctl = config.services.github-runnerctl.package;
 
   # Variables by which programs of this host find their proxy.

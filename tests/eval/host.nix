@@ -197,7 +197,7 @@ in
     let
       manifestOf = import ../../nixos/manifest.nix {
         inherit pkgs;
-        helper = config.services.github-runner-helper.package;
+        helper = config.services.github-runnerctl.helper.package;
       };
       waysOf = import ../../nixos/units/ways.nix { inherit lib; };
     in
