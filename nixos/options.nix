@@ -53,6 +53,24 @@ in
   };
 
   options.services.github-runnerctl.reconcile = {
+    enable = mkOption {
+      type = types.bool;
+      default = true;
+      description = ''
+        Whether this host makes passes by itself: at boot, at each switch and by a timer. When this is off, there is neither
+        `github-runner-reconcile.service` nor its timer. `github-runnerctl reconcile`, run by root, makes a pass.
+
+        **Until somebody makes one, nobody looks after runners that are not configured any more.** Those that run go on
+        running. Their registrations stay listed at GitHub, and their directories on the host. Debts of other runners are
+        paid at their next start. Runners that GitHub lists as offline are not restarted, and figures for metrics stay as they
+        are. `github-runnerctl doctor` says that passes are off, and `status` says what waits for one.
+
+        A {option}`restartPolicy` of `null` then stands for `immediate`, because nobody waits for a moment without a job. So
+        the switch that turns this off restarts such runners, and running jobs fail. With another policy a changed runner
+        waits for a pass, or for its next start.
+      '';
+    };
+
     interval = mkOption {
       type = types.str;
       default = "1min";

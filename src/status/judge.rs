@@ -29,13 +29,21 @@ pub fn judge(fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Report {
         unreadable(name, declared, why)
     });
     let mut runners: Vec<Row> =
-        host.runners.iter().map(|found| row(found, host, memory, now)).chain(unreadable).collect();
+        host.runners.iter().map(|found| row(found, fleet, host, memory, now)).chain(unreadable).collect();
     runners.sort_by_cached_key(|row| (!row.declared, in_order(&row.instance), row.instance.clone()));
     let well = runners.iter().all(|row| row.faults.is_empty());
-    Report { version: VERSION, at: now, well, last_pass: memory.last_pass, faults: vec![], runners }
+    Report {
+        version: VERSION,
+        at: now,
+        well,
+        passes: fleet.passes,
+        last_pass: memory.last_pass,
+        faults: vec![],
+        runners,
+    }
 }
 
-/// What is wrong with the passes, by their timer and their service.
+/// What is wrong with the passes that this host makes, by their timer and their service.
 #[must_use]
 pub fn passes(timer: &Unit, service: &Unit) -> Vec<String> {
     let mut faults = Vec::new();
@@ -81,7 +89,7 @@ fn unreadable(name: &str, declared: bool, why: &str) -> Row {
     }
 }
 
-fn row(found: &HostRunner, host: &Host, memory: &Memory, now: u64) -> Row {
+fn row(found: &HostRunner, fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Row {
     let recall = memory.runners.get(found.instance.as_str());
     let entry = found.ledger.as_ref();
     let listener = found.configured.as_ref().map(|configured| configured.manifest.listener.as_path());
@@ -100,7 +108,8 @@ fn row(found: &HostRunner, host: &Host, memory: &Memory, now: u64) -> Row {
         said: recall.and_then(|recall| recall.said.as_deref()).map(plain),
         faults: vec![],
     };
-    row.faults = if row.declared { faults(&row, found, memory, now) } else { vec![former(&row)] };
+    row.faults =
+        if row.declared { faults(&row, found, fleet.passes, memory, now) } else { vec![former(&row, fleet.passes)] };
     row
 }
 
@@ -213,7 +222,7 @@ fn configured_kind(place: &CredentialPlace) -> CredentialKind {
 }
 
 /// What is wrong with a declared runner.
-fn faults(row: &Row, found: &HostRunner, memory: &Memory, now: u64) -> Vec<String> {
+fn faults(row: &Row, found: &HostRunner, passes: bool, memory: &Memory, now: u64) -> Vec<String> {
     let unit = &found.situation.unit;
     let age = unit.since.map_or(u64::MAX, |since| now.saturating_sub(since));
     let settles = age < SETTLING;
@@ -238,7 +247,8 @@ fn faults(row: &Row, found: &HostRunner, memory: &Memory, now: u64) -> Vec<Strin
     if let Some(Configuration { state: ConfigurationState::Pending, since, policy }) = row.configuration {
         let since = since.map_or_else(String::new, |since| format!(" since {}", date_and_time(since)));
         let left = match policy {
-            RestartPolicy::WhenIdle => "",
+            RestartPolicy::WhenIdle if passes => "",
+            RestartPolicy::WhenIdle => "; passes are off, so it waits for `github-runnerctl reconcile`",
             RestartPolicy::Immediate => "; its `restartPolicy` is \"immediate\", so passes leave it alone",
             RestartPolicy::Never => "; its `restartPolicy` is \"never\", so passes leave it alone",
         };
@@ -316,9 +326,12 @@ fn unseen(row: &Row, settles: bool) -> Option<String> {
     Some(said)
 }
 
-fn former(row: &Row) -> String {
+fn former(row: &Row, passes: bool) -> String {
     match &row.said {
         Some(said) if said.contains("not configured any more") => said.clone(),
+        _ if !passes => {
+            "is not configured any more, and passes are off: `github-runnerctl reconcile` takes back what it left".into()
+        }
         _ => "is not configured any more; the next pass takes back what it left".into(),
     }
 }

@@ -154,7 +154,10 @@ let
   instances = lib.zipAttrsWith (_: builtins.head) (
     lib.mapAttrsToList (
       entry: runner:
-      import ../../nixos/instances.nix { inherit lib; } entry runner config.networking.hostName
+      import ../../nixos/instances.nix {
+        inherit lib;
+        passes = config.services.github-runnerctl.reconcile.enable;
+      } entry runner config.networking.hostName
     ) (lib.filterAttrs (_: runner: runner.enable) config.services.github-runners)
   );
 
