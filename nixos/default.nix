@@ -12,6 +12,20 @@
       "services"
       "github-runner"
     ] "Name your runner in `services.github-runners.<name>` instead.")
+    # What is the host's is below one name.
+    (lib.mkRenamedOptionModule
+      [
+        "services"
+        "github-runner-helper"
+        "package"
+      ]
+      [
+        "services"
+        "github-runnerctl"
+        "helper"
+        "package"
+      ]
+    )
     ./options.nix
     ./runners.nix
   ];

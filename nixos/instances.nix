@@ -1,7 +1,11 @@
 # The runners that one entry of `services.github-runners` makes, by instance. Each
 # is the entry's value with what is its own put in place, so that whatever takes
 # a runner takes an instance. A pure function over values.
-{ lib }:
+{
+  lib,
+  # Whether passes look for moments without a job.
+  passes,
+}:
 
 # The entry's attribute name, its value, and what the host is called.
 entry: runner: hostName:
@@ -45,8 +49,8 @@ let
   restartPolicy =
     if runner.restartPolicy != null then
       runner.restartPolicy
-    # Nobody can ask whether such a runner is idle.
-    else if runner.tokenType == "registration" then
+    # Nobody can ask whether such a runner is idle, or nobody does.
+    else if runner.tokenType == "registration" || !passes then
       "immediate"
     else
       "when-idle";

@@ -1,6 +1,7 @@
 # The options of the module. Names, types, defaults and meaning are those of
 # nixpkgs' `services.github-runners`: whatever evaluates there evaluates here.
-# Faults that a type cannot tell apart are found in faults/entry.nix.
+# What is the host's has one name of its own, `services.github-runnerctl`. Faults that a
+# type cannot tell apart are found in faults/entry.nix.
 { lib, pkgs, ... }:
 
 let
@@ -30,7 +31,7 @@ in
     '';
   };
 
-  options.services.github-runner-helper.package = mkOption {
+  options.services.github-runnerctl.helper.package = mkOption {
     type = types.package;
     default = pkgs.callPackage ./packages/helper.nix { };
     defaultText = literalExpression "pkgs.callPackage ./nixos/packages/helper.nix { }";
@@ -46,12 +47,30 @@ in
     defaultText = literalExpression "pkgs.callPackage ./nixos/packages/runnerctl.nix { }";
     description = ''
       Package of the program that speaks to GitHub: the brokers run it, and it is in `PATH` for operators of the host.
-      It must come from the same release as {option}`services.github-runner-helper.package`. Replace it to try a patched
+      It must come from the same release as {option}`services.github-runnerctl.helper.package`. Replace it to try a patched
       version.
     '';
   };
 
   options.services.github-runnerctl.reconcile = {
+    enable = mkOption {
+      type = types.bool;
+      default = true;
+      description = ''
+        Whether this host makes passes by itself: at boot, at each switch and by a timer. When this is off, there is neither
+        `github-runner-reconcile.service` nor its timer. `github-runnerctl reconcile`, run by root, makes a pass.
+
+        **Until somebody makes one, nobody looks after runners that are not configured any more.** Those that run go on
+        running. Their registrations stay listed at GitHub, and their directories on the host. Debts of other runners are
+        paid at their next start. Runners that GitHub lists as offline are not restarted, and figures for metrics stay as they
+        are. `github-runnerctl doctor` says that passes are off, and `status` says what waits for one.
+
+        A {option}`restartPolicy` of `null` then stands for `immediate`, because nobody waits for a moment without a job. So
+        the switch that turns this off restarts such runners, and running jobs fail. With another policy a changed runner
+        waits for a pass, or for its next start.
+      '';
+    };
+
     interval = mkOption {
       type = types.str;
       default = "1min";

@@ -10,7 +10,11 @@
 
 let
   entries = lib.filterAttrs (_: runner: runner.enable) config.services.github-runners;
-  expand = import ./instances.nix { inherit lib; };
+  makesPasses = config.services.github-runnerctl.reconcile.enable;
+  expand = import ./instances.nix {
+    inherit lib;
+    passes = makesPasses;
+  };
   instancesOf = builtins.mapAttrs (
     entry: runner: expand entry runner config.networking.hostName
   ) entries;
@@ -18,7 +22,7 @@ let
   # A registration token is no API credential, so there is nothing to guard.
   brokered = lib.filterAttrs (_: runner: runner.tokenType != "registration") instances;
 
-  helper = config.services.github-runner-helper.package;
+  helper = config.services.github-runnerctl.helper.package;
   runnerctl = config.services.github-runnerctl.package;
 
   # Variables by which programs of this host find their proxy.
@@ -189,11 +193,13 @@ in
     // lib.mapAttrs' (
       instance: broker: lib.nameValuePair "github-runner-broker-${instance}@" broker.service
     ) brokers
-    // {
+    // lib.optionalAttrs makesPasses {
       github-runner-reconcile = reconcile.service;
     };
 
-  systemd.timers.github-runner-reconcile = reconcile.timer;
+  systemd.timers = lib.mkIf makesPasses {
+    github-runner-reconcile = reconcile.timer;
+  };
 
   systemd.sockets = lib.mapAttrs' (
     instance: broker: lib.nameValuePair "github-runner-broker-${instance}" broker.socket

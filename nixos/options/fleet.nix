@@ -60,8 +60,9 @@ in
         - `never`: the switch leaves it alone, and a change takes effect when somebody restarts it, or the host boots. A runner
           that is not configured any more is stopped between two jobs all the same.
 
-        `null` stands for `when-idle`, and for `immediate` with `tokenType = "registration"`: with such a token nobody can
-        ask GitHub whether the runner is idle.
+        `null` stands for `when-idle`, and for `immediate` where nobody could find such a moment: with
+        `tokenType = "registration"`, because such a token cannot ask GitHub whether the runner is idle, and without
+        {option}`services.github-runnerctl.reconcile.enable`.
       '';
     };
 

@@ -55,6 +55,7 @@ let
                 builtins.attrNames (
                   import ../instances.nix {
                     inherit lib;
+                    passes = true;
                   } entry config.services.github-runners.${entry} config.networking.hostName
                 )
               )

@@ -48,6 +48,7 @@ let
         unit = "github-runner-${instance}.service";
         workDirectory = if runner.workDir == null then "/run/github-runner/${instance}" else runner.workDir;
       }) instances;
+      passes = reconcile.enable;
       inherit (reconcile) deleteUnknownOffline;
       inherit textfileDirectory;
       inherit brokerProperties;

@@ -21,12 +21,20 @@ pub struct Fleet {
     pub version: u64,
     /// The declared runners.
     pub instances: Vec<Declared>,
+    /// Whether this host makes passes by itself; only when somebody says so otherwise.
+    #[serde(default = "by_itself")]
+    pub passes: bool,
     /// Whether a runner that is offline, has one of our names and is in no ledger may be deleted.
     pub delete_unknown_offline: bool,
     /// Where metrics are written for `node_exporter`.
     pub textfile_directory: Option<PathBuf>,
     /// The sandbox of a broker, as properties of systemd, for a runner that has none any more.
     pub broker_properties: Vec<String>,
+}
+
+/// As every host did before there was a choice.
+fn by_itself() -> bool {
+    true
 }
 
 /// One declared runner.
@@ -101,6 +109,8 @@ mod tests {
         let text = include_str!("../../tests/fixtures/fleet-v1.json");
         let fleet = Fleet::parse(text.as_bytes()).unwrap();
         assert_eq!(fleet.instances.len(), 2);
+        assert!(!fleet.passes);
+        assert!(Fleet::parse(text.replace("  \"passes\": false,\n", "").as_bytes()).unwrap().passes, "an older module");
         assert_eq!(fleet.instances[0].restart_policy, RestartPolicy::WhenIdle);
         let name = "builder-2".to_string().try_into().unwrap();
         assert_eq!(fleet.get(&name).unwrap().drain_timeout, Some(3600));

@@ -18,9 +18,10 @@ const OLDEST_SYSTEMD: u32 = 250;
 /// 2024 began; this program is younger.
 const OLDEST_CLOCK: u64 = 1_704_067_200;
 
-/// Checks the host.
-pub fn findings(options: &Options<'_>, units: &dyn Units) -> Vec<Finding> {
+/// Checks the host, which makes `passes` by itself or not.
+pub fn findings(options: &Options<'_>, passes: bool, units: &dyn Units) -> Vec<Finding> {
     let mut findings = vec![systemd(units.version()), clock(now())];
+    findings.extend((!passes).then(without_passes));
     findings.extend(ledger(&options.places.ledger));
     findings.extend(nix(options.nix, options.nix_conf));
     findings
@@ -45,6 +46,15 @@ fn clock(now: anyhow::Result<u64>) -> Finding {
         Ok(now) => Finding::fault("clock", format!("says {}, which is long over", date(now)), remedy),
         Err(error) => Finding::fault("clock", format!("{error:#}"), remedy),
     }
+}
+
+fn without_passes() -> Finding {
+    Finding::warning(
+        "passes",
+        "are off, so nobody stops runners that are not configured any more or takes back what they left, and none is \
+         restarted in a moment without a job",
+        "run `github-runnerctl reconcile` from time to time, or set `services.github-runnerctl.reconcile.enable`",
+    )
 }
 
 fn ledger(path: &Path) -> Vec<Finding> {

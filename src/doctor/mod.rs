@@ -85,7 +85,7 @@ pub fn run(options: &Options<'_>, units: &dyn Units) -> Result<Report> {
         more => format!("{more} runners"),
     };
     host.findings.push(Finding::good("fleet file", format!("declares {number}")));
-    host.findings.extend(host::findings(options, units));
+    host.findings.extend(host::findings(options, fleet.passes, units));
     if options.instance.is_none() {
         let sizes: Vec<u64> = subjects.iter().filter_map(Subject::own_room).collect();
         host.findings.extend(memory().ok().and_then(|memory| room::together(&sizes, memory)));

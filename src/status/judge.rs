@@ -29,13 +29,21 @@ pub fn judge(fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Report {
         unreadable(name, declared, why)
     });
     let mut runners: Vec<Row> =
-        host.runners.iter().map(|found| row(found, host, memory, now)).chain(unreadable).collect();
+        host.runners.iter().map(|found| row(found, fleet, host, memory, now)).chain(unreadable).collect();
     runners.sort_by_cached_key(|row| (!row.declared, in_order(&row.instance), row.instance.clone()));
     let well = runners.iter().all(|row| row.faults.is_empty());
-    Report { version: VERSION, at: now, well, last_pass: memory.last_pass, faults: vec![], runners }
+    Report {
+        version: VERSION,
+        at: now,
+        well,
+        passes: fleet.passes,
+        last_pass: memory.last_pass,
+        faults: vec![],
+        runners,
+    }
 }
 
-/// What is wrong with the passes, by their timer and their service.
+/// What is wrong with the passes that this host makes, by their timer and their service.
 #[must_use]
 pub fn passes(timer: &Unit, service: &Unit) -> Vec<String> {
     let mut faults = Vec::new();
@@ -82,7 +90,7 @@ fn unreadable(name: &str, declared: bool, why: &str) -> Row {
     }
 }
 
-fn row(found: &HostRunner, host: &Host, memory: &Memory, now: u64) -> Row {
+fn row(found: &HostRunner, fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Row {
     let recall = memory.runners.get(found.instance.as_str());
     let entry = found.ledger.as_ref();
     let listener = found.configured.as_ref().map(|configured| configured.manifest.listener.as_path());
@@ -103,11 +111,11 @@ fn row(found: &HostRunner, host: &Host, memory: &Memory, now: u64) -> Row {
         faults: vec![],
     };
     row.faults = match (row.declared, found.lease(now)) {
-        (true, None) => faults(&row, found, memory, now),
+        (true, None) => faults(&row, found, fleet.passes, memory, now),
         (true, Some(lease)) => vec![format!("cannot start, because its ledger entry belongs to {lease}")],
         // Whether it is well is its owner's to say.
         (false, Some(_)) => vec![],
-        (false, None) => vec![former(&row, &found.gone())],
+        (false, None) => vec![former(&row, &found.gone(), fleet.passes)],
     };
     row
 }
@@ -228,7 +236,7 @@ fn configured_kind(place: &CredentialPlace) -> CredentialKind {
 }
 
 /// What is wrong with a declared runner.
-fn faults(row: &Row, found: &HostRunner, memory: &Memory, now: u64) -> Vec<String> {
+fn faults(row: &Row, found: &HostRunner, passes: bool, memory: &Memory, now: u64) -> Vec<String> {
     let unit = &found.situation.unit;
     let age = unit.since.map_or(u64::MAX, |since| now.saturating_sub(since));
     let settles = age < SETTLING;
@@ -253,7 +261,8 @@ fn faults(row: &Row, found: &HostRunner, memory: &Memory, now: u64) -> Vec<Strin
     if let Some(Configuration { state: ConfigurationState::Pending, since, policy }) = row.configuration {
         let since = since.map_or_else(String::new, |since| format!(" since {}", date_and_time(since)));
         let left = match policy {
-            RestartPolicy::WhenIdle => "",
+            RestartPolicy::WhenIdle if passes => "",
+            RestartPolicy::WhenIdle => "; passes are off, so it waits for `github-runnerctl reconcile`",
             RestartPolicy::Immediate => "; its `restartPolicy` is \"immediate\", so passes leave it alone",
             RestartPolicy::Never => "; its `restartPolicy` is \"never\", so passes leave it alone",
         };
@@ -332,9 +341,12 @@ fn unseen(row: &Row, settles: bool) -> Option<String> {
 }
 
 /// What is wrong with a runner that nobody wants any more; `gone` is how the pass began its sentence.
-fn former(row: &Row, gone: &str) -> String {
+fn former(row: &Row, gone: &str, passes: bool) -> String {
     match &row.said {
         Some(said) if said.starts_with(&plain(gone)) => said.clone(),
+        _ if !passes => {
+            format!("{}, and passes are off: `github-runnerctl reconcile` takes back what it left", plain(gone))
+        }
         _ => format!("{}; the next pass takes back what it left", plain(gone)),
     }
 }

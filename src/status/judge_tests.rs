@@ -170,6 +170,22 @@ fn a_runner_of_something_else_has_no_fault_until_its_time_is_over() {
 }
 
 #[test]
+fn without_passes_it_is_said_what_waits_for_one() {
+    let (mut fleet, mut host, memory) = host(&["a", "b"]);
+    fleet.passes = false;
+    pending(&mut host.runners[0], RestartPolicy::WhenIdle);
+    (host.runners[1].configured, host.runners[1].situation.wanted) = (None, None);
+    let report = judge(&fleet, &host, &memory, NOW);
+    assert!(!report.passes && !report.well);
+    for (row, part) in report.runners.iter().zip(["it waits for", "passes are off"]) {
+        assert!(row.faults[0].contains(part) && row.faults[0].contains("`github-runnerctl reconcile`"), "{row:?}");
+    }
+    pending(&mut host.runners[0], RestartPolicy::Immediate);
+    let report = judge(&fleet, &host, &memory, NOW);
+    assert!(report.runners[0].faults[0].contains("is \"immediate\""), "{report:?}");
+}
+
+#[test]
 fn a_runner_that_could_not_be_looked_at_is_there_with_the_reason() {
     let (fleet, mut host, memory) = host(&["a", "b"]);
     host.runners.remove(0);

@@ -22,6 +22,8 @@ pub struct Report {
     pub at: u64,
     /// Whether nothing has a fault; the exit code is 0 then, and 1 if not.
     pub well: bool,
+    /// Whether this host makes passes by itself. If not, somebody has to run `github-runnerctl reconcile`.
+    pub passes: bool,
     /// When the last reconcile pass began.
     pub last_pass: Option<u64>,
     /// What is wrong with the passes over all runners, each as a sentence without its end.

@@ -55,7 +55,15 @@ fn report() -> Report {
     let mut old = row("old", false, UnitState::Inactive, (RegistrationState::Missing, Some(7)));
     (old.runner_version, old.faults) = (None, vec!["is not configured any more".into()]);
     let one = row("builder-1", true, UnitState::Active, (RegistrationState::Busy, Some(21)));
-    Report { version: 1, at: 1_003_600, well: false, last_pass: None, faults: vec![], runners: vec![one, two, old] }
+    Report {
+        version: 1,
+        at: 1_003_600,
+        well: false,
+        passes: true,
+        last_pass: None,
+        faults: vec![],
+        runners: vec![one, two, old],
+    }
 }
 
 #[test]
@@ -118,7 +126,7 @@ fn what_is_wrong_with_passes_is_told_first() {
 
 #[test]
 fn a_host_without_runners_says_so() {
-    let report = Report { version: 1, at: 0, well: true, last_pass: None, faults: vec![], runners: vec![] };
+    let report = Report { version: 1, at: 0, well: true, passes: true, last_pass: None, faults: vec![], runners: vec![] };
     assert_eq!(text(&report, Screen::default()), "This host has no runners.\n");
 }
 

@@ -163,6 +163,14 @@ fn nothing_is_well_while_nobody_makes_passes() {
 }
 
 #[test]
+fn a_host_that_makes_no_passes_by_itself_is_not_blamed_for_it() {
+    let mut host = Host::new(1, |_| true);
+    host.fleet.passes = false;
+    let report = look(&host.fleet, &Running { timer: Activity::Inactive }, &host.places, NOW).unwrap();
+    assert!(report.well && !report.passes, "{:?}", report.faults);
+}
+
+#[test]
 fn one_runner_that_cannot_be_read_hides_no_other() {
     let host = Host::new(3, |id| id != 3);
     fs::write(host.places.ledger.join("builder-2.json"), "{").unwrap();

@@ -154,7 +154,10 @@ let
   instances = lib.zipAttrsWith (_: builtins.head) (
     lib.mapAttrsToList (
       entry: runner:
-      import ../../nixos/instances.nix { inherit lib; } entry runner config.networking.hostName
+      import ../../nixos/instances.nix {
+        inherit lib;
+        passes = config.services.github-runnerctl.reconcile.enable;
+      } entry runner config.networking.hostName
     ) (lib.filterAttrs (_: runner: runner.enable) config.services.github-runners)
   );
 
@@ -197,7 +200,7 @@ in
     let
       manifestOf = import ../../nixos/manifest.nix {
         inherit pkgs;
-        helper = config.services.github-runner-helper.package;
+        helper = config.services.github-runnerctl.helper.package;
       };
       waysOf = import ../../nixos/units/ways.nix { inherit lib; };
     in

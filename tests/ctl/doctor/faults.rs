@@ -39,6 +39,15 @@ fn a_broken_fleet_file_or_manifest_is_named() {
 }
 
 #[test]
+fn a_host_that_makes_no_passes_by_itself_is_told_what_nobody_does() {
+    let mut practice = Practice::new(Host::new());
+    assert!(of(&practice.check(), Level::Warning, "passes").is_empty());
+    practice.fleet["passes"] = json!(false);
+    practice.write();
+    only(&practice.check(), Level::Warning, "passes", "not configured any more");
+}
+
+#[test]
 fn an_unknown_runner_is_wrong_usage_and_a_known_one_is_looked_at_alone() {
     let mut practice = Practice::new(Host::new());
     let mut other = practice.fleet["instances"][0].clone();

@@ -242,8 +242,55 @@ in
         lib.all (lib.hasInfix "${patched}/bin/github-runner-helper ")
           (host {
             runners.one = runner;
-            extra.services.github-runner-helper.package = patched;
+            extra.services.github-runnerctl.helper.package = patched;
           }).services.github-runner-one.serviceConfig.ExecStartPre;
+    };
+
+  "the helper package is replaced under its former name, too, and that is told" =
+    let
+      patched = pkgs.package "patched-helper";
+      ofFormer =
+        value:
+        host {
+          runners.one = runner;
+          extra.services.github-runner-helper.package = value;
+        };
+      # Weaker than what the new name says, and stronger than a default of the module.
+      ofBoth = host {
+        runners.one = runner;
+        extra.services.github-runner-helper.package = lib.mkDefault patched;
+        extra.services.github-runnerctl.helper.package = pkgs.package "another-helper";
+      };
+      packagesOf = result: [
+        result.config.services.github-runnerctl.helper.package
+        result.config.services.github-runner-helper.package
+      ];
+      isTold =
+        message:
+        lib.hasInfix "`services.github-runner-helper.package'" message
+        && lib.hasInfix "renamed to `services.github-runnerctl.helper.package'" message;
+    in
+    {
+      expected = {
+        packages = [
+          patched
+          patched
+        ];
+        default = patched;
+        both = pkgs.package "another-helper";
+        told = [ true ];
+        untold = [ ];
+        isInUnits = true;
+      };
+      actual = {
+        packages = packagesOf (ofFormer patched);
+        default = builtins.head (packagesOf (ofFormer (lib.mkDefault patched)));
+        both = builtins.head (packagesOf ofBoth);
+        told = map isTold (ofFormer patched).warnings;
+        untold = (host { runners.one = runner; }).warnings;
+        isInUnits = lib.all (lib.hasInfix "${patched}/bin/github-runner-helper ") (ofFormer patched)
+        .services.github-runner-one.serviceConfig.ExecStartPre;
+      };
     };
 
   "the manifest is version 2 and keeps null" = {

@@ -29,6 +29,7 @@ in
   "the pass is told every runner, and how each is to be treated" = {
     expected = {
       version = 1;
+      passes = true;
       deleteUnknownOffline = false;
       textfileDirectory = null;
       instances = [
@@ -130,6 +131,65 @@ in
           lib.last (serviceOf result).serviceConfig.ReadWritePaths == "-/var/lib/node-exporter-textfiles";
         tmpfilesRules = builtins.length result.tmpfilesRules;
       };
+    };
+
+  "without passes a host has no unit and no timer for them, and programs are told" =
+    let
+      result = settings { reconcile.enable = false; };
+    in
+    {
+      expected = {
+        units = [ ];
+        passes = false;
+        instances = [ "one" ];
+        brokers = 1;
+        failures = [ ];
+        warnings = [ ];
+      };
+      actual = {
+        units = lib.filter (lib.hasInfix "reconcile") (builtins.attrNames result.unitTexts);
+        inherit (fleetOf result) passes;
+        # A pass that somebody makes knows as much as one of a timer.
+        instances = map ({ instance, ... }: instance) (fleetOf result).instances;
+        brokers = builtins.length (builtins.attrNames result.sockets);
+        inherit (result) failures warnings;
+      };
+    };
+
+  "without passes the switch restarts and stops runners, unless they say otherwise" =
+    let
+      policyOf =
+        changes:
+        let
+          result = host {
+            runners.one = runner // changes;
+            extra.services.github-runnerctl.reconcile.enable = false;
+          };
+        in
+        {
+          policy = (builtins.head (fleetOf result).instances).restartPolicy;
+          staysAtSwitch = !result.services.github-runner-one.restartIfChanged;
+          staysWhenRemoved =
+            result.services.github-runner-one.unitConfig ? X-StopOnRemoval
+            && !result.services.github-runner-one.unitConfig.X-StopOnRemoval;
+        };
+      stays = policy: stays: {
+        inherit policy;
+        staysAtSwitch = stays;
+        staysWhenRemoved = stays;
+      };
+    in
+    {
+      expected = [
+        (stays "immediate" false)
+        (stays "when-idle" true)
+        (stays "never" true)
+      ];
+      actual = map policyOf [
+        { }
+        { restartPolicy = "when-idle"; }
+        { restartPolicy = "never"; }
+      ];
     };
 
   "another program does the pass, too, if it is replaced" =

@@ -132,6 +132,7 @@ let
       in
       removeAttrs declared [ "apply" ]
       // {
+        definitions = map (definition: definition.value) definitions;
         isDefined = definitions != [ ] && (mergeDefinitions location declared.type definitions).isDefined;
         value = (declared.apply or (value: value)) merged.mergedValue;
       }
@@ -230,6 +231,30 @@ in
           assertion = !(lib.getAttrFromPath path options).isDefined;
           message = "The option definition `${lib.showOption path}' no longer has any effect. ${wayOut}";
         }
+      ];
+    };
+
+  # As an alias: whatever priority and conditions a definition of the former name has, it
+  # has under the new one.
+  mkRenamedOptionModule =
+    former: present:
+    { config, options, ... }:
+    let
+      option = lib.getAttrFromPath former options;
+    in
+    {
+      options = lib.setAttrByPath former (
+        lib.mkOption {
+          type = (lib.getAttrFromPath present options).type;
+          visible = false;
+          apply = _: lib.getAttrFromPath present config;
+        }
+      );
+      config = lib.mkMerge [
+        {
+          warnings = lib.optional option.isDefined "The option `${lib.showOption former}' has been renamed to `${lib.showOption present}'.";
+        }
+        (lib.setAttrByPath present (lib.mkMerge option.definitions))
       ];
     };
 
