@@ -60,6 +60,11 @@ impl<'a> Runner<'a> {
     /// What the unit wrote since the last [`Runner::mark`].
     pub fn journal(&self) -> Result<String> {
         run("journalctl", &["--sync"])?;
+        self.journal_so_far()
+    }
+
+    /// The same, without what is still on its way.
+    fn journal_so_far(&self) -> Result<String> {
         let after = format!("--after-cursor={}", self.cursor);
         run("journalctl", &["--no-pager", "--output=cat", &after, "--unit", &self.unit])
     }
@@ -113,7 +118,7 @@ impl<'a> Runner<'a> {
     pub fn wait_for_line(&self, text: &str) -> Result<()> {
         let mut journal = String::new();
         wait_for(&format!("{text:?} of {}", self.unit), || {
-            journal = self.journal()?;
+            journal = self.journal_so_far()?;
             Ok(journal.contains(text).then_some(()))
         })
         .with_context(|| format!("its journal: {journal}"))

@@ -44,8 +44,8 @@ impl Watch {
             loop {
                 let begin = Instant::now();
                 look_at_processes(&shared);
-                // Most of the time is for what is watched.
-                std::thread::sleep((begin.elapsed() * 5).max(Duration::from_millis(2)));
+                // Nearly all of the time is for what is watched. A look takes less than a millisecond.
+                std::thread::sleep((begin.elapsed() * 20).max(Duration::from_millis(2)));
             }
         });
         Self { known }

@@ -27,17 +27,20 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Asks until the answer is `Some`, for at most [`HANGS`].
+/// Asks until the answer is `Some`, for at most [`HANGS`]. Most of the time is for what is waited for: several machines
+/// share the processors.
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
     loop {
+        let begin = Instant::now();
         if let Some(answer) = ask()? {
             return Ok(answer);
         }
+        let asking = begin.elapsed();
         if start.elapsed() > HANGS {
             bail!("waited {} seconds in vain for {what}", HANGS.as_secs());
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep((asking * 2).clamp(Duration::from_millis(10), Duration::from_millis(200)));
     }
 }
 

@@ -182,6 +182,13 @@ impl Host {
         serde_json::from_slice(&text).expect("a ledger entry in JSON")
     }
 
+    /// Changes the ledger entry as the helper does it: whoever reads it meanwhile sees the old or the new one.
+    pub fn set_ledger(&self, entry: &Value) {
+        let aside = self.path("ledger/.aside");
+        fs::write(&aside, entry.to_string()).expect("a ledger entry");
+        fs::rename(aside, self.path("ledger/runner1.json")).expect("a ledger entry");
+    }
+
     /// Everything below a directory, as sorted relative paths.
     pub fn tree(&self, name: &str) -> Vec<String> {
         fn visit(dir: &Path, prefix: &str, into: &mut Vec<String>) {

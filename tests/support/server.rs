@@ -20,6 +20,9 @@ pub const MINTED: &str = "MINTEDFAKETOKENFAKETOKEN";
 /// Ends the thread.
 const STOP: &str = "stop\n";
 
+/// Is answered with itself.
+const SETTLED: &str = "settled\n";
+
 /// What the server knows, and how it behaves.
 #[derive(Debug, Default)]
 pub struct State {
@@ -85,6 +88,20 @@ impl Server {
         lock(&self.state)
     }
 
+    /// Waits until everything that was asked has had its effect, also what was asked by a program that is dead by
+    /// now. Questions are served in the order of their connections, so this one comes last.
+    ///
+    /// # Panics
+    ///
+    /// If the server has panicked.
+    pub fn settle(&self) {
+        let mut stream = UnixStream::connect(&self.socket).expect("a broker that did not panic");
+        stream.write_all(SETTLED.as_bytes()).expect("a broker that did not panic");
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).expect("a broker that did not panic");
+        assert_eq!(answer, SETTLED, "the broker panicked");
+    }
+
     /// The ids of all runners.
     pub fn ids(&self) -> Vec<u64> {
         self.state().runners.iter().map(|runner| runner.id).collect()
@@ -117,6 +134,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let stop = UnixStream::connect(&self.socket).and_then(|mut stream| stream.write_all(STOP.as_bytes()));
+        if std::thread::panicking() {
+            // The test has said what is wrong; a second panic would hide it.
+            return;
+        }
         stop.expect("a broker that listens");
         if let Some(thread) = self.thread.take() {
             thread.join().expect("a broker that did not panic");
@@ -137,6 +158,10 @@ fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
     }
     if line == STOP {
         return false;
+    }
+    if line == SETTLED {
+        (&*stream).write_all(line.as_bytes()).expect("a test that waits");
+        return true;
     }
     let request: Request = serde_json::from_str(&line).expect("a request");
     assert_eq!(request.instance.as_str(), "runner1");

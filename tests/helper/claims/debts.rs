@@ -282,7 +282,7 @@ fn a_disk_that_a_job_filled_with_logs_keeps_no_persistent_runner_away() {
     // As if it were told something new, which it has to write down.
     let mut ledger = host.ledger();
     ledger["tried"] = Value::Null;
-    fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
+    host.set_ledger(&ledger);
     fs::create_dir(host.state("_diag")).unwrap();
     let mut count = 0;
     while fs::write(host.state("_diag").join(format!("{count}.log")), [0; 4096]).is_ok() {

@@ -16,7 +16,7 @@ use crate::times::AT_ONCE;
 pub fn edit(host: &Host, edit: impl FnOnce(&mut Value)) {
     let mut ledger = host.ledger();
     edit(&mut ledger);
-    fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
+    host.set_ledger(&ledger);
 }
 
 /// Seconds since 1970.

@@ -302,7 +302,7 @@ fn the_next_cycle_waits_for_nobody_but_the_first_one_after_a_boot_does() {
     for (ago, waits) in [(1_000, true), (0, false), (1_000, true)] {
         let mut ledger = host.ledger();
         ledger["lastExit"] = json!({ "at": now() - ago, "kind": "jobDone", "said": "", "failures": 0 });
-        fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
+        host.set_ledger(&ledger);
         // Somebody takes a turn just now.
         fs::File::create(host.path("ledger/.turn")).unwrap().set_modified(SystemTime::now()).unwrap();
         let said = host.prepare().good();

@@ -226,7 +226,7 @@ fn a_ledger_of_an_older_release_knows_the_directory_by_the_option() {
     let host = host.registered();
     let mut entry = host.ledger();
     assert_eq!(entry.as_object_mut().unwrap().remove("workDirectory").unwrap(), work.to_str().unwrap());
-    fs::write(host.path("ledger/runner1.json"), entry.to_string()).unwrap();
+    host.set_ledger(&entry);
     fs::write(work.join("file"), "").unwrap();
     for path in ["state", "state/.runner", "state/.credentials", "state/.credentials_rsaparams"] {
         std::os::unix::fs::chown(host.path(path), Some(64_322), Some(64_322)).unwrap();

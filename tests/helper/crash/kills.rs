@@ -3,11 +3,13 @@
 //! strace enters each kind of call in a count of its own, per thread, and a call at which it kills is not carried
 //! out. So what lies between two changes is found by dying at the second one.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::{fs, iter, thread};
 
 use serde_json::{Value, json};
 
@@ -30,6 +32,11 @@ pub const CHANGES: [&str; 10] = [
 const MOST: usize = 1_000;
 /// Set, steps die at calls that change nothing as well.
 const EVERY: &str = "CRASH_AT_EVERY_CALL";
+/// A kind of call that changes nothing and that a step makes more often is died at about this often, at equal
+/// distances: most of them look at one process of the host after the other, as many as there are.
+const ENOUGH: usize = 60;
+/// How many kinds are tried at the same time. Each kill keeps a processor busy, with strace at every call.
+const AT_ONCE: usize = 4;
 
 /// Runs `step` and kills it at its `number`-th call of `kind`. Tells whether it got that far.
 pub fn killed(host: &Host, step: &str, kind: &str, number: usize) -> bool {
@@ -52,29 +59,36 @@ pub fn killed(host: &Host, step: &str, kind: &str, number: usize) -> bool {
 }
 
 /// Kills `step` at each call that changes something, on a new host each time, and hands each host that is left
-/// to `look`. Tells at how many places it died.
+/// to `look`. Tells at how many places it died. See [`EVERY`] for more of them.
 pub fn at_every_change(step: &str, host: impl Fn() -> Host + Sync, look: impl Fn(&mut Host, &str) + Sync) -> usize {
-    let at_every = |kind: &str| {
-        for number in 1..MOST {
+    let at_every = |kind: &str, distance: usize| {
+        for (place, number) in (1..).step_by(distance).take(MOST).enumerate() {
             let mut host = host();
             if !killed(&host, step, kind, number) {
-                return number - 1;
+                return place;
+            }
+            if let Some(server) = &host.server {
+                server.settle();
             }
             look(&mut host, &format!("killed at {kind} {number}"));
         }
         panic!("{step} makes more than {MOST} calls of {kind}");
     };
-    let at_every = &at_every;
-    let kinds: Vec<String> =
-        if std::env::var_os(EVERY).is_some() { made(&host(), step) } else { CHANGES.map(String::from).into() };
-    std::thread::scope(|scope| {
-        let kinds: Vec<_> = kinds.iter().map(|kind| scope.spawn(move || at_every(kind))).collect();
-        kinds.into_iter().map(|kind| kind.join().expect("the claims hold at every kill")).sum()
+    let mut kinds: Vec<(String, usize)> = CHANGES.map(|kind| (kind.into(), 1)).into();
+    if std::env::var_os(EVERY).is_some() {
+        kinds.extend(looks(&host(), step).into_iter().map(|(kind, number)| (kind, number.div_ceil(ENOUGH))));
+    }
+    let kinds = Mutex::new(kinds.into_iter());
+    let next = || kinds.lock().unwrap().next();
+    let work = || iter::from_fn(next).map(|(kind, distance)| at_every(&kind, distance)).sum::<usize>();
+    thread::scope(|scope| {
+        let workers = [(); AT_ONCE].map(|()| scope.spawn(work));
+        workers.into_iter().map(|worker| worker.join().expect("the claims hold at every kill")).sum()
     })
 }
 
-/// The kinds of all calls that `step` makes once it runs.
-fn made(host: &Host, step: &str) -> Vec<String> {
+/// How many calls of each other kind `step` makes once it runs.
+fn looks(host: &Host, step: &str) -> BTreeMap<String, usize> {
     let trace = host.path("trace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o"]).arg(&trace).arg(env!("CARGO_BIN_EXE_github-runner-helper"));
@@ -83,9 +97,15 @@ fn made(host: &Host, step: &str) -> Vec<String> {
     let text = fs::read_to_string(&trace).unwrap();
     // A line is `PID NAME(…`; an end or a second half of a call has no name there.
     let name = |line: &str| line.split_whitespace().nth(1)?.split_once('(').map(|(name, _)| name.to_owned());
-    let kinds: std::collections::BTreeSet<String> = text.lines().filter_map(name).collect();
-    // These are the loader's or cannot be died at.
-    kinds.into_iter().filter(|kind| !["execve", "exit_group", "exit", "rt_sigreturn"].contains(&&**kind)).collect()
+    let mut looks = BTreeMap::new();
+    for kind in text.lines().filter_map(name) {
+        let is_change = CHANGES.iter().any(|change| change.trim_start_matches('?') == kind);
+        // The others are the loader's or cannot be died at.
+        if !is_change && !["execve", "exit_group", "exit", "rt_sigreturn"].contains(&&*kind) {
+            *looks.entry(kind).or_default() += 1;
+        }
+    }
+    looks
 }
 
 /// What every crash must leave: a ledger that is absent or whole, that names nobody who was not recorded and

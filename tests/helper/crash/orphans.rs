@@ -1,8 +1,6 @@
 //! Steps that change something on the server, killed at every change: no registration is ever out of sight, and the
 //! next start ends with exactly the one that the ledger names.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use super::kills::at_every_change;
@@ -84,7 +82,7 @@ fn let_time_pass(host: &Host) {
     if let Some(at) = ledger.pointer_mut("/lastExit/at") {
         *at = json!(1);
     }
-    fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
+    host.set_ledger(&ledger);
 }
 
 #[test]
@@ -107,7 +105,7 @@ fn a_settle_after_a_lost_attempt_killed_anywhere_is_made_up_for_too() {
         ledger["runner"] = Value::Null;
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         ledger["attempt"] = json!({ "since": now - 10, "before": "nobody" });
-        fs::write(host.path("ledger/runner1.json"), ledger.to_string()).unwrap();
+        host.set_ledger(&ledger);
         host
     };
     let kills = at_every_change("settle", lost, |host, when| {
