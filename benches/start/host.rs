@@ -3,12 +3,15 @@
 //! Nothing here registers: the files that a listener would leave are written by hand, because only starts that
 //! keep a registration are measured.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use serde_json::json;
+use github_runners::contract::manifest::{CredentialPlace, Manifest};
+use github_runners::model::{Registration, RegistrationUrl, TokenType};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The steps of a start, in order.
@@ -41,6 +44,27 @@ fn packaged() -> PathBuf {
     target.join(host).join("release/github-runner-helper")
 }
 
+/// The manifest of the runner whose starts are measured.
+fn manifest(token: PathBuf) -> Manifest {
+    let url = RegistrationUrl::parse("https://github.com/octo-org/example").expect("an address");
+    let label = |name: &str| name.to_owned().try_into().expect("a label");
+    let registration = Registration {
+        name: Some("runner1".to_owned().try_into().expect("a name")),
+        extra_labels: ["nixos", "x86_64"].map(label).into(),
+        ..Registration::new(url)
+    };
+    let token = token.into_os_string().into_string().expect("UTF-8 path");
+    let credential = CredentialPlace {
+        token_file: Some(token.try_into().expect("a path")),
+        token_type: TokenType::Auto,
+        github_app: None,
+        environment: BTreeMap::new(),
+    };
+    let instance = "runner1".to_owned().try_into().expect("a name");
+    let manifest = Manifest::new(instance, registration, credential, "/bin/false".into());
+    Manifest { registration_interval: 0, start_distance: 1, ..manifest }
+}
+
 /// See the description of the file.
 pub struct Host(TempDir);
 
@@ -52,18 +76,10 @@ impl Host {
             fs::create_dir(host.path(name)).expect("a directory");
         }
         fs::write(host.path("token"), TOKEN).expect("a token file");
-        let registration = json!({
-            "ephemeral": false, "extraLabels": ["nixos", "x86_64"], "name": "runner1", "noDefaultLabels": false,
-            "runnerGroup": null, "tokenFile": host.path("token"), "url": "https://github.com/octo-org/example",
-            "workDir": null
-        });
-        fs::write(host.path("config.json"), registration.to_string()).expect("a configuration");
-        let manifest = json!({
-            "version": 2, "instance": "runner1", "registration": registration, "replace": false,
-            "tokenType": "auto", "githubApp": null, "method": null, "reRegisterOnTokenChange": true,
-            "registrationInterval": 0, "startDistance": 1, "listener": "/bin/false"
-        });
-        fs::write(host.path("manifest.json"), manifest.to_string()).expect("a manifest");
+        let manifest = manifest(host.path("token"));
+        let registration = manifest.registration.to_object().expect("an object");
+        fs::write(host.path("config.json"), Value::Object(registration).to_string()).expect("a configuration");
+        fs::write(host.path("manifest.json"), manifest.to_text().expect("a manifest")).expect("a manifest");
         host
     }
 

@@ -1,11 +1,14 @@
 //! The stage: a host in a temporary directory, its GitHub, and the programs that run on it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
+use github_runners::contract::manifest::{CredentialPlace, Manifest};
+use github_runners::model::{Registration, RegistrationUrl, TokenType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -23,7 +26,7 @@ pub struct Demo {
     pub github: GitHub,
     pub broker: Broker,
     /// The runner's configuration.
-    pub manifest: Value,
+    pub manifest: Manifest,
     /// The program that the unit runs.
     pub helper: PathBuf,
     root: PathBuf,
@@ -34,6 +37,26 @@ pub struct Demo {
     pub spent: Duration,
     // Removed when dropped.
     _directory: TempDir,
+}
+
+/// The configuration of a runner whose files are below `root`.
+fn manifest(root: &Path) -> Result<Manifest> {
+    let token = root.join("token").into_os_string().into_string().ok().context("The path is not UTF-8")?;
+    let url = RegistrationUrl::parse("https://github.com/octo-org/example").map_err(Error::msg)?;
+    let registration = Registration {
+        name: Some("runner1".to_owned().try_into().map_err(Error::msg)?),
+        extra_labels: vec!["nixos".to_owned().try_into().map_err(Error::msg)?],
+        ..Registration::new(url)
+    };
+    let credential = CredentialPlace {
+        token_file: Some(token.try_into().map_err(Error::msg)?),
+        token_type: TokenType::Auto,
+        github_app: None,
+        environment: BTreeMap::new(),
+    };
+    let instance = "runner1".to_owned().try_into().map_err(Error::msg)?;
+    let manifest = Manifest::new(instance, registration, credential, root.join("listener/Runner.Listener"));
+    Ok(Manifest { registration_interval: 0, ..manifest })
 }
 
 impl Demo {
@@ -64,27 +87,7 @@ impl Demo {
             page: Page::new(shown),
             broker: Broker::listen(&root.join("broker"), unit)?,
             github,
-            manifest: json!({
-                "version": 2,
-                "instance": "runner1",
-                "registration": {
-                    "ephemeral": false,
-                    "extraLabels": ["nixos"],
-                    "name": "runner1",
-                    "noDefaultLabels": false,
-                    "runnerGroup": null,
-                    "tokenFile": root.join("token"),
-                    "url": "https://github.com/octo-org/example",
-                    "workDir": null
-                },
-                "replace": false,
-                "tokenType": "auto",
-                "githubApp": null,
-                "method": null,
-                "reRegisterOnTokenChange": true,
-                "registrationInterval": 0,
-                "listener": root.join("listener/Runner.Listener")
-            }),
+            manifest: manifest(&root)?,
             helper: programs.helper,
             root,
             explained: false,

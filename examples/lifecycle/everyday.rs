@@ -1,7 +1,6 @@
 //! The chapters about what happens in ordinary times: starting, restarting, and changing the configuration.
 
 use anyhow::{Result, ensure};
-use serde_json::json;
 
 use crate::demo::{Demo, TOKENS};
 use crate::facts::{COMPLETE, Expected};
@@ -49,7 +48,7 @@ pub fn changed_label(demo: &mut Demo) -> Result<()> {
     let old = demo.id()?;
     demo.page.story("The administrator adds a label in configuration.nix, and the switch restarts the unit:")?;
     demo.page.quote("extraLabels = [ \"nixos\" \"gpu\" ];")?;
-    demo.manifest["registration"]["extraLabels"] = json!(["nixos", "gpu"]);
+    demo.manifest.registration.extra_labels.push("gpu".to_owned().try_into().map_err(anyhow::Error::msg)?);
     let said = demo.start()?.with("extraLabels changed")?;
     took_back(demo, old, said)?;
     demo.page.story(

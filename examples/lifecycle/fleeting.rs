@@ -15,7 +15,7 @@ pub fn ephemeral(demo: &mut Demo) -> Result<()> {
          removes it after its job, and systemd starts the unit again:",
     )?;
     demo.page.quote("ephemeral = true;")?;
-    demo.manifest["registration"]["ephemeral"] = true.into();
+    demo.manifest.registration.ephemeral = true;
     for job in ["first", "second"] {
         demo.page.story(&format!("The {job} round:"))?;
         let said =

@@ -119,7 +119,7 @@ impl Demo {
     /// Runs the listener, which gets one job, a shell command. A persistent one is stopped afterwards.
     pub fn job(&mut self, name: &str, command: &str) -> Result<ExitStatus> {
         self.follow(&json!([{ "job": { "name": name, "command": command } }]))?;
-        let ephemeral = self.manifest["registration"]["ephemeral"] == true;
+        let ephemeral = self.manifest.registration.ephemeral;
         self.listener("completed with result: Succeeded", !ephemeral)
     }
 
@@ -192,7 +192,7 @@ impl Demo {
     }
 
     fn arguments(&self, step: &str) -> Result<Vec<String>> {
-        fs::write(self.path("manifest.json"), self.manifest.to_string())?;
+        fs::write(self.path("manifest.json"), self.manifest.to_text()?)?;
         let shown = |name: &str| self.path(name).display().to_string();
         let mut arguments = vec![step.to_owned(), "--manifest".into(), shown("manifest.json")];
         let (asks, of_root) = (matches!(step, "prepare" | "settle"), step != "configure");

@@ -61,7 +61,7 @@ pub fn github_forgot(demo: &mut Demo) -> Result<()> {
 pub fn hostile_job(demo: &mut Demo) -> Result<()> {
     demo.page.story("The administrator turns that off again. Then somebody runs a job that means harm.")?;
     demo.page.quote("ephemeral = false;")?;
-    demo.manifest["registration"]["ephemeral"] = false.into();
+    demo.manifest.registration.ephemeral = false;
     fs::create_dir(demo.path("outside"))?;
     for name in ["secret", "linked"] {
         fs::write(demo.path("outside").join(name), "{\"agentId\": 666, \"agentName\": \"not-yours\"}")?;

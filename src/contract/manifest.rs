@@ -1,7 +1,8 @@
 //! The manifest: what the module tells the helper about one runner, as JSON in the store.
 //!
-//! The module writes it and has the helper check it in the same build, so both must come from one release.
-//! Reading the file is the caller's business; nothing here touches the file system.
+//! The module writes it and has the helper check it in the same build, so both must come from one release. Passes write one
+//! for a runner that the module knows nothing of any more. Reading and writing the file is the caller's business; nothing here
+//! touches the file system.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,11 +14,14 @@ use crate::model::{
     GithubApp, InstanceName, MemorySize, Registration, RegistrationUrl, Scope, TokenPath, TokenType, WorkDirMode,
 };
 
-/// The version of the format that this helper reads.
+/// The version of the format that this helper reads and writes.
 pub const VERSION: u64 = 2;
 
+/// The least time between two registrations of which the first was of no use, in seconds, as the module has it.
+const INTERVAL: u64 = 60;
+
 /// One runner, as configured.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Manifest {
     /// Always [`VERSION`].
@@ -105,7 +109,7 @@ impl CredentialPlace {
 }
 
 /// How much of the listener's logs is kept.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Logs {
     /// For how many days.
@@ -121,7 +125,7 @@ impl Default for Logs {
 }
 
 /// How a runner registers.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// The server makes the registration and gives out its files; for ephemeral runners with an API credential.
@@ -152,12 +156,48 @@ impl Manifest {
         let manifest: Self = serde_json::from_slice(text).context(
             "a field is wrong; if it is unknown or missing, take the module and the helper from the same release",
         )?;
-        manifest.registration.check().map_err(anyhow::Error::msg)?;
         manifest.check()?;
-        if !manifest.listener.is_absolute() {
-            bail!("field `listener` is not an absolute path: {}", manifest.listener.display());
-        }
         Ok(manifest)
+    }
+
+    /// A runner of which nothing but this is configured; the rest is as the module has it by default.
+    #[must_use]
+    pub fn new(
+        instance: InstanceName,
+        registration: Registration,
+        credential: CredentialPlace,
+        listener: PathBuf,
+    ) -> Self {
+        let CredentialPlace { token_file, token_type, github_app, environment } = credential;
+        Self {
+            version: VERSION,
+            instance,
+            registration: Registration { token_file, ..registration },
+            replace: false,
+            token_type,
+            github_app,
+            method: None,
+            re_register_on_token_change: true,
+            registration_interval: INTERVAL,
+            start_distance: 0,
+            work_dir_size: None,
+            broker_environment: environment,
+            logs: Logs::default(),
+            supplementary_groups: vec![],
+            trust_jobs_like_root: false,
+            work_dir_mode: WorkDirMode::default(),
+            unit: None,
+            listener,
+        }
+    }
+
+    /// The text that [`Manifest::parse`] reads.
+    ///
+    /// # Errors
+    ///
+    /// If the path of the listener is not UTF-8, which JSON cannot express.
+    pub fn to_text(&self) -> Result<String> {
+        serde_json::to_string(self).context("Failed to write the manifest as JSON")
     }
 
     /// Where its credential is.
@@ -171,8 +211,17 @@ impl Manifest {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks what concerns more than one field, and what the type of a field does not hold.
+    ///
+    /// # Errors
+    ///
+    /// Names the fields, and what to do about them.
+    pub fn check(&self) -> Result<()> {
         let registration = &self.registration;
+        registration.check().map_err(anyhow::Error::msg)?;
+        if !self.listener.is_absolute() {
+            bail!("field `listener` is not an absolute path: {}", self.listener.display());
+        }
         match (&registration.token_file, &self.github_app) {
             (None, None) => bail!("neither `tokenFile` nor `githubApp` is set: one of them has to register the runner"),
             (Some(_), Some(_)) => bail!("both `tokenFile` and `githubApp` are set: remove one of them"),
@@ -231,6 +280,47 @@ mod tests {
         let manifest = Manifest::parse(example().to_string().as_bytes()).unwrap();
         assert_eq!(manifest.instance.as_str(), "runner1");
         assert_eq!(Value::Object(manifest.registration.to_object().unwrap()), example()["registration"]);
+    }
+
+    #[test]
+    fn what_nix_renders_is_written_again_to_the_same_value() {
+        let text = include_bytes!("../../tests/fixtures/manifest-v2.json");
+        let manifest = Manifest::parse(text).unwrap();
+        let written = manifest.to_text().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), example());
+        assert_eq!(Manifest::parse(written.as_bytes()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn every_value_that_can_be_configured_is_read_again_as_it_was_written() {
+        for (field, value) in [
+            ("workDirSize", json!("8G")),
+            ("workDirSize", json!("1048577")),
+            ("workDirSize", Value::Null),
+            ("workDirMode", json!("0755")),
+            ("method", json!("configure")),
+            ("tokenType", json!("access")),
+            ("brokerEnvironment", json!({ "https_proxy": "http://localhost:3128" })),
+            ("supplementaryGroups", json!(["docker", "64399"])),
+            ("unit", Value::Null),
+        ] {
+            let mut manifest = example();
+            manifest[field] = value;
+            let read = Manifest::parse(manifest.to_string().as_bytes()).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), manifest, "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_without_the_module_is_a_good_manifest() {
+        let example = Manifest::parse(example().to_string().as_bytes()).unwrap();
+        let place = example.credential_place();
+        let registration = Registration { token_file: None, ..example.registration.clone() };
+        let made = Manifest::new(example.instance.clone(), registration, place, example.listener.clone());
+        made.check().unwrap();
+        assert_eq!(Manifest::parse(made.to_text().unwrap().as_bytes()).unwrap(), made);
+        let unit = Manifest { work_dir_size: None, start_distance: 0, unit: None, ..example };
+        assert_eq!(made, unit, "what the module has by default");
     }
 
     #[test]

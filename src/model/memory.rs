@@ -1,9 +1,14 @@
 //! How much memory something may take: a number of bytes, or a share of what the host has.
 
-use serde::{Deserialize, Deserializer};
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Below this not even an empty checkout has room.
 const LEAST: u64 = 1 << 20;
+
+/// The units, and by how many bits each shifts a number.
+const UNITS: [(&str, u32); 5] = [("", 0), ("K", 10), ("M", 20), ("G", 30), ("T", 40)];
 
 /// An amount of memory, as systemd writes it: `8G`, `512M`, a number of bytes, or `25%` of the host's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,18 +29,11 @@ impl MemorySize {
         let fault = || format!("{text:?} is no amount of memory: write it like 8G, 512M or 25%");
         let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
         let number: u64 = digits.parse().map_err(|_| fault())?;
-        let shift = match unit {
-            "%" => {
-                let percent = u8::try_from(number).ok().filter(|percent| (1..=100).contains(percent));
-                return percent.map(Self::Percent).ok_or_else(fault);
-            }
-            "" => 0,
-            "K" => 10,
-            "M" => 20,
-            "G" => 30,
-            "T" => 40,
-            _ => return Err(fault()),
-        };
+        if unit == "%" {
+            let percent = u8::try_from(number).ok().filter(|percent| (1..=100).contains(percent));
+            return percent.map(Self::Percent).ok_or_else(fault);
+        }
+        let (_, shift) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(fault)?;
         let bytes = number.checked_mul(1 << shift).ok_or_else(fault)?;
         if bytes < LEAST { Err(format!("{text:?} is less than 1M")) } else { Ok(Self::Bytes(bytes)) }
     }
@@ -47,6 +45,26 @@ impl MemorySize {
             Self::Bytes(bytes) => bytes,
             Self::Percent(percent) => (memory / 100 * u64::from(percent)).max(LEAST),
         }
+    }
+}
+
+impl fmt::Display for MemorySize {
+    /// As it is read, in the largest unit that leaves no rest.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percent(percent) => write!(f, "{percent}%"),
+            Self::Bytes(bytes) => {
+                let whole = |(_, shift): &(&str, u32)| bytes.trailing_zeros() >= *shift;
+                let (unit, shift) = UNITS.into_iter().rev().find(whole).unwrap_or_default();
+                write!(f, "{}{unit}", bytes >> shift)
+            }
+        }
+    }
+}
+
+impl Serialize for MemorySize {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 
@@ -71,7 +89,12 @@ mod tests {
             ("25%", 25 << 30),
             ("100%", 100 << 30),
         ] {
-            assert_eq!(MemorySize::parse(text).unwrap().of(100 << 30), bytes, "{text}");
+            let size = MemorySize::parse(text).unwrap();
+            assert_eq!(size.of(100 << 30), bytes, "{text}");
+            assert_eq!(MemorySize::parse(&size.to_string()).unwrap(), size, "{text}");
+        }
+        for (text, written) in [("1048576", "1M"), ("1048577", "1048577"), ("1536M", "1536M"), ("25%", "25%")] {
+            assert_eq!(MemorySize::parse(text).unwrap().to_string(), written);
         }
         for text in
             ["", "0", "1000", "0%", "101%", "8g", "8 G", "G", "-1G", "1.5G", "99999999999T", "18446744073709551616"]

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Directories that no work directory may be or contain, because a work directory is emptied.
 const SYSTEM: &[&str] = &[
@@ -105,8 +105,8 @@ pub(crate) fn is_general_directory(path: &Path) -> bool {
 }
 
 /// The mode of a work directory. The owner may do everything.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct WorkDirMode(u32);
 
 impl WorkDirMode {
@@ -120,6 +120,12 @@ impl WorkDirMode {
 impl Default for WorkDirMode {
     fn default() -> Self {
         Self(0o700)
+    }
+}
+
+impl From<WorkDirMode> for String {
+    fn from(mode: WorkDirMode) -> Self {
+        format!("{:04o}", mode.0)
     }
 }
 

@@ -39,6 +39,30 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// A registration at this address of which nothing else is configured.
+    #[must_use]
+    pub fn new(url: RegistrationUrl) -> Self {
+        Self {
+            ephemeral: false,
+            extra_labels: vec![],
+            name: None,
+            no_default_labels: false,
+            runner_group: None,
+            token_file: None,
+            url,
+            work_dir: None,
+        }
+    }
+
+    /// Reads what [`Registration::to_object`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// Names the field that is unknown, missing or wrong.
+    pub fn from_object(object: Map<String, Value>) -> Result<Self, String> {
+        serde_json::from_value(Value::Object(object)).map_err(|error| error.to_string())
+    }
+
     /// Checks what concerns more than one field.
     ///
     /// # Errors

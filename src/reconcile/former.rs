@@ -10,17 +10,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use serde_json::Value;
 use tracing::warn;
 
 use super::act::{Hands, is_clear};
 use super::plan::Why;
 use crate::contract::fleet::Fleet;
-use crate::contract::manifest::{CredentialPlace, Manifest};
+use crate::contract::manifest::Manifest;
 use crate::contract::names;
 use crate::contract::protocol::{Outcome, Verb};
 use crate::ledger::{Debt, Draft, Entry, Runner};
-use crate::model::{InstanceName, shown};
+use crate::model::{InstanceName, Registration, shown};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::attempt::{Resolved, resolve};
 use crate::registration::credential::Credential;
@@ -37,8 +37,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ONE: Duration = Duration::from_secs(20);
 /// How long removing its directories may take in one pass, which has other runners to look after. The next one goes on.
 const REMOVING: Duration = Duration::from_secs(2 * 60);
-/// The least time between two registrations, in seconds, as the module has it: how long a lost one is watched depends on it.
-const INTERVAL: u64 = 60;
 
 /// What came of a former runner.
 pub enum Dissolved {
@@ -173,8 +171,8 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
         Some(said) => or(said),
     };
     let never = |said| Taken::Part { deleted: false, said };
-    let (place, manifest, text) = match former_manifest(&entry, instance) {
-        Ok(all) => all,
+    let manifest = match former_manifest(&entry, instance) {
+        Ok(manifest) => manifest,
         Err(why) => return Ok(unless_reaped(&entry, &why, never)),
     };
     match Credential::read(&manifest) {
@@ -185,7 +183,7 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
         }
         Err(error) => return Ok(unless_reaped(&entry, &format!("{error:#}"), never)),
     }
-    let url = &manifest.registration.url;
+    let (url, place) = (&manifest.registration.url, manifest.credential_place());
     let way = way(url, &place);
     if let Some(why) = hands.silent.get(&way) {
         return Ok(unless_reaped(&entry, why, Taken::Later));
@@ -194,7 +192,7 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
     if let Some(until) = hands.limited(&credential) {
         return Ok(unless_reaped(&entry, &reason(&Outcome::RateLimited(until)), Taken::Later));
     }
-    let door = open(fleet, places, instance, &place, &text)?;
+    let door = open(fleet, places, &manifest)?;
     let broker = Broker { socket: door.socket(), instance };
     let broker = counted(broker, &place, url, hands.memory, now);
     let end = Instant::now() + PATIENCE;
@@ -226,7 +224,7 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
     }
     let part = |said| Taken::Part { deleted, said };
     if draft.entry.attempt.is_some() {
-        match resolve(&broker, &mut draft, INTERVAL, end)? {
+        match resolve(&broker, &mut draft, manifest.registration_interval, end)? {
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
             Resolved::Open(why) => return Ok(unless_reaped(&draft.entry, &why, Taken::Later)),
             Resolved::Unclear(why) => return Ok(unless_reaped(&draft.entry, &why, never)),
@@ -274,56 +272,33 @@ fn owes(runner: &Runner, why: &str) -> String {
     )
 }
 
-/// Where its credential is, and a manifest for what a former runner still needs: asking the server about what its entry names.
-fn former_manifest(entry: &Entry, instance: &InstanceName) -> Result<(CredentialPlace, Manifest, String), String> {
+/// A manifest for what a former runner still needs: asking the server about what its entry names.
+fn former_manifest(entry: &Entry, instance: &InstanceName) -> Result<Manifest, String> {
     let Some(place) = entry.credential.clone() else {
         return Err("its entry is of an older release, which did not note the credential".into());
     };
-    let text = manifest_text(entry, instance, &place)?;
-    let manifest = Manifest::parse(text.as_bytes()).map_err(|error| format!("its entry cannot be used: {error:#}"))?;
-    Ok((place, manifest, text))
-}
-
-fn manifest_text(entry: &Entry, instance: &InstanceName, place: &CredentialPlace) -> Result<String, String> {
-    let CredentialPlace { token_file, token_type, github_app, environment } = place;
     let mut registration = entry.registration.clone();
-    // Where the credential is now; the entry's own field says where it was when it registered.
-    registration.insert("tokenFile".into(), json!(token_file));
-    if registration.get("name").is_none_or(serde_json::Value::is_null) {
+    if registration.get("name").is_none_or(Value::is_null) {
         let host = entry.attempt.as_ref().and_then(|attempt| attempt.host.clone());
         let name = host.map_or_else(host_name, Ok).map_err(|error| format!("{error:#}"))?;
-        registration.insert("name".into(), json!(name));
+        registration.insert("name".into(), name.into());
     }
-    let manifest = json!({
-        "version": crate::contract::manifest::VERSION,
-        "instance": instance,
-        "registration": registration,
-        "replace": false,
-        "tokenType": token_type,
-        "githubApp": github_app,
-        "method": null,
-        "reRegisterOnTokenChange": true,
-        "brokerEnvironment": environment,
-        "registrationInterval": INTERVAL,
-        "listener": "/nonexistent",
+    let made = Registration::from_object(registration).and_then(|registration| {
+        let manifest = Manifest::new(instance.clone(), registration, place, "/nonexistent".into());
+        manifest.check().map(|()| manifest).map_err(|error| format!("{error:#}"))
     });
-    Ok(manifest.to_string())
+    made.map_err(|why| format!("its entry cannot be used: {why}"))
 }
 
 /// Opens a door to a broker with the credential that the entry refers to.
-fn open(
-    fleet: &Fleet,
-    places: &Places,
-    instance: &InstanceName,
-    place: &CredentialPlace,
-    manifest: &str,
-) -> Result<Door> {
+fn open(fleet: &Fleet, places: &Places, manifest: &Manifest) -> Result<Door> {
+    let (instance, place) = (&manifest.instance, manifest.credential_place());
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(&places.runtime)
         .with_context(|| format!("Failed to make {}", places.runtime.display()))?;
-    let manifest = manifest_file(&places.runtime, instance, manifest)?;
+    let manifest = manifest_file(&places.runtime, manifest)?;
     let secret = place.file().unwrap_or_default();
     let ledger = places.ledger.join(format!("{}.json", instance.as_str()));
     let mut properties = fleet.broker_properties.clone();
@@ -338,8 +313,9 @@ fn open(
 }
 
 /// Writes the manifest where the broker's own user can read it. It holds no secret.
-fn manifest_file(runtime: &Path, instance: &InstanceName, text: &str) -> Result<PathBuf> {
-    let path = runtime.join(format!("{}.json", instance.as_str()));
+fn manifest_file(runtime: &Path, manifest: &Manifest) -> Result<PathBuf> {
+    let path = runtime.join(format!("{}.json", manifest.instance.as_str()));
+    let text = manifest.to_text()?;
     let write = || -> Result<()> {
         std::fs::write(&path, text)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;

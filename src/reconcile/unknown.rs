@@ -51,7 +51,7 @@ pub fn find(host: &Host, host_name: &str) -> Vec<Unknown> {
     let mut attempts: BTreeSet<String> = BTreeSet::new();
     for (at, found) in host.runners.iter().enumerate() {
         let Some(configured) = &found.configured else {
-            attempts.extend(attempted(found.ledger.as_ref()).map(|name| name.to_lowercase()));
+            attempts.extend(attempted(found.ledger.as_ref()).map(str::to_lowercase));
             continue;
         };
         let name = configured.manifest.registration.name_on(host_name).to_lowercase();

@@ -161,7 +161,7 @@ fn a_runner_of_something_else_has_no_fault_until_its_time_is_over() {
     assert!(of_other(false, NOW + 1, None).is_empty(), "its owner looks after it");
     assert_eq!(of_other(false, NOW, None), [format!("{orphan}; the next pass takes back what it left")]);
     let said = format!("{orphan}, and runs a job, which is waited for");
-    assert_eq!(of_other(false, NOW, Some(&said)), [said.clone()]);
+    assert_eq!(of_other(false, NOW, Some(&said)), std::slice::from_ref(&said));
     assert_eq!(
         of_other(true, NOW + 1, None),
         ["cannot start, because its ledger entry belongs to \"order od-1\" until 2026-09-21 14:13:21 UTC"]

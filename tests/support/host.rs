@@ -1,11 +1,14 @@
 //! A host in a temporary directory: the directories that systemd would make, a token, a manifest, and the real
 //! helper binary to run on them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use github_runners::contract::manifest::{CredentialPlace, Manifest};
+use github_runners::model::{Registration, RegistrationUrl, TokenType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -20,7 +23,28 @@ pub struct Host {
     #[allow(dead_code, reason = "other tests need to keep it")]
     pub server: Option<Server>,
     root: TempDir,
+    /// The manifest as text, so that it can also be a bad one.
     pub manifest: Value,
+}
+
+/// The manifest of a runner whose files are below `root`.
+fn manifest(root: &Path) -> Manifest {
+    let url = RegistrationUrl::parse("https://github.com/octo-org/example").expect("an address");
+    let path = |name: &str| root.join(name).to_str().expect("UTF-8 path").to_owned();
+    let registration = Registration {
+        name: Some("runner1".to_owned().try_into().expect("a name")),
+        extra_labels: vec!["nixos".to_owned().try_into().expect("a label")],
+        ..Registration::new(url)
+    };
+    let credential = CredentialPlace {
+        token_file: Some(path("token").try_into().expect("a path")),
+        token_type: TokenType::Auto,
+        github_app: None,
+        environment: BTreeMap::new(),
+    };
+    let instance = "runner1".to_owned().try_into().expect("a name");
+    let manifest = Manifest::new(instance, registration, credential, root.join("listener/Runner.Listener"));
+    Manifest { registration_interval: 0, ..manifest }
 }
 
 /// How a step ended: whether it succeeded, and what it said.
@@ -56,27 +80,7 @@ impl From<Output> for Said {
 impl Host {
     pub fn new() -> Self {
         let root = TempDir::new().expect("a temporary directory");
-        let manifest = json!({
-            "version": 2,
-            "instance": "runner1",
-            "registration": {
-                "ephemeral": false,
-                "extraLabels": ["nixos"],
-                "name": "runner1",
-                "noDefaultLabels": false,
-                "runnerGroup": null,
-                "tokenFile": root.path().join("token"),
-                "url": "https://github.com/octo-org/example",
-                "workDir": null
-            },
-            "replace": false,
-            "tokenType": "auto",
-            "githubApp": null,
-            "method": null,
-            "reRegisterOnTokenChange": true,
-            "registrationInterval": 0,
-            "listener": root.path().join("listener/Runner.Listener")
-        });
+        let manifest = serde_json::to_value(manifest(root.path())).expect("a manifest");
         let host = Self { server: None, root, manifest };
         for name in ["state", "work", "logs", "listener"] {
             fs::create_dir(host.path(name)).expect("a directory");
