@@ -1,7 +1,9 @@
-//! Durations, their median and spread, and the table in which they are shown with their limits.
+//! How long a command takes, and the table in which durations are shown with their targets.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::samples::{Samples, verdict};
 
 /// How long a command takes, from its start to its end. It must succeed.
 pub fn timed(command: &mut Command) -> Duration {
@@ -15,72 +17,42 @@ pub fn timed(command: &mut Command) -> Duration {
     time
 }
 
-/// Durations of the same thing.
-#[derive(Default)]
-pub struct Samples(Vec<Duration>);
-
-impl Samples {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes a duration, and gives it back.
-    pub fn add(&mut self, time: Duration) -> Duration {
-        let at = self.0.partition_point(|other| *other < time);
-        self.0.insert(at, time);
-        time
-    }
-
-    /// The value below which this many hundredths lie.
-    fn quantile(&self, hundredths: usize) -> f64 {
-        self.0[((self.0.len() - 1) * hundredths + 50) / 100].as_secs_f64() * 1000.0
-    }
-
-    pub fn median(&self) -> f64 {
-        self.quantile(50)
-    }
-
-    fn shown(&self) -> String {
-        format!("{:8.2} ms ({:.2} to {:.2})", self.median(), self.quantile(10), self.quantile(90))
-    }
-}
-
 /// What was measured, line by line.
 pub struct Table {
     lines: Vec<String>,
-    missed: bool,
+    missed: usize,
 }
 
 impl Table {
     pub fn new() -> Self {
-        Self { lines: Vec::new(), missed: false }
+        Self { lines: Vec::new(), missed: 0 }
     }
 
-    /// A figure without a limit.
+    /// A figure without a target.
     pub fn figure(&mut self, what: &str, samples: &Samples) {
-        self.line(&format!("{what:<58} {}", samples.shown()));
+        self.line(&format!("{what:<58} {}", shown(samples)));
     }
 
-    /// Our durations against those of another program; at most `limit` times as long.
-    pub fn compare(&mut self, what: &str, ours: &Samples, other: &str, theirs: &Samples, limit: f64) {
+    /// Our durations against those of something else; at most `target` times as long.
+    pub fn compare(&mut self, what: &str, ours: &Samples, other: &str, theirs: &Samples, target: f64) {
         let ratio = ours.median() / theirs.median();
-        let verdict = self.verdict(ratio <= limit);
+        let verdict = self.verdict(ratio, target);
         self.line(&format!(
-            "{what:<58} {}, {other} {}: ratio {ratio:.3}, limit {limit:.3}, {verdict}",
-            ours.shown(),
-            theirs.shown()
+            "{what:<58} {}, {other} {}: ratio {ratio:.3}, target {target:.3}, {verdict}",
+            shown(ours),
+            shown(theirs)
         ));
     }
 
-    /// A figure with a limit.
-    pub fn limit(&mut self, what: &str, figure: u64, limit: u64) {
-        let verdict = self.verdict(figure <= limit);
-        self.line(&format!("{what:<58} {figure:8}, limit {limit}, {verdict}"));
+    /// A number of KiB with a target.
+    pub fn kib(&mut self, what: &str, figure: f64, target: f64) {
+        let verdict = self.verdict(figure, target);
+        self.line(&format!("{:<58} {figure:8.0}, target {target:.0}, {verdict}", format!("{what}, KiB")));
     }
 
-    fn verdict(&mut self, good: bool) -> &'static str {
-        self.missed |= !good;
-        if good { "good" } else { "MISSED" }
+    fn verdict(&mut self, figure: f64, target: f64) -> &'static str {
+        self.missed += usize::from(figure > target);
+        verdict(figure, target)
     }
 
     fn line(&mut self, line: &str) {
@@ -90,11 +62,10 @@ impl Table {
     }
 
     pub fn print(&self) {
-        println!("\nmedian (10th to 90th hundredth)\n{}", self.lines.join("\n"));
+        println!("\nmedian (10th to 90th hundredth)\n{}\n{} missed", self.lines.join("\n"), self.missed);
     }
+}
 
-    /// Whether a limit was missed.
-    pub fn missed(&self) -> bool {
-        self.missed
-    }
+fn shown(samples: &Samples) -> String {
+    format!("{:8.2} ms ({:.2} to {:.2})", samples.median(), samples.quantile(10), samples.quantile(90))
 }

@@ -14,10 +14,11 @@ use github_runners::model::{Registration, RegistrationUrl, TokenType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::nixpkgs_steps;
+
 /// The steps of a start, in order.
 pub const STEPS: [&str; 3] = ["prepare", "configure", "record"];
 const TOKEN: &str = "AFAKETOKENFAKETOKENFAKETOKEN\n";
-const NIXPKGS_STEPS: &str = include_str!("../nixpkgs-steps.sh");
 const DIRECTORIES: [&str; 6] = ["state", "work", "logs", "nixpkgs-state", "nixpkgs-work", "nixpkgs-logs"];
 
 /// The helper that is measured: as packages have it, which Cargo builds here if nobody names another one.
@@ -29,11 +30,10 @@ pub fn helper() -> PathBuf {
 fn packaged() -> PathBuf {
     let built = env!("CARGO_BIN_EXE_github-runner-helper");
     let target = Path::new(built).ancestors().nth(2).expect("a target directory");
-    let cargo = env!("CARGO");
-    let version = Command::new(Path::new(cargo).with_file_name("rustc")).arg("-vV").output().expect("rustc runs");
+    let version = rustc().arg("-vV").output().expect("rustc runs");
     let version = String::from_utf8(version.stdout).expect("text");
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("the name of this platform");
-    let mut compile = Command::new(cargo);
+    let mut compile = Command::new(env!("CARGO"));
     compile.args(["build", "--quiet", "--release", "--no-default-features", "--bin", "github-runner-helper"]);
     compile.args(["--config", ".cargo/static.toml"]);
     compile.args(["--target", host, "--target-dir"]).arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -63,6 +63,23 @@ fn manifest(token: PathBuf) -> Manifest {
     let instance = "runner1".to_owned().try_into().expect("a name");
     let manifest = Manifest::new(instance, registration, credential, "/bin/false".into());
     Manifest { registration_interval: 0, start_distance: 1, ..manifest }
+}
+
+/// The compiler that built this program.
+fn rustc() -> Command {
+    Command::new(Path::new(env!("CARGO")).with_file_name("rustc"))
+}
+
+/// Builds a program into `directory` that does nothing, static and at a fixed address as `.cargo/static.toml` has the
+/// helper. No step can take less time.
+pub fn empty_program(directory: &Path) -> PathBuf {
+    let (source, program) = (directory.join("empty.rs"), directory.join("empty"));
+    fs::write(&source, "fn main() {}").expect("a source");
+    let mut compile = rustc();
+    compile.args(["-C", "target-feature=+crt-static", "-C", "relocation-model=static"]);
+    compile.args(["-C", "opt-level=z", "-C", "panic=abort", "-C", "strip=symbols", "-o"]);
+    run(compile.arg(&program).arg(&source));
+    program
 }
 
 /// See the description of the file.
@@ -101,9 +118,8 @@ impl Host {
                 fs::write(self.path(state).join(name), text).expect("a file of the registration");
             }
         }
-        fs::copy(self.path("token"), self.path("nixpkgs-state/.current-token")).expect("a copy of the token");
-        let link = self.path("nixpkgs-state/.nixos-current-config.json");
-        std::os::unix::fs::symlink(self.path("config.json"), link).expect("a link to the configuration");
+        let state = self.path("nixpkgs-state");
+        nixpkgs_steps::remember(&state, &self.path("config.json"), &self.path("token")).expect("a known configuration");
         run(&mut self.step("record"));
     }
 
@@ -126,21 +142,7 @@ impl Host {
 
     /// Writes nixpkgs' steps as scripts, and names them.
     pub fn nixpkgs_steps(&self) -> Vec<PathBuf> {
-        let parts: Vec<PathBuf> = NIXPKGS_STEPS.split("\n#@ ").skip(1).map(|part| self.script(part)).collect();
-        assert_eq!(parts.len(), 3, "nixpkgs runs three steps");
-        parts
-    }
-
-    fn script(&self, part: &str) -> PathBuf {
-        let (name, text) = part.split_once('\n').expect("a name and a script");
-        let quoted = |name: &str| format!("'{}'", self.path(name).display());
-        let text = text
-            .replace("@CONFIG@", &quoted("config.json"))
-            .replace("@TOKEN@", &quoted("token"))
-            .replace("@LISTENER@", "false");
-        let path = self.path(&format!("{name}.sh"));
-        fs::write(&path, text).expect("a script");
-        path
+        nixpkgs_steps::write(self.0.path(), &self.path("config.json"), &self.path("token")).expect("scripts")
     }
 
     /// The command line of one of nixpkgs' steps.

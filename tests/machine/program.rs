@@ -6,8 +6,13 @@
 
 #![allow(clippy::print_stdout, reason = "the report goes to standard output")]
 
+mod bench;
 mod github;
+#[path = "../support/nixpkgs_steps.rs"]
+mod nixpkgs_steps;
 mod runner;
+#[path = "../support/samples.rs"]
+mod samples;
 mod scenarios;
 mod secrets;
 #[path = "../support/times.rs"]
@@ -34,7 +39,7 @@ struct Arguments {
     /// Run only scenarios whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// Which part to run: `runners`, `fleets` or `reboots`
+    /// Which part to run: `runners`, `fleets`, `reboots` or `bench`
     #[arg(long, value_name = "PART")]
     part: String,
 }
@@ -55,7 +60,8 @@ fn main() -> Result<ExitCode> {
     let part = scenarios::PARTS.iter().find(|part| part.name == arguments.part);
     let part = part.with_context(|| format!("there is no part {:?}", arguments.part))?;
     let start = if part.reboots { Github::start_lasting } else { Github::start };
-    let machine = Machine { github: start(&arguments.stand_ins)?, secrets: Watch::start() };
+    let secrets = if part.measures { Watch::of_files() } else { Watch::start() };
+    let machine = Machine { github: start(&arguments.stand_ins)?, secrets };
     let (mut passed, mut failed) = (0, 0);
     for (name, scenario) in part.scenarios.iter().filter(|(name, _)| name.contains(&arguments.only)) {
         let start = Instant::now();

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use crate::Machine;
 use crate::tools::{run, set_mode, wait_for};
 
-const RUNTIME_UNITS: &str = "/run/systemd/system";
+/// Units of this boot alone.
+pub const RUNTIME_UNITS: &str = "/run/systemd/system";
 /// Where a unit names the helper; empty, each forgets what was there.
-const STEPS: [&str; 4] = ["ExecCondition=", "ExecStartPre=", "ExecStop=", "ExecStopPost="];
+pub const STEPS: [&str; 4] = ["ExecCondition=", "ExecStartPre=", "ExecStop=", "ExecStopPost="];
 const MANIFESTS: &str = "/run/machine-tests";
 
 /// A configured runner. Stopped and forgotten by the server when a scenario begins.
@@ -262,7 +263,8 @@ impl<'a> Runner<'a> {
         run("systemctl", &["daemon-reload"]).map(drop)
     }
 
-    fn fragment(&self) -> Result<String> {
+    /// The text of its unit, as it was made.
+    pub fn fragment(&self) -> Result<String> {
         let path = self.property("FragmentPath")?;
         fs::read_to_string(&path).with_context(|| format!("Failed to read {path}"))
     }

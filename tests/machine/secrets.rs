@@ -36,6 +36,11 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Watches no processes.
+    pub fn of_files() -> Self {
+        Self { known: Arc::default() }
+    }
+
     /// Starts to watch the arguments of all processes.
     pub fn start() -> Self {
         let known = Arc::<Mutex<Known>>::default();

@@ -20,7 +20,7 @@ pub(super) const RELEASE: &str = "/run/stand-in/release";
 pub(super) const TOKEN: &str = "ghp_fakeFLEETfleetFLEETfleet";
 
 /// Makes one pass, as its unit does.
-pub(super) fn pass() -> Result<()> {
+pub fn pass() -> Result<()> {
     run("systemctl", &["start", "--wait", PASS]).map(drop)
 }
 
@@ -70,7 +70,7 @@ pub(super) fn remember(edit: impl FnOnce(&mut Value)) -> Result<()> {
 }
 
 /// Changes the fleet file until `f` is over.
-pub(super) fn with_fleet(edit: impl FnOnce(&mut Value), f: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn with_fleet(edit: impl FnOnce(&mut Value), f: impl FnOnce() -> Result<()>) -> Result<()> {
     let before = fs::read(FLEET)?;
     let mut fleet: Value = serde_json::from_slice(&before)?;
     edit(&mut fleet);
@@ -82,7 +82,7 @@ pub(super) fn with_fleet(edit: impl FnOnce(&mut Value), f: impl FnOnce() -> Resu
     result
 }
 
-pub(super) fn pool<'a>(machine: &'a Machine, entry: &str, count: usize) -> Result<Vec<Runner<'a>>> {
+pub fn pool<'a>(machine: &'a Machine, entry: &str, count: usize) -> Result<Vec<Runner<'a>>> {
     install_app(machine)?;
     machine.secrets.add(TOKEN);
     machine.github.accept(TOKEN)?;
@@ -91,7 +91,7 @@ pub(super) fn pool<'a>(machine: &'a Machine, entry: &str, count: usize) -> Resul
     (1..=count).map(|number| Runner::of_entry(machine, &format!("{entry}-{number}"))).collect()
 }
 
-pub(super) fn each(runners: &[Runner<'_>], verb: &str) -> Result<()> {
+pub fn each(runners: &[Runner<'_>], verb: &str) -> Result<()> {
     let mut arguments = vec![verb];
     arguments.extend(runners.iter().map(|runner| runner.unit.as_str()));
     run("systemctl", &arguments).map(drop)

@@ -4,7 +4,7 @@ mod broker;
 mod changes;
 mod doctor;
 mod faults;
-mod fleet;
+pub mod fleet;
 mod hostile;
 mod kills;
 mod life;
@@ -18,7 +18,7 @@ mod retire;
 
 use anyhow::Result;
 
-use crate::Machine;
+use crate::{Machine, bench};
 
 /// A scenario fails by returning an error.
 pub type Scenario = fn(&Machine) -> Result<()>;
@@ -29,15 +29,18 @@ pub struct Part {
     pub name: &'static str,
     /// Whether the machine reboots meanwhile, so that the program runs more than once.
     pub reboots: bool,
+    /// Whether it takes times, which nothing may disturb.
+    pub measures: bool,
     /// Its scenarios by their names.
     pub scenarios: &'static [(&'static str, Scenario)],
 }
 
 /// What a machine can be asked to run.
 pub const PARTS: &[Part] = &[
-    Part { name: "runners", reboots: false, scenarios: RUNNERS },
-    Part { name: "fleets", reboots: false, scenarios: FLEETS },
-    Part { name: "reboots", reboots: true, scenarios: REBOOTS },
+    Part { name: "runners", reboots: false, measures: false, scenarios: RUNNERS },
+    Part { name: "fleets", reboots: false, measures: false, scenarios: FLEETS },
+    Part { name: "reboots", reboots: true, measures: false, scenarios: REBOOTS },
+    Part { name: "bench", reboots: false, measures: true, scenarios: BENCH },
 ];
 
 /// About single runners, in the order in which they run.
@@ -95,3 +98,10 @@ const FLEETS: &[(&str, Scenario)] = &[
 
 /// About the host as a whole; the machine boots once for each phase of one.
 const REBOOTS: &[(&str, Scenario)] = &[("a_reboot_during_a_drain_leaves_no_ephemeral_runner", reboot::during_a_drain)];
+
+/// Figures, in the order in which they are taken.
+const BENCH: &[(&str, Scenario)] = &[
+    ("starts_without_passes_are_measured", bench::without_passes),
+    ("starts_after_passes_are_measured", bench::after_passes),
+    ("many_starts_at_once_are_measured", bench::many_at_once),
+];

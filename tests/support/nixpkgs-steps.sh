@@ -2,7 +2,7 @@
 # are documented to do, so that there is something to compare with.
 #
 # Each part below a `#@ NAME` line is a script and a process of its own, called as
-# `bash NAME.sh STATE WORK LOGS`; `start.rs` cuts them apart and fills in @CONFIG@, @TOKEN@
+# `bash NAME.sh STATE WORK LOGS`; `nixpkgs_steps.rs` cuts them apart and fills in @CONFIG@, @TOKEN@
 # and @LISTENER@, as Nix does. Only the way of an unchanged start is ever run.
 
 #@ unconfigure
