@@ -29,4 +29,9 @@
     ./options.nix
     ./runners.nix
   ];
+
+  # People of nixpkgs, where nobody looks after this. There is no `doc`: by default the
+  # manual of a host refuses chapters that nixpkgs does not list
+  # (`documentation.nixos.checkRedirects`).
+  meta.maintainers = [ ];
 }

@@ -95,25 +95,28 @@ let
     );
   };
 
-  # As everybody made them, also beside this module. One that is called like the pass
-  # is refused for that.
-  units = builtins.mapAttrs (instance: runner: {
+  # As everybody made them, also beside this module, and how systemd reads them.
+  mergedOf = import ./units/merged.nix {
+    inherit lib;
+    users = config.users.users;
+  };
+  unitsOfAll = builtins.mapAttrs (instance: runner: rec {
     inherit runner;
     unit = finalOf instance;
-  }) (removeAttrs instances [ "reconcile" ]);
-  users = config.users.users;
-  mergedOf = import ./units/merged.nix { inherit lib users; };
+    merged = mergedOf unit;
+  }) instances;
+  # One that is called like the pass is refused for that.
+  units = removeAttrs unitsOfAll [ "reconcile" ];
   promisesOf = import ./faults/promises.nix {
     inherit
       kept
       ledger
       lib
       sockets
-      users
       ;
   };
   promises = map promisesOf (builtins.attrValues units);
-  sharedUsers = import ./faults/shared-users.nix { inherit lib users; } units;
+  sharedUsers = import ./faults/shared-users.nix { inherit lib; } units;
   # Several runners of an entry have the same to say.
   every = kind: lib.unique (lib.concatMap (one: one.${kind}) (promises ++ [ sharedUsers ]));
 
@@ -131,7 +134,7 @@ let
         # Also those that somebody added beside this module. Nothing that the merge looks
         # at on the way to them may depend on the manifest.
         supplementaryGroups = lib.concatMap (lib.splitString " ") (
-          (mergedOf (finalOf instance)).listOf "SupplementaryGroups"
+          unitsOfAll.${instance}.merged.listOf "SupplementaryGroups"
         );
         unit = digestOf runner (finalOf instance);
       }

@@ -9,14 +9,11 @@
   ledger,
   sockets,
   kept,
-  # `users.users` of the host.
-  users,
 }:
 
 let
   inherit (import ./path-components.nix { inherit lib; }) components;
   inherit (import ../units/syntax.nix) entry literal;
-  mergedOf = import ../units/merged.nix { inherit lib users; };
   slice = import ../units/slice.nix { inherit lib; };
   isMadeByGithub = import ../units/jit.nix;
   holdsSecret = import ./secret-text.nix;
@@ -98,11 +95,16 @@ let
       ) (builtins.attrNames values)
     );
 in
-# A runner, and its unit as an option's value.
-{ runner, unit }:
+# A runner, its unit as an option's value, and how systemd reads that; see
+# ../units/merged.nix.
+{
+  runner,
+  unit,
+  merged,
+}:
 
 let
-  inherit (mergedOf unit)
+  inherit (merged)
     isOn
     isRoot
     listOf

@@ -1,24 +1,18 @@
 # Runners that run as one user, so that a job of each reads the keys of the
 # others and changes their files: told, and refused where `ephemeral` promises
 # more. A pure function over values.
-{
-  lib,
-  # `users.users` of the host.
-  users,
-}:
+{ lib }:
 
-# Instance → its runner and its unit as an option's value.
+# Instance → its runner, and how systemd reads its unit; see ../units/merged.nix.
 units:
 
 let
-  merged = import ../units/merged.nix { inherit lib users; };
-
   all = lib.filter ({ user, ... }: user != "") (
     lib.mapAttrsToList (
       instance:
-      { runner, unit }:
+      { runner, merged, ... }:
       let
-        inherit (merged unit) isRoot userName;
+        inherit (merged) isRoot userName;
       in
       {
         inherit instance runner;

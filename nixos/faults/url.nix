@@ -56,6 +56,10 @@ in
       message = "has a query or a fragment. Remove everything from the `?` or `#` on.";
     }
     {
+      fault = builtins.stringLength url > 512;
+      message = "is longer than 512 characters, and no page of GitHub is. Copy the address of the page from a browser.";
+    }
+    {
       fault = lib.hasSuffix ".git" path;
       message = "is an address to clone from. Remove the `.git`.";
     }

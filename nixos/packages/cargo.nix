@@ -29,6 +29,8 @@ in
   meta = {
     inherit (manifest.package) description;
     license = lib.licenses.mit;
+    # People of nixpkgs, where nobody looks after this.
+    maintainers = [ ];
     platforms = lib.platforms.linux;
   };
 }

@@ -181,4 +181,15 @@ mod tests {
         assert!(parse_ledger(include_bytes!("../../tests/fixtures/ledger-v3.json"), &manifest).unwrap().is_some());
         assert!(parse_ledger(b"{", &manifest).unwrap_err().contains("cannot be read"));
     }
+
+    #[test]
+    fn the_unit_gives_files_by_the_same_names() {
+        let contract: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/contract.json")).unwrap();
+        let here = serde_json::json!({
+            "credential": CREDENTIAL, "ledger": LEDGER, "given": GIVEN,
+            "noFile": std::str::from_utf8(NO_FILE).unwrap(),
+        });
+        assert_eq!(contract["credentials"], here);
+    }
 }

@@ -293,4 +293,24 @@ mod tests {
             assert!(told.why.contains(part) && told.lasting, "{told:?}");
         }
     }
+
+    #[test]
+    fn no_variable_is_read_that_the_module_does_not_hand_over() {
+        let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        let variable = |name: &str| {
+            asked.borrow_mut().insert(name.to_owned());
+            // Of a pair the second one, so that both are asked for.
+            (name == "HTTPS_PROXY").then(|| "http://proxy.example:3128".to_owned())
+        };
+        proxy_to("api.github.com", variable).unwrap();
+        _ = trusted(variable);
+        _ = ignored(variable);
+        let contract = include_str!("../../tests/fixtures/contract.json");
+        let contract: serde_json::Value = serde_json::from_str(contract).unwrap();
+        let given = contract["brokerEnvironment"].as_array().unwrap();
+        let given: Vec<&str> = given.iter().map(|name| name.as_str().unwrap()).collect();
+        let asked = asked.into_inner();
+        assert!(asked.len() >= 6, "{asked:?}");
+        assert!(asked.iter().all(|name| given.contains(&name.as_str())), "{asked:?}");
+    }
 }

@@ -164,3 +164,15 @@ fn say(memory: &mut Memory, name: &str, said: String) {
         recall.said = Some(said);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_begins_nothing_when_systemd_ends_it() {
+        let contract = include_str!("../../tests/fixtures/contract.json");
+        let contract: serde_json::Value = serde_json::from_str(contract).unwrap();
+        assert!(LONGEST.as_secs() < contract["seconds"]["pass"].as_u64().unwrap());
+    }
+}

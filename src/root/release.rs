@@ -51,3 +51,15 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_ends_before_systemd_ends_it() {
+        let contract = include_str!("../../tests/fixtures/contract.json");
+        let contract: serde_json::Value = serde_json::from_str(contract).unwrap();
+        assert!(LIMIT.as_secs() < contract["seconds"]["stop"].as_u64().unwrap());
+    }
+}

@@ -183,3 +183,19 @@ fn ending(status: ExitStatus) -> String {
         (None, None) => format!("ended with {status}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_a_broker_to_the_server_leads_the_listener_there_too() {
+        let contract = include_str!("../../tests/fixtures/contract.json");
+        let contract: serde_json::Value = serde_json::from_str(contract).unwrap();
+        let variables = contract["brokerEnvironment"].as_array().unwrap();
+        assert!(!variables.is_empty());
+        for variable in variables {
+            assert!(PASSED_ON.contains(&variable.as_str().unwrap()), "{variable}");
+        }
+    }
+}

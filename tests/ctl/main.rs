@@ -15,6 +15,7 @@ mod server;
 mod times;
 
 mod broker;
+mod contract;
 mod doctor;
 mod documents;
 mod fleets;

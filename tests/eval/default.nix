@@ -37,6 +37,7 @@ let
     // import ./claims/promises.nix context
     // import ./claims/work-dir.nix context
     // import ./claims/secrets.nix context
+    // import ./claims/contract.nix context
     // import ./claims/render.nix context
     // lib.mapAttrs' (
       name: actual:

@@ -51,7 +51,6 @@ let
     }
     // lib.optionalAttrs (way == "nixpkgs") {
       module = nixpkgs + "/nixos/modules/services/continuous-integration/github-runners.nix";
-      extra.options.meta = lib.mkOption { type = lib.types.anything; };
     }
   );
 in

@@ -91,6 +91,7 @@ let
 
   nixos.options = {
     assertions = listOption types.attrs;
+    meta.maintainers = listOption types.attrs;
     warnings = listOption types.str;
     users.users = mkOption {
       type = types.attrsOf types.attrs;

@@ -264,3 +264,15 @@ fn open_ledgers(place: &Place, path: &Path) -> Result<Ledger> {
     };
     open().with_context(|| format!("Failed to use ledger directory {}", place.resolved().display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emptying_ends_before_systemd_ends_the_start() {
+        let contract = include_str!("../../../tests/fixtures/contract.json");
+        let contract: serde_json::Value = serde_json::from_str(contract).unwrap();
+        assert!(EMPTYING.as_secs() < contract["seconds"]["start"].as_u64().unwrap());
+    }
+}

@@ -222,3 +222,15 @@ fn advice(kind: ExitKind, manifest: &Manifest, api: Option<bool>) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_ends_before_systemd_ends_it() {
+        let contract = include_str!("../../../tests/fixtures/contract.json");
+        let contract: serde_json::Value = serde_json::from_str(contract).unwrap();
+        assert!(LIMIT.as_secs() < contract["seconds"]["stop"].as_u64().unwrap());
+    }
+}
