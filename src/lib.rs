@@ -46,7 +46,8 @@
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
 //! | `cli` | `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
-//! From `github` on, up to `doctor`, everything exists with the feature `ctl` only.
+//! Each program has a feature. From `github` on, up to `doctor`, everything exists with `ctl` only; `user`, and what of
+//! `root` is no rule that passes or `doctor` foresee, with `helper` only.
 
 #[cfg(feature = "ctl")]
 pub mod broker;
@@ -70,4 +71,5 @@ pub mod survey;
 pub mod sys;
 #[cfg(feature = "ctl")]
 pub mod units;
+#[cfg(feature = "helper")]
 pub mod user;

@@ -3,7 +3,10 @@
 
 pub mod leftovers;
 pub mod prepare;
+#[cfg(feature = "helper")]
 pub mod record;
+#[cfg(feature = "helper")]
 pub mod release;
+#[cfg(feature = "helper")]
 pub mod settle;
 pub mod stop;
