@@ -4,7 +4,7 @@
 //!
 //! * `root`: steps of a runner's unit, as root, in directories that hostile jobs own. They start nothing and have no network.
 //! * `user`: steps of the same unit as the service user, in its sandbox. They start the listener and never see the ledger.
-//! * `broker`: one process for each connection, in a sandbox of its own. With `github` it alone reaches the network.
+//! * `broker`: one process for each connection, in a sandbox of its own. With `github` and `http` it alone reaches the network.
 //! * `survey` looks at the whole host. `reconcile` changes it; `status` and `doctor` only tell.
 //!
 //! What they share lies in the other folders: checked values in `model`, texts between programs in `contract`, handles of
@@ -29,13 +29,14 @@
 //! | `registration` | `model`, `contract`, `sys`, `ledger`, `state`, `registration::ask`, `registration::pace` | files, writing, clock |
 //! | `root::release` | `contract::protocol`, `ledger`, `state::start`, `registration` | environment |
 //! | `root` | `model`, `contract`, `sys`, `ledger`, `state`, `registration` | files, writing, clock, environment |
-//! | `github::roots` | `model` | network, certificates |
-//! | `github` | `model`, `contract::protocol`, `github::roots` | network, environment |
+//! | `http::roots` | `model` | network, certificates |
+//! | `http` | `contract::protocol`, `http::roots` | network, environment |
+//! | `github` | `model`, `contract::protocol`, `http` | |
 //! | `units::drop_ins` | | files |
 //! | `units::door` | | files, writing, processes, sockets |
 //! | `units` | `contract::names`, `sys` | files, writing, processes |
 //! | `broker::kept` | | files, writing, environment |
-//! | `broker` | `model`, `contract`, `ledger`, `state::start`, `github`, `units::drop_ins`, `broker::kept` | files, clock, environment |
+//! | `broker` | `model`, `contract`, `ledger`, `state::start`, `http`, `github`, `units::drop_ins`, `broker::kept` | files, clock, environment |
 //! | `survey::memory` | `model`, `contract::manifest`, `sys` | writing |
 //! | `survey` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `units`, `survey::memory` | files |
 //! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |
@@ -46,7 +47,8 @@
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
 //! | `cli` | `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
-//! From `github` on, up to `doctor`, everything exists with the feature `ctl` only.
+//! Each program has a feature. From `http` on, up to `doctor`, everything exists with `ctl` only; `user`, and what of
+//! `root` is no rule that passes or `doctor` foresee, with `helper` only.
 
 #[cfg(feature = "ctl")]
 pub mod broker;
@@ -56,6 +58,8 @@ pub mod contract;
 pub mod doctor;
 #[cfg(feature = "ctl")]
 pub mod github;
+#[cfg(feature = "ctl")]
+pub mod http;
 pub mod ledger;
 pub mod model;
 #[cfg(feature = "ctl")]
@@ -70,4 +74,5 @@ pub mod survey;
 pub mod sys;
 #[cfg(feature = "ctl")]
 pub mod units;
+#[cfg(feature = "helper")]
 pub mod user;

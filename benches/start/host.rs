@@ -34,8 +34,8 @@ fn packaged() -> PathBuf {
     let version = String::from_utf8(version.stdout).expect("text");
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("the name of this platform");
     let mut compile = Command::new(env!("CARGO"));
-    compile.args(["build", "--quiet", "--release", "--no-default-features", "--bin", "github-runner-helper"]);
-    compile.args(["--config", ".cargo/static.toml"]);
+    compile.args(["build", "--quiet", "--release", "--bin", "github-runner-helper", "--config", ".cargo/static.toml"]);
+    compile.args(["--no-default-features", "--features", "helper"]);
     compile.args(["--target", host, "--target-dir"]).arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
     assert!(
         compile.status().expect("cargo runs").success(),

@@ -1,6 +1,6 @@
 # The helper that units run, built from this repository: one program and nothing
-# else. Without the features of the other program, so that it links neither TLS
-# nor a name service.
+# else. With the feature of this program alone, so that it links neither TLS nor a
+# name service.
 {
   lib,
   rustPlatform,
@@ -16,6 +16,7 @@ rustPlatform.buildRustPackage (
   // {
     pname = "github-runner-helper";
     buildNoDefaultFeatures = true;
+    buildFeatures = [ "helper" ];
     cargoBuildFlags = [
       "--bin"
       "github-runner-helper"

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::github::Surroundings;
+use crate::http::Surroundings;
 
 /// What is really there.
 pub struct Real {

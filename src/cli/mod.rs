@@ -2,5 +2,6 @@
 
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "helper")]
 pub mod helper;
 pub mod journal;

@@ -11,15 +11,15 @@ use serde_json::json;
 
 use super::app::account;
 use super::base::entity;
-use super::call::{Call, Effect, Response};
 use super::client::{Client, Failure};
 use super::explain::{Account, Question, explain};
 use super::jit::{self, JitRequest, Made};
 use super::kind::{CredentialKind, needed};
 use super::names::{bounded, named};
 use super::reasons::known;
-use super::time;
 use crate::contract::protocol::{Release, Secret, Seen};
+use crate::http::time;
+use crate::http::{Call, Effect, Response};
 use crate::model::{RegistrationUrl, Scope, id, numbers};
 
 /// So long, one after another, GitHub is given to know everywhere what it has just made or said.

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::base::{encoded, entity};
-use super::call::{Call, Effect, Response};
 use super::client::{Client, Failure};
 use super::explain::{Account, Question, explain, skew};
 use super::kind::{CredentialKind, needed};
 use super::names::owner;
 use super::reasons::{known, suspended, words};
-use super::time;
 use crate::contract::protocol::Secret;
+use crate::http::time;
+use crate::http::{Call, Effect, Response};
 use crate::model::{RegistrationUrl, Scope, id, shown};
 
 /// The proof is valid from one minute ago, for clocks that are a little ahead.

@@ -6,10 +6,11 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::call::{Broken, Call, Effect, Response, Surroundings, Transport};
+use super::ApiBase;
 use super::wait::{REMAINING, Spare, Verdict, is_limited, number, verdict};
-use super::{ApiBase, time};
 use crate::contract::protocol::Secret;
+use crate::http::time;
+use crate::http::{Broken, Call, Effect, Response, Surroundings, Transport};
 use crate::model::shown;
 
 /// No single attempt takes longer.

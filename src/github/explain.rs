@@ -3,10 +3,10 @@
 //! GitHub answers 404 where it does not want to tell more, so an answer alone is not enough: scope and kind of
 //! credential say what it most likely means.
 
-use super::call::Response;
 use super::kind::{CredentialKind, classic_scope, needed, translated};
 use super::names::{named, owner};
 use super::reasons::{is_telling, known, words};
+use crate::http::Response;
 use crate::model::{RegistrationUrl, Scope, date_and_time, shown};
 
 /// What an account is.

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::call::{Broken, Call, Method, Response, Surroundings, Transport};
 use super::{ApiBase, Client};
 use crate::contract::protocol::Secret;
+use crate::http::{Broken, Call, Method, Response, Surroundings, Transport};
 use crate::model::RegistrationUrl;
 
 /// When it always is, in seconds since 1970.

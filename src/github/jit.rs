@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::call::Response;
 use super::names::{bounded, same_name};
 use crate::contract::protocol::Secret;
+use crate::http::Response;
 
 /// A configuration has ten thousand bytes or so. However it is written as JSON, it fits into one answer of a broker.
 const LARGEST: usize = 64 << 10;

@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 
 use super::api::{Api, Runner};
 use super::base::{encoded, entity};
-use super::call::Call;
 use super::client::Failure;
 use super::names::{named, same_name};
 use crate::contract::protocol::Seen;
+use crate::http::Call;
 use crate::model::{Scope, id, shown};
 
 const PER_PAGE: usize = 100;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::call::{Broken, Response};
+use crate::http::{Broken, Response};
 
 /// The first wait after a failure of network or server.
 const FIRST: Duration = Duration::from_millis(500);

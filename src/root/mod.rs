@@ -4,7 +4,10 @@
 pub mod leftovers;
 mod link;
 pub mod prepare;
+#[cfg(feature = "helper")]
 pub mod record;
+#[cfg(feature = "helper")]
 pub mod release;
+#[cfg(feature = "helper")]
 pub mod settle;
 pub mod stop;

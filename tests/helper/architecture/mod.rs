@@ -149,8 +149,8 @@ fn the_evaluation_knows_the_same_directories_as_the_helper() {
 /// The crates that a build of the helper links, as `cargo tree` shows them to this depth.
 fn crates_of_the_helper(depth: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--locked", "--no-default-features", "--edges", "normal", "--depth", depth])
-        .args(["--prefix", "none", "--format", "{p}"])
+        .args(["tree", "--offline", "--locked", "--no-default-features", "--features", "helper"])
+        .args(["--edges", "normal", "--depth", depth, "--prefix", "none", "--format", "{p}"])
         .current_dir(root())
         .output()
         .unwrap();

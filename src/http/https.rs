@@ -12,7 +12,6 @@ use ureq::http::{HeaderValue, Request, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, AsSendBody, Body, Error, Timeout};
 
-use super::ApiBase;
 use super::call::{Broken, Call, Method, Response, Transport};
 use super::proxy::{Proxied, proxy_to};
 use super::roots::{ignored, trusted, unacceptable};
@@ -33,14 +32,14 @@ pub struct Https {
 }
 
 impl Https {
-    /// Reads the certificates and the environment, for the host of `base` alone.
+    /// Reads the certificates and the environment, for `host` alone.
     ///
     /// # Errors
     ///
     /// One sentence: no certificates, or a proxy that is none.
-    pub fn to(base: &ApiBase) -> Result<Self, String> {
+    pub fn to(host: &str) -> Result<Self, String> {
         let variable = |name: &str| std::env::var(name).ok();
-        let proxy = proxy_to(base.host(), variable)?;
+        let proxy = proxy_to(host, variable)?;
         let roots = trusted(variable)?;
         let roots = roots.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
         let tls = TlsConfig::builder()
