@@ -76,3 +76,13 @@ pub mod sys;
 pub mod units;
 #[cfg(feature = "helper")]
 pub mod user;
+
+// Doubles that the tests of the built programs use as well, under the name that the library has for them.
+#[cfg(all(test, feature = "ctl"))]
+extern crate self as github_runners;
+#[cfg(all(test, feature = "ctl"))]
+#[path = "../tests/support/broker.rs"]
+mod fake_broker;
+#[cfg(all(test, feature = "ctl"))]
+#[path = "../tests/support/units.rs"]
+mod fake_units;

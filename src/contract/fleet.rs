@@ -20,7 +20,7 @@ pub struct Fleet {
     /// Always [`VERSION`].
     pub version: u64,
     /// The declared runners.
-    pub instances: Vec<Declared>,
+    pub instances: Vec<Declaration>,
     /// Whether this host makes passes by itself; only when somebody says so otherwise.
     #[serde(default = "by_itself")]
     pub passes: bool,
@@ -40,7 +40,7 @@ fn by_itself() -> bool {
 /// One declared runner.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Declared {
+pub struct Declaration {
     /// Its name on this host.
     pub instance: InstanceName,
     /// The entry of the configuration that it comes from.
@@ -95,7 +95,7 @@ impl Fleet {
 
     /// The declared runner of this name.
     #[must_use]
-    pub fn get(&self, instance: &InstanceName) -> Option<&Declared> {
+    pub fn get(&self, instance: &InstanceName) -> Option<&Declaration> {
         self.instances.iter().find(|declared| declared.instance == *instance)
     }
 }
