@@ -34,7 +34,7 @@ struct Arguments {
     /// Run only scenarios whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// Which part to run: `runners`, `fleets` or `reboots`
+    /// Which part to run: `runners`, `faults`, `fleets` or `reboots`
     #[arg(long, value_name = "PART")]
     part: String,
 }
