@@ -143,7 +143,8 @@ in
       # Those of fleets take units away and change the fleet file, which are in the
       # store here, and a machine that reboots loses its driver; the containers of
       # tests/machine run them.
-      machine.succeed("${standIns}/bin/runner-scenarios --stand-ins ${standIns}/bin --part runners >&2")
+      for part in ["runners", "faults"]:
+          machine.succeed(f"${standIns}/bin/runner-scenarios --stand-ins ${standIns}/bin --part {part} >&2")
     '';
   };
 }

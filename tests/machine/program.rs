@@ -39,7 +39,7 @@ struct Arguments {
     /// Run only scenarios whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// Which part to run: `runners`, `fleets`, `reboots` or `bench`
+    /// Which part to run: `runners`, `faults`, `fleets`, `reboots` or `bench`
     #[arg(long, value_name = "PART")]
     part: String,
 }

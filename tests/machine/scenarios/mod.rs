@@ -38,6 +38,7 @@ pub struct Part {
 /// What a machine can be asked to run.
 pub const PARTS: &[Part] = &[
     Part { name: "runners", reboots: false, measures: false, scenarios: RUNNERS },
+    Part { name: "faults", reboots: false, measures: false, scenarios: FAULTS },
     Part { name: "fleets", reboots: false, measures: false, scenarios: FLEETS },
     Part { name: "reboots", reboots: true, measures: false, scenarios: REBOOTS },
     Part { name: "bench", reboots: false, measures: true, scenarios: BENCH },
@@ -57,7 +58,6 @@ const RUNNERS: &[(&str, Scenario)] = &[
     ("overrides_of_users_keep_working", overrides::all),
     ("a_refused_registration_says_what_to_do", faults::refused),
     ("a_missing_token_loses_nothing", faults::missing_token),
-    ("a_kill_at_each_fault_point_heals_at_the_next_start", faults::each_point),
     ("an_app_registers_runners_with_narrow_tokens", broker::app),
     ("a_jit_cycle_of_five_jobs_leaves_nothing", broker::five_jobs),
     ("rotating_a_token_can_leave_the_registration_alone", broker::rotation),
@@ -73,14 +73,19 @@ const RUNNERS: &[(&str, Scenario)] = &[
     ("a_version_that_github_does_not_register_keeps_the_unit_down", recovery::version_refused),
     ("a_session_conflict_that_stays_gets_a_fresh_identity", recovery::conflict),
     ("a_stop_of_a_start_that_waits_is_no_failure", recovery::stopped_while_it_waits),
-    ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
     ("a_doctor_knows_running_and_stopped_runners", doctor::knows),
     ("a_job_that_fills_its_work_directory_fails_alone", limits::fills_work),
     ("a_job_shares_memory_with_nobody_else", limits::shares_no_memory),
     ("what_a_job_leaves_behind_delays_no_end", limits::leaves_something_behind),
     ("a_hostile_job_reaches_nothing_of_roots", hostile::reaches_nothing),
-    ("a_hostile_state_directory_harms_nobody", hostile::state),
     ("what_outlives_a_unit_is_found_and_named", hostile::leftovers),
+];
+
+/// About single runners whose starts meet one fault after the other, which takes long.
+const FAULTS: &[(&str, Scenario)] = &[
+    ("a_kill_at_each_fault_point_heals_at_the_next_start", faults::each_point),
+    ("kills_leave_exactly_what_the_ledger_names", kills::everywhere),
+    ("a_hostile_state_directory_harms_nobody", hostile::state),
 ];
 
 /// About many runners at once, and about passes over them.
