@@ -27,7 +27,7 @@ use serde::Deserialize;
 
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::{Answer, Issue, Outcome, Request, VERSION, Verb};
-use crate::github::{ApiBase, Client, Failure};
+use crate::github::{ApiBase, Client, Failure, GITHUB};
 use crate::http::Https;
 use crate::state::start::read_manifest;
 use credential::Credential;
@@ -101,7 +101,7 @@ fn prepare(manifest: &Path, request: Request) -> Result<Prepared, String> {
     is_for(&request, &manifest)?;
     Ok(Prepared {
         credential: Credential::read(&manifest)?,
-        https: Https::to(ApiBase::of(&manifest.registration.url).host())?,
+        https: Https::to(ApiBase::of(&manifest.registration.url).host(), GITHUB)?,
         patience: Duration::from_secs(request.patience.min(LONGEST_PATIENCE)),
         verb: request.verb,
         manifest,

@@ -1,8 +1,20 @@
 //! Where the API of an address is (runner contract, 1.5), and the paths in it. Pure.
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::http::Service;
 use crate::model::{RegistrationUrl, Scope};
+
+/// What every request to GitHub says.
+pub const GITHUB: Service = Service {
+    name: "GitHub",
+    headers: &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")],
+};
+
+/// What stays as it is in a segment of a path, or in a value of a query.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~').remove(b'.');
+/// A segment of nothing but dots would lead to another path.
+const DOTS: &AsciiSet = &SEGMENT.add(b'.');
 
 /// The one host that gets the credential, and what stands before every path there.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,17 +54,8 @@ pub fn entity(scope: &Scope) -> String {
 /// `text` as one segment of a path, or one value of a query.
 #[must_use]
 pub fn encoded(text: &str) -> String {
-    // A segment of nothing but dots would lead to another path.
-    let dots = text.bytes().all(|byte| byte == b'.');
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') || (byte == b'.' && !dots) {
-            encoded.push(byte.into());
-        } else {
-            // Writing to a string cannot fail.
-            _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
+    let only_dots = text.bytes().all(|byte| byte == b'.');
+    utf8_percent_encode(text, if only_dots { DOTS } else { SEGMENT }).to_string()
 }
 
 #[cfg(test)]

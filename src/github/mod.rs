@@ -21,7 +21,7 @@ mod fake;
 
 pub use api::{Api, Deleted, SETTLING, Source};
 pub use app::{App, InstallationToken, installation_token};
-pub use base::ApiBase;
+pub use base::{ApiBase, GITHUB};
 pub use client::{Client, Failure};
 pub use jit::{Jit, JitRequest, Made};
 pub use kind::CredentialKind;

@@ -114,7 +114,7 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         // The text of the error could repeat a value; its place cannot.
         serde_json::from_slice(&self.body)
-            .map_err(|error| format!("GitHub's answer has an unexpected form at column {}", error.column()))
+            .map_err(|error| format!("the answer has an unexpected form at column {}", error.column()))
     }
 }
 
@@ -123,7 +123,7 @@ impl Response {
 pub struct Broken {
     /// The end of a sentence.
     pub why: String,
-    /// Whether the next attempt would end the same way, and this one cannot have reached GitHub.
+    /// Whether the next attempt would end the same way, and this one cannot have reached the server.
     pub lasting: bool,
 }
 

@@ -23,8 +23,18 @@ const BUFFER: usize = 16 << 10;
 /// A host that does not even take connections is not waited for as long as one that works.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// Whom requests go to, and what each of them says.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// As sentences name it.
+    pub name: &'static str,
+    /// Headers of each request besides: names in lower case, and values.
+    pub headers: &'static [(&'static str, &'static str)],
+}
+
 /// The network, as far as one host.
 pub struct Https {
+    service: Service,
     agent: Agent,
     proxy: Option<Proxied>,
     /// What is to be said besides when a certificate is not accepted.
@@ -32,12 +42,12 @@ pub struct Https {
 }
 
 impl Https {
-    /// Reads the certificates and the environment, for `host` alone.
+    /// Reads the certificates and the environment, for `host` alone, where `service` is.
     ///
     /// # Errors
     ///
     /// One sentence: no certificates, or a proxy that is none.
-    pub fn to(host: &str) -> Result<Self, String> {
+    pub fn to(host: &str, service: Service) -> Result<Self, String> {
         let variable = |name: &str| std::env::var(name).ok();
         let proxy = proxy_to(host, variable)?;
         let roots = trusted(variable)?;
@@ -56,11 +66,10 @@ impl Https {
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT))
             .user_agent(concat!("github-runners-nixos/", env!("CARGO_PKG_VERSION")))
-            .accept("application/vnd.github+json")
             .input_buffer_size(BUFFER)
             .output_buffer_size(BUFFER)
             .build();
-        Ok(Self { agent: config.new_agent(), proxy, ignored: ignored(variable) })
+        Ok(Self { service, agent: config.new_agent(), proxy, ignored: ignored(variable) })
     }
 
     fn run<B: AsSendBody>(&self, request: Request<B>, limit: Duration) -> Result<Response, Error> {
@@ -88,11 +97,8 @@ impl Transport for Https {
             Method::Post => "POST",
             Method::Delete => "DELETE",
         };
-        let request = Request::builder()
-            .method(method)
-            .uri(address)
-            .header(header::AUTHORIZATION, authorization)
-            .header("x-github-api-version", "2022-11-28");
+        let request = Request::builder().method(method).uri(address).header(header::AUTHORIZATION, authorization);
+        let request = self.service.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let sent = match &call.body {
             None => request.body(()).map_err(Error::from).and_then(|request| self.run(request, limit)),
             Some(body) => request
@@ -115,13 +121,13 @@ impl Https {
             Error::Timeout(Timeout::Connect) if proxy.is_some() => {
                 passing(format!("no connection could be made in time{}", through()))
             }
-            Error::Timeout(_) => passing(format!("GitHub did not answer in time{}", through())),
+            Error::Timeout(_) => passing(format!("{} did not answer in time{}", self.service.name, through())),
             Error::HostNotFound => self.nameless(),
             Error::ConnectionFailed => passing(match proxy {
                 Some(proxy) => format!("no connection could be made to {}", proxy.named()),
                 None => "no connection could be made".into(),
             }),
-            Error::BodyExceedsLimit(_) => passing("GitHub's answer is far too long".into()),
+            Error::BodyExceedsLimit(_) => passing(format!("{}'s answer is far too long", self.service.name)),
             Error::ConnectProxyFailed(said) => refused_by_proxy(said, proxy),
             Error::Rustls(error) => self.insecure(error),
             Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
@@ -202,7 +208,8 @@ mod tests {
     fn https(proxy: Option<&str>) -> Https {
         let proxy =
             proxy_to("api.github.com", |name| proxy.filter(|_| name == "HTTPS_PROXY").map(str::to_owned)).unwrap();
-        Https { agent: Agent::new_with_defaults(), proxy, ignored: None }
+        let service = Service { name: "Example", headers: &[] };
+        Https { service, agent: Agent::new_with_defaults(), proxy, ignored: None }
     }
 
     #[test]
@@ -239,12 +246,12 @@ mod tests {
             (
                 Error::Timeout(Timeout::Connect),
                 "no connection could be made in time, through the proxy a:1",
-                Some("GitHub did not answer in time"),
+                Some("Example did not answer in time"),
             ),
             (
                 Error::Timeout(Timeout::Global),
-                "GitHub did not answer in time, through the proxy",
-                Some("GitHub did not answer in time"),
+                "Example did not answer in time, through the proxy",
+                Some("Example did not answer in time"),
             ),
             (
                 of(ErrorKind::UnexpectedEof),

@@ -11,4 +11,4 @@ mod roots;
 pub mod time;
 
 pub use call::{Broken, Call, Effect, Method, Response, Surroundings, Transport};
-pub use https::Https;
+pub use https::{Https, Service};

@@ -1,74 +1,44 @@
-//! The few forms in which GitHub writes times. Pure.
+//! The few forms in which servers write times. Pure.
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const DAY: i64 = 24 * 60 * 60;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
-/// Days from 1970-01-01 to a day of the Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    // Years start in March here, so that the leap day is the last one.
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
+type Form = [BorrowedFormatItem<'static>];
 
-fn seconds(date: (i64, i64, i64), clock: &str, offset: i64) -> Option<u64> {
-    let (year, month, day) = date;
-    let mut parts = clock.split(':').map(|part| part.parse::<i64>().ok().filter(|part| (0..=60).contains(part)));
-    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    let fits = (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24;
-    if !fits || parts.next().is_some() {
-        return None;
-    }
-    u64::try_from(days(year, month, day) * DAY + hour * 3600 + minute * 60 + second - offset).ok()
-}
+const HTTP: &Form =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+const WITH_UTC: &Form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+const WITH_OFFSET: &Form = format_description!(
+    "[year]-[month]-[day] [hour]:[minute]:[second] [offset_hour sign:mandatory][optional [:]][offset_minute]"
+);
+const IN_A_BODY: &Form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
 /// The value of `Date`, such as `Sun, 06 Nov 1994 08:49:37 GMT`, in seconds since 1970.
 #[must_use]
 pub fn http_date(text: &str) -> Option<u64> {
-    let [_, day, month, year, clock, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else {
-        return None;
-    };
-    let month = MONTHS.iter().zip(1..).find(|(name, _)| **name == month)?.1;
-    seconds((year.parse().ok()?, month, day.parse().ok()?), clock, 0)
+    utc(text, HTTP)
 }
 
 /// The value of `github-authentication-token-expiration`, such as `2026-12-24 10:00:00 UTC` or `… +0100`, in seconds
 /// since 1970.
 #[must_use]
 pub fn expiration(text: &str) -> Option<u64> {
-    let [date, clock, zone] = text.split(' ').collect::<Vec<_>>()[..] else {
-        return None;
-    };
-    let mut parts = date.split('-').map(|part| part.parse::<i64>().ok());
-    let date = (parts.next()??, parts.next()??, parts.next()??);
-    if parts.next().is_some() {
-        return None;
-    }
-    seconds(date, clock, offset(zone)?)
+    utc(text, WITH_UTC).or_else(|| seconds(OffsetDateTime::parse(text, WITH_OFFSET).ok()?))
 }
 
 /// A time in a body, such as `2026-12-24T10:00:00Z`, in seconds since 1970.
 #[must_use]
 pub fn instant(text: &str) -> Option<u64> {
-    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
-    expiration(&format!("{date} {clock} UTC"))
+    utc(text, IN_A_BODY)
 }
 
-/// How many seconds a zone is ahead.
-fn offset(zone: &str) -> Option<i64> {
-    if matches!(zone, "UTC" | "GMT" | "Z") {
-        return Some(0);
-    }
-    let (sign, digits) = match zone.split_at_checked(1)? {
-        ("+", digits) => (1, digits),
-        ("-", digits) => (-1, digits),
-        _ => return None,
-    };
-    let digits = digits.replace(':', "");
-    let number: i64 =
-        digits.parse().ok().filter(|_| digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()))?;
-    (number % 100 < 60).then_some(sign * (number / 100 * 3600 + number % 100 * 60))
+fn utc(text: &str, form: &Form) -> Option<u64> {
+    seconds(PrimitiveDateTime::parse(text, form).ok()?.assume_utc())
+}
+
+fn seconds(time: OffsetDateTime) -> Option<u64> {
+    u64::try_from(time.unix_timestamp()).ok()
 }
 
 #[cfg(test)]
