@@ -44,18 +44,25 @@ pub fn subject<'a>(runner: &Runner<'_>) -> Result<Subject<'a>> {
     let steps = nixpkgs_steps::write(scripts, &config, Path::new(&token))?;
     ensure!(steps.len() == 3, "nixpkgs' module has three steps");
 
-    let is_step = |line: &&str| STEPS.iter().any(|step| line.starts_with(step));
-    let ours = here(&runner.fragment()?);
-    let mut lines: Vec<String> = ours.lines().filter(|line| !is_step(line)).map(str::to_owned).collect();
-    let service = lines.iter().position(|line| line == "[Service]").context("a unit without a service")?;
-    let commands = steps.iter().enumerate().map(|(number, script)| {
-        let privileges = if number == 0 { "+" } else { "" };
-        let directories = ["%S", "%t", "%L"].map(|place| format!("{place}/{SUBDIRECTORY}")).join(" ");
-        format!("ExecStartPre={privileges}/bin/bash {} {directories}", script.display())
-    });
-    lines.splice(service + 1..service + 1, commands);
+    let mut lines: Vec<String> = Vec::new();
+    for line in here(&runner.fragment()?).lines() {
+        if STEPS.iter().any(|step| line.starts_with(step)) {
+            continue;
+        }
+        lines.push(line.into());
+        if line == "[Service]" {
+            lines.extend(steps.iter().enumerate().map(|(number, script)| command(number == 0, script)));
+        }
+    }
     fs::create_dir_all(RUNTIME_UNITS)?;
     fs::write(format!("{RUNTIME_UNITS}/{UNIT}"), lines.join("\n") + "\n")?;
     run("systemctl", &["daemon-reload"])?;
     Ok(subject)
+}
+
+/// The line of a step, which the first one has for root and outside of the sandbox.
+fn command(is_first: bool, script: &Path) -> String {
+    let privileges = if is_first { "+" } else { "" };
+    let directories = ["%S", "%t", "%L"].map(|place| format!("{place}/{SUBDIRECTORY}")).join(" ");
+    format!("ExecStartPre={privileges}/bin/bash {} {directories}", script.display())
 }
