@@ -330,7 +330,8 @@ fn former(row: &Row, passes: bool) -> String {
     match &row.said {
         Some(said) if said.contains("not configured any more") => said.clone(),
         _ if !passes => {
-            "is not configured any more, and passes are off: `github-runnerctl reconcile` takes back what it left".into()
+            "is not configured any more, and passes are off: `github-runnerctl reconcile` takes back what it left"
+                .into()
         }
         _ => "is not configured any more; the next pass takes back what it left".into(),
     }

@@ -125,7 +125,8 @@ fn what_is_wrong_with_passes_is_told_first() {
 
 #[test]
 fn a_host_without_runners_says_so() {
-    let report = Report { version: 1, at: 0, well: true, passes: true, last_pass: None, faults: vec![], runners: vec![] };
+    let report =
+        Report { version: 1, at: 0, well: true, passes: true, last_pass: None, faults: vec![], runners: vec![] };
     assert_eq!(text(&report, Screen::default()), "This host has no runners.\n");
 }
 
