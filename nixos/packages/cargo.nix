@@ -14,6 +14,8 @@ in
       ../../Cargo.lock
       ../../Cargo.toml
       ../../clippy.toml
+      # Which a test compares with the types.
+      ../../docs/status-v1.schema.json
       ../../src
       (lib.fileset.difference ../../tests ../../tests/eval)
       (lib.fileset.maybeMissing ../../benches)

@@ -60,6 +60,7 @@ pub struct Declaration {
 /// When a runner restarts whose unit or manifest changed.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum RestartPolicy {
     /// As soon as it runs no job, and can be given none any more.
     WhenIdle,

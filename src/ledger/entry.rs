@@ -148,6 +148,7 @@ pub struct Exit {
 /// What the end of a unit means; see `settle`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum ExitKind {
     /// An ephemeral runner did its job.
     JobDone,

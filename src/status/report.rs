@@ -1,4 +1,5 @@
-//! What `status` says, as values: the schema of `status --json`, version 1.
+//! What `status` says, as values: the schema of `status --json`, version 1. `docs/status-v1.schema.json` is made of these
+//! types and of what is written about their fields, and `docs/status.md` of that, so these texts are for users.
 //!
 //! Fields are added without a new version, so whoever reads it must skip unknown ones; anything else makes a new version.
 //! Times are seconds since 1970. Absent facts are `null`, and never left out. No text has control characters, and none
@@ -14,9 +15,10 @@ pub const VERSION: u64 = 1;
 
 /// The whole answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Always [`VERSION`].
+    /// The version of the schema: 1.
     pub version: u64,
     /// When the host was looked at.
     pub at: u64,
@@ -34,6 +36,7 @@ pub struct Report {
 
 /// One runner.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Its name on this host.
@@ -79,6 +82,7 @@ pub struct OwnerNow {
 
 /// A runner's unit.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UnitNow {
     /// The name of the unit.
@@ -93,6 +97,7 @@ pub struct UnitNow {
 
 /// What a unit is doing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum UnitState {
     /// It runs.
@@ -109,6 +114,7 @@ pub enum UnitState {
 
 /// A runner's registration.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Registration {
     /// How GitHub sees it.
@@ -127,6 +133,7 @@ pub struct Registration {
 
 /// How GitHub sees a registration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum RegistrationState {
     /// Connected, without a job.
@@ -145,6 +152,7 @@ pub enum RegistrationState {
 
 /// How what runs stands to what is configured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigurationNow {
     /// Whether a restart is due.
@@ -157,6 +165,7 @@ pub struct ConfigurationNow {
 
 /// Whether a restart is due.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ConfigurationState {
     /// It runs as configured.
@@ -169,6 +178,7 @@ pub enum ConfigurationState {
 
 /// How a unit ended last.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LastExit {
     /// When.
@@ -184,6 +194,7 @@ pub struct LastExit {
 
 /// What a runner registers with.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialNow {
     /// What kind it is.
@@ -198,6 +209,7 @@ pub struct CredentialNow {
 
 /// Kinds of credentials.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum CredentialKind {
     /// A GitHub App.
@@ -208,4 +220,24 @@ pub enum CredentialKind {
     RegistrationToken,
     /// It cannot be told.
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where [`the_published_schema_is_that_of_the_types`] writes the schema, besides comparing it.
+    const WRITTEN_TO: &str = "STATUS_SCHEMA";
+
+    #[test]
+    fn the_published_schema_is_that_of_the_types() {
+        let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
+        let schema = generator.into_root_schema_for::<Report>();
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if let Some(path) = std::env::var_os(WRITTEN_TO) {
+            std::fs::write(path, &text).unwrap();
+        }
+        // A change of anything that is there makes a new version.
+        assert_eq!(text, include_str!("../../docs/status-v1.schema.json"), "{text}");
+    }
 }
