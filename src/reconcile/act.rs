@@ -254,7 +254,7 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &HostRunner, configured: &Conf
     let running = hands.units.show(&[&found.unit])?.get(&found.unit).map(|unit| unit.activity);
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
     let socket = hands.sockets.join(found.instance.as_str());
-    let broker = Broker { socket: &socket, instance: &found.instance };
+    let broker = Broker::kept(&socket, &found.instance, hands.ledgers);
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
     let broker = counted(broker, &place, url, hands.memory, hands.now);
     owed(&broker, &mut draft, configured, at_rest)
@@ -284,7 +284,7 @@ fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configured, at_res
 
 fn ask(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured, verb: Verb) -> Outcome {
     let socket = hands.sockets.join(found.instance.as_str());
-    let broker = Broker { socket: &socket, instance: &found.instance };
+    let broker = Broker::once(&socket, &found.instance);
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
     counted(broker, &place, url, hands.memory, hands.now).ask(verb, PATIENCE).outcome
 }

@@ -79,11 +79,12 @@ impl Case {
         let (tell, asked) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             while let Ok((mut stream, _)) = listener.accept() {
-                let mut line = String::new();
-                BufReader::new(&stream).read_line(&mut line).unwrap();
-                tell.send(serde_json::from_str::<Request>(&line).unwrap().verb).unwrap();
-                let answer = serde_json::to_string(&Answer::unasked(self.answer.clone())).unwrap() + "\n";
-                stream.write_all(answer.as_bytes()).unwrap();
+                let questions = BufReader::new(stream.try_clone().unwrap()).lines();
+                for line in questions.map_while(Result::ok) {
+                    tell.send(serde_json::from_str::<Request>(&line).unwrap().verb).unwrap();
+                    let answer = serde_json::to_string(&Answer::unasked(self.answer.clone())).unwrap() + "\n";
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
             }
         });
         let units = Fake { unit: self.unit, done: RefCell::default() };

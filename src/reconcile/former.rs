@@ -189,7 +189,7 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
         return Ok(unless_reaped(&entry, &reason(&Outcome::RateLimited(until)), Taken::Later));
     }
     let door = open(fleet, places, instance, &place, &text)?;
-    let broker = Broker { socket: door.socket(), instance };
+    let broker = Broker::kept(door.socket(), instance, hands.ledgers);
     let broker = counted(broker, &place, url, hands.memory, now);
     let end = Instant::now() + PATIENCE;
     let mut draft = Draft::new(hands.ledgers, instance, Some(entry.clone()), entry);
