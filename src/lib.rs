@@ -4,7 +4,8 @@
 //!
 //! * `root`: steps of a runner's unit, as root, in directories that hostile jobs own. They start nothing and have no network.
 //! * `user`: steps of the same unit as the service user, in its sandbox. They start the listener and never see the ledger.
-//! * `broker`: one process for each connection, in a sandbox of its own. With `github` and `http` it alone reaches the network.
+//! * `broker`: one process for each connection, which may ask it several questions, in a sandbox of its own. With `github` and
+//!   `http` it alone reaches the network.
 //! * `survey` looks at the whole host. `reconcile` changes it; `status` and `doctor` only tell.
 //!
 //! What they share lies in the other folders: checked values in `model`, texts between programs in `contract`, handles of
@@ -25,9 +26,10 @@
 //! | `user` | `model`, `contract::manifest`, `sys`, `state` | files, writing, processes, clock, environment |
 //! | `registration::plan` | `model`, `contract::manifest`, `ledger`, `state` | pure |
 //! | `registration::pace` | `ledger` | pure |
-//! | `registration::ask` | `model`, `contract` | sockets, clock |
+//! | `registration::taken` | `contract::protocol`, `ledger` | pure |
+//! | `registration::ask` | `model`, `contract`, `ledger`, `registration::taken` | sockets, clock |
 //! | `registration` | `model`, `contract`, `sys`, `ledger`, `state`, `registration::ask`, `registration::pace` | files, writing, clock |
-//! | `root::release` | `contract::protocol`, `ledger`, `state::start`, `registration` | environment |
+//! | `root::release` | `model`, `contract::protocol`, `ledger`, `state::start`, `registration` | writing, clock, environment |
 //! | `root` | `model`, `contract`, `sys`, `ledger`, `state`, `registration` | files, writing, clock, environment |
 //! | `http::roots` | `model` | network, certificates |
 //! | `http` | `contract::protocol`, `http::roots` | network, environment |

@@ -35,7 +35,7 @@ pub struct Broker {
     journal: Arc<Mutex<Journal>>,
 }
 
-/// What became of the questions.
+/// What became of the connections.
 #[derive(Default)]
 struct Journal {
     lines: Vec<String>,
@@ -74,7 +74,7 @@ impl Broker {
         }
     }
 
-    /// How many questions were asked.
+    /// How many connections there were.
     pub fn asked(&self) -> usize {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).asked
     }

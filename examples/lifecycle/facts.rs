@@ -109,7 +109,7 @@ impl Demo {
         ensure!(hosts.iter().all(|host| host == "api.github.com:443"), "The broker spoke to {hosts:?}");
         self.page.heading("The end")?;
         self.page.story(&format!(
-            "{chapters} chapters, {} steps of the helper, {} questions to the broker, {registrations} registrations; \
+            "{chapters} chapters, {} steps of the helper, {} connections to the broker, {registrations} registrations; \
              every fact above was checked. The access token was in no file but its own, nobody but the broker used \
              it, and only for api.github.com. No program said any token, and registration tokens were in no file after \
              any configure.",

@@ -37,7 +37,7 @@ const INTRODUCTION: &str = "\
 A self-hosted runner is GitHub's program Runner.Listener. Before it starts, its unit runs three commands: prepare (as \
 root) decides, configure (as the service user) registers, and record (as root) notes who the runner is and makes its \
 logs and credentials reachable for jobs; after it ended, settle (as root) says what that means. Only the broker has the \
-access token and speaks to GitHub: a process of another user for each question of prepare and settle. Here all of them \
+access token and speaks to GitHub: a process of another user for each prepare and each settle that asks. Here all of them \
 run as you, on directories that systemd would make, below /demo (a temporary directory). The ledger is what only root \
 can read and no job can forge. Lines with a bar are what the programs really said; the listener's banner is left out, \
 and what it says during configure is shown once.";

@@ -1,5 +1,5 @@
 # The broker of one runner as two systemd units: a socket that root alone may
-# open, and the service that answers one request on it. Only this service ever
+# open, and the service that answers the requests of a connection to it. Only this service ever
 # holds the API credential. A pure function, like runner.nix.
 {
   lib,
@@ -126,7 +126,8 @@ in
         inherit (ways.paths) BindPaths BindReadOnlyPaths;
         InaccessiblePaths = closed ++ ways.paths.InaccessiblePaths;
 
-        # No request takes so long; whoever asks has given up by then.
+        # No connection takes so long: it is limited in age and number of requests, and
+        # whoever asks has given up by then.
         RuntimeMaxSec = "180s";
         # Instances would get a slice of their own, which shutdown stops first.
         Slice = "system.slice";

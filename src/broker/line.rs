@@ -1,4 +1,4 @@
-//! One line in, one line out, with limits on length and time.
+//! Lines in, lines out, each with limits on length and time.
 
 use std::io::{ErrorKind, Write as _};
 use std::os::fd::AsFd;
@@ -9,46 +9,79 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
 
-use crate::contract::protocol::{Answer, MAX_ANSWER_BYTES, MAX_BYTES, Outcome};
+use crate::contract::protocol::{Answer, MAX_ANSWER_BYTES, MAX_BYTES, Outcome, PAUSE};
 
 /// Who asks has the question ready.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Reads the question from standard input, up to its newline.
-///
-/// # Errors
-///
-/// One sentence: none came in time, or it is too long.
-pub fn read() -> Result<Vec<u8>, String> {
-    read_from(std::io::stdin().as_fd(), LIMIT)
+/// The questions that come over a connection.
+pub struct Questions<T> {
+    input: T,
+    /// What came behind the last newline.
+    rest: Vec<u8>,
 }
 
-fn read_from(input: impl AsFd, limit: Duration) -> Result<Vec<u8>, String> {
-    let end = Instant::now() + limit;
-    let mut line = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-        match poll(&mut [PollFd::new(input.as_fd(), PollFlags::POLLIN)], timeout) {
-            Ok(0) => return Err("No complete question came in time.".into()),
-            Ok(_) => {}
-            Err(Errno::EINTR) => continue,
-            Err(error) => return Err(format!("The question cannot be waited for: {error}.")),
+impl<T: AsFd> Questions<T> {
+    /// Reads from `input`.
+    pub fn new(input: T) -> Self {
+        Self { input, rest: Vec::new() }
+    }
+
+    /// The first question, up to its newline.
+    ///
+    /// # Errors
+    ///
+    /// One sentence: none came in time, or it is too long.
+    pub fn first(&mut self) -> Result<Vec<u8>, String> {
+        self.read(LIMIT)
+    }
+
+    /// Another question; `None` if nothing more comes, or not soon enough.
+    ///
+    /// # Errors
+    ///
+    /// One sentence: only a part of it came, or it is too long.
+    pub fn next(&mut self) -> Option<Result<Vec<u8>, String>> {
+        let read = self.read(PAUSE);
+        (read.is_ok() || !self.rest.is_empty()).then_some(read)
+    }
+
+    fn read(&mut self, limit: Duration) -> Result<Vec<u8>, String> {
+        let end = Instant::now() + limit;
+        let mut buffer = [0; 4096];
+        let mut seen = 0;
+        loop {
+            if let Some(newline) = self.rest[seen..].iter().position(|byte| *byte == b'\n') {
+                let mut line: Vec<u8> = self.rest.drain(..=seen + newline).collect();
+                line.pop();
+                return Ok(line);
+            }
+            seen = self.rest.len();
+            if seen as u64 > MAX_BYTES {
+                return Err(format!("The question is longer than {MAX_BYTES} bytes."));
+            }
+            let read = self.more(&mut buffer, end)?;
+            self.rest.extend_from_slice(&buffer[..read]);
         }
-        let read = match unistd::read(input.as_fd(), &mut buffer) {
-            Ok(0) => return Err("The question ended before its newline.".into()),
-            Ok(read) => &buffer[..read],
-            Err(Errno::EINTR | Errno::EAGAIN) => continue,
-            Err(error) => return Err(format!("The question cannot be read: {error}.")),
-        };
-        let newline = read.iter().position(|byte| *byte == b'\n');
-        line.extend_from_slice(&read[..newline.unwrap_or(read.len())]);
-        if line.len() as u64 > MAX_BYTES {
-            return Err(format!("The question is longer than {MAX_BYTES} bytes."));
-        }
-        if newline.is_some() {
-            return Ok(line);
+    }
+
+    /// Waits for more until `end`, and tells how much came.
+    fn more(&self, buffer: &mut [u8], end: Instant) -> Result<usize, String> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            match poll(&mut [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)], timeout) {
+                Ok(0) => return Err("No complete question came in time.".into()),
+                Ok(_) => {}
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(format!("The question cannot be waited for: {error}.")),
+            }
+            match unistd::read(self.input.as_fd(), buffer) {
+                Ok(0) => return Err("The question ended before its newline.".into()),
+                Ok(read) => return Ok(read),
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(error) => return Err(format!("The question cannot be read: {error}.")),
+            }
         }
     }
 }
@@ -92,24 +125,41 @@ mod tests {
     #[test]
     fn a_question_ends_with_its_newline() {
         let (broker, mut asker) = pipe().unwrap();
+        let mut questions = Questions::new(&broker);
         asker.write_all(b"{}\nmore").unwrap();
-        assert_eq!(read_from(&broker, LIMIT).unwrap(), b"{}");
+        assert_eq!(questions.first().unwrap(), b"{}");
+        asker.write_all(b"\n\n").unwrap();
+        assert_eq!(questions.next().unwrap().unwrap(), b"more");
+        assert_eq!(questions.next().unwrap().unwrap(), b"");
+        drop(asker);
+        assert!(questions.next().is_none());
+    }
+
+    #[test]
+    fn a_part_of_another_question_is_refused() {
+        let (broker, mut asker) = pipe().unwrap();
+        let mut questions = Questions::new(&broker);
+        asker.write_all(b"{}\nmore").unwrap();
+        questions.first().unwrap();
+        drop(asker);
+        assert!(questions.next().unwrap().unwrap_err().contains("before its newline"));
     }
 
     #[test]
     fn nobody_is_waited_for_without_end() {
         let (broker, mut asker) = pipe().unwrap();
         asker.write_all(b"{").unwrap();
-        assert!(read_from(&broker, Duration::from_millis(1)).unwrap_err().contains("in time"));
+        let mut questions = Questions::new(&broker);
+        assert!(questions.read(Duration::from_millis(1)).unwrap_err().contains("in time"));
         drop(asker);
-        assert!(read_from(&broker, LIMIT).unwrap_err().contains("before its newline"));
+        assert!(questions.first().unwrap_err().contains("before its newline"));
     }
 
     #[test]
     fn an_endless_question_is_refused() {
         let (broker, mut asker) = pipe().unwrap();
         let writer = std::thread::spawn(move || while asker.write_all(&[b'x'; 4096]).is_ok() {});
-        assert!(read_from(&broker, LIMIT).unwrap_err().contains("longer than"));
+        assert!(Questions::new(&broker).first().unwrap_err().contains("longer than"));
         drop(broker);
         writer.join().unwrap();
     }
@@ -122,7 +172,7 @@ mod tests {
         };
         assert_eq!(
             written(Outcome::Refused("x".repeat(5_000_000))),
-            "{\"version\":1,\"credentialExpires\":7,\"requests\":3,\"rateLimitRemaining\":null,\"clockAhead\":null,\"outcome\":{\"refused\":\"GitHub's answer is too large to be passed on.\"}}\n"
+            "{\"version\":2,\"credentialExpires\":7,\"requests\":3,\"rateLimitRemaining\":null,\"clockAhead\":null,\"outcome\":{\"refused\":\"GitHub's answer is too large to be passed on.\"}}\n"
         );
         let runner = |id| Seen { id, name: "x".repeat(256), online: false, busy: false };
         let list = written(Outcome::Listed((0..20_000).map(runner).collect()));

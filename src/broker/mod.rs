@@ -1,10 +1,12 @@
-//! Answers one question of root with the API credential that it alone holds.
+//! Answers questions of root with the API credential that it alone holds.
 //!
-//! One process for one question, started by its socket. It knows one runner: address, name, labels and group come from
+//! One process for one connection, started by its socket. It knows one runner: address, name, labels and group come from
 //! the manifest, and what may be deleted from the ledger, so a question cannot turn the credential against anything
-//! else. It reads these, its credential and nothing more: no state, no logs, no work directory. It writes its answer and
-//! one line in the journal, neither of them with the credential; and, if systemd gives it a directory for that, what
+//! else. It reads these, its credential and nothing more: no state, no logs, no work directory. It writes its answers and
+//! one line in the journal for each, none of them with the credential; and, if systemd gives it a directory for that, what
 //! other brokers of the same credential need not ask for once more.
+//!
+//! Number, length and age of what a connection can ask are limited, and each question has a patience of its own.
 
 mod credential;
 mod installation;
@@ -20,15 +22,16 @@ mod session;
 mod surroundings;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use crate::contract::manifest::Manifest;
-use crate::contract::protocol::{Answer, Issue, Outcome, Request, VERSION, Verb};
+use crate::contract::protocol::{Answer, Issue, LIFE, MOST_QUESTIONS, ONE_QUESTION, Outcome, Request, VERSION, Verb};
 use crate::github::{ApiBase, Client, Failure, GITHUB};
 use crate::http::Https;
+use crate::ledger::Entry;
 use crate::state::start::read_manifest;
 use credential::Credential;
 use kept::Kept;
@@ -39,33 +42,54 @@ use surroundings::Real;
 /// Nobody is kept waiting longer, whatever was asked for.
 const LONGEST_PATIENCE: u64 = 10 * 60;
 
-/// What a question needs besides GitHub.
+/// What questions need besides GitHub, read for the first one.
 struct Prepared {
-    verb: Verb,
-    patience: Duration,
     manifest: Manifest,
     credential: Credential,
+    ledger: Result<Option<Entry>, String>,
     https: Https,
 }
 
-/// Reads one question from standard input and writes one answer to standard output.
+/// Reads questions from standard input and writes an answer to each to standard output, until no more come.
 ///
 /// # Errors
 ///
 /// Only if no answer could be given: whoever asked is gone. Refusals are answers.
 pub fn run(manifest: &Path) -> Result<()> {
+    let began = Instant::now();
+    let stdin = std::io::stdin();
+    let mut questions = line::Questions::new(&stdin);
+    let mut prepared = None;
+    let mut next = Some(questions.first());
+    let mut asked = 0;
+    while let Some(line) = next {
+        asked += 1;
+        let goes_on = answer_line(manifest, &mut prepared, line)? && asked < MOST_QUESTIONS && began.elapsed() < LIFE;
+        next = if goes_on { questions.next() } else { None };
+    }
+    Ok(())
+}
+
+/// Answers one question; tells whether another one can follow.
+fn answer_line(path: &Path, prepared: &mut Option<Prepared>, line: Result<Vec<u8>, String>) -> Result<bool> {
     let surroundings = Real::start();
-    let question = line::read().and_then(|line| request(&line));
+    let can_follow = line.is_ok();
+    let question = line.and_then(|line| request(&line));
     let asked = said::verb(question.as_ref().ok().map(|request| &request.verb));
-    let Prepared { verb, patience, manifest, credential, https } =
-        match question.and_then(|request| prepare(manifest, request)) {
-            Ok(prepared) => prepared,
-            Err(fault) => return tell(&asked, &Answer::unasked(Outcome::Refused(fault))),
-        };
-    let client = Client::new(ApiBase::of(&manifest.registration.url), &https, &surroundings, patience);
-    let memory = Memory::new(Kept::open(), &credential, &client);
-    let session = Session::new(&manifest, &credential, credential::ledger(&manifest), &client, &memory);
-    let outcome = match answer(&session, verb) {
+    let version = question.as_ref().map_or(VERSION, |request| request.version);
+    let found = question.and_then(|request| Ok((prepare(path, prepared, &request)?, request)));
+    let (Prepared { manifest, credential, ledger, https }, request) = match found {
+        Ok(found) => found,
+        Err(fault) => {
+            tell(&asked, &Answer { version, ..Answer::unasked(Outcome::Refused(fault)) })?;
+            return Ok(can_follow && version != ONE_QUESTION);
+        }
+    };
+    let patience = Duration::from_secs(request.patience.min(LONGEST_PATIENCE));
+    let client = Client::new(ApiBase::of(&manifest.registration.url), https, &surroundings, patience);
+    let memory = Memory::new(Kept::open(), credential, &client);
+    let session = Session::new(manifest, credential, ledger, &client, &memory);
+    let outcome = match answer(&session, request.verb) {
         Ok(outcome) => outcome,
         Err(Failure::Refused(text)) => Outcome::Refused(text),
         Err(Failure::Unreachable(text) | Failure::Lost(text)) => Outcome::Unreachable(text),
@@ -73,14 +97,15 @@ pub fn run(manifest: &Path) -> Result<()> {
         Err(Failure::AskerGone) => bail!("Stopped before {asked} was done: whoever asked is gone"),
     };
     let answer = Answer {
-        version: VERSION,
+        version,
         credential_expires: client.credential_expires(),
         requests: client.requests(),
         rate_limit_remaining: client.rate_limit_remaining(),
         clock_ahead: client.clock_ahead(),
         outcome,
     };
-    tell(&asked, &answer).inspect_err(|_| issue::unheard(&session, &answer.outcome))
+    tell(&asked, &answer).inspect_err(|_| issue::unheard(&session, &answer.outcome))?;
+    Ok(version != ONE_QUESTION)
 }
 
 /// Writes the answer, and a line about it.
@@ -95,17 +120,17 @@ fn tell(asked: &str, answer: &Answer) -> Result<()> {
     Ok(())
 }
 
-/// Reads what the question needs, and checks that it is for this broker.
-fn prepare(manifest: &Path, request: Request) -> Result<Prepared, String> {
-    let manifest = read_manifest(manifest).map_err(|error| format!("{error:#}"))?;
-    is_for(&request, &manifest)?;
-    Ok(Prepared {
-        credential: Credential::read(&manifest)?,
-        https: Https::to(ApiBase::of(&manifest.registration.url).host(), GITHUB)?,
-        patience: Duration::from_secs(request.patience.min(LONGEST_PATIENCE)),
-        verb: request.verb,
-        manifest,
-    })
+/// Reads what questions need, unless that was done, and checks that this one is for this broker.
+fn prepare<'a>(path: &Path, prepared: &'a mut Option<Prepared>, request: &Request) -> Result<&'a Prepared, String> {
+    if let Some(prepared) = prepared {
+        is_for(request, &prepared.manifest)?;
+        return Ok(prepared);
+    }
+    let manifest = read_manifest(path).map_err(|error| format!("{error:#}"))?;
+    is_for(request, &manifest)?;
+    let (credential, ledger) = (Credential::read(&manifest)?, credential::ledger(&manifest));
+    let https = Https::to(ApiBase::of(&manifest.registration.url).host(), GITHUB)?;
+    Ok(prepared.insert(Prepared { manifest, credential, ledger, https }))
 }
 
 fn answer(session: &Session, verb: Verb) -> Result<Outcome, Failure> {
@@ -128,7 +153,7 @@ fn request(line: &[u8]) -> Result<Request, String> {
     let no_question =
         |_| "The broker does not understand the question: ask it with a helper of its release.".to_owned();
     let header: Header = serde_json::from_slice(line).map_err(no_question)?;
-    if header.version != VERSION {
+    if ![ONE_QUESTION, VERSION].contains(&header.version) {
         return Err(format!(
             "The question has version {}, and the broker knows version {VERSION}: both must come from one release.",
             header.version
@@ -153,11 +178,17 @@ mod tests {
         for (line, part) in [
             ("", "does not understand"),
             ("[]", "does not understand"),
-            (r#"{"version":2,"instance":"a","patience":5,"verb":"preflight"}"#, "version 2"),
+            (r#"{"version":3,"instance":"a","patience":5,"verb":"preflight"}"#, "version 3"),
             (r#"{"version":1,"instance":"a","patience":5,"verb":"destroy"}"#, "does not understand"),
             (r#"{"version":1,"instance":"a/b","patience":5,"verb":"preflight"}"#, "does not understand"),
         ] {
             assert!(request(line.as_bytes()).unwrap_err().contains(part), "{line}");
         }
+    }
+
+    #[test]
+    fn a_question_of_the_release_before_is_understood() {
+        let line = r#"{"version":1,"instance":"a","patience":5,"verb":{"issue":"token"}}"#;
+        assert_eq!(request(line.as_bytes()).unwrap().verb, Verb::Issue(Issue::Token));
     }
 }

@@ -33,7 +33,7 @@ pub struct Session<'a> {
     /// The runner, as configured.
     pub manifest: &'a Manifest,
     credential: &'a Credential,
-    ledger: Result<Option<Entry>, String>,
+    ledger: &'a Result<Option<Entry>, String>,
     client: &'a Client<'a>,
     memory: &'a Memory<'a>,
 }
@@ -43,7 +43,7 @@ impl<'a> Session<'a> {
     pub fn new(
         manifest: &'a Manifest,
         credential: &'a Credential,
-        ledger: Result<Option<Entry>, String>,
+        ledger: &'a Result<Option<Entry>, String>,
         client: &'a Client<'a>,
         memory: &'a Memory<'a>,
     ) -> Self {

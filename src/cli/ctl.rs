@@ -23,7 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Answer one question of a root step, from standard input to standard output, with the API credential
+    /// Answer questions of a root step, from standard input to standard output, with the API credential
     Broker {
         /// The runner's configuration, as JSON
         #[arg(long)]

@@ -1,4 +1,5 @@
-//! What root asks a broker and what it answers: one line of JSON each, over the broker's socket.
+//! What root asks a broker and what it answers: one line of JSON each, over the broker's socket. A connection carries one
+//! question after the other, each with its answer before the next.
 //!
 //! The broker alone holds the API credential. Whoever asks names an instance and a verb; address, name, labels and
 //! group come from the broker's own manifest, and which runners are ours from the ledger, so that no request can turn
@@ -6,13 +7,27 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{InstanceName, id};
 
 /// The version of the protocol. Both sides come from one release; this finds out when they do not.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
+
+/// The version before, which carried one question a connection: a step that a switch finds running asks by it.
+pub const ONE_QUESTION: u64 = 1;
+
+/// The most questions of one connection.
+pub const MOST_QUESTIONS: u32 = 64;
+
+/// How long a broker waits for the next question of a connection.
+pub const PAUSE: Duration = Duration::from_secs(20);
+
+/// From this age on a broker waits for no further question. Together with one pause and the longest patience of anybody
+/// who asks it is less than its unit may run.
+pub const LIFE: Duration = Duration::from_secs(60);
 
 /// The longest question that a broker reads.
 pub const MAX_BYTES: u64 = 256 * 1024;
@@ -24,7 +39,7 @@ pub const MAX_ANSWER_BYTES: u64 = 4 << 20;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Request {
-    /// Always [`VERSION`].
+    /// [`VERSION`]; or [`ONE_QUESTION`], and then no other question follows.
     pub version: u64,
     /// Whose broker this should be; another one refuses.
     pub instance: InstanceName,
@@ -95,7 +110,7 @@ pub enum Issue {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Answer {
-    /// Always [`VERSION`].
+    /// That of the question.
     pub version: u64,
     /// When the credential itself expires, in seconds since 1970, if the server said so.
     pub credential_expires: Option<u64>,
@@ -243,14 +258,14 @@ mod tests {
 
     #[test]
     fn requests_keep_their_form() {
-        insta::assert_snapshot!(request(Verb::Issue(Issue::Token)), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"issue":"token"}}"#);
-        insta::assert_snapshot!(request(Verb::Issue(Issue::Jit { work_folder: "/work".into() })), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"issue":{"jit":{"workFolder":"/work"}}}}"#);
-        insta::assert_snapshot!(request(Verb::Retire { id: 21, url: "u".into() }), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"retire":{"id":21,"url":"u"}}}"#);
-        insta::assert_snapshot!(request(Verb::Observe(Whom::Name)), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":"name"}}"#);
-        insta::assert_snapshot!(request(Verb::Observe(Whom::Attempt)), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":"attempt"}}"#);
-        insta::assert_snapshot!(request(Verb::Observe(Whom::Id { id: 21, url: "u".into() })), @r#"{"version":1,"instance":"runner1","patience":5,"verb":{"observe":{"id":{"id":21,"url":"u"}}}}"#);
-        insta::assert_snapshot!(request(Verb::List), @r#"{"version":1,"instance":"runner1","patience":5,"verb":"list"}"#);
-        insta::assert_snapshot!(request(Verb::Preflight), @r#"{"version":1,"instance":"runner1","patience":5,"verb":"preflight"}"#);
+        insta::assert_snapshot!(request(Verb::Issue(Issue::Token)), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"issue":"token"}}"#);
+        insta::assert_snapshot!(request(Verb::Issue(Issue::Jit { work_folder: "/work".into() })), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"issue":{"jit":{"workFolder":"/work"}}}}"#);
+        insta::assert_snapshot!(request(Verb::Retire { id: 21, url: "u".into() }), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"retire":{"id":21,"url":"u"}}}"#);
+        insta::assert_snapshot!(request(Verb::Observe(Whom::Name)), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"observe":"name"}}"#);
+        insta::assert_snapshot!(request(Verb::Observe(Whom::Attempt)), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"observe":"attempt"}}"#);
+        insta::assert_snapshot!(request(Verb::Observe(Whom::Id { id: 21, url: "u".into() })), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"observe":{"id":{"id":21,"url":"u"}}}}"#);
+        insta::assert_snapshot!(request(Verb::List), @r#"{"version":2,"instance":"runner1","patience":5,"verb":"list"}"#);
+        insta::assert_snapshot!(request(Verb::Preflight), @r#"{"version":2,"instance":"runner1","patience":5,"verb":"preflight"}"#);
     }
 
     #[test]
@@ -264,7 +279,7 @@ mod tests {
             clock_ahead: Some(-2),
             outcome: Outcome::Jit { id: 21, name: "runner1".into(), files },
         };
-        insta::assert_snapshot!(line(&answer), @r#"{"version":1,"credentialExpires":1800000000,"requests":2,"rateLimitRemaining":4998,"clockAhead":-2,"outcome":{"jit":{"id":21,"name":"runner1","files":{".runner":"{}"}}}}"#);
+        insta::assert_snapshot!(line(&answer), @r#"{"version":2,"credentialExpires":1800000000,"requests":2,"rateLimitRemaining":4998,"clockAhead":-2,"outcome":{"jit":{"id":21,"name":"runner1","files":{".runner":"{}"}}}}"#);
         assert_eq!(serde_json::from_str::<Answer>(&line(&answer)).unwrap(), answer);
         assert_eq!(format!("{:?}", Secret::new("ghs_fake".into())), "Secret(redacted)");
     }
@@ -274,7 +289,8 @@ mod tests {
         let seen = Seen { id: 21, name: "runner1".into(), online: true, busy: false };
         insta::assert_snapshot!(line(&Outcome::Listed(vec![seen])), @r#"{"listed":[{"id":21,"name":"runner1","online":true,"busy":false}]}"#);
         let before = r#"{"version":1,"credentialExpires":null,"outcome":"gone"}"#;
-        assert_eq!(serde_json::from_str::<Answer>(before).unwrap(), Answer::unasked(Outcome::Gone));
+        let answer = Answer { version: ONE_QUESTION, ..Answer::unasked(Outcome::Gone) };
+        assert_eq!(serde_json::from_str::<Answer>(before).unwrap(), answer);
     }
 
     #[test]

@@ -90,8 +90,8 @@ pub fn run(options: &Options<'_>, units: &dyn Units) -> Result<Report> {
         let sizes: Vec<u64> = subjects.iter().filter_map(Subject::own_room).collect();
         host.findings.extend(memory().ok().and_then(|memory| room::together(&sizes, memory)));
     }
-    let brokers: Vec<_> = subjects.iter().map(Subject::broker).collect();
-    let answers = preflight::ask_all(&brokers);
+    let mut brokers: Vec<_> = subjects.iter().map(Subject::broker).collect();
+    let answers = preflight::ask_all(&mut brokers);
     let names: Vec<&str> = declared.iter().map(|declared| declared.unit.as_str()).collect();
     let shown = units.show(&names).map_err(|error| format!("{error:#}"));
     let mut groups = vec![host];

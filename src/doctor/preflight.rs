@@ -32,13 +32,13 @@ const TOPIC: &str = "GitHub";
 
 /// Asks several brokers, in the order in which they are given.
 #[must_use]
-pub fn ask_all(brokers: &[Option<Broker<'_>>]) -> Vec<Option<Answer>> {
+pub fn ask_all(brokers: &mut [Option<Broker<'_>>]) -> Vec<Option<Answer>> {
     let mut answers = Vec::new();
-    for some in brokers.chunks(AT_ONCE) {
+    for some in brokers.chunks_mut(AT_ONCE) {
         thread::scope(|scope| {
             let asked: Vec<_> = some
-                .iter()
-                .map(|broker| broker.map(|broker| scope.spawn(move || broker.ask(Verb::Preflight, PATIENCE))))
+                .iter_mut()
+                .map(|broker| broker.as_mut().map(|broker| scope.spawn(move || broker.ask(Verb::Preflight, PATIENCE))))
                 .collect();
             let failed = |_| Answer::unasked(Outcome::Unreachable("nobody could be asked".into()));
             answers.extend(asked.into_iter().map(|asked| asked.map(|asked| asked.join().unwrap_or_else(failed))));

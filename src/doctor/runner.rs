@@ -48,7 +48,7 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn broker(&self) -> Option<Broker<'_>> {
         let asks = self.can_ask() && self.socket.exists();
-        asks.then_some(Broker { socket: &self.socket, instance: &self.declared.instance })
+        asks.then_some(Broker::once(&self.socket, &self.declared.instance))
     }
 
     /// Makes all checks; `answer` is what the broker said.

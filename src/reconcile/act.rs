@@ -20,7 +20,7 @@ use crate::registration::pace::limited;
 use crate::registration::retire::{pay, reason};
 use crate::survey::Memory;
 use crate::survey::counted::counted;
-use crate::survey::lists::Silent;
+use crate::survey::lists::Silences;
 use crate::survey::{Configuration, HostRunner};
 use crate::units::{Activity, Units};
 
@@ -271,7 +271,7 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &HostRunner, configured: &Conf
     let running = hands.units.show(&[&found.unit])?.get(&found.unit).map(|unit| unit.activity);
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
     let socket = hands.sockets.join(found.instance.as_str());
-    let broker = Broker { socket: &socket, instance: &found.instance };
+    let broker = Broker::kept(&socket, &found.instance, hands.ledger);
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
     let broker = counted(broker, &place, url, hands.memory, hands.now);
     owed(&broker, &mut draft, configured, at_rest)
@@ -301,7 +301,7 @@ fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configuration, at_
 
 fn ask(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configuration, verb: Verb) -> Outcome {
     let socket = hands.sockets.join(found.instance.as_str());
-    let broker = Broker { socket: &socket, instance: &found.instance };
+    let broker = Broker::once(&socket, &found.instance);
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
     counted(broker, &place, url, hands.memory, hands.now).ask(verb, PATIENCE).outcome
 }

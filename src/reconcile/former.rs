@@ -199,7 +199,7 @@ fn take_back(
         return Ok(unless_reaped(&entry, &reason(&Outcome::RateLimited(until)), TakeBack::Later));
     }
     let door = open(fleet, places, &manifest)?;
-    let broker = Broker { socket: door.socket(), instance };
+    let broker = Broker::kept(door.socket(), instance, hands.ledger);
     let broker = counted(broker, &place, url, hands.memory, now);
     let end = Instant::now() + PATIENCE;
     let mut draft = Draft::new(hands.ledger, instance, Some(entry.clone()), entry);

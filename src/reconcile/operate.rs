@@ -18,7 +18,7 @@ use crate::contract::fleet::{Declaration, Fleet};
 use crate::ledger::Ledger;
 use crate::model::{InstanceName, plain};
 use crate::state::start::now;
-use crate::survey::lists::Silent;
+use crate::survey::lists::Silences;
 use crate::survey::open_ledger;
 use crate::survey::{Configuration, HostRunner, Places, one};
 use crate::survey::{Memory, Recall};

@@ -135,7 +135,7 @@ fn remove(hands: &mut Hands<'_>, found: &HostRunner, unknown: &Unknown) -> Resul
         return Ok(false);
     }
     let socket = hands.sockets.join(found.instance.as_str());
-    let broker = Broker { socket: &socket, instance: &found.instance };
+    let broker = Broker::kept(&socket, &found.instance, hands.ledger);
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
     let broker = counted(broker, &place, url, hands.memory, hands.now);
     // The list is some minutes old by now, and its listener may be back.

@@ -134,7 +134,7 @@ mod tests {
         };
         let url = RegistrationUrl::parse("https://github.com/here").unwrap();
         let instance = "one".to_owned().try_into().unwrap();
-        let broker = Broker { socket: Path::new("/nonexistent"), instance: &instance };
+        let broker = Broker::once(Path::new("/nonexistent"), &instance);
         let end = now().unwrap() + 600;
         let limits = Limits::new(&place, &RegistrationUrl::parse("https://github.com/there").unwrap(), Some(end));
         let held = Held::new(broker, &place, &url, limits);

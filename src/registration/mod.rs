@@ -9,3 +9,4 @@ pub mod plan;
 pub mod retire;
 pub mod secrecy;
 pub mod started;
+mod taken;

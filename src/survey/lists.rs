@@ -92,7 +92,7 @@ fn list(
         let silences = memory.credentials.get(&credential).map_or(0, |standing| standing.silent);
         let patience = if missing == 0 && silences.is_multiple_of(WHOLE_TIME_EACH) { LIST } else { SILENT_LIST };
         let socket = sockets.join(found.instance.as_str());
-        let broker = Broker { socket: &socket, instance: &found.instance };
+        let broker = Broker::once(&socket, &found.instance);
         let answer = counted(broker, &place, url, memory, now).ask(Verb::List, patience);
         if let Outcome::Listed(list) = answer.outcome {
             return Ok(list);

@@ -35,7 +35,7 @@ pub fn ask(runners: &[HostRunner], sockets: &Path, memory: &mut Memory, now: u64
         }
         let place = configured.manifest.credential_place();
         let socket = sockets.join(found.instance.as_str());
-        let broker = Broker { socket: &socket, instance: &found.instance };
+        let broker = Broker::once(&socket, &found.instance);
         let answer = counted(broker, &place, url, memory, now).ask(Verb::Preflight, PATIENCE);
         let releases = memory.releases.entry(url.host()).or_default();
         releases.asked = Some(now);

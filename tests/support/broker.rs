@@ -22,12 +22,13 @@ impl FakeBroker {
         let this = self.clone();
         std::thread::spawn(move || {
             while let Ok((mut stream, _)) = listener.accept() {
-                let mut line = String::new();
-                BufReader::new(&stream).read_line(&mut line).unwrap();
-                this.asked.lock().unwrap().push(serde_json::from_str(&line).unwrap());
-                let mut answers = this.answers.lock().unwrap();
-                let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
-                stream.write_all((serde_json::to_string(&answer).unwrap() + "\n").as_bytes()).unwrap();
+                let questions = BufReader::new(stream.try_clone().unwrap()).lines();
+                for line in questions.map_while(Result::ok) {
+                    this.asked.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+                    let mut answers = this.answers.lock().unwrap();
+                    let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+                    stream.write_all((serde_json::to_string(&answer).unwrap() + "\n").as_bytes()).unwrap();
+                }
             }
         });
     }

@@ -1,7 +1,7 @@
 //! A broker with a server behind it, in this process: for starts whose credential is one of the API.
 //!
-//! It does what the protocol says and keeps the rule that the real one keeps: it retires nobody whom the ledger on disk
-//! does not name. The real broker has tests of its own.
+//! It does what the protocol says and keeps the rule that the real one keeps: it retires nobody whom the copy of the ledger
+//! does not name that it got for the connection, nor anybody whom the ledger on disk does not name. The real broker has tests of its own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -58,6 +58,8 @@ pub struct State {
     pub silent: Option<String>,
     /// The configured name, by which a look goes; `runner1` unless told otherwise.
     pub name: Option<String>,
+    /// How many connections were asked anything, each of which is a process of systemd's.
+    pub connections: u32,
 }
 
 /// The broker of runner1; stops when it is dropped.
@@ -76,7 +78,7 @@ impl Server {
         let (shared, ledger) = (Arc::clone(&state), root.join("ledger/runner1.json"));
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
-                if !serve(&stream.expect("a connection"), &mut lock(&shared), &ledger) {
+                if !serve(&stream.expect("a connection"), &shared, &ledger) {
                     return;
                 }
             }
@@ -149,21 +151,43 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
-    let mut line = String::new();
+/// Answers all questions of a connection with the ledger entry that is there at the first one; `false` to stop.
+fn serve(stream: &UnixStream, state: &Mutex<State>, ledger: &Path) -> bool {
     let mut reader = BufReader::new(stream);
-    if reader.read_line(&mut line).is_err() || line.is_empty() {
-        // Tests also kill whoever asks before anything was asked.
-        return true;
+    let mut texts = None;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).is_err() || line.is_empty() {
+            // Tests also kill whoever asks before anything was asked.
+            return true;
+        }
+        if line == STOP {
+            return false;
+        }
+        if line == SETTLED {
+            (&*stream).write_all(line.as_bytes()).expect("a test that waits");
+            return true;
+        }
+        let mut state = lock(state);
+        let texts = texts.get_or_insert_with(|| {
+            state.connections += 1;
+            Texts { copy: fs::read(ledger).unwrap_or_default(), disk: ledger.into() }
+        });
+        if !answer(stream, &mut state, texts, &line) {
+            return true;
+        }
     }
-    if line == STOP {
-        return false;
-    }
-    if line == SETTLED {
-        (&*stream).write_all(line.as_bytes()).expect("a test that waits");
-        return true;
-    }
-    let request: Request = serde_json::from_str(&line).expect("a request");
+}
+
+/// The ledger entry as a broker got it for its connection, and where it is now. Empty if there is none.
+struct Texts {
+    copy: Vec<u8>,
+    disk: PathBuf,
+}
+
+/// Answers one question; tells whether another one may follow.
+fn answer(stream: &UnixStream, state: &mut State, ledger: &Texts, line: &str) -> bool {
+    let request: Request = serde_json::from_str(line).expect("a request");
     assert_eq!(request.instance.as_str(), "runner1");
     state.asked.push(request.verb.clone());
     let is_jit = matches!(request.verb, Verb::Issue(Issue::Jit { .. }));
@@ -172,7 +196,7 @@ fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
         outcome = instead;
     }
     if is_jit && std::mem::take(&mut state.mute_at_jit) {
-        return true;
+        return false;
     }
     let answer = Answer { credential_expires: state.expires, ..Answer::unasked(outcome) };
     let text = serde_json::to_string(&answer).expect("an answer") + "\n";
@@ -182,7 +206,7 @@ fn serve(stream: &UnixStream, state: &mut State, ledger: &Path) -> bool {
 }
 
 impl State {
-    fn outcome(&mut self, verb: Verb, ledger: &Path) -> Outcome {
+    fn outcome(&mut self, verb: Verb, ledger: &Texts) -> Outcome {
         match verb {
             Verb::Observe(Whom::Attempt) if self.no_attempts.is_some() => {
                 Outcome::Refused(self.no_attempts.clone().unwrap_or_default())
@@ -221,14 +245,14 @@ impl State {
         }
     }
 
-    fn seen(&self, whom: &Whom, ledger: &Path) -> Option<Seen> {
+    fn seen(&self, whom: &Whom, ledger: &Texts) -> Option<Seen> {
         let configured = self.name.clone().unwrap_or_else(|| "runner1".into());
         let named = |name: &str| self.runners.iter().find(|seen| seen.name == name).cloned();
         match whom {
             Whom::Id { id, .. } => self.runners.iter().find(|seen| seen.id == *id).cloned(),
             Whom::Name => named(&configured),
             Whom::Attempt => {
-                let entry: Value = serde_json::from_slice(&fs::read(ledger).expect("an entry")).expect("JSON");
+                let entry: Value = serde_json::from_slice(&ledger.copy).expect("an entry in JSON");
                 assert!(entry["attempt"].is_object(), "there is no attempt");
                 named(entry["registration"]["name"].as_str().unwrap_or("this-host"))
             }
@@ -263,10 +287,14 @@ impl State {
     }
 }
 
-/// Whether the ledger on disk names this runner.
-fn names(ledger: &Path, id: u64, url: &str) -> bool {
-    let Ok(text) = fs::read(ledger) else { return false };
-    let entry: Value = serde_json::from_slice(&text).expect("a ledger entry");
+/// Whether the ledger names this runner, the copy of it as well as the one on disk.
+fn names(ledger: &Texts, id: u64, url: &str) -> bool {
+    let Ok(disk) = fs::read(&ledger.disk) else { return false };
+    [&ledger.copy, &disk].into_iter().all(|text| text_names(text, id, url))
+}
+
+fn text_names(text: &[u8], id: u64, url: &str) -> bool {
+    let entry: Value = serde_json::from_slice(text).expect("a ledger entry");
     let former = entry["leftBehind"].as_array().expect("a list");
     let is = |runner: &Value| runner["id"] == json!(id) && runner["url"] == json!(url);
     former.iter().any(|left| is(&left["runner"])) || is(&entry["runner"])

@@ -104,7 +104,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     close_state(&state)?;
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, draft.entry.not_before);
-    let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
+    let broker = Held::new(Broker::kept(socket, &manifest.instance, &ledgers), &place, url, limits);
     let found = Basis {
         broker: credential.is_of_api().then_some(broker),
         work,

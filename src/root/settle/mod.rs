@@ -24,7 +24,7 @@ use crate::registration::retire::pay;
 use crate::state::logs::{self, When};
 use crate::state::purge::registration;
 use crate::state::start::{Start, existing, now, walk};
-use crate::state::{Snapshot, VERSION_REFUSED};
+use crate::state::{REGISTRATION_FILES, Snapshot, VERSION_REFUSED};
 use crate::sys::{ControlGroup, Dir, EntryKind};
 
 use ending::{Ending, Files, failures};
@@ -83,7 +83,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let api = credential.as_ref().map(Credential::is_of_api);
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, draft.entry.not_before);
-    let broker = Held::new(Broker { socket, instance: &manifest.instance }, &place, url, limits);
+    let broker = Held::new(Broker::kept(socket, &manifest.instance, &ledgers), &place, url, limits);
     let broker = (api == Some(true)).then_some(broker);
     let (mut kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
     // Here systemd would start it again and again: by itself it goes only by what the listener ends with.
@@ -165,6 +165,13 @@ fn settle_registration(
             let counts = &mut draft.entry.registrations;
             counts.jobs = counts.jobs.saturating_sub(u64::from(std::mem::take(&mut counts.used)));
         }
+        forget(draft, state)?;
+        return Ok(Some("no registration is left"));
+    }
+    let has_file = |name: &&str| state.entry(name).is_ok_and(|entry| entry != EntryKind::Absent);
+    if ephemeral && draft.entry.attempt.is_none() && REGISTRATION_FILES.iter().any(has_file) {
+        // `release` or a pass took it back, so nobody is asked unless something else is owed.
+        pay(broker, draft, url, end);
         forget(draft, state)?;
         return Ok(Some("no registration is left"));
     }

@@ -28,7 +28,7 @@ fn other_questions_are_refused() {
         json!({ "version": version, "instance": instance, "patience": PATIENCE, "verb": "preflight" }).to_string()
             + "\n"
     };
-    assert!(refused(&stand, &question(2, "runner1")).contains("version 2"));
+    assert!(refused(&stand, &question(3, "runner1")).contains("version 3"));
     assert!(refused(&stand, &question(1, "other")).contains("the broker of runner runner1, not of other"));
     assert!(refused(&stand, "{\n").contains("does not understand"));
     assert!(refused(&stand, "").contains("before its newline"));

@@ -73,7 +73,7 @@ fn whoever_asks_over_the_socket_gets_the_longest_list() {
     let listener = UnixListener::bind(&socket).unwrap();
     let instance = "runner1".to_string().try_into().unwrap();
     let answer = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| Broker { socket: &socket, instance: &instance }.ask(Verb::List, HANGS));
+        let asked = scope.spawn(|| Broker::once(&socket, &instance).ask(Verb::List, HANGS));
         let stream = listener.accept().unwrap().0;
         let mut program = stand.program();
         program.stdin(OwnedFd::from(stream.try_clone().unwrap())).stdout(OwnedFd::from(stream)).stderr(Stdio::null());

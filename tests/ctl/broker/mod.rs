@@ -6,6 +6,7 @@
 
 mod apps;
 mod asking;
+mod connection;
 mod deliveries;
 mod figures;
 mod given;

@@ -3,6 +3,7 @@
 //! Nothing here looks inside the library: a claim is about a command line, files and what is said.
 
 mod attempt;
+mod connections;
 mod debts;
 mod hostile;
 mod logs;

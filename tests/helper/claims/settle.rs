@@ -1,6 +1,6 @@
 //! The end of a unit: what is said about it, and what is taken back.
 
-use std::fs;
+use std::fs::{self, File};
 
 use github_runners::contract::protocol::Outcome;
 use serde_json::{Value, json};
@@ -255,12 +255,29 @@ fn an_end_before_the_first_entry_is_no_error() {
 fn a_stop_takes_an_idle_ephemeral_registration_back_before_its_listener_ends() {
     let (host, server) = ephemeral();
     host.prepare().good();
-    let ledger = host.ledger();
+    let mut ledger = host.ledger();
     let said = host.step("release").good();
     assert!(said.contains("Took back the registration of runner1, id 41"), "{said}");
-    assert_eq!((server.ids(), host.ledger()), (vec![], ledger), "`settle` writes it down");
+    ledger["runner"] = Value::Null;
+    assert_eq!((server.ids(), host.ledger()), (vec![], ledger), "nothing else is struck");
     assert!(host.step("release").good().is_empty(), "a second stop has nothing to do");
     let said = host.settle("success", Some(("exited", "0"))).good();
+    assert!(said.contains("no registration is left"), "{said}");
+    assert_eq!(host.ledger()["runner"], Value::Null);
+}
+
+#[test]
+fn a_stop_beside_a_pass_leaves_the_ledger_to_its_end() {
+    let (host, server) = ephemeral();
+    host.prepare().good();
+    let ledger = host.ledger();
+    let lock = File::options().write(true).open(host.path("ledger/runner1.lock")).unwrap();
+    let lock = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusive).unwrap();
+    let said = host.step("release").good();
+    assert!(said.contains("goes on naming id 41") && said.contains("Another process works on"), "{said}");
+    assert_eq!((server.ids(), host.ledger()), (vec![], ledger));
+    drop(lock);
+    let said = host.settle("success", DONE).good();
     assert!(said.contains("no registration is left"), "{said}");
     assert_eq!(host.ledger()["runner"], Value::Null);
 }

@@ -97,6 +97,41 @@ fn a_settle_killed_anywhere_is_made_up_for_by_the_next_start() {
 }
 
 #[test]
+fn a_release_killed_anywhere_leaves_what_its_settle_ends_and_the_next_start_makes_up_for() {
+    for settles in [true, false] {
+        let kills = at_every_change("release", unused, |host, when| {
+            assert_in_sight(host, when);
+            if settles {
+                host.settle("success", Some(("exited", "0"))).good();
+                assert_eq!(server(host).ids(), [0_u64; 0], "{when}: {}", host.ledger());
+                assert_eq!((&host.ledger()["leftBehind"], &host.ledger()["runner"]), (&json!([]), &Value::Null));
+                assert_eq!(host.tree("state"), [""; 0], "{when}");
+            }
+            let_time_pass(host);
+            host.prepare().good();
+            assert_one_and_named(host, when);
+        });
+        assert!(kills >= 4, "died at {kills} places only");
+    }
+}
+
+#[test]
+fn a_settle_after_a_release_killed_anywhere_is_made_up_for() {
+    let released = || {
+        let host = unused();
+        host.step("release").good();
+        host
+    };
+    let kills = at_every_change("settle", released, |host, when| {
+        assert_in_sight(host, when);
+        let_time_pass(host);
+        host.prepare().good();
+        assert_one_and_named(host, when);
+    });
+    assert!(kills >= 4, "died at {kills} places only");
+}
+
+#[test]
 fn a_settle_after_a_lost_attempt_killed_anywhere_is_made_up_for_too() {
     let lost = || {
         let host = unused();
