@@ -20,7 +20,7 @@ pub struct Fleet {
     /// Always [`VERSION`].
     pub version: u64,
     /// The declared runners.
-    pub instances: Vec<Declared>,
+    pub instances: Vec<Declaration>,
     /// Whether a runner that is offline, has one of our names and is in no ledger may be deleted.
     pub delete_unknown_offline: bool,
     /// Where metrics are written for `node_exporter`.
@@ -32,7 +32,7 @@ pub struct Fleet {
 /// One declared runner.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Declared {
+pub struct Declaration {
     /// Its name on this host.
     pub instance: InstanceName,
     /// The entry of the configuration that it comes from.
@@ -87,7 +87,7 @@ impl Fleet {
 
     /// The declared runner of this name.
     #[must_use]
-    pub fn get(&self, instance: &InstanceName) -> Option<&Declared> {
+    pub fn get(&self, instance: &InstanceName) -> Option<&Declaration> {
         self.instances.iter().find(|declared| declared.instance == *instance)
     }
 }

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
-use crate::contract::fleet::{Declared, Fleet};
+use crate::contract::fleet::{Declaration, Fleet};
 use crate::survey::{Places, read_fleet};
 use crate::sys::memory;
 use crate::units::{Systemd, Units};
@@ -103,7 +103,7 @@ pub fn run(options: &Options<'_>, units: &dyn Units) -> Result<Report> {
 }
 
 /// The runners to look at.
-fn chosen<'a>(fleet: &'a Fleet, options: &Options<'_>) -> Result<Vec<&'a Declared>> {
+fn chosen<'a>(fleet: &'a Fleet, options: &Options<'_>) -> Result<Vec<&'a Declaration>> {
     let Some(name) = options.instance else { return Ok(fleet.instances.iter().collect()) };
     let found = fleet.instances.iter().find(|declared| declared.instance.as_str() == name);
     let Some(found) = found else {

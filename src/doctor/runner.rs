@@ -10,7 +10,7 @@ use super::finding::{Finding, Group, Level};
 use super::options::Options;
 use super::paths::{Who, check};
 use super::{entry, next, preflight, room};
-use crate::contract::fleet::Declared;
+use crate::contract::fleet::Declaration;
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Answer;
 use crate::ledger::Entry;
@@ -31,7 +31,7 @@ const NOBODY: u32 = 65534;
 /// One runner, and what is read about it before anybody is asked.
 pub struct Subject<'a> {
     options: &'a Options<'a>,
-    declared: &'a Declared,
+    declared: &'a Declaration,
     manifest: anyhow::Result<Manifest>,
     credential: Option<anyhow::Result<Credential>>,
     socket: PathBuf,
@@ -40,7 +40,7 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// Reads manifest and credential.
     #[must_use]
-    pub fn read(options: &'a Options<'a>, declared: &'a Declared) -> Self {
+    pub fn read(options: &'a Options<'a>, declared: &'a Declaration) -> Self {
         let manifest = read_manifest(&declared.manifest);
         let credential = manifest.as_ref().ok().map(Credential::read);
         let socket = options.places.sockets.join(declared.instance.as_str());
@@ -121,8 +121,8 @@ impl<'a> Subject<'a> {
     }
 
     fn ledger(&self) -> anyhow::Result<Option<Entry>> {
-        let ledgers = open_ledger(self.options.places)?;
-        Ok(ledgers.map(|ledgers| ledgers.load(&self.declared.instance)).transpose()?.flatten())
+        let ledger = open_ledger(self.options.places)?;
+        Ok(ledger.map(|ledger| ledger.load(&self.declared.instance)).transpose()?.flatten())
     }
 
     fn foresee(&self, user: Option<(u32, u32)>) -> anyhow::Result<Foreseen> {

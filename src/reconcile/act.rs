@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::plan::{Cause, Decision, Why};
-use crate::contract::fleet::Declared;
+use crate::contract::fleet::Declaration;
 use crate::contract::protocol::{Outcome, Verb, Whom};
 use crate::ledger::{Draft, Entry, Ledger, Runner};
 use crate::model::{InstanceName, date_and_time};
@@ -20,8 +20,8 @@ use crate::registration::pace::limited;
 use crate::registration::retire::{pay, reason};
 use crate::survey::Memory;
 use crate::survey::counted::counted;
-use crate::survey::lists::Silent;
-use crate::survey::{Configured, HostRunner};
+use crate::survey::lists::Silences;
+use crate::survey::{Configuration, HostRunner};
 use crate::units::{Activity, Units};
 
 /// How long one question may take, and taking back what one runner owes.
@@ -30,17 +30,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What a pass acts with.
 pub struct Hands<'a> {
     /// The ledger.
-    pub ledgers: &'a Ledger,
+    pub ledger: &'a Ledger,
     /// What runs the units.
     pub units: &'a dyn Units,
     /// The sockets of brokers.
     pub sockets: &'a Path,
     /// Whether the next start of a declared runner would register it, as far as that can be known before.
-    pub would_start: &'a dyn Fn(&Declared) -> Result<()>,
+    pub would_start: &'a dyn Fn(&Declaration) -> Result<()>,
     /// What is remembered.
     pub memory: &'a mut Memory,
     /// The ways on which nobody answered in this pass.
-    pub silent: Silent,
+    pub silent: Silences,
     /// Seconds since 1970.
     pub now: u64,
 }
@@ -58,7 +58,7 @@ impl Hands<'_> {
     ///
     /// As [`Ledger::load`].
     pub fn load(&self, instance: &InstanceName) -> Result<Option<Entry>> {
-        Ok(self.ledgers.load(instance)?.filter(|entry| entry.owner.lease(self.now).is_none()))
+        Ok(self.ledger.load(instance)?.filter(|entry| entry.owner.lease(self.now).is_none()))
     }
 }
 
@@ -111,7 +111,7 @@ fn told(why: &Why, hands: &Hands<'_>, found: &HostRunner) -> String {
 
 /// Restarts a unit whose time is over, unless it restarted by itself meanwhile.
 fn cut_short(hands: &mut Hands<'_>, found: &HostRunner) -> Result<String> {
-    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
+    let Some(_lock) = hands.ledger.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
     if as_found(hands, found)?.is_none() {
         return Ok(is_moving());
     }
@@ -124,11 +124,11 @@ fn cut_short(hands: &mut Hands<'_>, found: &HostRunner) -> Result<String> {
 fn as_found(hands: &Hands<'_>, found: &HostRunner) -> Result<Option<Entry>> {
     let entry = hands.load(&found.instance)?;
     let run = |entry: &Entry| (entry.owner.clone(), entry.runner.clone(), entry.started.clone());
-    Ok(entry.filter(|entry| found.ledger.as_ref().map(run) == Some(run(entry))))
+    Ok(entry.filter(|entry| found.entry.as_ref().map(run) == Some(run(entry))))
 }
 
 /// Restarts a unit for a cause.
-fn restart(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured, cause: Cause) -> Result<String> {
+fn restart(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configuration, cause: Cause) -> Result<String> {
     // What the server says of one that it does not see is known already.
     if let Err(why) = restart_idle(hands, found, configured, cause == Cause::Changed)? {
         return Ok(told(&why, hands, found));
@@ -155,10 +155,10 @@ fn restart(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured, c
 pub fn restart_idle(
     hands: &mut Hands<'_>,
     found: &HostRunner,
-    configured: &Configured,
+    configured: &Configuration,
     looks: bool,
 ) -> Result<Result<(), Why>> {
-    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(Err(Why::Moving)) };
+    let Some(_lock) = hands.ledger.lock(&found.instance, Duration::ZERO)? else { return Ok(Err(Why::Moving)) };
     let Some(entry) = as_found(hands, found)? else { return Ok(Err(Why::Moving)) };
     let recorded = entry.runner.as_ref();
     // A list is some seconds old by now; a job that came since is seen here.
@@ -183,7 +183,7 @@ pub fn restart_idle(
 fn retire_then_restart(
     hands: &mut Hands<'_>,
     found: &HostRunner,
-    configured: &Configured,
+    configured: &Configuration,
     runner: &Runner,
 ) -> Result<String> {
     if let Err(why) = retire_and_restart(hands, found, configured, runner)? {
@@ -202,7 +202,7 @@ fn retire_then_restart(
 pub fn retire_and_restart(
     hands: &mut Hands<'_>,
     found: &HostRunner,
-    configured: &Configured,
+    configured: &Configuration,
     runner: &Runner,
 ) -> Result<Result<(), Why>> {
     if let Err(error) = (hands.would_start)(&configured.declared) {
@@ -220,11 +220,11 @@ pub fn retire_and_restart(
 pub fn retire_idle(
     hands: &mut Hands<'_>,
     found: &HostRunner,
-    configured: &Configured,
+    configured: &Configuration,
     runner: &Runner,
     then: impl FnOnce(&dyn Units) -> Result<()>,
 ) -> Result<Result<(), Why>> {
-    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(Err(Why::Moving)) };
+    let Some(_lock) = hands.ledger.lock(&found.instance, Duration::ZERO)? else { return Ok(Err(Why::Moving)) };
     let Some(entry) = as_found(hands, found)?.filter(|entry| entry.runner.as_ref() == Some(runner)) else {
         return Ok(Err(Why::Moving));
     };
@@ -232,7 +232,7 @@ pub fn retire_idle(
     if matches!(activity, Activity::Starting | Activity::Stopping) {
         return Ok(Err(Why::Moving));
     }
-    let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledger, &found.instance, Some(entry.clone()), entry);
     // Written before the server is asked, so that a full disk cannot come between the two.
     let without = Entry { runner: None, ..draft.entry.clone() };
     let staged = draft.stage(&without)?;
@@ -260,14 +260,14 @@ pub fn retire_idle(
 /// # Errors
 ///
 /// If the ledger cannot be read or written.
-pub fn settle_debts(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured) -> Result<String> {
+pub fn settle_debts(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configuration) -> Result<String> {
     let credential = configured.credential_key();
     if let Some(until) = hands.limited(&credential) {
         return Ok(format!("owes former registrations: {}", reason(&Outcome::RateLimited(until))));
     }
-    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
+    let Some(_lock) = hands.ledger.lock(&found.instance, Duration::ZERO)? else { return Ok(is_moving()) };
     let Some(entry) = hands.load(&found.instance)? else { return Ok(is_moving()) };
-    let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledger, &found.instance, Some(entry.clone()), entry);
     let running = hands.units.show(&[&found.unit])?.get(&found.unit).map(|unit| unit.activity);
     let at_rest = matches!(running, Some(Activity::Inactive | Activity::Failed));
     let socket = hands.sockets.join(found.instance.as_str());
@@ -277,7 +277,7 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &HostRunner, configured: &Conf
     owed(&broker, &mut draft, configured, at_rest)
 }
 
-fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configured, at_rest: bool) -> Result<String> {
+fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configuration, at_rest: bool) -> Result<String> {
     let end = Instant::now() + PATIENCE;
     let url = &configured.manifest.registration.url;
     // While it runs, whoever registered it just now may be about to record it.
@@ -299,7 +299,7 @@ fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configured, at_res
     })
 }
 
-fn ask(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured, verb: Verb) -> Outcome {
+fn ask(hands: &mut Hands<'_>, found: &HostRunner, configured: &Configuration, verb: Verb) -> Outcome {
     let socket = hands.sockets.join(found.instance.as_str());
     let broker = Broker { socket: &socket, instance: &found.instance };
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());

@@ -58,7 +58,7 @@ struct End {
 fn case(answer: Outcome) -> Case {
     let (_, mut host, _) = sample::host(&["one"]);
     let found = host.runners.remove(0);
-    let (unit, entry) = (found.situation.unit.clone(), found.ledger.clone().unwrap());
+    let (unit, entry) = (found.situation.unit.clone(), found.entry.clone().unwrap());
     Case { found, unit, answer, entry, is_locked: false, would_start: true }
 }
 
@@ -70,9 +70,9 @@ impl Case {
             let dir = Place::walk(&temporary.path().canonicalize().unwrap()).unwrap().open().unwrap().unwrap();
             Ledger::new(dir).unwrap()
         };
-        let (ledgers, other) = (open(), open());
+        let (ledger, other) = (open(), open());
         let instance = self.found.instance.clone();
-        ledgers.stage(&self.entry, &instance).unwrap().commit().unwrap();
+        ledger.stage(&self.entry, &instance).unwrap().commit().unwrap();
         let _held = self.is_locked.then(|| other.lock(&instance, Duration::ZERO).unwrap().unwrap());
         let sockets = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(sockets.path().join("one")).unwrap();
@@ -89,12 +89,12 @@ impl Case {
         let units = Fake { unit: self.unit, done: RefCell::default() };
         let mut memory = Memory::default();
         let silent = BTreeMap::new();
-        let would_start = |_: &crate::contract::fleet::Declared| {
+        let would_start = |_: &crate::contract::fleet::Declaration| {
             anyhow::ensure!(self.would_start, "the token can be read by jobs");
             Ok(())
         };
         let mut hands = Hands {
-            ledgers: &ledgers,
+            ledger: &ledger,
             units: &units,
             sockets: sockets.path(),
             would_start: &would_start,

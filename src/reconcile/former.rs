@@ -39,14 +39,14 @@ const ONE: Duration = Duration::from_secs(20);
 const REMOVING: Duration = Duration::from_secs(2 * 60);
 
 /// What came of a former runner.
-pub enum Dissolved {
+pub enum Dissolution {
     /// It is not idle, and why.
     Waits(Why),
     /// A sentence about it; whatever is left is in its entry.
     Said(String),
 }
 
-impl Dissolved {
+impl Dissolution {
     /// The same as a sentence; `gone` is how it begins.
     #[must_use]
     pub fn sentence(self, gone: &str) -> String {
@@ -63,21 +63,21 @@ impl Dissolved {
 /// # Errors
 ///
 /// Anything that keeps it from being done now.
-pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &Places) -> Result<Dissolved> {
+pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &Places) -> Result<Dissolution> {
     let instance = &found.instance;
-    let mut taken = Taken::All { deleted: false };
+    let mut taken = TakeBack::All { deleted: false };
     {
-        let Some(_lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING) };
-        let Some(entry) = hands.load(instance)? else { return Ok(Dissolved::Said(elsewhere().into())) };
+        let Some(_lock) = hands.ledger.lock(instance, Duration::ZERO)? else { return Ok(MOVING) };
+        let Some(entry) = hands.load(instance)? else { return Ok(Dissolution::Said(elsewhere().into())) };
         if !is_clear(&entry) {
             taken = take_back(hands, found, fleet, places, entry)?;
         }
     }
     let (deleted, left) = match taken {
-        Taken::All { deleted } => (deleted, None),
-        Taken::Part { deleted, said } => (deleted, Some(said)),
-        Taken::Busy => return Ok(BUSY),
-        Taken::Later(said) => return Ok(Dissolved::Said(said)),
+        TakeBack::All { deleted } => (deleted, None),
+        TakeBack::Part { deleted, said } => (deleted, Some(said)),
+        TakeBack::Busy => return Ok(BUSY),
+        TakeBack::Later(said) => return Ok(Dissolution::Said(said)),
     };
     let shown = hands.units.show(&[&found.unit])?;
     let unit = shown.get(&found.unit).cloned().unwrap_or_default();
@@ -90,15 +90,15 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places
         hands.units.stop(&found.unit)?;
     }
     if let Some(said) = left {
-        return Ok(Dissolved::Said(said));
+        return Ok(Dissolution::Said(said));
     }
-    let Some(lock) = hands.ledgers.lock(instance, Duration::ZERO)? else { return Ok(MOVING) };
-    let entry = hands.ledgers.load(instance)?;
+    let Some(lock) = hands.ledger.lock(instance, Duration::ZERO)? else { return Ok(MOVING) };
+    let entry = hands.ledger.load(instance)?;
     if entry.as_ref().is_some_and(|entry| entry.owner.lease(hands.now).is_some()) {
-        return Ok(Dissolved::Said(elsewhere().into()));
+        return Ok(Dissolution::Said(elsewhere().into()));
     }
     if entry.is_some_and(|entry| !is_clear(&entry) && unable(&entry, hands.now, "").is_some()) {
-        return Ok(Dissolved::Said(format!("{}; its end left something to be taken back", found.gone())));
+        return Ok(Dissolution::Said(format!("{}; its end left something to be taken back", found.gone())));
     }
     let end = Instant::now() + REMOVING;
     for root in &places.roots {
@@ -114,11 +114,11 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places
         hands.units.reload()?;
     }
     // Last, because nobody knows of the runner without it.
-    hands.ledgers.remove(instance)?;
+    hands.ledger.remove(instance)?;
     lock.remove()?;
     hands.memory.count("removed");
     let gone = found.gone();
-    Ok(Dissolved::Said(format!("{gone}: took its registrations back and removed its directories")))
+    Ok(Dissolution::Said(format!("{gone}: took its registrations back and removed its directories")))
 }
 
 /// Where a work directory really is, if it still has a file system of its own. Keeps no handle of it, or nobody could
@@ -133,8 +133,8 @@ fn elsewhere() -> &'static str {
     "is not a former runner any more"
 }
 
-const MOVING: Dissolved = Dissolved::Waits(Why::Moving);
-const BUSY: Dissolved = Dissolved::Waits(Why::Busy);
+const MOVING: Dissolution = Dissolution::Waits(Why::Moving);
+const BUSY: Dissolution = Dissolution::Waits(Why::Busy);
 
 /// Stops the socket of its broker, which a switch leaves for the end of its runner.
 fn close_door(units: &dyn Units, instance: &InstanceName) -> Result<()> {
@@ -147,7 +147,7 @@ fn close_door(units: &dyn Units, instance: &InstanceName) -> Result<()> {
 }
 
 /// What came of taking back.
-enum Taken {
+enum TakeBack {
     /// Nothing is left on the server; whether it deleted the present registration just now.
     All { deleted: bool },
     /// The same, but something is left that cannot be taken back from here; a sentence about the runner.
@@ -159,18 +159,24 @@ enum Taken {
 }
 
 /// Has the server delete what the entry names.
-fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &Places, entry: Entry) -> Result<Taken> {
+fn take_back(
+    hands: &mut Hands<'_>,
+    found: &HostRunner,
+    fleet: &Fleet,
+    places: &Places,
+    entry: Entry,
+) -> Result<TakeBack> {
     let instance = &found.instance;
     // While it runs, GitHub sees it and cleans nothing up.
     let rests = matches!(found.situation.unit.activity, Activity::Inactive | Activity::Failed);
     let now = hands.now;
     // What GitHub has cleaned up by itself is nobody's any more; otherwise `or` with a sentence.
-    let unless_reaped = |entry: &Entry, why: &str, or: fn(String) -> Taken| match unable(entry, now, why) {
-        None if rests => Taken::All { deleted: false },
+    let unless_reaped = |entry: &Entry, why: &str, or: fn(String) -> TakeBack| match unable(entry, now, why) {
+        None if rests => TakeBack::All { deleted: false },
         None => or(format!("{}, and its registration could not be taken back: {why}", entry.owner.gone())),
         Some(said) => or(said),
     };
-    let never = |said| Taken::Part { deleted: false, said };
+    let never = |said| TakeBack::Part { deleted: false, said };
     let manifest = match former_manifest(&entry, instance) {
         Ok(manifest) => manifest,
         Err(why) => return Ok(unless_reaped(&entry, &why, never)),
@@ -186,17 +192,17 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
     let (url, place) = (&manifest.registration.url, manifest.credential_place());
     let way = way(url, &place);
     if let Some(why) = hands.silent.get(&way) {
-        return Ok(unless_reaped(&entry, why, Taken::Later));
+        return Ok(unless_reaped(&entry, why, TakeBack::Later));
     }
     let credential = place.key(url).unwrap_or_default();
     if let Some(until) = hands.limited(&credential) {
-        return Ok(unless_reaped(&entry, &reason(&Outcome::RateLimited(until)), Taken::Later));
+        return Ok(unless_reaped(&entry, &reason(&Outcome::RateLimited(until)), TakeBack::Later));
     }
     let door = open(fleet, places, &manifest)?;
     let broker = Broker { socket: door.socket(), instance };
     let broker = counted(broker, &place, url, hands.memory, now);
     let end = Instant::now() + PATIENCE;
-    let mut draft = Draft::new(hands.ledgers, instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledger, instance, Some(entry.clone()), entry);
     let mut deleted = false;
     if let Some(runner) = draft.entry.runner.clone() {
         let verb = Verb::Retire { id: runner.id, url: runner.url.clone() };
@@ -205,13 +211,13 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
         match answer.outcome {
             Outcome::Retired => deleted = true,
             Outcome::Gone => {}
-            Outcome::Busy => return Ok(Taken::Busy),
+            Outcome::Busy => return Ok(TakeBack::Busy),
             outcome @ (Outcome::Unreachable(_) | Outcome::RateLimited(_)) => {
                 if is_silence {
                     // Others have not to wait for it, too.
                     hands.silent.insert(way, reason(&outcome));
                 }
-                return Ok(unless_reaped(&draft.entry, &reason(&outcome), Taken::Later));
+                return Ok(unless_reaped(&draft.entry, &reason(&outcome), TakeBack::Later));
             }
             outcome => return Ok(unless_reaped(&draft.entry, &reason(&outcome), never)),
         }
@@ -222,18 +228,18 @@ fn take_back(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places: &
             warn!("{error:#}");
         }
     }
-    let part = |said| Taken::Part { deleted, said };
+    let part = |said| TakeBack::Part { deleted, said };
     if draft.entry.attempt.is_some() {
         match resolve(&broker, &mut draft, manifest.registration_interval, end)? {
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
-            Resolved::Open(why) => return Ok(unless_reaped(&draft.entry, &why, Taken::Later)),
+            Resolved::Open(why) => return Ok(unless_reaped(&draft.entry, &why, TakeBack::Later)),
             Resolved::Unclear(why) => return Ok(unless_reaped(&draft.entry, &why, never)),
         }
     }
     let silence = pay(&broker, &mut draft, url, end).silence;
     let why = silence.as_deref().unwrap_or("GitHub did not take it back yet");
     Ok(match unable(&draft.entry, now, why) {
-        None if draft.entry.debts.is_empty() || rests => Taken::All { deleted },
+        None if draft.entry.debts.is_empty() || rests => TakeBack::All { deleted },
         None => part(format!("{}, and not all of it could be taken back: {why}", draft.entry.owner.gone())),
         Some(said) => part(said),
     })

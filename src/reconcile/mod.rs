@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tracing::{info, warn};
 
-use crate::contract::fleet::{Declared, Fleet, RestartPolicy};
+use crate::contract::fleet::{Declaration, Fleet, RestartPolicy};
 use crate::root::prepare::foresee;
 use crate::state::start::{host_name, now};
 use crate::survey::{HostRunner, Memory, Places, gather, memory_directory, open_ledger, releases};
@@ -49,13 +49,13 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
         info!("Another pass is under way");
         return Ok(());
     };
-    let Some(ledgers) = open_ledger(places)? else {
+    let Some(ledger) = open_ledger(places)? else {
         info!("No runner of this host ever started");
         return Ok(());
     };
     let mut memory = Memory::load(&dir);
     let time = now()?;
-    let host = gather(fleet, Some(&ledgers), units, &places.sockets, &mut memory, time)?;
+    let host = gather(fleet, Some(&ledger), units, &places.sockets, &mut memory, time)?;
     for why in host.unreadable.values() {
         warn!("{why}");
     }
@@ -79,9 +79,9 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     let formers = decisions.partition_point(|(_, decision)| *decision != Decision::Dissolve);
     rotate(&mut decisions[formers..], time);
     let silent = host.silent.clone();
-    let would_start = |declared: &Declared| would_start(places, declared);
+    let would_start = |declared: &Declaration| would_start(places, declared);
     let mut hands = Hands {
-        ledgers: &ledgers,
+        ledger: &ledger,
         units,
         sockets: &places.sockets,
         would_start: &would_start,
@@ -116,7 +116,7 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     let saved = memory.save(&dir);
     if let Some(directory) = &fleet.textfile_directory {
         // What was taken back just now is not told any more: perhaps no pass follows.
-        let left = ledgers.instances()?;
+        let left = ledger.instances()?;
         let is_left = |found: &HostRunner| found.configured.is_some() || left.contains(&found.instance);
         figures::tell(directory, &figures::figures(&host, &memory, is_left));
     }
@@ -124,7 +124,7 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
 }
 
 /// Whether the next start of a declared runner would register it, as far as this host can tell without changing anything.
-fn would_start(places: &Places, declared: &Declared) -> Result<()> {
+fn would_start(places: &Places, declared: &Declaration) -> Result<()> {
     foresee(&places.start(declared)?, &places.ledger, None).map(drop)
 }
 

@@ -11,16 +11,16 @@ use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
 use super::act::{Hands, restart_idle, retire_and_restart, retire_idle, settle_debts};
-use super::former::{Dissolved, dissolve};
+use super::former::{Dissolution, dissolve};
 use super::plan::{Decision, Why, plan};
 use super::would_start;
-use crate::contract::fleet::{Declared, Fleet};
+use crate::contract::fleet::{Declaration, Fleet};
 use crate::ledger::Ledger;
 use crate::model::{InstanceName, plain};
 use crate::state::start::now;
-use crate::survey::lists::Silent;
+use crate::survey::lists::Silences;
 use crate::survey::open_ledger;
-use crate::survey::{Configured, HostRunner, Places, one};
+use crate::survey::{Configuration, HostRunner, Places, one};
 use crate::survey::{Memory, Recall};
 use crate::units::{Activity, Units};
 
@@ -53,21 +53,21 @@ pub fn operate(
     places: &Places,
 ) -> Result<()> {
     let instance: InstanceName = instance.to_owned().try_into().map_err(anyhow::Error::msg)?;
-    let ledgers = open_ledger(places)?.context("No runner of this host ever started")?;
+    let ledger = open_ledger(places)?.context("No runner of this host ever started")?;
     let mut progress = Progress::default();
     let mut memory = Memory::default();
-    let would_start = |declared: &Declared| would_start(places, declared);
+    let would_start = |declared: &Declaration| would_start(places, declared);
     loop {
         // Whoever waits for hours may meet another configuration.
         let fleet = &fleet()?;
-        let found = one(fleet, Some(&ledgers), units, instance.clone())?;
+        let found = one(fleet, Some(&ledger), units, instance.clone())?;
         if let Some(lease) = found.lease(now()?) {
             let name = instance.as_str();
             bail!("Nothing was done, because runner {name} belongs to {lease}: end it there, or wait for that time");
         }
-        let silent = Silent::new();
+        let silent = Silences::new();
         let mut hands = Hands {
-            ledgers: &ledgers,
+            ledger: &ledger,
             units,
             sockets: &places.sockets,
             would_start: &would_start,
@@ -84,14 +84,14 @@ pub fn operate(
                 bail!("Runner {} {}, so it cannot be restarted", instance.as_str(), found.gone());
             }
             match dissolve(&mut hands, &found, fleet, places)? {
-                Dissolved::Waits(why) if wish == Wish::Drain => {
+                Dissolution::Waits(why) if wish == Wish::Drain => {
                     progress.wait(&instance, &why, BETWEEN_LOOKS);
                     continue;
                 }
                 done => {
                     progress.end();
                     info!("Runner {} {}", instance.as_str(), done.sentence(&found.gone()));
-                    return still_there(&ledgers, &instance);
+                    return still_there(&ledger, &instance);
                 }
             }
         };
@@ -112,7 +112,12 @@ pub fn operate(
 }
 
 /// One try; the inner error says what is waited for.
-fn step(wish: Wish, hands: &mut Hands<'_>, found: &HostRunner, configured: &Configured) -> Result<Result<String, Why>> {
+fn step(
+    wish: Wish,
+    hands: &mut Hands<'_>,
+    found: &HostRunner,
+    configured: &Configuration,
+) -> Result<Result<String, Why>> {
     let unit = &found.situation.unit;
     match unit.activity {
         Activity::Starting | Activity::Stopping => return Ok(Err(Why::Moving)),
@@ -123,7 +128,7 @@ fn step(wish: Wish, hands: &mut Hands<'_>, found: &HostRunner, configured: &Conf
         }
         _ => {}
     }
-    let recorded = found.ledger.as_ref().and_then(|entry| entry.runner.as_ref());
+    let recorded = found.entry.as_ref().and_then(|entry| entry.runner.as_ref());
     if let (Some(runner), Err(why)) = (recorded, &configured.credential) {
         bail!("Nothing was done, because GitHub cannot be asked about id {} of {}: {why}", runner.id, runner.url);
     }
@@ -161,8 +166,8 @@ fn step(wish: Wish, hands: &mut Hands<'_>, found: &HostRunner, configured: &Conf
     Ok(Ok(said))
 }
 
-fn still_there(ledgers: &Ledger, instance: &InstanceName) -> Result<()> {
-    if ledgers.load(instance)?.is_some() {
+fn still_there(ledger: &Ledger, instance: &InstanceName) -> Result<()> {
+    if ledger.load(instance)?.is_some() {
         bail!("The ledger entry of {} stays, because something is left to be taken back", instance.as_str());
     }
     Ok(())

@@ -5,8 +5,8 @@
 
 use crate::contract::fleet::RestartPolicy;
 use crate::ledger::{Lease, Runner};
-use crate::survey::{Lost, Recall};
-use crate::survey::{Server, Situation, Wanted};
+use crate::survey::{Absence, Recall};
+use crate::survey::{Intent, Server, Situation};
 use crate::units::Activity;
 
 /// How long a running unit may be missing from the server's list, in seconds: one that registers just now is not there yet.
@@ -147,7 +147,7 @@ fn pay(recall: &mut Recall, now: u64) -> Decision {
 }
 
 /// A restart that is due since then.
-fn due(found: &Situation, wanted: &Wanted, since: u64, now: u64) -> Decision {
+fn due(found: &Situation, wanted: &Intent, since: u64, now: u64) -> Decision {
     if wanted.policy != RestartPolicy::WhenIdle {
         return Decision::Leave(Why::NotOurs(wanted.policy));
     }
@@ -167,7 +167,7 @@ fn due(found: &Situation, wanted: &Wanted, since: u64, now: u64) -> Decision {
 }
 
 /// A runner that is configured as it runs: does the server see it?
-fn watched(found: &Situation, wanted: &Wanted, recall: &mut Recall, now: u64) -> Decision {
+fn watched(found: &Situation, wanted: &Intent, recall: &mut Recall, now: u64) -> Decision {
     let runner = found.known.as_ref().and_then(|known| known.runner.as_ref());
     let (Server::Lists(seen), Some(runner)) = (&found.server, runner) else { return Decision::Leave(Why::Fine) };
     let cause = match seen {
@@ -180,7 +180,7 @@ fn watched(found: &Situation, wanted: &Wanted, recall: &mut Recall, now: u64) ->
     };
     let lost = match recall.lost {
         Some(lost) if (lost.id, lost.missing) == (runner.id, cause == Cause::Missing) => lost,
-        _ => Lost { id: runner.id, missing: cause == Cause::Missing, since: now },
+        _ => Absence { id: runner.id, missing: cause == Cause::Missing, since: now },
     };
     recall.lost = Some(lost);
     let patience = if cause == Cause::Missing { MISSING } else { OFFLINE };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::contract::protocol::Seen;
 use crate::ledger::Owner;
-use crate::survey::Known;
+use crate::survey::Knowledge;
 use crate::units::Unit;
 
 const NOW: u64 = 1_790_000_000;
@@ -19,7 +19,7 @@ fn seen(online: bool, busy: bool) -> Server {
 /// A runner that runs as configured, and idle.
 fn fine() -> Situation {
     Situation {
-        wanted: Some(Wanted {
+        wanted: Some(Intent {
             policy: RestartPolicy::WhenIdle,
             drain_timeout: None,
             outdated: false,
@@ -32,12 +32,12 @@ fn fine() -> Situation {
             has_job: false,
             is_defined: true,
         },
-        known: Some(Known { owner: Owner::Declared, runner: Some(runner()), owes: false, started: None }),
+        known: Some(Knowledge { owner: Owner::Declared, runner: Some(runner()), owes: false, started: None }),
         server: seen(true, false),
     }
 }
 
-fn with(edit: impl FnOnce(&mut Situation, &mut Wanted)) -> Situation {
+fn with(edit: impl FnOnce(&mut Situation, &mut Intent)) -> Situation {
     let mut found = fine();
     let mut wanted = found.wanted.unwrap();
     edit(&mut found, &mut wanted);
@@ -158,8 +158,8 @@ fn what_the_server_does_not_see_is_restarted_once_and_then_ever_more_rarely() {
 
 #[test]
 fn a_runner_that_the_server_does_not_see_is_never_restarted_during_a_job_nor_against_its_policy() {
-    let lost = Recall { lost: Some(Lost { id: 21, missing: true, since: 1 }), ..Recall::default() };
-    let restarts = |edit: fn(&mut Situation, &mut Wanted)| {
+    let lost = Recall { lost: Some(Absence { id: 21, missing: true, since: 1 }), ..Recall::default() };
+    let restarts = |edit: fn(&mut Situation, &mut Intent)| {
         let found = with(|found, wanted| {
             found.server = Server::Lists(None);
             edit(found, wanted);
@@ -177,7 +177,7 @@ fn a_runner_that_the_server_does_not_see_is_never_restarted_during_a_job_nor_aga
 fn debts_are_paid_whether_the_runner_runs_or_not() {
     let owes = |edit: fn(&mut Situation)| {
         decide(&with(|found, _| {
-            found.known = Some(Known { owner: Owner::Declared, runner: Some(runner()), owes: true, started: None });
+            found.known = Some(Knowledge { owner: Owner::Declared, runner: Some(runner()), owes: true, started: None });
             edit(found);
         }))
     };
@@ -188,7 +188,7 @@ fn debts_are_paid_whether_the_runner_runs_or_not() {
     assert_eq!(owes(|found| found.server = Server::Silent("down".into())), Decision::Leave(Why::Fine));
     let stopped = with(|found, _| {
         found.unit.activity = Activity::Inactive;
-        found.known = Some(Known { owner: Owner::Declared, runner: None, owes: true, started: None });
+        found.known = Some(Knowledge { owner: Owner::Declared, runner: None, owes: true, started: None });
         found.server = Server::NoCredential;
     });
     assert_eq!(decide(&stopped), Decision::Leave(Why::Stopped));
@@ -199,7 +199,7 @@ fn debts_that_nobody_can_pay_are_tried_ever_more_rarely_and_a_new_one_at_once() 
     for activity in [Activity::Active, Activity::Inactive] {
         let found = with(|found, _| {
             found.unit.activity = activity;
-            found.known = Some(Known { owner: Owner::Declared, runner: Some(runner()), owes: true, started: None });
+            found.known = Some(Knowledge { owner: Owner::Declared, runner: Some(runner()), owes: true, started: None });
         });
         let mut recall = Recall::default();
         let mut tries = Vec::new();

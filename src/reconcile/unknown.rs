@@ -18,7 +18,7 @@ use crate::model::shown;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::retire::{is_ours, pay};
 use crate::survey::counted::counted;
-use crate::survey::{Configured, Host, HostRunner};
+use crate::survey::{Configuration, Host, HostRunner};
 
 /// How long one is watched before it is deleted, in seconds: a listener that comes back does so in that time.
 const WATCHED: u64 = 10 * 60;
@@ -42,7 +42,7 @@ pub fn find(host: &Host, host_name: &str) -> Vec<Unknown> {
     let known: BTreeSet<(&str, u64)> = host
         .runners
         .iter()
-        .filter_map(|found| found.ledger.as_ref())
+        .filter_map(|found| found.entry.as_ref())
         .flat_map(|entry| entry.runner.iter().chain(entry.debts.iter().map(|left| &left.runner)))
         .map(|runner| (runner.url.as_str(), runner.id))
         .collect();
@@ -51,14 +51,14 @@ pub fn find(host: &Host, host_name: &str) -> Vec<Unknown> {
     let mut attempts: BTreeSet<String> = BTreeSet::new();
     for (at, found) in host.runners.iter().enumerate() {
         let Some(configured) = &found.configured else {
-            attempts.extend(attempted(found.ledger.as_ref()).map(str::to_lowercase));
+            attempts.extend(attempted(found.entry.as_ref()).map(str::to_lowercase));
             continue;
         };
         let name = configured.manifest.registration.name_on(host_name).to_lowercase();
         let url = configured.manifest.registration.url.as_str();
         names.entry(url).or_default().entry(base(configured, &name).to_owned()).or_insert(at);
         // What was asked for just now is found out elsewhere.
-        if found.ledger.as_ref().is_none_or(|entry| entry.attempt.is_some()) {
+        if found.entry.as_ref().is_none_or(|entry| entry.attempt.is_some()) {
             attempts.insert(name);
         }
     }
@@ -83,7 +83,7 @@ fn attempted(entry: Option<&Entry>) -> Option<&str> {
 }
 
 /// A runner's name without what tells it apart from the others of its entry.
-fn base<'a>(configured: &Configured, name: &'a str) -> &'a str {
+fn base<'a>(configured: &Configuration, name: &'a str) -> &'a str {
     let declared = &configured.declared;
     let suffix = declared.instance.as_str().strip_prefix(declared.pool.as_str()).unwrap_or_default().to_lowercase();
     name.strip_suffix(suffix.as_str()).filter(|base| !base.is_empty()).unwrap_or(name)
@@ -128,7 +128,7 @@ fn remove(hands: &mut Hands<'_>, found: &HostRunner, unknown: &Unknown) -> Resul
     if hands.limited(&credential).is_some() {
         return Ok(false);
     }
-    let Some(_lock) = hands.ledgers.lock(&found.instance, Duration::ZERO)? else { return Ok(false) };
+    let Some(_lock) = hands.ledger.lock(&found.instance, Duration::ZERO)? else { return Ok(false) };
     let Some(entry) = hands.load(&found.instance)? else { return Ok(false) };
     // It may have been recorded since the ledger was read.
     if is_ours(&unknown.seen, &entry, &configured.manifest.registration.url) {
@@ -143,7 +143,7 @@ fn remove(hands: &mut Hands<'_>, found: &HostRunner, unknown: &Unknown) -> Resul
     if broker.ask(Verb::Observe(whom), PATIENCE).outcome != Outcome::Seen(Some(unknown.seen.clone())) {
         return Ok(false);
     }
-    let mut draft = Draft::new(hands.ledgers, &found.instance, Some(entry.clone()), entry);
+    let mut draft = Draft::new(hands.ledger, &found.instance, Some(entry.clone()), entry);
     let runner = Runner {
         id: unknown.seen.id,
         name: unknown.seen.name.clone(),

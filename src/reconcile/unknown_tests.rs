@@ -63,13 +63,13 @@ fn what_is_offline_and_like_ours_and_in_no_ledger_is_nobodys() {
 fn what_a_ledger_names_in_any_way_is_somebodys() {
     let mut host = host(vec![offline(9, "builder-3"), offline(10, "builder-4")]);
     let runner = Runner { id: 9, name: "builder-3".into(), url: URL.into(), recorded_at: 0 };
-    let entry = host.runners[1].ledger.as_mut().unwrap();
+    let entry = host.runners[1].entry.as_mut().unwrap();
     entry.debts.push(Debt { runner: runner.clone(), ephemeral: false, since: 0 });
     assert_eq!(found(&host), [10], "a debt");
     // Also of a runner that is not configured any more.
     host.runners[1].configured = None;
     assert_eq!(found(&host), [10]);
-    let entry = host.runners[1].ledger.as_mut().unwrap();
+    let entry = host.runners[1].entry.as_mut().unwrap();
     entry.debts[0].runner.url = "https://github.com/o/other".into();
     assert_eq!(found(&host), [9, 10], "ids mean nothing elsewhere");
 }
@@ -78,7 +78,7 @@ fn what_a_ledger_names_in_any_way_is_somebodys() {
 fn what_may_be_registering_just_now_is_left_to_whoever_asked_for_it() {
     let mut host = host(vec![offline(9, "builder-1"), offline(10, "builder-2")]);
     let attempt = Attempt { since: NOW, before: NameHolder::Nobody, host: None };
-    host.runners[0].ledger.as_mut().unwrap().attempt = Some(attempt);
+    host.runners[0].entry.as_mut().unwrap().attempt = Some(attempt);
     assert_eq!(found(&host), [10]);
     // Nor is it nobody's if something else than the configuration asks for it.
     let configured = host.runners[0].configured.take();
@@ -87,14 +87,14 @@ fn what_may_be_registering_just_now_is_left_to_whoever_asked_for_it() {
         (Value::Null, Some("builder-1"), vec![10]),
         (Value::Null, None, vec![9, 10]),
     ] {
-        let entry = host.runners[0].ledger.as_mut().unwrap();
+        let entry = host.runners[0].entry.as_mut().unwrap();
         entry.registration.insert("name".into(), name);
         entry.attempt.as_mut().unwrap().host = asked.map(str::to_owned);
         assert_eq!(found(&host), expected, "{asked:?}");
     }
     host.runners[0].configured = configured;
     // At its first start there is no entry yet.
-    host.runners[1].ledger = None;
+    host.runners[1].entry = None;
     assert_eq!(found(&host), [0_u64; 0]);
 }
 
@@ -119,21 +119,14 @@ fn watch(host: &Host, delete: bool, times: &[u64]) -> Memory {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let dir = crate::sys::Place::walk(&directory.path().canonicalize().unwrap()).unwrap().open().unwrap().unwrap();
-    let ledgers = crate::ledger::Ledger::new(dir).unwrap();
+    let ledger = crate::ledger::Ledger::new(dir).unwrap();
     let mut memory = Memory::default();
     for now in times {
         let units = &crate::units::Systemd::default();
         let sockets = directory.path();
         let silent = BTreeMap::new();
-        let mut hands = Hands {
-            ledgers: &ledgers,
-            units,
-            sockets,
-            would_start: &|_| Ok(()),
-            memory: &mut memory,
-            silent,
-            now: *now,
-        };
+        let mut hands =
+            Hands { ledger: &ledger, units, sockets, would_start: &|_| Ok(()), memory: &mut memory, silent, now: *now };
         look_after(&mut hands, host, &find(host, "here"), delete);
         memory.last_pass = Some(*now);
     }

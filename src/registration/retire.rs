@@ -19,7 +19,7 @@ const ONE: Duration = Duration::from_secs(15);
 
 /// What came of paying debts.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Paid {
+pub struct Payment {
     /// The ids that the server still knew and has deleted now.
     pub deleted: Vec<u64>,
     /// Why no more was tried, if the server does not answer.
@@ -37,8 +37,8 @@ pub fn is_ours(seen: &Seen, entry: &Entry, url: &RegistrationUrl) -> bool {
 ///
 /// What cannot be paid stays in the ledger for the next time; that is no error. Nor is a ledger that cannot be
 /// written: what was paid is found to be gone then.
-pub fn pay(broker: &dyn Ask, draft: &mut Draft<'_>, url: &RegistrationUrl, end: Instant) -> Paid {
-    let mut result = Paid::default();
+pub fn pay(broker: &dyn Ask, draft: &mut Draft<'_>, url: &RegistrationUrl, end: Instant) -> Payment {
+    let mut result = Payment::default();
     // The youngest first, and those elsewhere last: what just ended matters most, and time is short.
     let mut debts = draft.entry.debts.clone();
     debts.reverse();

@@ -3,7 +3,7 @@
 //! Pure: nothing here reads, asks or prints.
 
 use super::report::{
-    Configuration, ConfigurationState, CredentialKind, CredentialNow, LastExit, OwnerNow, Registration,
+    ConfigurationNow, ConfigurationState, CredentialKind, CredentialNow, LastExit, OwnerNow, Registration,
     RegistrationState, Report, Row, UnitNow, UnitState, VERSION,
 };
 use crate::contract::fleet::{Fleet, RestartPolicy};
@@ -84,7 +84,7 @@ fn unreadable(name: &str, declared: bool, why: &str) -> Row {
 
 fn row(found: &HostRunner, host: &Host, memory: &Memory, now: u64) -> Row {
     let recall = memory.runners.get(found.instance.as_str());
-    let entry = found.ledger.as_ref();
+    let entry = found.entry.as_ref();
     let listener = found.configured.as_ref().map(|configured| configured.manifest.listener.as_path());
     let mut row = Row {
         instance: found.instance.as_str().into(),
@@ -131,7 +131,7 @@ fn unit(name: &str, unit: &Unit) -> UnitNow {
 }
 
 fn registration(found: &HostRunner, host: &Host) -> Registration {
-    let runner = found.ledger.as_ref().and_then(|entry| entry.runner.as_ref());
+    let runner = found.entry.as_ref().and_then(|entry| entry.runner.as_ref());
     let (state, why) = match runner {
         None => (RegistrationState::None, None),
         Some(runner) => match (seen_state(found, host, runner), found.situation.unit.has_job) {
@@ -182,7 +182,7 @@ fn state(seen: Option<&Seen>) -> RegistrationState {
     }
 }
 
-fn configuration(found: &HostRunner, pending_since: Option<u64>) -> Option<Configuration> {
+fn configuration(found: &HostRunner, pending_since: Option<u64>) -> Option<ConfigurationNow> {
     let wanted = found.situation.wanted?;
     let runs = found.situation.unit.activity == Activity::Active;
     let (state, since) = match (wanted.outdated, runs) {
@@ -190,7 +190,7 @@ fn configuration(found: &HostRunner, pending_since: Option<u64>) -> Option<Confi
         (true, true) => (ConfigurationState::Pending, pending_since),
         (true, false) => (ConfigurationState::NextStart, None),
     };
-    Some(Configuration { state, since, policy: wanted.policy })
+    Some(ConfigurationNow { state, since, policy: wanted.policy })
 }
 
 fn last_exit(entry: &Entry) -> Option<LastExit> {
@@ -201,7 +201,7 @@ fn last_exit(entry: &Entry) -> Option<LastExit> {
 fn credential(found: &HostRunner, memory: &Memory) -> CredentialNow {
     let place = match &found.configured {
         Some(configured) => Some(configured.manifest.credential_place()),
-        None => found.ledger.as_ref().and_then(|entry| entry.credential.clone()),
+        None => found.entry.as_ref().and_then(|entry| entry.credential.clone()),
     };
     let read = found.configured.as_ref().map(|configured| configured.credential.as_ref());
     let kind = match read {
@@ -250,7 +250,7 @@ fn faults(row: &Row, found: &HostRunner, memory: &Memory, now: u64) -> Vec<Strin
         Activity::Inactive => faults.push("does not run".into()),
         Activity::Failed => faults.push(format!("has failed: {}", plain(&unit.result))),
     }
-    if let Some(Configuration { state: ConfigurationState::Pending, since, policy }) = row.configuration {
+    if let Some(ConfigurationNow { state: ConfigurationState::Pending, since, policy }) = row.configuration {
         let since = since.map_or_else(String::new, |since| format!(" since {}", date_and_time(since)));
         let left = match policy {
             RestartPolicy::WhenIdle => "",

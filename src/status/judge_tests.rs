@@ -78,7 +78,7 @@ fn each_thing_that_is_wrong_is_said() {
         (
             |found, _| {
                 found.situation.unit.activity = Activity::Starting;
-                found.ledger.as_mut().unwrap().last_exit.as_mut().unwrap().failures = 3;
+                found.entry.as_mut().unwrap().last_exit.as_mut().unwrap().failures = 3;
             },
             "is being started again, failures in a row: 3",
         ),
@@ -88,7 +88,7 @@ fn each_thing_that_is_wrong_is_said() {
             |found, _| found.situation.server = Server::Silent("no route".into()),
             "runs, but it is not known whether GitHub sees it: no route",
         ),
-        (|found, _| found.ledger.as_mut().unwrap().runner = None, "runs, but its registration is not known"),
+        (|found, _| found.entry.as_mut().unwrap().runner = None, "runs, but its registration is not known"),
         (|found, _| pending(found, RestartPolicy::WhenIdle), "is to be restarted with another configuration"),
         (
             |found, memory| {
@@ -99,7 +99,7 @@ fn each_thing_that_is_wrong_is_said() {
         ),
         (
             |found, _| {
-                let entry = found.ledger.as_mut().unwrap();
+                let entry = found.entry.as_mut().unwrap();
                 entry.owe(entry.runner.clone().unwrap(), true, NOW);
             },
             "left registrations behind that GitHub may still list: 1",
@@ -149,7 +149,7 @@ fn lease(until: u64) -> Owner {
 fn a_runner_of_something_else_has_no_fault_until_its_time_is_over() {
     let of_other = |declared: bool, until, said: Option<&str>| {
         faults_of(|found, memory| {
-            found.ledger.as_mut().unwrap().owner = lease(until);
+            found.entry.as_mut().unwrap().owner = lease(until);
             (found.situation.unit.activity, found.situation.unit.result) = (Activity::Failed, "exit-code".into());
             if !declared {
                 (found.configured, found.situation.wanted) = (None, None);
@@ -185,12 +185,12 @@ fn no_text_of_github_or_of_the_ledger_keeps_its_control_characters() {
     let (fleet, mut host, mut memory) = host(&["a", "b", "c"]);
     let mut others = host.runners.split_off(1);
     let hostile = "x\u{1b}[2J\r\n\u{9b}31m\u{202e}\u{7}";
-    let entry = host.runners[0].ledger.as_mut().unwrap();
+    let entry = host.runners[0].entry.as_mut().unwrap();
     let runner = entry.runner.as_mut().unwrap();
     (runner.name, runner.url) = (hostile.into(), hostile.into());
     entry.last_exit.as_mut().unwrap().said = hostile.into();
     for (until, entry) in [NOW, NOW + 1].into_iter().zip(&mut others) {
-        entry.ledger.as_mut().unwrap().owner = Owner::Other(Lease { name: hostile.into(), until });
+        entry.entry.as_mut().unwrap().owner = Owner::Other(Lease { name: hostile.into(), until });
         (entry.configured, entry.situation.wanted) = (None, None);
     }
     host.runners.extend(others);
@@ -217,13 +217,13 @@ fn the_schema_of_version_1_is_pinned() {
         "builder-2".into(),
         Recall { pending_since: Some(NOW - 90), said: Some("is watched".into()), ..Recall::default() },
     );
-    three.ledger = None;
+    three.entry = None;
     three.situation.unit = Unit::default();
     (three.situation.known, three.situation.server) = (None, Server::Lists(None));
     (former.configured, former.situation.wanted) = (None, None);
     former.situation.unit.activity = Activity::Inactive;
     (leased.configured, leased.situation.wanted) = (None, None);
-    leased.ledger.as_mut().unwrap().owner = lease(NOW + 3_600);
+    leased.entry.as_mut().unwrap().owner = lease(NOW + 3_600);
     host.unreadable.insert("broken".into(), "Failed to read ledger entry broken.json".into());
     let text = crate::status::json_text(&judge(&fleet, &host, &memory, NOW)).unwrap();
     // To renew it: a change of what is there makes a new version.
@@ -278,7 +278,7 @@ fn a_runner_that_stays_down_for_its_version_is_told_so() {
     for activity in [Activity::Inactive, Activity::Failed] {
         let faults = faults_of(|found, _| {
             found.situation.unit.activity = activity;
-            found.ledger.as_mut().unwrap().last_exit.as_mut().unwrap().kind = ExitKind::VersionDeprecated;
+            found.entry.as_mut().unwrap().last_exit.as_mut().unwrap().kind = ExitKind::VersionDeprecated;
         });
         assert!(faults[0].starts_with("stays down, because GitHub does not accept its version"), "{faults:?}");
     }

@@ -24,7 +24,7 @@ use crate::units::{Systemd, Units};
 
 pub use judge::judge;
 pub use report::{
-    Configuration, ConfigurationState, CredentialKind, CredentialNow, LastExit, OwnerNow, Registration,
+    ConfigurationNow, ConfigurationState, CredentialKind, CredentialNow, LastExit, OwnerNow, Registration,
     RegistrationState, Report, Row, UnitNow, UnitState, VERSION,
 };
 pub use text::{Screen, text};
@@ -69,9 +69,9 @@ fn try_run(fleet: &Path, json: bool) -> Result<bool> {
 ///
 /// If systemd cannot be asked or the ledger not be read. What cannot be read about one runner is a fault of it.
 pub fn look(fleet: &Fleet, units: &dyn Units, places: &Places, now: u64) -> Result<Report> {
-    let ledgers = open_ledger(places)?;
+    let ledger = open_ledger(places)?;
     let mut memory: Memory = read_memory(places)?;
-    let host = gather(fleet, ledgers.as_ref(), units, &places.sockets, &mut memory, now)?;
+    let host = gather(fleet, ledger.as_ref(), units, &places.sockets, &mut memory, now)?;
     let mut report = judge(fleet, &host, &memory, now);
     let shown = units.show(&[PASS_TIMER, PASS])?;
     let unit = |name: &str| shown.get(name).cloned().unwrap_or_default();

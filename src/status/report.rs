@@ -45,7 +45,7 @@ pub struct Row {
     /// Its registration.
     pub registration: Registration,
     /// How what runs stands to what is configured; `null` for a runner that is not configured and for one that could not be looked at.
-    pub configuration: Option<Configuration>,
+    pub configuration: Option<ConfigurationNow>,
     /// How its unit ended last; `null` if it never did.
     pub last_exit: Option<LastExit>,
     /// What it registers with, and what one that is not configured is taken back with.
@@ -144,7 +144,7 @@ pub enum RegistrationState {
 /// How what runs stands to what is configured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Configuration {
+pub struct ConfigurationNow {
     /// Whether a restart is due.
     pub state: ConfigurationState,
     /// Since when it is, if a reconcile pass has seen it.

@@ -9,7 +9,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 
 use super::judge::WARNED;
 use super::report::{
-    Configuration, ConfigurationState, CredentialKind, CredentialNow, RegistrationState, Report, Row, UnitState,
+    ConfigurationNow, ConfigurationState, CredentialKind, CredentialNow, RegistrationState, Report, Row, UnitState,
 };
 use crate::contract::fleet::RestartPolicy;
 use crate::ledger::ExitKind;
@@ -146,7 +146,7 @@ fn named(name: &str) -> String {
 }
 
 fn configuration(row: &Row, now: u64) -> Marked {
-    let Some(Configuration { state, since, policy }) = row.configuration else {
+    let Some(ConfigurationNow { state, since, policy }) = row.configuration else {
         return match &row.owner {
             _ if row.declared => ("unknown".into(), Mark::Bad),
             Some(owner) if now < owner.until => {

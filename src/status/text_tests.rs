@@ -23,7 +23,7 @@ fn report() -> Report {
             name: None,
             url: None,
         },
-        configuration: declared.then_some(Configuration {
+        configuration: declared.then_some(ConfigurationNow {
             state: ConfigurationState::Current,
             since: None,
             policy: crate::contract::fleet::RestartPolicy::WhenIdle,
@@ -38,7 +38,7 @@ fn report() -> Report {
         faults: vec![],
     };
     let mut two = row("builder-2", true, UnitState::Active, (RegistrationState::Offline, Some(22)));
-    two.configuration = Some(Configuration {
+    two.configuration = Some(ConfigurationNow {
         state: ConfigurationState::Pending,
         since: Some(1_003_480),
         policy: crate::contract::fleet::RestartPolicy::Never,

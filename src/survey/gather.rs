@@ -7,10 +7,10 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::lists::{Lists, Silent, lists};
+use super::lists::{Lists, Silences, lists};
 use super::memory::Memory;
-use super::runner::{Configured, HostRunner, key_of};
-use super::situation::{Known, Server, Situation, Wanted};
+use super::runner::{Configuration, HostRunner, key_of};
+use super::situation::{Intent, Knowledge, Server, Situation};
 use crate::contract::fleet::Fleet;
 use crate::contract::names;
 use crate::contract::protocol::Seen;
@@ -29,7 +29,7 @@ pub struct Host {
     /// The runners that the server lists, by address.
     pub lists: BTreeMap<String, Vec<Seen>>,
     /// The ways on which nobody answered.
-    pub silent: Silent,
+    pub silent: Silences,
     /// The runners about which something could not be read, with what that was.
     pub unreadable: BTreeMap<String, String>,
 }
@@ -41,7 +41,7 @@ pub struct Host {
 /// If systemd cannot be asked or the ledger not be listed.
 pub fn gather(
     fleet: &Fleet,
-    ledgers: Option<&Ledger>,
+    ledger: Option<&Ledger>,
     units: &dyn Units,
     sockets: &Path,
     memory: &mut Memory,
@@ -49,15 +49,15 @@ pub fn gather(
 ) -> Result<Host> {
     let mut names: Vec<InstanceName> = fleet.instances.iter().map(|declared| declared.instance.clone()).collect();
     let declared: BTreeSet<String> = names.iter().map(|name| name.as_str().to_owned()).collect();
-    if let Some(ledgers) = ledgers {
-        names.extend(ledgers.instances()?.into_iter().filter(|name| !declared.contains(name.as_str())));
+    if let Some(ledger) = ledger {
+        names.extend(ledger.instances()?.into_iter().filter(|name| !declared.contains(name.as_str())));
     }
     let unit_names: Vec<String> = names.iter().map(names::runner).collect();
     let shown = units.show(&unit_names.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mut runners = Vec::new();
     let mut unreadable = BTreeMap::new();
     for (instance, name) in names.into_iter().zip(unit_names) {
-        match read(fleet, ledgers, instance.clone(), name, &shown) {
+        match read(fleet, ledger, instance.clone(), name, &shown) {
             Ok(found) => runners.push(found),
             Err(error) => _ = unreadable.insert(instance.as_str().to_owned(), format!("{error:#}")),
         }
@@ -76,11 +76,11 @@ pub fn gather(
 /// # Errors
 ///
 /// If it is neither configured nor in the ledger, or if something about it cannot be read.
-pub fn one(fleet: &Fleet, ledgers: Option<&Ledger>, units: &dyn Units, instance: InstanceName) -> Result<HostRunner> {
+pub fn one(fleet: &Fleet, ledger: Option<&Ledger>, units: &dyn Units, instance: InstanceName) -> Result<HostRunner> {
     let name = names::runner(&instance);
     let shown = units.show(&[&name])?;
-    let found = read(fleet, ledgers, instance, name, &shown)?;
-    if found.configured.is_none() && found.ledger.is_none() {
+    let found = read(fleet, ledger, instance, name, &shown)?;
+    if found.configured.is_none() && found.entry.is_none() {
         bail!(
             "There is no runner `{}` on this host, and there was none: `github-runnerctl status` lists them",
             found.instance.as_str()
@@ -91,42 +91,42 @@ pub fn one(fleet: &Fleet, ledgers: Option<&Ledger>, units: &dyn Units, instance:
 
 fn read(
     fleet: &Fleet,
-    ledgers: Option<&Ledger>,
+    ledger: Option<&Ledger>,
     instance: InstanceName,
     unit: String,
     shown: &BTreeMap<String, Unit>,
 ) -> Result<HostRunner> {
-    let ledger = ledgers.map(|ledgers| ledgers.load(&instance)).transpose()?.flatten();
+    let entry = ledger.map(|ledger| ledger.load(&instance)).transpose()?.flatten();
     let configured = match fleet.get(&instance) {
         None => None,
         Some(declared) => {
             let manifest = read_manifest(&declared.manifest)?;
             let credential = Credential::read(&manifest).map_err(|error| format!("{error:#}"));
-            Some(Configured { declared: declared.clone(), manifest, credential })
+            Some(Configuration { declared: declared.clone(), manifest, credential })
         }
     };
-    let wanted = configured.as_ref().map(|configured| wanted(configured, ledger.as_ref())).transpose()?;
+    let wanted = configured.as_ref().map(|configured| wanted(configured, entry.as_ref())).transpose()?;
     let situation = Situation {
         wanted,
         unit: shown.get(&unit).cloned().unwrap_or_default(),
-        known: ledger.as_ref().map(Known::of),
+        known: entry.as_ref().map(Knowledge::of),
         server: Server::NoCredential,
     };
-    Ok(HostRunner { instance, unit, configured, ledger, situation })
+    Ok(HostRunner { instance, unit, configured, entry, situation })
 }
 
-fn wanted(configured: &Configured, ledger: Option<&Entry>) -> Result<Wanted> {
-    let Configured { declared, manifest, .. } = configured;
+fn wanted(configured: &Configuration, entry: Option<&Entry>) -> Result<Intent> {
+    let Configuration { declared, manifest, .. } = configured;
     let present = started::digest(&declared.instance, &declared.manifest)?;
     // An entry without it is of an older helper, so of another unit.
-    let outdated = ledger.is_some_and(|ledger| present.is_some() && ledger.started != present);
+    let outdated = entry.is_some_and(|entry| present.is_some() && entry.started != present);
     let registration = manifest.registration.to_object().map_err(anyhow::Error::msg)?;
     let credential_matters = manifest.re_register_on_token_change || !configured.can_ask();
-    let differs = ledger.is_some_and(|ledger| {
-        let changes = changes(&ledger.registration, &registration);
+    let differs = entry.is_some_and(|entry| {
+        let changes = changes(&entry.registration, &registration);
         changes.iter().any(|change| credential_matters || change.field != "tokenFile")
     });
-    Ok(Wanted {
+    Ok(Intent {
         policy: declared.restart_policy,
         drain_timeout: declared.drain_timeout,
         outdated,
@@ -136,7 +136,7 @@ fn wanted(configured: &Configured, ledger: Option<&Entry>) -> Result<Wanted> {
 
 /// A rate limit that a start met holds for passes, too.
 fn learn_limits(runners: &[HostRunner], memory: &mut Memory, now: u64) {
-    for entry in runners.iter().filter_map(|found| found.ledger.as_ref()) {
+    for entry in runners.iter().filter_map(|found| found.entry.as_ref()) {
         if let (Some(until), Some(key)) = (limited(entry.not_before, now), key_of(entry)) {
             let standing = memory.credentials.entry(key).or_default();
             standing.limited = limited(standing.limited, now).max(Some(until));
@@ -151,7 +151,7 @@ fn server(found: &HostRunner, lists: &BTreeMap<String, Result<Vec<Seen>, String>
         Ok(credential) if !credential.is_of_api() => return Server::NoCredential,
         Ok(_) => {}
     }
-    let runner = found.ledger.as_ref().and_then(|ledger| ledger.runner.as_ref());
+    let runner = found.entry.as_ref().and_then(|ledger| ledger.runner.as_ref());
     let home = configured.manifest.registration.url.as_str();
     match (lists.get(home), runner) {
         (Some(Err(why)), _) => Server::Silent(why.clone()),

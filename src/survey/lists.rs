@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::counted::counted;
 use super::memory::Memory;
-use super::runner::{Configured, HostRunner};
+use super::runner::{Configuration, HostRunner};
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::{Answer, Outcome, Seen, Verb};
 use crate::model::RegistrationUrl;
@@ -30,14 +30,14 @@ const BROKEN: u32 = 3;
 pub type Way = (String, BTreeMap<String, String>);
 
 /// The ways on which nobody answered in this pass, and what was said about that.
-pub type Silent = BTreeMap<Way, String>;
+pub type Silences = BTreeMap<Way, String>;
 
 /// What the servers list.
 pub struct Lists {
     /// By address: the runners, or why nobody knows them.
     pub by_address: BTreeMap<String, Result<Vec<Seen>, String>>,
     /// The ways on which nobody answered.
-    pub silent: Silent,
+    pub silent: Silences,
 }
 
 /// The way of a credential to an address.
@@ -54,12 +54,12 @@ pub fn is_silence(answer: &Answer) -> bool {
 
 /// Asks for one list for each address of these runners.
 pub fn lists(runners: &[HostRunner], sockets: &Path, memory: &mut Memory, now: u64) -> Lists {
-    let mut askers: BTreeMap<&str, Vec<(&HostRunner, &Configured)>> = BTreeMap::new();
+    let mut askers: BTreeMap<&str, Vec<(&HostRunner, &Configuration)>> = BTreeMap::new();
     for found in runners {
         let Some(configured) = found.configured.as_ref().filter(|configured| configured.can_ask()) else { continue };
         askers.entry(configured.manifest.registration.url.as_str()).or_default().push((found, configured));
     }
-    let mut silent = Silent::new();
+    let mut silent = Silences::new();
     let by_address = askers
         .into_iter()
         .map(|(url, askers)| (url.to_owned(), list(&askers, &mut silent, sockets, memory, now)))
@@ -68,8 +68,8 @@ pub fn lists(runners: &[HostRunner], sockets: &Path, memory: &mut Memory, now: u
 }
 
 fn list(
-    askers: &[(&HostRunner, &Configured)],
-    silent: &mut Silent,
+    askers: &[(&HostRunner, &Configuration)],
+    silent: &mut Silences,
     sockets: &Path,
     memory: &mut Memory,
     now: u64,

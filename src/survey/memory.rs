@@ -51,7 +51,7 @@ pub struct Recall {
     #[serde(default)]
     pub pending_from: Option<String>,
     /// Since when the server does not see it as running.
-    pub lost: Option<Lost>,
+    pub lost: Option<Absence>,
     /// How often it was restarted for that without success.
     pub cures: u32,
     /// When it was restarted for that last.
@@ -77,7 +77,7 @@ impl Recall {
 /// A registration that the server does not see as running.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Lost {
+pub struct Absence {
     /// Its id.
     pub id: u64,
     /// Whether it is not listed at all, or as offline.

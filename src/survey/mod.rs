@@ -14,7 +14,7 @@ pub(crate) mod sample;
 mod situation;
 
 pub use gather::{Host, gather, one};
-pub use memory::{Lost, Memory, Recall, Standing};
+pub use memory::{Absence, Memory, Recall, Standing};
 pub use places::{Places, memory_directory, open_ledger, read_fleet, read_memory};
-pub use runner::{Configured, HostRunner};
-pub use situation::{Known, Server, Situation, Wanted};
+pub use runner::{Configuration, HostRunner};
+pub use situation::{Intent, Knowledge, Server, Situation};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::memory::Memory;
-use crate::contract::fleet::{Declared, Fleet};
+use crate::contract::fleet::{Declaration, Fleet};
 use crate::ledger::Ledger;
 use crate::state::start::{Start, expand};
 use crate::sys::{Dir, Place};
@@ -31,7 +31,7 @@ impl Places {
     /// # Errors
     ///
     /// As [`expand`].
-    pub fn start(&self, declared: &Declared) -> Result<Start> {
+    pub fn start(&self, declared: &Declaration) -> Result<Start> {
         let own = |root: usize| self.roots[root].join(declared.instance.as_str());
         Ok(Start {
             manifest: declared.manifest.clone(),

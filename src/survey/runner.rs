@@ -1,7 +1,7 @@
 //! One runner of a host, with everything that is read about it.
 
 use super::situation::Situation;
-use crate::contract::fleet::Declared;
+use crate::contract::fleet::Declaration;
 use crate::contract::manifest::{CredentialPlace, Manifest};
 use crate::ledger::{Entry, Lease, Owner};
 use crate::model::{InstanceName, RegistrationUrl};
@@ -14,9 +14,9 @@ pub struct HostRunner {
     /// The name of its unit.
     pub unit: String,
     /// What is configured; `None` if it is not any more.
-    pub configured: Option<Configured>,
+    pub configured: Option<Configuration>,
     /// What the ledger has.
-    pub ledger: Option<Entry>,
+    pub entry: Option<Entry>,
     /// What a decision depends on.
     pub situation: Situation,
 }
@@ -25,13 +25,13 @@ impl HostRunner {
     /// By what something else owns it at this time.
     #[must_use]
     pub fn lease(&self, now: u64) -> Option<&Lease> {
-        self.ledger.as_ref()?.owner.lease(now)
+        self.entry.as_ref()?.owner.lease(now)
     }
 
     /// How a sentence about it begins once nobody wants it any more.
     #[must_use]
     pub fn gone(&self) -> String {
-        self.ledger.as_ref().map_or(&Owner::Declared, |entry| &entry.owner).gone()
+        self.entry.as_ref().map_or(&Owner::Declared, |entry| &entry.owner).gone()
     }
 
     /// Where its credential is: as configured, or as it was when it ran last.
@@ -39,14 +39,14 @@ impl HostRunner {
     pub fn credential_place(&self) -> Option<CredentialPlace> {
         match &self.configured {
             Some(configured) => Some(configured.manifest.credential_place()),
-            None => self.ledger.as_ref()?.credential.clone(),
+            None => self.entry.as_ref()?.credential.clone(),
         }
     }
 
     /// What the standing of that credential is known by.
     #[must_use]
     pub fn credential_key(&self) -> Option<String> {
-        match (&self.configured, &self.ledger) {
+        match (&self.configured, &self.entry) {
             (Some(configured), _) => Some(configured.credential_key()),
             (None, entry) => entry.as_ref().and_then(key_of),
         }
@@ -54,16 +54,16 @@ impl HostRunner {
 }
 
 /// What is configured about a runner.
-pub struct Configured {
+pub struct Configuration {
     /// Its line in the fleet file.
-    pub declared: Declared,
+    pub declared: Declaration,
     /// Its manifest.
     pub manifest: Manifest,
     /// Its credential, or what is wrong with it.
     pub credential: Result<Credential, String>,
 }
 
-impl Configured {
+impl Configuration {
     /// What the standing of its credential is known by, see [`CredentialPlace::key`].
     #[must_use]
     pub fn credential_key(&self) -> String {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Configured, Host, HostRunner, Known, Memory, Server, Situation, Standing, Wanted};
-use crate::contract::fleet::{Declared, Fleet, RestartPolicy};
+use super::{Configuration, Host, HostRunner, Intent, Knowledge, Memory, Server, Situation, Standing};
+use crate::contract::fleet::{Declaration, Fleet, RestartPolicy};
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Seen;
 use crate::ledger::{Entry, Exit, ExitKind, Owner, Runner};
@@ -42,20 +42,20 @@ pub(crate) fn host(names: &[&str]) -> (Fleet, Host, Memory) {
     (fleet, Host { runners, lists: BTreeMap::new(), silent: BTreeMap::new(), unreadable: BTreeMap::new() }, memory)
 }
 
-fn found(declared: &Declared, id: u64) -> HostRunner {
+fn found(declared: &Declaration, id: u64) -> HostRunner {
     let name = declared.instance.as_str();
     let mut manifest: Value = serde_json::from_str(include_str!("../../tests/fixtures/manifest-v2.json")).unwrap();
     manifest["listener"] = json!(format!("/nix/store/{}-github-runner-2.333.1/bin/Runner.Listener", "0".repeat(32)));
     let manifest = Manifest::parse(manifest.to_string().as_bytes()).unwrap();
-    let mut ledger = Entry::new(&declared.instance, manifest.registration.to_object().unwrap(), None);
+    let mut entry = Entry::new(&declared.instance, manifest.registration.to_object().unwrap(), None);
     let runner = Runner { id, name: name.into(), url: URL.into(), recorded_at: 1 };
-    ledger.runner = Some(runner.clone());
-    ledger.credential = Some(manifest.credential_place());
-    ledger.last_exit =
+    entry.runner = Some(runner.clone());
+    entry.credential = Some(manifest.credential_place());
+    entry.last_exit =
         Some(Exit { at: NOW - 7_200, kind: ExitKind::JobDone, said: "It did its job".into(), failures: 0, alike: 0 });
     let token = Token::parse(b"ghp_fake").unwrap();
     let situation = Situation {
-        wanted: Some(Wanted {
+        wanted: Some(Intent {
             policy: RestartPolicy::WhenIdle,
             drain_timeout: None,
             outdated: false,
@@ -68,18 +68,18 @@ fn found(declared: &Declared, id: u64) -> HostRunner {
             has_job: false,
             is_defined: true,
         },
-        known: Some(Known { owner: Owner::Declared, runner: Some(runner), owes: false, started: None }),
+        known: Some(Knowledge { owner: Owner::Declared, runner: Some(runner), owes: false, started: None }),
         server: Server::Lists(Some(Seen { id, name: name.into(), online: true, busy: false })),
     };
     HostRunner {
         instance: declared.instance.clone(),
         unit: declared.unit.clone(),
-        configured: Some(Configured {
+        configured: Some(Configuration {
             declared: declared.clone(),
             manifest,
             credential: Ok(Credential::Token(token, TokenKind::Access)),
         }),
-        ledger: Some(ledger),
+        entry: Some(entry),
         situation,
     }
 }

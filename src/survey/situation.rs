@@ -9,18 +9,18 @@ use crate::units::Unit;
 #[derive(Clone, Debug)]
 pub struct Situation {
     /// What the configuration wants; `None` if the runner is not configured.
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<Intent>,
     /// Its unit.
     pub unit: Unit,
     /// What the ledger remembers; `None` if there is no entry.
-    pub known: Option<Known>,
+    pub known: Option<Knowledge>,
     /// What the server says.
     pub server: Server,
 }
 
 /// What the configuration says about a runner.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Wanted {
+pub struct Intent {
     /// When it restarts for a change.
     pub policy: RestartPolicy,
     /// After how many seconds that does not wait for a job any more.
@@ -33,7 +33,7 @@ pub struct Wanted {
 
 /// What the ledger says about a runner.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Known {
+pub struct Knowledge {
     /// Who made it.
     pub owner: Owner,
     /// Its present registration.
@@ -44,7 +44,7 @@ pub struct Known {
     pub started: Option<String>,
 }
 
-impl Known {
+impl Knowledge {
     /// What an entry means here.
     #[must_use]
     pub fn of(entry: &Entry) -> Self {

@@ -53,7 +53,7 @@ fn label(found: &HostRunner) -> Labels<'_> {
 }
 
 fn entry(found: &HostRunner) -> Option<&Entry> {
-    found.ledger.as_ref()
+    found.entry.as_ref()
 }
 
 fn of_units(page: &mut Page, runners: &[&HostRunner], memory: &Memory) {

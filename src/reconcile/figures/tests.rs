@@ -11,8 +11,8 @@ fn everything_that_is_known_is_told_and_nothing_else() {
     let (_, mut host, mut memory) = host(&["a", "b", "former"]);
     host.runners[1].situation.server = Server::Silent("no route".into());
     host.runners[1].situation.unit.activity = Activity::Failed;
-    host.runners[1].ledger = None;
-    let entry = host.runners[0].ledger.as_mut().unwrap();
+    host.runners[1].entry = None;
+    let entry = host.runners[0].entry.as_mut().unwrap();
     entry.registration["ephemeral"] = true.into();
     entry.registrations.jobs = 41;
     let former = &mut host.runners[2];
@@ -39,7 +39,7 @@ fn a_runner_that_was_taken_back_just_now_is_not_told_any_more() {
 #[test]
 fn nothing_is_told_of_a_registration_at_an_address_that_nobody_listed() {
     let (_, mut host, memory) = host(&["a"]);
-    host.runners[0].ledger.as_mut().unwrap().runner.as_mut().unwrap().url = "https://github.com/o/former".into();
+    host.runners[0].entry.as_mut().unwrap().runner.as_mut().unwrap().url = "https://github.com/o/former".into();
     let text = figures(&host, &memory, |_| true).text();
     assert!(text.contains("github_runner_up") && !text.contains("github_runner_online"), "{text}");
 }

@@ -4,7 +4,7 @@ use github_runners::contract::fleet::RestartPolicy;
 use github_runners::contract::protocol::Seen;
 use github_runners::ledger::{Owner, Runner};
 use github_runners::reconcile::{Cause, Decision, plan};
-use github_runners::survey::{Known, Recall, Server, Situation, Wanted};
+use github_runners::survey::{Intent, Knowledge, Recall, Server, Situation};
 use github_runners::units::{Activity, Unit};
 
 use super::world::{Api, One, RUNNERS, World};
@@ -45,7 +45,7 @@ impl World {
             None => Activity::Inactive,
         };
         Situation {
-            wanted: one.declared.map(|declared| Wanted {
+            wanted: one.declared.map(|declared| Intent {
                 policy: RestartPolicy::WhenIdle,
                 drain_timeout: (at == RUNNERS - 1).then_some(DEADLINE),
                 outdated: one.runs.is_some_and(|(version, _)| version != declared),
@@ -57,7 +57,7 @@ impl World {
                 has_job: one.has_job && !one.is_unseen,
                 ..Unit::default()
             },
-            known: Some(Known {
+            known: Some(Knowledge {
                 owner: Owner::Declared,
                 runner: one.recorded.map(runner),
                 owes: !one.owes.is_empty(),
