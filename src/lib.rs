@@ -71,3 +71,15 @@ pub mod sys;
 #[cfg(feature = "ctl")]
 pub mod units;
 pub mod user;
+
+// Doubles that the tests of the built programs use as well, under the name that the library has for them.
+#[cfg(all(test, feature = "ctl"))]
+extern crate self as github_runners;
+#[cfg(all(test, feature = "ctl"))]
+#[allow(dead_code, clippy::unwrap_used, reason = "as in all tests, and others use more of it")]
+#[path = "../tests/support/broker.rs"]
+mod fake_broker;
+#[cfg(all(test, feature = "ctl"))]
+#[allow(dead_code, clippy::unwrap_used, reason = "as in all tests, and others use more of it")]
+#[path = "../tests/support/units.rs"]
+mod fake_units;

@@ -193,12 +193,10 @@ fn proxies_in(environment: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::contract::protocol::Release;
     use crate::doctor::finding::Level;
-    use crate::units::Unit;
+    use crate::fake_units::FakeUnits;
 
     const NOW: u64 = 1_790_000_000;
     const DAY: u64 = 24 * 60 * 60;
@@ -293,28 +291,6 @@ mod tests {
         assert_eq!(found, [r#"https_proxy="http://***@proxy:3128""#, r#"NO_PROXY="a,""#]);
     }
 
-    /// Units with these drop-ins.
-    struct DropIns(String);
-
-    impl Units for DropIns {
-        fn show(&self, _: &[&str]) -> anyhow::Result<BTreeMap<String, Unit>> {
-            Ok(BTreeMap::new())
-        }
-
-        fn restart(&self, unit: &str) -> anyhow::Result<()> {
-            panic!("the doctor restarts {unit}")
-        }
-
-        fn stop(&self, unit: &str) -> anyhow::Result<()> {
-            panic!("the doctor stops {unit}")
-        }
-
-        fn property(&self, unit: &str, name: &str) -> anyhow::Result<String> {
-            assert_eq!((unit, name), ("github-runner-broker-one@doctor.service", "DropInPaths"));
-            Ok(self.0.clone())
-        }
-    }
-
     #[test]
     fn a_drop_in_that_takes_the_credential_away_is_a_fault() {
         let directory = tempfile::TempDir::new().unwrap();
@@ -322,7 +298,11 @@ mod tests {
         let [good, bad] = ["good.conf", "zzz-container.conf"].map(|name| directory.path().join(name));
         fs::write(&good, "[Service]\nNice=5\n").unwrap();
         fs::write(&bad, "[Service]\nLoadCredential=\n").unwrap();
-        let given = |paths: String| given(&DropIns(paths), &instance);
+        let given = |paths: String| {
+            let mut units = FakeUnits::running();
+            units.set("github-runner-broker-one@doctor.service", "DropInPaths", &paths);
+            given(&units, &instance)
+        };
         assert!(given(String::new()).is_none() && given(good.display().to_string()).is_none());
         let found = given(format!("{} {}", good.display(), bad.display())).unwrap();
         assert!(found.level == Level::Fault && found.said.contains("zzz-container.conf"), "{found:?}");

@@ -1,38 +1,17 @@
 //! What a pass does to a unit, to the server and to the ledger, whatever was decided some seconds ago.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
 
 use super::*;
-use crate::contract::protocol::{Answer, Request, Seen};
+use crate::contract::protocol::{Answer, Seen};
+use crate::fake_broker::FakeBroker;
+use crate::fake_units::FakeUnits;
 use crate::survey::sample::{self, NOW};
 use crate::sys::Place;
 use crate::units::Unit;
 
 const UNIT: &str = "github-runner-one.service";
-
-struct Fake {
-    unit: Unit,
-    done: RefCell<Vec<String>>,
-}
-
-impl Units for Fake {
-    fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>> {
-        Ok(units.iter().map(|name| ((*name).to_owned(), self.unit.clone())).collect())
-    }
-
-    fn restart(&self, unit: &str) -> Result<()> {
-        self.done.borrow_mut().push(format!("restart {unit}"));
-        Ok(())
-    }
-
-    fn stop(&self, unit: &str) -> Result<()> {
-        panic!("{unit} was stopped")
-    }
-}
 
 /// A runner that a pass found idle, and what turned out since.
 struct Case {
@@ -75,18 +54,10 @@ impl Case {
         ledger.stage(&self.entry, &instance).unwrap().commit().unwrap();
         let _held = self.is_locked.then(|| other.lock(&instance, Duration::ZERO).unwrap().unwrap());
         let sockets = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(sockets.path().join("one")).unwrap();
-        let (tell, asked) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            while let Ok((mut stream, _)) = listener.accept() {
-                let mut line = String::new();
-                BufReader::new(&stream).read_line(&mut line).unwrap();
-                tell.send(serde_json::from_str::<Request>(&line).unwrap().verb).unwrap();
-                let answer = serde_json::to_string(&Answer::unasked(self.answer.clone())).unwrap() + "\n";
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-        });
-        let units = Fake { unit: self.unit, done: RefCell::default() };
+        let broker = FakeBroker::default();
+        broker.answers_with(Answer::unasked(self.answer));
+        broker.listen(&sockets.path().join("one"));
+        let units = FakeUnits::like(self.unit).touchable();
         let mut memory = Memory::default();
         let silent = BTreeMap::new();
         let would_start = |_: &crate::contract::fleet::Declaration| {
@@ -106,7 +77,7 @@ impl Case {
         let restarted = *units.done.borrow() == [format!("restart {UNIT}")];
         assert!(restarted || units.done.borrow().is_empty());
         let is_recorded = other.load(&instance).unwrap().unwrap().runner.is_some();
-        End { restarted, is_recorded, asked: asked.try_iter().collect(), counted: memory.restarts.values().sum() }
+        End { restarted, is_recorded, asked: broker.asked(), counted: memory.restarts.values().sum() }
     }
 }
 

@@ -1,10 +1,8 @@
 //! Who is asked for a list, and after whom nobody else is.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixListener;
-use std::sync::mpsc::{Receiver, channel};
-
 use super::*;
+use crate::fake_broker::FakeBroker;
+use crate::model::InstanceName;
 use crate::survey::Standing;
 use crate::survey::sample::{self, NOW};
 
@@ -12,7 +10,7 @@ use crate::survey::sample::{self, NOW};
 struct Case {
     runners: Vec<HostRunner>,
     sockets: tempfile::TempDir,
-    asked: Receiver<usize>,
+    asked: FakeBroker,
     memory: Memory,
 }
 
@@ -20,18 +18,12 @@ fn case<A: Into<Option<Answer>>>(answers: Vec<A>) -> Case {
     let names: Vec<String> = (0..answers.len()).map(|at| format!("runner{at}")).collect();
     let (_, host, _) = sample::host(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let sockets = tempfile::tempdir().unwrap();
-    let (tell, asked) = channel();
-    for (at, answer) in answers.into_iter().enumerate() {
+    let asked = FakeBroker::default();
+    for (name, answer) in names.iter().zip(answers) {
         let Some(answer) = answer.into() else { continue };
-        let listener = UnixListener::bind(sockets.path().join(&names[at])).unwrap();
-        let tell = tell.clone();
-        std::thread::spawn(move || {
-            while let Ok((mut stream, _)) = listener.accept() {
-                BufReader::new(&stream).read_line(&mut String::new()).unwrap();
-                tell.send(at).unwrap();
-                stream.write_all((serde_json::to_string(&answer).unwrap() + "\n").as_bytes()).unwrap();
-            }
-        });
+        let broker = asked.beside();
+        broker.answers_with(answer);
+        broker.listen(&sockets.path().join(name));
     }
     Case { runners: host.runners, sockets, asked, memory: Memory::default() }
 }
@@ -40,7 +32,9 @@ impl Case {
     /// Whether there is a list, and who was asked for it.
     fn run(&mut self) -> (bool, Vec<usize>) {
         let Lists { by_address, .. } = lists(&self.runners, self.sockets.path(), &mut self.memory, NOW);
-        (by_address.values().all(Result::is_ok), self.asked.try_iter().collect())
+        let asked = self.asked.requests().into_iter().map(|request| request.instance);
+        let at = |name: InstanceName| self.runners.iter().position(|found| found.instance == name).unwrap();
+        (by_address.values().all(Result::is_ok), asked.map(at).collect())
     }
 
     fn place(&mut self, at: usize) -> &mut crate::contract::manifest::Manifest {

@@ -1,68 +1,39 @@
 //! `status` as a whole, on a host made of a temporary directory: files as the module writes them, units that only exist in
 //! memory, and a broker that answers with a list.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::Result;
 use github_runners::contract::fleet::Fleet;
 use github_runners::contract::protocol::{Answer, Outcome, Seen};
 use github_runners::reconcile::{self};
 use github_runners::status::{RegistrationState, Report, Screen, json_text, look, text};
 use github_runners::survey::Places;
-use github_runners::units::{Activity, Unit, Units};
+use github_runners::units::Activity;
 use serde_json::{Value, json};
+
+use crate::fake_broker::FakeBroker;
+use crate::fake_units::FakeUnits;
 
 const NOW: u64 = 1_790_000_000;
 const URL: &str = "https://github.com/octo-org";
 
-/// Every unit runs, and the first one a job.
-struct Running {
-    /// What the timer of passes does.
-    timer: Activity,
-}
-
-impl Units for Running {
-    fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>> {
-        let activity = |name: &str| {
-            if name == "github-runner-reconcile.timer" { self.timer } else { Activity::Active }
-        };
-        let unit = Unit {
-            activity: Activity::Active,
-            since: Some(NOW - 10_000),
-            result: "success".into(),
-            has_job: false,
-            is_defined: true,
-        };
-        let unit = |name: &str| Unit { activity: activity(name), ..unit.clone() };
-        Ok(units.iter().map(|name| ((*name).to_owned(), unit(name))).collect())
-    }
-
-    fn printed(&self, unit: &str) -> Result<Vec<String>> {
-        let lines = ["2026-01-02 03:04:06Z: Running job: build", "2026-01-02 03:04:05Z: Listening for Jobs"];
-        Ok(lines.map(str::to_owned).into_iter().filter(|_| unit == "github-runner-builder-1.service").collect())
-    }
-
-    fn restart(&self, unit: &str) -> Result<()> {
-        panic!("{unit} was restarted")
-    }
-
-    fn stop(&self, unit: &str) -> Result<()> {
-        panic!("{unit} was stopped")
-    }
+/// Every unit runs, and the first one a job; the timer of passes does this.
+fn units(timer: Activity) -> FakeUnits {
+    let mut units = FakeUnits::running();
+    units.unit.get_mut().since = Some(NOW - 10_000);
+    units.apart.insert("github-runner-reconcile.timer".into(), timer);
+    let lines = ["2026-01-02 03:04:06Z: Running job: build", "2026-01-02 03:04:05Z: Listening for Jobs"];
+    units.printed.insert("github-runner-builder-1.service".into(), lines.map(str::to_owned).into());
+    units
 }
 
 struct Host {
     fleet: Fleet,
     places: Places,
-    questions: Arc<AtomicU64>,
+    broker: FakeBroker,
     directory: tempfile::TempDir,
 }
 
@@ -86,13 +57,14 @@ impl Host {
         let fleet = Fleet::parse(fleet.to_string().as_bytes()).unwrap();
         let list = (1..=count).filter(|id| is_listed(*id));
         let list = list.map(|id| Seen { id, name: format!("builder-{id}"), online: true, busy: id % 2 == 1 });
-        let questions = broker(&sockets.join("builder-1"), list.collect());
+        let broker = broker(list.collect());
+        broker.listen(&sockets.join("builder-1"));
         let places = Places { ledger, sockets, roots: ["a", "b", "c"].map(|name| roots.join(name)), memory, runtime };
-        Self { fleet, places, questions, directory }
+        Self { fleet, places, broker, directory }
     }
 
     fn look(&self) -> Report {
-        look(&self.fleet, &Running { timer: Activity::Active }, &self.places, NOW).unwrap()
+        look(&self.fleet, &units(Activity::Active), &self.places, NOW).unwrap()
     }
 }
 
@@ -117,26 +89,16 @@ fn declare(root: &Path, id: u64) -> Value {
     })
 }
 
-/// Answers every question with the list; counts them.
-fn broker(socket: &Path, list: Vec<Seen>) -> Arc<AtomicU64> {
-    let listener = UnixListener::bind(socket).unwrap();
-    let questions = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&questions);
-    std::thread::spawn(move || {
-        let answer = Answer {
-            credential_expires: Some(NOW + 100 * 86_400),
-            requests: 1,
-            rate_limit_remaining: Some(4_999),
-            ..Answer::unasked(Outcome::Listed(list))
-        };
-        let text = serde_json::to_string(&answer).unwrap() + "\n";
-        while let Ok((mut stream, _)) = listener.accept() {
-            counter.fetch_add(1, Ordering::SeqCst);
-            BufReader::new(&stream).read_line(&mut String::new()).unwrap();
-            stream.write_all(text.as_bytes()).unwrap();
-        }
+/// A broker that answers every question with the list.
+fn broker(list: Vec<Seen>) -> FakeBroker {
+    let broker = FakeBroker::default();
+    broker.answers_with(Answer {
+        credential_expires: Some(NOW + 100 * 86_400),
+        requests: 1,
+        rate_limit_remaining: Some(4_999),
+        ..Answer::unasked(Outcome::Listed(list))
     });
-    questions
+    broker
 }
 
 #[test]
@@ -157,7 +119,7 @@ fn a_host_on_which_all_is_well_is_told_so_and_left_as_it_was() {
 #[test]
 fn nothing_is_well_while_nobody_makes_passes() {
     let host = Host::new(1, |_| true);
-    let report = look(&host.fleet, &Running { timer: Activity::Inactive }, &host.places, NOW).unwrap();
+    let report = look(&host.fleet, &units(Activity::Inactive), &host.places, NOW).unwrap();
     assert!(!report.well && report.runners[0].faults.is_empty());
     assert!(report.faults[0].starts_with("No passes are made"), "{:?}", report.faults);
 }
@@ -179,7 +141,7 @@ fn one_runner_that_cannot_be_read_hides_no_other() {
 fn a_host_that_cannot_be_read_is_an_error() {
     let host = Host::new(1, |_| true);
     fs::set_permissions(&host.places.ledger, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let error = look(&host.fleet, &Running { timer: Activity::Active }, &host.places, NOW).unwrap_err();
+    let error = look(&host.fleet, &units(Activity::Active), &host.places, NOW).unwrap_err();
     assert!(format!("{error:#}").contains("set its mode to 0700"), "{error:#}");
 }
 
@@ -200,7 +162,7 @@ fn a_thousand_runners_cost_one_question() {
     let (table, json) = (text(&report, screen), json_text(&report).unwrap());
     let told = start.elapsed().saturating_sub(looked);
     println!("looked at 1000 runners in {looked:?}, told about them in {told:?}");
-    assert!(report.well && host.questions.load(Ordering::SeqCst) == 1);
+    assert!(report.well && host.broker.asked().len() == 1);
     assert!(table.lines().count() > 1_000 && json.contains("builder-1000"));
     let order: Vec<String> = report.runners.iter().map(|row| row.instance.clone()).collect();
     assert_eq!(order, (1..=1_000).map(|id| format!("builder-{id}")).collect::<Vec<_>>());
@@ -209,12 +171,12 @@ fn a_thousand_runners_cost_one_question() {
 #[test]
 fn a_pass_writes_its_figures_where_the_collector_looks() {
     let host = Host::new(2, |_| true);
-    reconcile::run(&host.fleet, &Running { timer: Activity::Active }, &host.places).unwrap();
+    reconcile::run(&host.fleet, &units(Activity::Active), &host.places).unwrap();
     let file = host.directory.path().join("textfiles/github-runners.prom");
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("github_runner_online{runner=\"builder-2\"} 1\n"), "{text}");
     assert_eq!(fs::metadata(&file).unwrap().permissions(), std::os::unix::fs::PermissionsExt::from_mode(0o100_644));
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
     fs::remove_dir_all(file.parent().unwrap()).unwrap();
-    reconcile::run(&host.fleet, &Running { timer: Activity::Active }, &host.places).unwrap();
+    reconcile::run(&host.fleet, &units(Activity::Active), &host.places).unwrap();
 }

@@ -1,6 +1,5 @@
 //! A pass over a thousand runners: one list for all of them, in as many requests as it has pages, and nothing else.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -9,34 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::Result;
 use github_runners::contract::fleet::Fleet;
 use github_runners::reconcile::run;
 use github_runners::survey::Places;
-use github_runners::units::{Activity, Unit, Units};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};
 
 use super::harness::{ENTITY, Stand, URL};
+use crate::fake_units::FakeUnits;
 use crate::github::Runner;
-
-/// Every unit runs, and nobody may touch one.
-struct Running;
-
-impl Units for Running {
-    fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>> {
-        let unit = Unit { activity: Activity::Active, since: Some(1), is_defined: true, ..Unit::default() };
-        Ok(units.iter().map(|name| ((*name).to_owned(), unit.clone())).collect())
-    }
-
-    fn restart(&self, unit: &str) -> Result<()> {
-        panic!("{unit} was restarted")
-    }
-
-    fn stop(&self, unit: &str) -> Result<()> {
-        panic!("{unit} was stopped")
-    }
-}
 
 /// A host with as many runners, all of them fine, and a GitHub that lists them.
 struct Scale {
@@ -134,7 +114,7 @@ fn a_pass_over_a_thousand_runners_needs_ten_requests() {
     scale.serve();
     let fleet = Fleet::parse(&fs::read(scale.path("fleet.json")).unwrap()).unwrap();
     for pass in 1..=2 {
-        run(&fleet, &Running, &scale.places()).unwrap();
+        run(&fleet, &FakeUnits::running(), &scale.places()).unwrap();
         let pages = scale.stand.count("GET", "/orgs/octo-org/actions/runners?per_page=100&page=");
         // Once in half a day a pass asks for versions besides.
         let all = scale.stand.github.records().len();

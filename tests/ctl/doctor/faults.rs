@@ -10,6 +10,7 @@ use github_runners::units::Activity;
 use serde_json::json;
 
 use super::practice::{Practice, of, only};
+use crate::fake_units::FakeUnits;
 use crate::host::{Host, is_root};
 
 #[test]
@@ -175,7 +176,7 @@ fn what_github_says_about_the_credential_is_passed_on() {
     only(&practice.check(), Level::Fault, "GitHub", "give it `admin:org`");
     server.state().instead = Some(Outcome::Unreachable("github.com has no address".into()));
     only(&practice.check(), Level::Fault, "GitHub", "uses no proxy");
-    practice.units.environment = "LANG=C https_proxy=http://u:secret@proxy:3128";
+    practice.units.set("", "Environment", "LANG=C https_proxy=http://u:secret@proxy:3128");
     only(&practice.check(), Level::Fault, "GitHub", "https_proxy=\"http://***@proxy:3128\"");
     server.state().instead = None;
     server.state().expires = Some(1);
@@ -210,11 +211,11 @@ fn an_unreadable_entry_and_an_open_ledger_are_faults() {
 #[test]
 fn units_that_failed_or_are_unknown_are_faults() {
     let mut practice = Practice::new(Host::new().registered());
-    practice.units.unit.activity = Activity::Failed;
+    practice.units.unit.get_mut().activity = Activity::Failed;
     only(&practice.check(), Level::Fault, "unit", "journalctl --unit github-runner-runner1.service");
-    practice.units.unit.is_defined = false;
+    practice.units.unit.get_mut().is_defined = false;
     only(&practice.check(), Level::Fault, "unit", "systemd does not know");
-    practice.units = super::practice::FakeUnits { version: 249, ..Default::default() };
+    practice.units = FakeUnits { version: 249, ..FakeUnits::running() };
     assert_eq!(of(&practice.check(), Level::Warning, "systemd").len(), 1);
 }
 

@@ -1,60 +1,17 @@
 //! A host that the doctor can visit: that of the claims, laid out as systemd would, with units that only say what they are
 //! told to.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use github_runners::doctor::{Finding, Level, Options, Report, run};
 use github_runners::survey::Places;
-use github_runners::units::{Activity, Unit, Units};
 use serde_json::{Value, json};
 
+use crate::fake_units::FakeUnits;
 use crate::host::Host;
 use crate::server::Server;
-
-/// Units that all are the same.
-pub struct FakeUnits {
-    pub unit: Unit,
-    pub user: &'static str,
-    pub environment: &'static str,
-    pub version: u32,
-}
-
-impl Default for FakeUnits {
-    fn default() -> Self {
-        let unit = Unit { activity: Activity::Active, is_defined: true, ..Unit::default() };
-        Self { unit, user: "", environment: "", version: 257 }
-    }
-}
-
-impl Units for FakeUnits {
-    fn show(&self, units: &[&str]) -> anyhow::Result<BTreeMap<String, Unit>> {
-        Ok(units.iter().map(|name| ((*name).to_owned(), self.unit.clone())).collect())
-    }
-
-    fn restart(&self, unit: &str) -> anyhow::Result<()> {
-        panic!("the doctor restarts {unit}")
-    }
-
-    fn stop(&self, unit: &str) -> anyhow::Result<()> {
-        panic!("the doctor stops {unit}")
-    }
-
-    fn property(&self, _: &str, name: &str) -> anyhow::Result<String> {
-        let value = match name {
-            "User" => self.user,
-            "Environment" => self.environment,
-            _ => "",
-        };
-        Ok(value.into())
-    }
-
-    fn version(&self) -> anyhow::Result<Option<u32>> {
-        Ok(Some(self.version))
-    }
-}
 
 /// A host with what the doctor needs besides.
 pub struct Practice {
@@ -97,7 +54,7 @@ impl Practice {
         fs::write(host.path("listener/Runner.Listener"), "").unwrap();
         // Tests that run as somebody else find their temporary directory below one that others may not pass.
         fs::set_permissions(host.path(""), fs::Permissions::from_mode(0o755)).unwrap();
-        let practice = Self { host, units: FakeUnits::default(), places, fleet };
+        let practice = Self { host, units: FakeUnits::running(), places, fleet };
         practice.write();
         practice
     }
