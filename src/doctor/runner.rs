@@ -22,11 +22,8 @@ use crate::root::leftovers::{self, about_lingering};
 use crate::root::prepare::{Foreseen, foresee};
 use crate::state::start::{expand, now, read_manifest};
 use crate::survey::{open_ledger, read_memory};
-use crate::sys::{Place, memory};
+use crate::sys::{NOBODY, Place, memory};
 use crate::units::{Activity, Unit, Units};
-
-/// Whom the kernel names as owner where an id has no counterpart.
-const NOBODY: u32 = 65534;
 
 /// One runner, and what is read about it before anybody is asked.
 pub struct Subject<'a> {

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use crate::contract::fleet::{Declaration, Fleet, RestartPolicy};
 use crate::root::prepare::foresee;
 use crate::state::start::{host_name, now};
-use crate::survey::{HostRunner, Memory, Places, gather, memory_directory, open_ledger, releases};
+use crate::survey::{Host, HostRunner, Memory, Places, gather, memory_directory, open_ledger, releases};
 use crate::units::{Activity, Units, copy};
 use act::Hands;
 
@@ -59,25 +59,11 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     for why in host.unreadable.values() {
         warn!("{why}");
     }
-    // What was found is worth more than what is done about it.
-    let is_there = |name: &str| host.runners.iter().any(|found| found.instance.as_str() == name);
-    memory.runners.retain(|name, _| is_there(name) || host.unreadable.contains_key(name));
-    let used: BTreeSet<String> = host.runners.iter().filter_map(HostRunner::credential_key).collect();
-    memory.credentials.retain(|credential, _| used.contains(credential) || !host.unreadable.is_empty());
-    let mut decisions = Vec::new();
-    for found in &host.runners {
-        let recall = memory.runners.entry(found.instance.as_str().to_owned()).or_default();
-        let (decision, next) = plan(&found.situation, recall, time);
-        *recall = next;
-        decisions.push((found, decision));
-        keep(found);
-    }
-    // A pass that is cut off while it acts has seen something all the same.
+    forget(&mut memory, &host);
+    let decisions = decide(&host, &mut memory, time);
+    host.runners.iter().for_each(keep);
+    // What was found is worth more than what is done about it: a pass that is cut off while it acts has seen it all the same.
     remark(memory.save(&dir));
-    // What may take long comes last.
-    decisions.sort_by_key(|(_, decision)| *decision == Decision::Dissolve);
-    let formers = decisions.partition_point(|(_, decision)| *decision != Decision::Dissolve);
-    rotate(&mut decisions[formers..], time);
     let silent = host.silent.clone();
     let would_start = |declared: &Declaration| would_start(places, declared);
     let mut hands = Hands {
@@ -121,6 +107,29 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
         figures::tell(directory, &figures::figures(&host, &memory, is_left));
     }
     saved
+}
+
+/// Drops what is remembered about runners and credentials that are not there any more.
+fn forget(memory: &mut Memory, host: &Host) {
+    let is_there = |name: &str| host.runners.iter().any(|found| found.instance.as_str() == name);
+    memory.runners.retain(|name, _| is_there(name) || host.unreadable.contains_key(name));
+    let used: BTreeSet<String> = host.runners.iter().filter_map(HostRunner::credential_key).collect();
+    memory.credentials.retain(|credential, _| used.contains(credential) || !host.unreadable.is_empty());
+}
+
+/// Decides about every runner. What may take long comes last.
+fn decide<'a>(host: &'a Host, memory: &mut Memory, time: u64) -> Vec<(&'a HostRunner, Decision)> {
+    let mut decisions = Vec::new();
+    for found in &host.runners {
+        let recall = memory.runners.entry(found.instance.as_str().to_owned()).or_default();
+        let (decision, next) = plan(&found.situation, recall, time);
+        *recall = next;
+        decisions.push((found, decision));
+    }
+    decisions.sort_by_key(|(_, decision)| *decision == Decision::Dissolve);
+    let formers = decisions.partition_point(|(_, decision)| *decision != Decision::Dissolve);
+    rotate(&mut decisions[formers..], time);
+    decisions
 }
 
 /// Whether the next start of a declared runner would register it, as far as this host can tell without changing anything.

@@ -17,6 +17,9 @@ const BELOW: ResolveFlag =
 /// Where file systems put what their repair finds; it comes with the file system.
 const LOST_AND_FOUND: &[u8] = b"lost+found";
 
+/// Whom the kernel names as owner where an id has no counterpart.
+pub const NOBODY: u32 = 65534;
+
 /// An open directory. All names that its methods take are single names, without a slash.
 #[derive(Debug)]
 pub struct Dir {
@@ -48,7 +51,7 @@ impl Dir {
         fstat(&self.fd).context("Failed to examine an open directory")
     }
 
-    /// User and group id of the owner, as this process sees them.
+    /// User and group id of the owner, as this process sees them; [`NOBODY`] for one that has no id here.
     ///
     /// # Errors
     ///

@@ -21,7 +21,7 @@ mod way;
 
 pub use acl::{AccessList, PASS, Person, READ, Rights, WRITE};
 pub use cgroup::ControlGroup;
-pub use dir::{Dir, EntryKind};
+pub use dir::{Dir, EntryKind, NOBODY};
 pub use file::{FileFault, LastLink, read_if_there, read_regular_file};
 pub use lock::Lock;
 pub use own::Attributes;

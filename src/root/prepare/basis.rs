@@ -14,9 +14,6 @@ use crate::registration::held::Careful;
 use crate::state::STAGED_TOKEN;
 use crate::sys::Dir;
 
-/// Whom the kernel names as owner where an id has no counterpart.
-pub(super) const NOBODY: u32 = 65534;
-
 /// What a start has read and found good, before it changes anything.
 pub(super) struct Basis<'a> {
     pub(super) manifest: &'a Manifest,

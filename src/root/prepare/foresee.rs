@@ -8,7 +8,6 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use nix::unistd::{Gid, Uid};
 
-use super::basis::NOBODY;
 use super::read::{Reached, Reading, Told, check_owner, is_news, reach};
 use super::work;
 use crate::ledger::Ledger;
@@ -16,7 +15,7 @@ use crate::registration::pace::{Wait, wait};
 use crate::registration::plan::{Action, Plan, Reason};
 use crate::registration::secrecy;
 use crate::state::start::{Start, now, possible, walk};
-use crate::sys::Dir;
+use crate::sys::{Dir, NOBODY};
 
 /// The next start, as far as this host alone can tell.
 #[derive(Debug)]

@@ -9,7 +9,6 @@ use nix::unistd::{Gid, Uid};
 use serde_json::{Map, Value};
 
 use super::apart;
-use super::basis::NOBODY;
 use crate::contract::manifest::Manifest;
 use crate::ledger::Entry;
 use crate::model::Token;
@@ -17,7 +16,7 @@ use crate::registration::credential::Credential;
 use crate::registration::plan::{Inputs, Plan, plan};
 use crate::state::Snapshot;
 use crate::state::start::{Start, host_name, now, walk};
-use crate::sys::{Dir, Place};
+use crate::sys::{Dir, NOBODY, Place};
 
 /// What a start is told: the configuration and the credential.
 pub(super) struct Told {

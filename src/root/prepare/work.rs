@@ -13,13 +13,13 @@ use nix::unistd::Uid;
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::basis::{Basis, Heir, NOBODY, report};
+use super::basis::{Basis, Heir, report};
 use crate::contract::manifest::Manifest;
 use crate::ledger::Entry;
 use crate::model::{MemorySize, WorkDir};
 use crate::registration::plan::{Action, Plan};
 use crate::state::start::volume;
-use crate::sys::{Attributes, ControlGroup, Dir, Mounted, Place, empty as purge, memory, on_host};
+use crate::sys::{Attributes, ControlGroup, Dir, Mounted, NOBODY, Place, empty as purge, memory, on_host};
 
 /// Whether the ledger says that the directory at `place` was handed to this runner before. One that nixpkgs' module
 /// registered with the very same configuration had it, too.
