@@ -83,8 +83,10 @@ pub mod user;
 #[cfg(all(test, feature = "ctl"))]
 extern crate self as github_runners;
 #[cfg(all(test, feature = "ctl"))]
+#[allow(dead_code, clippy::unwrap_used, reason = "as in all tests, and others use more of it")]
 #[path = "../tests/support/broker.rs"]
 mod fake_broker;
 #[cfg(all(test, feature = "ctl"))]
+#[allow(dead_code, clippy::unwrap_used, reason = "as in all tests, and others use more of it")]
 #[path = "../tests/support/units.rs"]
 mod fake_units;

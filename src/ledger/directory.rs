@@ -127,9 +127,9 @@ impl Ledger {
     /// # Errors
     ///
     /// Any step of writing.
-    pub fn stage(&self, ledger: &Entry, instance: &InstanceName) -> Result<Staged<'_>> {
+    pub fn stage(&self, entry: &Entry, instance: &InstanceName) -> Result<Staged<'_>> {
         let name = file_name(instance);
-        let mut text = serde_json::to_vec_pretty(ledger).context("Failed to write ledger entry as JSON")?;
+        let mut text = serde_json::to_vec_pretty(entry).context("Failed to write ledger entry as JSON")?;
         text.push(b'\n');
         if text.len() as u64 > MAX_BYTES {
             bail!("Ledger entry {name} would become too large to be read again");

@@ -254,15 +254,15 @@ impl Entry {
             // Without it the runner would count as declared once, and be taken down.
             bail!("missing field `owner`");
         }
-        let mut ledger = Self { version: VERSION, ..serde_json::from_slice(text)? };
-        if header.version == 1 && ledger.runner.is_none() {
+        let mut entry = Self { version: VERSION, ..serde_json::from_slice(text)? };
+        if header.version == 1 && entry.runner.is_none() {
             // What version 1 meant by an entry without a runner.
-            ledger.attempt = Some(Attempt { since: 0, before: NameHolder::Unknown, host: None });
+            entry.attempt = Some(Attempt { since: 0, before: NameHolder::Unknown, host: None });
         }
-        if ledger.instance != instance.as_str() {
-            bail!("it is about runner `{}`", ledger.instance.escape_debug());
+        if entry.instance != instance.as_str() {
+            bail!("it is about runner `{}`", entry.instance.escape_debug());
         }
-        Ok(ledger)
+        Ok(entry)
     }
 }
 
@@ -278,39 +278,39 @@ mod tests {
     #[test]
     fn the_fixture_of_version_3_survives_a_round_trip() {
         let text = include_str!("../../tests/fixtures/ledger-v3.json");
-        let ledger = Entry::parse(text.as_bytes(), &instance()).unwrap();
-        assert_eq!((ledger.runner.as_ref().unwrap().id, &ledger.owner), (21, &Owner::Declared));
-        assert_eq!(serde_json::to_string_pretty(&ledger).unwrap() + "\n", text);
+        let entry = Entry::parse(text.as_bytes(), &instance()).unwrap();
+        assert_eq!((entry.runner.as_ref().unwrap().id, &entry.owner), (21, &Owner::Declared));
+        assert_eq!(serde_json::to_string_pretty(&entry).unwrap() + "\n", text);
         let text = text.replace(r#""declared""#, r#"{ "other": { "name": "order od-1", "until": 1790003600 } }"#);
-        let ledger = Entry::parse(text.as_bytes(), &instance()).unwrap();
-        assert_eq!(ledger.owner, Owner::Other(Lease { name: "order od-1".into(), until: 1_790_003_600 }));
+        let entry = Entry::parse(text.as_bytes(), &instance()).unwrap();
+        assert_eq!(entry.owner, Owner::Other(Lease { name: "order od-1".into(), until: 1_790_003_600 }));
     }
 
     #[test]
     fn an_entry_of_version_2_is_declared_and_loses_nothing() {
         let text = include_str!("../../tests/fixtures/ledger-v2.json");
-        let ledger = Entry::parse(text.as_bytes(), &instance()).unwrap();
-        assert_eq!(ledger.owner, Owner::Declared);
-        let mut written = serde_json::to_value(&ledger).unwrap();
+        let entry = Entry::parse(text.as_bytes(), &instance()).unwrap();
+        assert_eq!(entry.owner, Owner::Declared);
+        let mut written = serde_json::to_value(&entry).unwrap();
         let mut before: Value = serde_json::from_str(text).unwrap();
         (before["version"], before["owner"]) = (3.into(), "declared".into());
         assert_eq!(written, before);
         written["version"] = 2.into();
         written["owner"] = serde_json::json!({ "other": { "name": "order od-1", "until": 1 } });
-        let ledger = Entry::parse(written.to_string().as_bytes(), &instance()).unwrap();
-        assert_ne!(ledger.owner, Owner::Declared, "what says who owns it is believed in any version");
+        let entry = Entry::parse(written.to_string().as_bytes(), &instance()).unwrap();
+        assert_ne!(entry.owner, Owner::Declared, "what says who owns it is believed in any version");
     }
 
     #[test]
     fn an_entry_of_version_1_is_read_and_written_as_version_3() {
-        let ledger = Entry::parse(include_bytes!("../../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
-        assert_eq!((ledger.version, ledger.runner.as_ref().unwrap().id, ledger.debts.len()), (3, 21, 1));
-        assert_eq!(ledger.owner, Owner::Declared);
-        assert_eq!((ledger.attempt, ledger.registrations, ledger.last_exit), (None, Registrations::default(), None));
+        let entry = Entry::parse(include_bytes!("../../tests/fixtures/ledger-v1.json"), &instance()).unwrap();
+        assert_eq!((entry.version, entry.runner.as_ref().unwrap().id, entry.debts.len()), (3, 21, 1));
+        assert_eq!(entry.owner, Owner::Declared);
+        assert_eq!((entry.attempt, entry.registrations, entry.last_exit), (None, Registrations::default(), None));
         let mut unfinished: Value = serde_json::from_str(include_str!("../../tests/fixtures/ledger-v1.json")).unwrap();
         unfinished["runner"] = Value::Null;
-        let ledger = Entry::parse(unfinished.to_string().as_bytes(), &instance()).unwrap();
-        assert_eq!(ledger.attempt, Some(Attempt { since: 0, before: NameHolder::Unknown, host: None }));
+        let entry = Entry::parse(unfinished.to_string().as_bytes(), &instance()).unwrap();
+        assert_eq!(entry.attempt, Some(Attempt { since: 0, before: NameHolder::Unknown, host: None }));
     }
 
     #[test]

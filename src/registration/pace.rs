@@ -30,15 +30,15 @@ pub enum Wait {
 /// seconds. `news` tells whether somebody changed something since the last start, who shall not have to wait for what
 /// failed before. The interval holds all the same, or a credential that is made for each start would be no limit.
 #[must_use]
-pub fn wait(ledger: &Entry, registers: bool, news: bool, interval: u64, now: u64) -> Option<(u64, Wait)> {
+pub fn wait(entry: &Entry, registers: bool, news: bool, interval: u64, now: u64) -> Option<(u64, Wait)> {
     // A clock that was set back must not make anybody wait for longer than the rule says.
     let left = |since: u64, least: u64| if now < since { least } else { least.saturating_sub(now - since) };
-    let failures = ledger.last_exit.as_ref().filter(|exit| exit.failures > 0 && !news);
+    let failures = entry.last_exit.as_ref().filter(|exit| exit.failures > 0 && !news);
     let failed = failures.map(|exit| (left(exit.at, after(exit.failures)), Wait::Failures(exit.failures)));
-    let last = ledger.registrations.last.filter(|_| registers && !ledger.registrations.used);
+    let last = entry.registrations.last.filter(|_| registers && !entry.registrations.used);
     let registered = last.map(|last| (left(last, interval), Wait::Registered));
     // A longer limit than this ends the start, and the next one waits on.
-    let limit = limited(ledger.not_before, now).filter(|_| registers && !news);
+    let limit = limited(entry.not_before, now).filter(|_| registers && !news);
     let limit = limit.map(|end| (end.saturating_sub(now).min(LONGEST), Wait::RateLimit));
     failed
         .into_iter()
@@ -66,40 +66,40 @@ mod tests {
 
     const NOW: u64 = 1_790_000_000;
 
-    fn ledger(failures: u32, failed: u64, registered: Option<u64>, used: bool) -> Entry {
+    fn entry(failures: u32, failed: u64, registered: Option<u64>, used: bool) -> Entry {
         let text = include_bytes!("../../tests/fixtures/ledger-v3.json");
-        let ledger = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
+        let entry = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
         let exit = Exit { at: NOW - failed, kind: ExitKind::Crashed, said: String::new(), failures, alike: failures };
         let registrations = Registrations { total: 1, last: registered.map(|ago| NOW - ago), used, jobs: 0 };
-        Entry { last_exit: Some(exit), registrations, ..ledger }
+        Entry { last_exit: Some(exit), registrations, ..entry }
     }
 
     #[test]
     fn the_wait_grows_with_the_failures_and_has_an_end() {
         let waits: Vec<u64> = [1, 2, 3, 4, 5, 6, 7, 8, 63, 64, 65, u32::MAX]
-            .map(|failures| wait(&ledger(failures, 0, None, false), false, false, 60, NOW).unwrap().0)
+            .map(|failures| wait(&entry(failures, 0, None, false), false, false, 60, NOW).unwrap().0)
             .into();
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300, 300, 300, 300]);
-        assert_eq!(wait(&ledger(3, 5, None, false), false, false, 60, NOW), Some((15, Wait::Failures(3))));
-        assert_eq!(wait(&ledger(3, 20, None, false), false, false, 60, NOW), None, "it ran for longer than that");
-        assert_eq!(wait(&ledger(0, 0, None, false), true, false, 60, NOW), None);
+        assert_eq!(wait(&entry(3, 5, None, false), false, false, 60, NOW), Some((15, Wait::Failures(3))));
+        assert_eq!(wait(&entry(3, 20, None, false), false, false, 60, NOW), None, "it ran for longer than that");
+        assert_eq!(wait(&entry(0, 0, None, false), true, false, 60, NOW), None);
     }
 
     #[test]
     fn a_useless_registration_is_followed_by_another_only_after_the_interval() {
-        assert_eq!(wait(&ledger(0, 0, Some(10), false), true, false, 60, NOW), Some((50, Wait::Registered)));
-        assert_eq!(wait(&ledger(0, 0, Some(60), false), true, false, 60, NOW), None);
-        let changed = wait(&ledger(9, 0, Some(10), false), true, true, 60, NOW);
+        assert_eq!(wait(&entry(0, 0, Some(10), false), true, false, 60, NOW), Some((50, Wait::Registered)));
+        assert_eq!(wait(&entry(0, 0, Some(60), false), true, false, 60, NOW), None);
+        let changed = wait(&entry(9, 0, Some(10), false), true, true, 60, NOW);
         assert_eq!(changed, Some((50, Wait::Registered)), "whatever was changed");
-        assert_eq!(wait(&ledger(0, 0, Some(10), true), true, false, 60, NOW), None, "a job was done with it");
-        assert_eq!(wait(&ledger(0, 0, Some(10), false), false, false, 60, NOW), None, "it keeps its registration");
-        assert_eq!(wait(&ledger(1, 0, Some(10), false), true, false, 60, NOW), Some((50, Wait::Registered)));
-        assert_eq!(wait(&ledger(9, 0, Some(10), false), true, false, 60, NOW), Some((300, Wait::Failures(9))));
+        assert_eq!(wait(&entry(0, 0, Some(10), true), true, false, 60, NOW), None, "a job was done with it");
+        assert_eq!(wait(&entry(0, 0, Some(10), false), false, false, 60, NOW), None, "it keeps its registration");
+        assert_eq!(wait(&entry(1, 0, Some(10), false), true, false, 60, NOW), Some((50, Wait::Registered)));
+        assert_eq!(wait(&entry(9, 0, Some(10), false), true, false, 60, NOW), Some((300, Wait::Failures(9))));
     }
 
     #[test]
     fn a_limit_of_the_server_is_kept() {
-        let limited = |end| Entry { not_before: Some(end), ..ledger(0, 0, None, false) };
+        let limited = |end| Entry { not_before: Some(end), ..entry(0, 0, None, false) };
         assert_eq!(wait(&limited(NOW + 90), true, false, 60, NOW), Some((90, Wait::RateLimit)));
         assert_eq!(wait(&limited(NOW + 3_600), true, false, 60, NOW), Some((300, Wait::RateLimit)));
         assert_eq!(wait(&limited(NOW), true, false, 60, NOW), None);
@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_makes_nobody_wait_for_long() {
-        let mut ledger = ledger(2, 0, None, false);
-        ledger.last_exit.as_mut().unwrap().at = NOW + 1_000_000;
-        ledger.registrations.last = Some(NOW + 1_000_000);
-        assert_eq!(wait(&ledger, true, false, 60, NOW), Some((60, Wait::Registered)));
+        let mut entry = entry(2, 0, None, false);
+        entry.last_exit.as_mut().unwrap().at = NOW + 1_000_000;
+        entry.registrations.last = Some(NOW + 1_000_000);
+        assert_eq!(wait(&entry, true, false, 60, NOW), Some((60, Wait::Registered)));
     }
 }

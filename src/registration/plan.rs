@@ -37,7 +37,7 @@ pub struct Inputs<'a> {
     /// The runner that the server was asked for and does not know any more.
     pub gone: Option<u64>,
     /// What the host remembers.
-    pub ledger: Option<&'a Entry>,
+    pub entry: Option<&'a Entry>,
     /// What lies in the state directory.
     pub state: &'a Snapshot,
     /// The name of this host, by which a runner without a name goes.
@@ -95,8 +95,8 @@ pub struct GivenUp {
 /// Decides what this start does.
 #[must_use]
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
-    let Inputs { manifest, ledger, state, .. } = *inputs;
-    let changed = ledger.map(|ledger| changed(inputs, ledger)).unwrap_or_default();
+    let Inputs { manifest, entry, state, .. } = *inputs;
+    let changed = entry.map(|entry| changed(inputs, entry)).unwrap_or_default();
     if let Some(id) = inputs.gone {
         return register(inputs, [vec![Reason::DeletedOnServer(id)], changed].concat());
     }
@@ -104,7 +104,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         return register(inputs, [vec![Reason::Ephemeral], changed].concat());
     }
     if state.empty {
-        let reason = match ledger {
+        let reason = match entry {
             None => Reason::FirstStart,
             Some(Entry { runner: Some(runner), .. }) => Reason::StateLost(runner.id),
             Some(Entry { runner: None, registrations: Registrations { total: 0, .. }, attempt: None, .. }) => {
@@ -132,13 +132,13 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         };
         return keep(inputs, Action::Adopt, reason, Some(runner));
     }
-    let Some(ledger) = ledger else { return register(inputs, from_nixpkgs) };
-    let obstacles = [changed, failing(inputs, ledger).into_iter().collect(), against_ledger(inputs, ledger)].concat();
-    match (&ledger.runner, state.identity()) {
+    let Some(entry) = entry else { return register(inputs, from_nixpkgs) };
+    let obstacles = [changed, failing(inputs, entry).into_iter().collect(), against_ledger(inputs, entry)].concat();
+    match (&entry.runner, state.identity()) {
         (Some(runner), _) if obstacles.is_empty() => {
             keep(inputs, Action::Keep, Reason::Unchanged(runner.clone()), Some(runner.clone()))
         }
-        (None, Some(settings)) if obstacles.is_empty() && ledger.attempt.is_some() => {
+        (None, Some(settings)) if obstacles.is_empty() && entry.attempt.is_some() => {
             keep(inputs, Action::Keep, Reason::NotRecorded(settings.id), None)
         }
         _ if obstacles.is_empty() => register(inputs, vec![Reason::Interrupted]),
@@ -149,7 +149,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 fn keep(inputs: &Inputs<'_>, action: Action, reason: Reason, runner: Option<Runner>) -> Plan {
     let mut debts = former(inputs);
     if action == Action::Adopt
-        && let Some(old) = inputs.ledger.and_then(|ledger| ledger.runner.as_ref())
+        && let Some(old) = inputs.entry.and_then(|entry| entry.runner.as_ref())
     {
         add(&mut debts, old, false, inputs.now);
     }
@@ -172,10 +172,10 @@ fn keep(inputs: &Inputs<'_>, action: Action, reason: Reason, runner: Option<Runn
 
 /// Whether the listener ended so often in the same way that another identity is worth a try. Only where the old one
 /// can be looked at and taken back.
-fn failing(inputs: &Inputs<'_>, ledger: &Entry) -> Option<Reason> {
-    let exit = ledger.last_exit.as_ref().filter(|_| inputs.api)?;
+fn failing(inputs: &Inputs<'_>, entry: &Entry) -> Option<Reason> {
+    let exit = entry.last_exit.as_ref().filter(|_| inputs.api)?;
     // What an older identity met says nothing about this one.
-    if ledger.runner.as_ref().is_some_and(|runner| runner.recorded_at >= exit.at) {
+    if entry.runner.as_ref().is_some_and(|runner| runner.recorded_at >= exit.at) {
         return None;
     }
     let about_identity = matches!(exit.kind, ExitKind::Terminated | ExitKind::SessionConflict);
@@ -186,10 +186,10 @@ fn failing(inputs: &Inputs<'_>, ledger: &Entry) -> Option<Reason> {
 }
 
 /// Why the state is not the one that the ledger remembers.
-fn against_ledger(inputs: &Inputs<'_>, ledger: &Entry) -> Vec<Reason> {
+fn against_ledger(inputs: &Inputs<'_>, entry: &Entry) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let no_settings = inputs.state.settings_are_gone();
-    if inputs.state.staged || (ledger.runner.is_none() && no_settings) {
+    if inputs.state.staged || (entry.runner.is_none() && no_settings) {
         // Which files such a registration still lacks is no news.
         reasons.push(Reason::Interrupted);
     } else {
@@ -197,7 +197,7 @@ fn against_ledger(inputs: &Inputs<'_>, ledger: &Entry) -> Vec<Reason> {
     }
     let (asked, name) = (&inputs.manifest.registration, inputs.manifest.registration.name_on(inputs.host));
     for (file, settings) in inputs.state.all_settings() {
-        let unfit = match &ledger.runner {
+        let unfit = match &entry.runner {
             Some(runner) if runner.id != settings.id => {
                 reasons.push(Reason::OtherRunner(file, settings.id, runner.id));
                 None
@@ -212,19 +212,19 @@ fn against_ledger(inputs: &Inputs<'_>, ledger: &Entry) -> Vec<Reason> {
 }
 
 /// What in configuration and token is not as the ledger has it, and means another registration.
-fn changed(inputs: &Inputs<'_>, ledger: &Entry) -> Vec<Reason> {
+fn changed(inputs: &Inputs<'_>, entry: &Entry) -> Vec<Reason> {
     // A registration does not depend on the access token that made it.
     let credential_matters = inputs.manifest.re_register_on_token_change || !inputs.api;
-    let fields = changes(&ledger.registration, inputs.registration)
+    let fields = changes(&entry.registration, inputs.registration)
         .into_iter()
         .filter(|change| credential_matters || change.field != TOKEN_FILE)
         .map(Reason::Changed);
-    let token = (credential_matters && is_other_token(inputs, ledger)).then_some(Reason::TokenChanged);
+    let token = (credential_matters && is_other_token(inputs, entry)).then_some(Reason::TokenChanged);
     fields.chain(token).collect()
 }
 
-fn is_other_token(inputs: &Inputs<'_>, ledger: &Entry) -> bool {
-    match (inputs.token, &ledger.token) {
+fn is_other_token(inputs: &Inputs<'_>, entry: &Entry) -> bool {
+    match (inputs.token, &entry.token) {
         (Some(token), Some(digest)) => !digest.matches(token),
         // The change between token and App shows in the fields.
         _ => false,
@@ -232,9 +232,9 @@ fn is_other_token(inputs: &Inputs<'_>, ledger: &Entry) -> bool {
 }
 
 fn new_credential(inputs: &Inputs<'_>) -> bool {
-    inputs.ledger.is_some_and(|ledger| {
+    inputs.entry.is_some_and(|entry| {
         let file = |fields: &Map<String, Value>| fields.get(TOKEN_FILE).cloned().unwrap_or(Value::Null);
-        is_other_token(inputs, ledger) || file(&ledger.registration) != file(inputs.registration)
+        is_other_token(inputs, entry) || file(&entry.registration) != file(inputs.registration)
     })
 }
 
@@ -261,7 +261,7 @@ fn against_nixpkgs(inputs: &Inputs<'_>) -> Vec<Reason> {
             }
             match token {
                 // It was made for one registration, if it was kept at all.
-                _ if inputs.token.is_none() && !is_known(inputs.ledger) => {}
+                _ if inputs.token.is_none() && !is_known(inputs.entry) => {}
                 Content::Good(old) if Some(old) == inputs.token => {}
                 Content::Good(_) => reasons.push(Reason::TokenChanged),
                 Content::Absent => reasons.push(Reason::Missing(NIXPKGS_TOKEN)),
@@ -284,16 +284,16 @@ fn incomplete(state: &Snapshot) -> Vec<Reason> {
 }
 
 fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
-    let Inputs { manifest, ledger, state, now, .. } = *inputs;
+    let Inputs { manifest, entry, state, now, .. } = *inputs;
     let asked = &manifest.registration;
-    let former_ephemeral = ledger.is_some_and(Entry::is_ephemeral);
+    let former_ephemeral = entry.is_some_and(Entry::is_ephemeral);
     // An ephemeral listener removes its settings when its job is done, and the server its registration. So does a job
     // that wants to keep the registration for itself; hence, if the server can be asked, it is.
     let used_up = !inputs.api
         && former_ephemeral
         && state.settings == Content::Absent
         && state.settings_migrated == Content::Absent;
-    let recorded = ledger.and_then(|ledger| ledger.runner.as_ref()).filter(|_| !used_up).cloned();
+    let recorded = entry.and_then(|entry| entry.runner.as_ref()).filter(|_| !used_up).cloned();
     let known = recorded.or_else(|| never_recorded(inputs)).filter(|runner| inputs.gone != Some(runner.id));
 
     let mut debts = former(inputs);
@@ -313,7 +313,7 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
             name: runner.name,
         }),
         // Without a record only the files say who it was, and jobs can have written them.
-        None if inputs.gone.is_none() && !is_known(ledger) => state.identity().map(|settings| GivenUp {
+        None if inputs.gone.is_none() && !is_known(entry) => state.identity().map(|settings| GivenUp {
             id: settings.id,
             name: settings.name.clone(),
             page: settings.url.as_deref().and_then(page),
@@ -326,8 +326,8 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
 }
 
 /// Whether the ledger knows of any registration, be it one that did not come to its end.
-fn is_known(ledger: Option<&Entry>) -> bool {
-    ledger.is_some_and(|ledger| ledger.runner.is_some() || ledger.attempt.is_some() || ledger.registrations.total > 0)
+fn is_known(entry: Option<&Entry>) -> bool {
+    entry.is_some_and(|entry| entry.runner.is_some() || entry.attempt.is_some() || entry.registrations.total > 0)
 }
 
 /// The runner of a complete state of the configured name and address that no ledger tells of.
@@ -335,7 +335,7 @@ fn is_known(ledger: Option<&Entry>) -> bool {
 /// Jobs can have written it, so it says who this may have been and not who it was; see [`Plan::claimed`].
 fn claimed(inputs: &Inputs<'_>) -> Option<u64> {
     let Inputs { manifest, state, .. } = *inputs;
-    if !inputs.api || inputs.gone.is_some() || is_known(inputs.ledger) || !state.faults().is_empty() {
+    if !inputs.api || inputs.gone.is_some() || is_known(inputs.entry) || !state.faults().is_empty() {
         return None;
     }
     let asked = &manifest.registration;
@@ -353,18 +353,18 @@ fn claimed(inputs: &Inputs<'_>) -> Option<u64> {
 /// believed if they are what that start asked for. (With a static user, a process that an earlier job left could have
 /// changed the id; whoever pays the debt has to compare the name on the server.)
 fn never_recorded(inputs: &Inputs<'_>) -> Option<Runner> {
-    let ledger = inputs.ledger.filter(|ledger| ledger.runner.is_none() && ledger.attempt.is_some())?;
+    let entry = inputs.entry.filter(|entry| entry.runner.is_none() && entry.attempt.is_some())?;
     let settings = inputs.state.identity()?;
-    let asked = |field: &str| ledger.registration.get(field).and_then(Value::as_str);
+    let asked = |field: &str| entry.registration.get(field).and_then(Value::as_str);
     let url = settings.url.as_deref().filter(|url| asked("url") == Some(url))?;
-    let host = ledger.attempt.as_ref().and_then(|attempt| attempt.host.as_deref()).unwrap_or(inputs.host);
+    let host = entry.attempt.as_ref().and_then(|attempt| attempt.host.as_deref()).unwrap_or(inputs.host);
     let named = asked("name").unwrap_or(host).eq_ignore_ascii_case(&settings.name);
     named.then(|| Runner { id: settings.id, name: settings.name.clone(), url: url.into(), recorded_at: inputs.now })
 }
 
 /// The former registrations of which GitHub may still know.
 fn former(inputs: &Inputs<'_>) -> Vec<Debt> {
-    let all = inputs.ledger.map(|ledger| ledger.debts.as_slice()).unwrap_or_default();
+    let all = inputs.entry.map(|entry| entry.debts.as_slice()).unwrap_or_default();
     // Where the server can be asked, only its word counts: it keeps what a thief keeps busy.
     all.iter().filter(|left| inputs.api || !left.is_reaped(inputs.now)).cloned().collect()
 }

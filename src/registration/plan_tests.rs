@@ -14,7 +14,7 @@ mod debts;
 struct Case {
     manifest: Manifest,
     token: Token,
-    ledger: Option<Entry>,
+    entry: Option<Entry>,
     state: Snapshot,
     api: bool,
     gone: Option<u64>,
@@ -28,7 +28,7 @@ impl Case {
         let instance = "runner1".to_owned().try_into().unwrap();
         let registration = manifest.registration.to_object().unwrap();
         let digest = TokenDigest::new(&token, [0; SALT_BYTES]);
-        let ledger = Entry { runner: Some(runner), ..Entry::new(&instance, registration, Some(digest)) };
+        let entry = Entry { runner: Some(runner), ..Entry::new(&instance, registration, Some(digest)) };
         let url = Some("https://github.com/o/r".into());
         let settings = Settings { id: 21, name: "runner1".into(), url, ephemeral: false };
         let state = Snapshot {
@@ -38,12 +38,12 @@ impl Case {
             empty: false,
             ..nothing()
         };
-        Self { manifest, token, ledger: Some(ledger), state, api: false, gone: None }
+        Self { manifest, token, entry: Some(entry), state, api: false, gone: None }
     }
 
     fn from_nixpkgs() -> Self {
         let mut case = Self::unchanged();
-        case.ledger = None;
+        case.entry = None;
         case.state.nixpkgs_config = Content::Good(case.manifest.registration.to_object().unwrap());
         case.state.nixpkgs_token = Content::Good(case.token.clone());
         case
@@ -52,20 +52,20 @@ impl Case {
     fn ephemeral() -> Self {
         let mut case = Self::unchanged();
         case.manifest.registration.ephemeral = true;
-        case.ledger().registration = case.manifest.registration.to_object().unwrap();
+        case.entry().registration = case.manifest.registration.to_object().unwrap();
         case.settings().ephemeral = true;
         case
     }
 
     /// Registered, but cut off before the runner came into the ledger.
     fn attempted(mut self) -> Self {
-        self.ledger().runner = None;
-        self.ledger().attempt = Some(Attempt { since: NOW - 10, before: NameHolder::Nobody, host: None });
+        self.entry().runner = None;
+        self.entry().attempt = Some(Attempt { since: NOW - 10, before: NameHolder::Nobody, host: None });
         self
     }
 
-    fn ledger(&mut self) -> &mut Entry {
-        self.ledger.as_mut().unwrap()
+    fn entry(&mut self) -> &mut Entry {
+        self.entry.as_mut().unwrap()
     }
 
     fn settings(&mut self) -> &mut Settings {
@@ -82,7 +82,7 @@ impl Case {
             token: Some(&self.token),
             api: self.api,
             gone: self.gone,
-            ledger: self.ledger.as_ref(),
+            entry: self.entry.as_ref(),
             state: &self.state,
             host: "this-host",
             now: NOW,
@@ -119,13 +119,13 @@ fn edited(mut case: Case, edit: impl FnOnce(&mut Case)) -> String {
 
 #[test]
 fn an_empty_state_directory_means_register() {
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.ledger = None; case.state = nothing() }),
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.entry = None; case.state = nothing() }),
         @"Register: this is the first start");
     insta::assert_snapshot!(edited(Case::unchanged(), |case| case.state = nothing()),
         @"Register: the state directory is empty although id 21 was registered [gives up 21]");
     insta::assert_snapshot!(edited(Case::unchanged().attempted(), |case| case.state = nothing()),
         @"Register: an earlier registration did not come to its end");
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.ledger().runner = None; case.state = nothing() }),
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| { case.entry().runner = None; case.state = nothing() }),
         @"Register: this is the first start");
 }
 
@@ -152,8 +152,8 @@ fn a_runner_that_github_renamed_is_kept() {
 #[test]
 fn every_changed_field_registers_anew_and_is_named() {
     insta::assert_snapshot!(edited(Case::unchanged(), |case| {
-        case.ledger().registration.insert("extraLabels".into(), serde_json::json!(["a"]));
-        case.ledger().registration.insert("runnerGroup".into(), serde_json::json!("trusted"));
+        case.entry().registration.insert("extraLabels".into(), serde_json::json!(["a"]));
+        case.entry().registration.insert("runnerGroup".into(), serde_json::json!("trusted"));
     }), @r#"Register: extraLabels changed: ["a"] → []; runnerGroup changed: "trusted" → null [gives up 21]"#);
     for (field, old) in [
         ("ephemeral", serde_json::json!(true)),
@@ -165,7 +165,7 @@ fn every_changed_field_registers_anew_and_is_named() {
         ("url", serde_json::json!("https://github.com/o/other")),
         ("workDir", serde_json::json!("/var/lib/other")),
     ] {
-        let words = edited(Case::unchanged(), |case| drop(case.ledger().registration.insert(field.into(), old)));
+        let words = edited(Case::unchanged(), |case| drop(case.entry().registration.insert(field.into(), old)));
         assert!(words.starts_with(&format!("Register: {field} changed: ")), "{words}");
     }
 }
@@ -200,7 +200,7 @@ fn foreign_state_registers_anew() {
         @"Register: .runner names id 99, but id 21 was registered [gives up 21]");
     insta::assert_snapshot!(edited(Case::unchanged(), |case| case.settings().url = Some("https://github.com/o/x".into())),
         @r#"Register: .runner has the url "https://github.com/o/x" instead of "https://github.com/o/r" [gives up 21]"#);
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.ledger = None),
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.entry = None),
         @"Register: the state directory holds something that this module did not make [gives up 21]");
 }
 
@@ -214,7 +214,7 @@ fn a_registration_that_was_never_recorded_is_kept_if_it_is_as_asked() {
 
 #[test]
 fn files_that_no_attempt_accounts_for_are_not_kept() {
-    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.ledger().runner = None),
+    insta::assert_snapshot!(edited(Case::unchanged(), |case| case.entry().runner = None),
         @"Register: an earlier registration did not come to its end [gives up 21]");
 }
 
@@ -245,8 +245,8 @@ fn state_of_nixpkgs_module_is_adopted_only_if_it_is_the_same() {
 #[test]
 fn coming_back_from_nixpkgs_module_adopts_in_spite_of_an_older_ledger() {
     let mut case = Case::from_nixpkgs();
-    case.ledger = Case::unchanged().ledger;
-    case.ledger().runner.as_mut().unwrap().id = 5;
+    case.entry = Case::unchanged().entry;
+    case.entry().runner.as_mut().unwrap().id = 5;
     let plan = case.plan();
     assert_eq!((plan.action, plan.runner.unwrap().id), (Action::Adopt, 21));
     assert_eq!(plan.debts[0].runner.id, 5, "nixpkgs' module left that one behind");
@@ -275,7 +275,7 @@ fn a_listener_that_keeps_failing_gets_a_fresh_identity_if_the_old_one_can_be_tak
     let failing = |kind, alike, api| {
         edited(Case::unchanged(), |case| {
             case.api = api;
-            case.ledger().last_exit = Some(Exit { at: NOW, kind, said: String::new(), failures: 100, alike });
+            case.entry().last_exit = Some(Exit { at: NOW, kind, said: String::new(), failures: 100, alike });
         })
     };
     insta::assert_snapshot!(failing(ExitKind::SessionConflict, 3, true),
@@ -308,7 +308,7 @@ fn rotating_an_access_token_leaves_the_registration_alone_if_asked_to() {
             case.api = api;
             case.manifest.re_register_on_token_change = re_register;
             case.token = Token::parse(b"ghp_fakeother").unwrap();
-            case.ledger().registration.insert("tokenFile".into(), serde_json::json!("/run/other"));
+            case.entry().registration.insert("tokenFile".into(), serde_json::json!("/run/other"));
         })
     };
     assert!(rotated(true, false).starts_with("Keep: "));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
 
+#[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/broker.rs"]
 mod fake_broker;
 #[path = "../support/units.rs"]

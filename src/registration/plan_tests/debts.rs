@@ -10,19 +10,19 @@ fn what_is_given_up_goes_into_the_ledger_until_github_removes_it() {
     assert_eq!((first.len(), first[0].runner.id, first[0].since), (1, 21, NOW));
 
     // The next registration fails over and over: the debt is neither lost nor doubled.
-    case.ledger().runner = None;
-    case.ledger().debts = first.clone();
+    case.entry().runner = None;
+    case.entry().debts = first.clone();
     case.state = nothing();
     assert_eq!(case.plan().debts, first);
 
-    case.ledger().debts[0].since = NOW - 16 * 24 * 60 * 60;
+    case.entry().debts[0].since = NOW - 16 * 24 * 60 * 60;
     assert_eq!(case.plan().debts, []);
 }
 
 #[test]
 fn files_that_jobs_wrote_never_become_a_debt() {
     let mut case = Case::unchanged();
-    case.ledger = None;
+    case.entry = None;
     case.settings().id = 4711;
     let plan = case.plan();
     assert_eq!(plan.debts, [], "only what the ledger recorded may be taken back later");
@@ -41,8 +41,8 @@ fn a_registration_that_was_never_recorded_becomes_a_debt_when_it_is_given_up() {
 #[test]
 fn a_debt_that_was_noted_before_a_purge_that_never_came_is_forgotten() {
     let mut case = Case::unchanged();
-    let runner = case.ledger().runner.clone().unwrap();
-    case.ledger().debts.push(Debt { runner, ephemeral: false, since: NOW });
+    let runner = case.entry().runner.clone().unwrap();
+    case.entry().debts.push(Debt { runner, ephemeral: false, since: NOW });
     let plan = case.plan();
     assert_eq!((plan.action, plan.debts), (Action::Keep, vec![]), "the living runner is no debt");
 }
@@ -51,7 +51,7 @@ fn a_debt_that_was_noted_before_a_purge_that_never_came_is_forgotten() {
 fn a_noted_ephemeral_registration_stays_a_debt_when_its_files_are_gone() {
     let mut case = Case::ephemeral();
     let noted = case.plan().debts;
-    case.ledger().debts = noted.clone();
+    case.entry().debts = noted.clone();
     case.state = nothing();
     assert_eq!(case.plan().debts, noted, "a start that was cut off in its purge loses no id");
 }
@@ -59,7 +59,7 @@ fn a_noted_ephemeral_registration_stays_a_debt_when_its_files_are_gone() {
 #[test]
 fn the_ledger_keeps_no_more_than_it_can_read_again() {
     let mut case = Case::ephemeral();
-    case.ledger().debts = (100..100 + 500)
+    case.entry().debts = (100..100 + 500)
         .map(|id| Debt {
             runner: Runner { id, name: "n".into(), url: "u".into(), recorded_at: NOW },
             ephemeral: true,

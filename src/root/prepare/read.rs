@@ -104,7 +104,7 @@ impl<'a> Reading<'a> {
             token: credential.token(),
             api: credential.is_of_api(),
             gone,
-            ledger: self.stored,
+            entry: self.stored,
             state: &self.snapshot,
             host: &self.host,
             now: self.now,

@@ -1,5 +1,5 @@
-//! Whatever happens to a fleet, in any order: no pass ends a job before its deadline, no runner is registered twice, what is
-//! in order is left alone, the same pass again restarts nothing, and when faults stop everything comes in order.
+//! Whatever happens to a fleet, in any order: no pass ends a job before its deadline or touches what something else owns, no
+//! runner is registered twice, what is in order is left alone, the same pass again restarts nothing, and when faults stop everything comes in order.
 
 mod pass;
 mod world;
@@ -19,6 +19,8 @@ enum Event {
     Switch(usize, bool),
     /// A switch that removes it.
     Remove(usize),
+    /// Something else makes a runner of a name that is free, and owns it for so long.
+    Lease(usize, u64),
     Stop(usize),
     Start(usize),
     /// The listener dies.
@@ -48,6 +50,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => runner().prop_map(Event::JobEnds),
         3 => (runner(), any::<bool>()).prop_map(|(at, registration)| Event::Switch(at, registration)),
         1 => runner().prop_map(Event::Remove),
+        2 => (runner(), 1..2_000_u64).prop_map(|(at, seconds)| Event::Lease(at, seconds)),
         1 => runner().prop_map(Event::Stop),
         1 => runner().prop_map(Event::Start),
         1 => runner().prop_map(Event::Crash),
@@ -70,6 +73,7 @@ fn happen(world: &mut World, event: Event) {
         Event::JobEnds(at) => world.job_ends(at),
         Event::Switch(at, registration) => world.switch(at, registration),
         Event::Remove(at) => world.remove(at),
+        Event::Lease(at, seconds) => world.lease(at, seconds),
         Event::Stop(at) => world.stop_by_hand(at),
         Event::Start(at) => world.start_by_hand(at),
         Event::Crash(at) => world.crash(at),

@@ -2,7 +2,7 @@
 
 use github_runners::contract::fleet::RestartPolicy;
 use github_runners::contract::protocol::Seen;
-use github_runners::ledger::{Owner, Runner};
+use github_runners::ledger::{Lease, Owner, Runner};
 use github_runners::reconcile::{Cause, Decision, plan};
 use github_runners::survey::{Intent, Knowledge, Recall, Server, Situation};
 use github_runners::units::{Activity, Unit};
@@ -58,7 +58,7 @@ impl World {
                 ..Unit::default()
             },
             known: Some(Knowledge {
-                owner: Owner::Declared,
+                owner: one.leased.map_or(Owner::Declared, |until| Owner::Other(Lease { name: "order".into(), until })),
                 runner: one.recorded.map(runner),
                 owes: !one.owes.is_empty(),
                 started: one.runs.map(|(version, _)| version.to_string()),
@@ -119,7 +119,8 @@ impl World {
                     self.stop(at);
                 }
                 if steps > 3 {
-                    (self.runners[at].has_entry, self.runners[at].recall) = (false, Recall::default());
+                    let one = &mut self.runners[at];
+                    (one.has_entry, one.leased, one.recall) = (false, None, Recall::default());
                 }
             }
         }
@@ -141,6 +142,8 @@ impl World {
             let (decision, recall) = plan(found, &self.runners[*at].recall, self.now);
             let ends = matches!(decision, Decision::Restart(_));
             assert!(!ends || !found.unit.has_job, "{at} has a job, and is to be restarted: {decision:?}");
+            let is_left = matches!(decision, Decision::Leave(_));
+            assert!(!self.is_leased(*at) || is_left, "something else owns {at}: {decision:?}");
             if !matches!(killed, Some(Killed(_, 0))) {
                 self.runners[*at].recall = recall;
             }

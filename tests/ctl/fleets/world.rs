@@ -26,6 +26,8 @@ pub struct One {
     lingers: bool,
     /// GitHub does not hear of it, although it runs.
     pub deaf: bool,
+    /// Something else than the configuration made it, and owns it until then.
+    pub leased: Option<u64>,
     /// The ledger has an entry, which names these.
     pub has_entry: bool,
     pub recorded: Option<u64>,
@@ -97,6 +99,23 @@ impl World {
         one.recorded.iter().chain(&one.owes).copied().collect()
     }
 
+    pub fn is_leased(&self, at: usize) -> bool {
+        self.runners[at].leased.is_some_and(|until| self.now < until)
+    }
+
+    /// Something else makes a runner of that name, if it is free, and owns it for so long.
+    pub fn lease(&mut self, at: usize, seconds: u64) {
+        let one = &self.runners[at];
+        if one.declared.is_some() || one.has_entry {
+            return;
+        }
+        self.last_id += 1;
+        self.server.push((self.last_id, at));
+        let one = &mut self.runners[at];
+        (one.has_entry, one.recorded, one.registration_differs) = (true, Some(self.last_id), true);
+        (one.leased, one.runs, one.deaf) = (Some(self.now + seconds), Some((0, self.now)), false);
+    }
+
     pub fn forget(&mut self, at: usize) {
         (self.runners[at].recorded, self.runners[at].owes) = (None, vec![]);
     }
@@ -105,9 +124,12 @@ impl World {
     pub fn start(&mut self, at: usize) {
         let one = &self.runners[at];
         let Some(declared) = one.declared.filter(|_| !one.stopped && one.runs.is_none()) else { return };
+        if self.is_leased(at) {
+            return;
+        }
         let may_keep = !one.ephemeral && !one.registration_differs;
         let kept = one.recorded.filter(|id| may_keep && (!self.answers() || self.is_listed(*id)));
-        self.runners[at].has_entry = true;
+        (self.runners[at].has_entry, self.runners[at].leased) = (true, None);
         if kept.is_none() {
             if !self.answers() {
                 return;
@@ -131,6 +153,10 @@ impl World {
     pub fn stop(&mut self, at: usize) {
         let one = &mut self.runners[at];
         (one.runs, one.has_job, one.is_unseen) = (None, false, false);
+        if self.is_leased(at) {
+            return;
+        }
+        let one = &mut self.runners[at];
         if one.ephemeral {
             one.owes.extend(one.recorded.take());
             if self.answers() {
