@@ -72,6 +72,7 @@ pub struct Row {
 
 /// What owns a runner that the configuration did not make.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OwnerNow {
     /// Its kind and name.
