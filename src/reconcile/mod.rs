@@ -9,6 +9,7 @@ mod figures;
 mod former;
 mod operate;
 mod plan;
+mod sightings;
 mod unknown;
 
 use std::collections::BTreeSet;
@@ -75,6 +76,7 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     }
     // A pass that is cut off while it acts has seen something all the same.
     remark(memory.save(&dir));
+    remark(sightings::note(&host.runners, &places.sockets, time));
     // What may take long comes last.
     decisions.sort_by_key(|(_, decision)| *decision == Decision::Dissolve);
     let formers = decisions.partition_point(|(_, decision)| *decision != Decision::Dissolve);

@@ -35,10 +35,10 @@ use crate::registration::held::{Held, Limits};
 use crate::registration::pace::limited;
 use crate::registration::plan::{Action, Plan, Reason};
 use crate::registration::retire::pay;
-use crate::registration::{secrecy, started};
+use crate::registration::{secrecy, sighted, started};
 use crate::root::{leftovers, stop};
 use crate::state::logs::{self, When};
-use crate::state::start::{Start, existing, walk};
+use crate::state::start::{Start, existing, now, walk};
 use crate::state::{ENVIRONMENT, NIXPKGS_CONFIG, NIXPKGS_TOKEN};
 use crate::sys::{Attributes, Dir, EntryKind, Place};
 
@@ -122,7 +122,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     hold(&draft.entry, &decision)?;
     wait_for_turn(&ledgers, &draft.entry, manifest);
     let mut reached = found.broker.is_some();
-    if decision.action != Action::Register {
+    let sighting = found.broker.as_ref().and_then(|_| sighted::read(socket, &manifest.instance));
+    if let Some(spared) = kept::spared(&decision, &draft.entry, news, sighting.as_ref(), now()?) {
+        kept::tell_spared(spared);
+    } else if decision.action != Action::Register {
         (decision, reached) = look_again(&found, &reading, decision)?;
         hold(&draft.entry, &decision)?;
     }
