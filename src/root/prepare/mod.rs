@@ -141,7 +141,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
 /// answers.
 fn look_again(found: &Basis<'_>, reading: &Reading<'_>, decision: Plan) -> Result<(Plan, bool)> {
     let can_ask = found.broker.is_some();
-    Ok(match kept::look(found, &decision, &reading.snapshot)? {
+    let look = || kept::look(found, &decision, &reading.snapshot);
+    // A start that may not adopt ends here, with everything as it is.
+    let looked = if can_ask && decision.action == Action::Keep { work::empty_while(found, look) } else { look() };
+    Ok(match looked? {
         Looked::Good => (decision, can_ask),
         Looked::Silence => (decision, false),
         Looked::Gone(id) => (reading.decide(Some(id)), can_ask),

@@ -1,12 +1,16 @@
 //! A look at GitHub that a pass has made for the next start.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
 
+use github_runners::contract::protocol::{Answer, Outcome, Seen};
 use serde_json::{Value, json};
 
 use super::recovery::{edit, now};
 use super::register::registered;
+use crate::harness::wait_for;
 use crate::host::{Host, PAT};
 use crate::server::Server;
 
@@ -80,6 +84,31 @@ fn a_start_looks_for_itself_after_a_failure_or_a_change() {
     fs::write(host.path("token"), format!("{PAT}OTHER\n")).unwrap();
     assert_eq!(asked(&host, &server), "observe 21");
     assert_eq!(asked(&host, &server), "");
+}
+
+#[test]
+fn a_slow_look_does_not_hold_the_emptying_of_the_work_directory_up() {
+    let (host, server) = registered();
+    drop(server);
+    fs::remove_file(host.path("broker")).unwrap();
+    let listener = UnixListener::bind(host.path("broker")).unwrap();
+    fs::write(host.path("work/left-over"), "").unwrap();
+    let work = host.path("work");
+    let said = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut stream, _) = listener.accept().unwrap();
+            BufReader::new(&stream).read_line(&mut String::new()).unwrap();
+            // It answers once the work directory is empty; if the start waited for it, that would never be.
+            wait_for("an empty work directory", || fs::read_dir(&work).unwrap().next().is_none().then_some(()));
+            let seen = Seen { id: 21, name: "runner1".into(), online: false, busy: false };
+            let answer = serde_json::to_string(&Answer::unasked(Outcome::Seen(Some(seen)))).unwrap() + "\n";
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        host.prepare()
+    })
+    .good();
+    assert!(said.contains("Keeping the registration") && !said.contains("Could not see"), "{said}");
+    assert_eq!(said.matches("Emptied the work directory").count(), 1, "{said}");
 }
 
 #[test]
