@@ -120,6 +120,8 @@ in
       # What is left of runners that are gone, and what is told about the others.
       ReadWritePaths = [
         "-${ledger}"
+        # For what was seen, which is beside the socket that it is about.
+        "-${sockets}"
         # For copies of units that run, in case a switch takes them away.
         "-/run/systemd/system"
       ]

@@ -5,3 +5,4 @@ pub mod fleet;
 pub mod manifest;
 pub mod names;
 pub mod protocol;
+pub mod sighting;

@@ -26,7 +26,7 @@ pub fn findings(foreseen: &Foreseen) -> Vec<Finding> {
     if *asks {
         findings.push(Finding::good(
             TOPIC,
-            "it asks GitHub first, and registers anew if GitHub does not know the runner any more",
+            "it asks GitHub first, unless a pass saw the runner online within the three minutes before, and registers anew if GitHub does not know it any more",
         ));
     }
     findings.push(waits(foreseen));

@@ -9,6 +9,7 @@ mod figures;
 mod former;
 mod operate;
 mod plan;
+mod sightings;
 mod unknown;
 
 use std::collections::BTreeSet;
@@ -64,6 +65,7 @@ pub fn run(fleet: &Fleet, units: &dyn Units, places: &Places) -> Result<()> {
     host.runners.iter().for_each(keep);
     // What was found is worth more than what is done about it: a pass that is cut off while it acts has seen it all the same.
     remark(memory.save(&dir));
+    remark(sightings::note(&host.runners, &places.sockets, time));
     let silent = host.silent.clone();
     let would_start = |declared: &Declaration| would_start(places, declared);
     let mut hands = Hands {

@@ -8,5 +8,6 @@ pub mod pace;
 pub mod plan;
 pub mod retire;
 pub mod secrecy;
+pub mod sighted;
 pub mod started;
 mod taken;

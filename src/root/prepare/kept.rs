@@ -1,12 +1,14 @@
-//! Looking whether the registration that a start would keep is still there.
+//! Looking whether the registration that a start would keep is still there, unless a pass did so just now.
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::basis::Basis;
 use crate::contract::protocol::{Outcome, Verb, Whom};
+use crate::contract::sighting::Sighting;
+use crate::ledger::Entry;
 use crate::registration::ask::Ask as _;
 use crate::registration::credential::Credential;
 use crate::registration::plan::{Action, Plan};
@@ -31,6 +33,31 @@ pub(super) enum Looked {
 /// Whether a registration is adopted that proves nothing by itself: a token would, but an App leaves none.
 fn is_unproven(decision: &Plan, credential: &Credential) -> bool {
     decision.action == Action::Adopt && credential.token().is_none()
+}
+
+/// The id of a registration that a pass saw online, and how many seconds ago, if that spares the look. Pure.
+///
+/// Not after a failure, of which its end may be the cause; not for what a pass has not seen in use, such as another
+/// credential; and not where the server is asked in any case. If it was deleted since, its listener gives up at once, and the
+/// start after that looks.
+pub(super) fn spared(
+    decision: &Plan,
+    entry: &Entry,
+    news: bool,
+    sighting: Option<&Sighting>,
+    now: u64,
+) -> Option<(u64, u64)> {
+    let runner = decision.runner.as_ref().filter(|_| decision.action == Action::Keep && !news)?;
+    let failed = entry.last_exit.as_ref().is_some_and(|exit| exit.failures > 0);
+    if failed || !decision.debts.is_empty() || entry.runner.as_ref() != Some(runner) {
+        return None;
+    }
+    Some((runner.id, sighting?.age(runner.id, &runner.url, now)?))
+}
+
+/// Says that nobody looked, and why.
+pub(super) fn tell_spared((id, age): (u64, u64)) {
+    info!("GitHub listed id {id} as online {age} s ago, so it was not looked up");
 }
 
 /// Asks the server for the registration of `decision`.

@@ -35,7 +35,7 @@ use crate::registration::held::{Held, Limits};
 use crate::registration::pace::limited;
 use crate::registration::plan::{Action, Plan, Reason};
 use crate::registration::retire::pay;
-use crate::registration::{secrecy, started};
+use crate::registration::{secrecy, sighted, started};
 use crate::root::{leftovers, stop};
 use crate::state::logs::{self, When};
 use crate::state::start::{Start, existing, now, walk};
@@ -123,7 +123,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     hold(&draft.entry, &decision)?;
     wait_for_turn(&ledgers, &draft.entry, manifest);
     let mut reached = found.broker.is_some();
-    if decision.action != Action::Register {
+    let sighting = found.broker.as_ref().and_then(|_| sighted::read(socket, &manifest.instance));
+    if let Some(spared) = kept::spared(&decision, &draft.entry, news, sighting.as_ref(), now()?) {
+        kept::tell_spared(spared);
+    } else if decision.action != Action::Register {
         (decision, reached) = look_again(&found, &reading, decision)?;
         hold(&draft.entry, &decision)?;
     }
@@ -139,7 +142,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
 /// answers.
 fn look_again(found: &Basis<'_>, reading: &Reading<'_>, decision: Plan) -> Result<(Plan, bool)> {
     let can_ask = found.broker.is_some();
-    Ok(match kept::look(found, &decision, &reading.snapshot)? {
+    let look = || kept::look(found, &decision, &reading.snapshot);
+    // A start that may not adopt ends here, with everything as it is.
+    let looked = if can_ask && decision.action == Action::Keep { work::empty_while(found, look) } else { look() };
+    Ok(match looked? {
         Looked::Good => (decision, can_ask),
         Looked::Silence => (decision, false),
         Looked::Gone(id) => (reading.decide(Some(id)), can_ask),

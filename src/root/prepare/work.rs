@@ -4,6 +4,7 @@
 //! another directory, and nothing that holds somebody else's files. What a job gave to others goes with its files.
 
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -170,6 +171,21 @@ pub(super) fn empty(found: &Basis<'_>) -> Result<()> {
     report("Emptied the work directory", purged.files, purged.directories);
     // Once more: until its processes are gone, the user can open its directory again.
     claim(&found.work, found.heir, &found.work_path)
+}
+
+/// Asks somebody while the work directory is emptied, so that a slow answer does not hold that up.
+///
+/// What cannot be emptied is no fault here: [`empty`] follows whatever is decided, and tells.
+pub(super) fn empty_while<T>(found: &Basis<'_>, ask: impl FnOnce() -> T) -> T {
+    let (dir, end) = (&found.work, found.end);
+    thread::scope(|scope| {
+        let emptying = scope.spawn(move || purge(dir, end));
+        let answer = ask();
+        if let Ok(Ok(purged)) = emptying.join() {
+            report("Emptied the work directory", purged.files, purged.directories);
+        }
+        answer
+    })
 }
 
 fn claim(dir: &Dir, heir: Heir, path: &Path) -> Result<()> {

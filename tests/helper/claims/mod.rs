@@ -15,6 +15,7 @@ mod recovery;
 mod register;
 mod secrecy;
 mod settle;
+mod sighted;
 mod start;
 mod stop;
 mod token;

@@ -33,7 +33,7 @@ fn ten_thousand_directories_in_each_other_are_removed() {
     dig(&host.path("state"), 10_000);
     fs::remove_file(host.state(".runner")).unwrap();
     let said = host.prepare().good();
-    assert!(said.contains("Emptied the work directory: 0 files, 10000 directories"), "{said}");
+    assert!(said.contains("Emptied the work directory: 4 files, 10000 directories"), "{said}");
     assert_eq!(fs::read_dir(host.path("work")).unwrap().count(), 0);
 }
 
@@ -65,7 +65,7 @@ fn deep_trees_that_branch_everywhere_are_removed() {
         fs::create_dir(path.join(format!("more-{branch}"))).unwrap();
     }
     let said = host.prepare().good();
-    assert!(said.contains("Emptied the work directory: 300 files, 1660 directories"), "{said}");
+    assert!(said.contains("Emptied the work directory: 304 files, 1660 directories"), "{said}");
     assert!(host.tree("work").is_empty());
 }
 

@@ -21,7 +21,7 @@ fn it_is_emptied_at_every_start_also_in_keep() {
     fs::write(host.path("work/repo/.git/objects/x"), "").unwrap();
     fs::write(host.path("work/.hidden"), "").unwrap();
     let said = host.prepare().good();
-    assert!(said.contains("Emptied the work directory: 2 files, 3 directories"), "{said}");
+    assert!(said.contains("Emptied the work directory: 6 files, 3 directories"), "{said}");
     assert!(host.tree("work").is_empty());
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::Machine;
 use crate::runner::Runner;
-use crate::tools::{names, run, set_mode, wait_for};
+use crate::tools::{mode_and_owner, names, run, set_mode, wait_for};
 
 /// A key that opens nothing but the stand-in.
 const KEY: &str = include_str!("../../stand-ins/github/app-key.pem");
@@ -112,6 +112,63 @@ pub fn rotation(machine: &Machine) -> Result<()> {
     runner.restart()?;
     runner.expect("The access token in /run/secrets/keeps-token.token expires on 20")?;
     ensure!(runner.settles()? == id);
+    runner.stop()
+}
+
+/// How many processes of its broker a runner has had so far: each connection is one.
+fn brokers(runner: &Runner<'_>) -> Result<u64> {
+    let socket = format!("github-runner-broker-{}.socket", runner.name);
+    run("systemctl", &["show", "--value", "--property=NAccepted", &socket])?.trim().parse().context("no number")
+}
+
+/// How many steps before the listener run in the sandbox.
+fn sandboxed_steps(runner: &Runner<'_>) -> Result<usize> {
+    let unit = run("systemctl", &["cat", &runner.unit])?;
+    Ok(unit.lines().filter(|line| line.starts_with("ExecStartPre=/")).count())
+}
+
+/// Starts a stopped runner, and counts the processes of its broker that this took.
+fn brokers_of_a_start(runner: &mut Runner<'_>) -> Result<u64> {
+    let before = brokers(runner)?;
+    runner.restart()?;
+    Ok(brokers(runner)? - before)
+}
+
+pub fn processes(machine: &Machine) -> Result<()> {
+    install_app(machine)?;
+    for (name, sandboxed) in [("jit", 1), ("app-jit", 0)] {
+        let mut runner = Runner::new(machine, name)?;
+        let (steps, started) = (sandboxed_steps(&runner)?, brokers_of_a_start(&mut runner)?);
+        let before = brokers(&runner)?;
+        runner.stop()?;
+        let stopped = brokers(&runner)? - before;
+        println!("figure {name}: {steps} sandboxed steps, {started} brokers for a start, {stopped} for a stop");
+        ensure!((steps, started, stopped) == (sandboxed, 1, 1), "{name} takes more than it needs");
+        ensure!(runner.listed()? == [0_u64; 0] && runner.ledger()?["runner"].is_null(), "{}", runner.ledger()?);
+    }
+    let mut runner = Runner::new(machine, "basic")?;
+    runner.restart()?;
+    let id = runner.settles()?;
+    runner.stop()?;
+    let kept = brokers_of_a_start(&mut runner)?;
+    runner.expect("Keeping the registration of basic")?;
+    wait_for("the listener to be online", || {
+        Ok(machine.github.runners("basic")?.iter().any(|runner| runner["status"] == "online").then_some(()))
+    })?;
+    super::fleet::pass()?;
+    let before = brokers(&runner)?;
+    runner.stop()?;
+    let stopped = brokers(&runner)? - before;
+    let seen = brokers_of_a_start(&mut runner)?;
+    println!(
+        "figure basic: {} sandboxed steps, {kept} brokers for a start that keeps, {seen} after a pass, {stopped} for a stop",
+        sandboxed_steps(&runner)?
+    );
+    runner.expect(&format!("GitHub listed id {id} as online"))?;
+    ensure!((kept, stopped, seen) == (1, 0, 0), "a kept registration takes more than it needs");
+    ensure!(runner.settles()? == id);
+    // Nobody but root can say so.
+    ensure!(mode_and_owner("/run/github-runner-broker/.seen-basic")? == (0o600, 0));
     runner.stop()
 }
 

@@ -61,6 +61,7 @@ const RUNNERS: &[(&str, Scenario)] = &[
     ("an_app_registers_runners_with_narrow_tokens", broker::app),
     ("a_jit_cycle_of_five_jobs_leaves_nothing", broker::five_jobs),
     ("rotating_a_token_can_leave_the_registration_alone", broker::rotation),
+    ("a_start_costs_one_broker_and_so_does_a_stop", broker::processes),
     ("an_ephemeral_start_is_measured_and_its_broker_is_closed_in", broker::figures),
     ("a_changed_configuration_takes_its_old_registration_back", retire::changed),
     ("a_stopped_ephemeral_runner_is_gone_from_the_server", retire::stopped),
