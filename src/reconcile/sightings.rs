@@ -27,7 +27,7 @@ pub fn note(runners: &[HostRunner], sockets: &Path, now: u64) -> Result<()> {
 /// What the server said about a runner, if that is of use. Pure.
 fn sighting(found: &HostRunner, now: u64) -> Option<Sighting> {
     let Server::Lists(Some(seen)) = &found.situation.server else { return None };
-    let runner = found.ledger.as_ref()?.runner.as_ref()?;
+    let runner = found.entry.as_ref()?.runner.as_ref()?;
     // Elsewhere nobody was asked.
     let is_home = found.configured.as_ref()?.manifest.registration.url.as_str() == runner.url;
     (seen.online && seen.id == runner.id && is_home).then(|| Sighting::new(runner.id, runner.url.clone(), now))
@@ -44,7 +44,7 @@ mod tests {
         let found = &mut host.runners[0];
         edit(found);
         let noted = sighting(found, NOW);
-        let runner = found.ledger.as_ref().and_then(|entry| entry.runner.clone());
+        let runner = found.entry.as_ref().and_then(|entry| entry.runner.clone());
         let expected = runner.map(|runner| Sighting::new(runner.id, runner.url, NOW));
         assert!(noted.is_none() || noted == expected, "{noted:?}");
         noted.is_some()
@@ -64,9 +64,9 @@ mod tests {
         assert!(!noted(|found| found.situation.server = Server::Lists(None)));
         assert!(!noted(|found| found.situation.server = Server::NoCredential));
         assert!(!noted(|found| found.configured = None));
-        assert!(!noted(|found| found.ledger = None));
+        assert!(!noted(|found| found.entry = None));
         let elsewhere = |found: &mut HostRunner| {
-            let runner = found.ledger.as_mut().and_then(|entry| entry.runner.as_mut());
+            let runner = found.entry.as_mut().and_then(|entry| entry.runner.as_mut());
             runner.unwrap().url = "https://github.com/o/former".into();
         };
         assert!(!noted(elsewhere), "the list is that of another address");
