@@ -128,7 +128,7 @@ fn nothing_is_well_while_nobody_makes_passes() {
 fn a_host_that_makes_no_passes_by_itself_is_not_blamed_for_it() {
     let mut host = Host::new(1, |_| true);
     host.fleet.passes = false;
-    let report = look(&host.fleet, &Running { timer: Activity::Inactive }, &host.places, NOW).unwrap();
+    let report = look(&host.fleet, &units(Activity::Inactive), &host.places, NOW).unwrap();
     assert!(report.well && !report.passes, "{:?}", report.faults);
 }
 

@@ -36,7 +36,7 @@ const EVERY: &str = "CRASH_AT_EVERY_CALL";
 /// distances: most of them look at one process of the host after the other, as many as there are.
 const ENOUGH: usize = 60;
 /// How many kinds are tried at the same time. Each kill keeps a processor busy, with strace at every call.
-const AT_ONCE: usize = 4;
+const WORKERS: usize = 4;
 
 /// Runs `step` and kills it at its `number`-th call of `kind`. Tells whether it got that far.
 pub fn killed(host: &Host, step: &str, kind: &str, number: usize) -> bool {
@@ -82,7 +82,7 @@ pub fn at_every_change(step: &str, host: impl Fn() -> Host + Sync, look: impl Fn
     let next = || kinds.lock().unwrap().next();
     let work = || iter::from_fn(next).map(|(kind, distance)| at_every(&kind, distance)).sum::<usize>();
     thread::scope(|scope| {
-        let workers = [(); AT_ONCE].map(|()| scope.spawn(work));
+        let workers = [(); WORKERS].map(|()| scope.spawn(work));
         workers.into_iter().map(|worker| worker.join().expect("the claims hold at every kill")).sum()
     })
 }
