@@ -85,8 +85,8 @@ mod tests {
         verbs().iter().filter(|(_, verb)| differs(verb)).map(|(word, _)| *word).collect()
     }
 
-    fn attempt(before: NameHolder) -> Option<Attempt> {
-        Some(Attempt { since: 1, before, host: None })
+    fn attempt(before: NameHolder) -> Attempt {
+        Attempt { since: 1, before, host: None }
     }
 
     #[test]
@@ -94,12 +94,12 @@ mod tests {
         let debt = |runner| Debt { runner, ephemeral: true, since: 2 };
         let none = entry();
         let known = Entry { runner: Some(runner(21, "runner1", URL)), ..entry() };
-        let tried = Entry { attempt: attempt(NameHolder::Runner(7)), ..entry() };
+        let tried = Entry { attempt: Some(attempt(NameHolder::Runner(7))), ..entry() };
         let nobody: [&str; 0] = [];
         // A start that registers: its attempt is new when it asks for the runner.
-        assert_eq!(changed(&none, |entry| entry.attempt = attempt(NameHolder::Nobody)), ["attempt"]);
-        assert_eq!(changed(&none, |entry| entry.attempt = attempt(NameHolder::Unknown)), ["attempt"]);
-        assert_eq!(changed(&none, |entry| entry.attempt = attempt(NameHolder::Runner(7))), ["attempt", "jit"]);
+        assert_eq!(changed(&none, |entry| entry.attempt = Some(attempt(NameHolder::Nobody))), ["attempt"]);
+        assert_eq!(changed(&none, |entry| entry.attempt = Some(attempt(NameHolder::Unknown))), ["attempt"]);
+        assert_eq!(changed(&none, |entry| entry.attempt = Some(attempt(NameHolder::Runner(7)))), ["attempt", "jit"]);
         // An end that gives up what the broker knows already, and later strikes it.
         let owes = |entry: &mut Entry| entry.debts = vec![debt(entry.runner.take().unwrap())];
         assert_eq!(changed(&known, owes), nobody);
