@@ -32,21 +32,21 @@ pub fn run(start: &Start, ledger_directory: &Path) -> Result<()> {
     leftovers::refuse(&manifest.instance)?;
     let (_, state) = existing("state", &start.state_directory)?;
     let (_, dir) = existing("ledger", ledger_directory)?;
-    let ledgers =
+    let ledger =
         Ledger::new(dir).with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
-    let _lock = ledgers.must_lock(&manifest.instance, PATIENCE)?;
+    let _lock = ledger.must_lock(&manifest.instance, PATIENCE)?;
     if let Some(invocation) = invocation()
-        && ledgers.was_stopped(&manifest.instance, &invocation)?
+        && ledger.was_stopped(&manifest.instance, &invocation)?
     {
         // The unit is being stopped, and this step is only here because systemd runs all that are left.
         return Ok(());
     }
-    record(&manifest, &ledgers, &state)?;
+    record(&manifest, &ledger, &state)?;
     link::make(start, &state)
 }
 
-fn record(manifest: &Manifest, ledgers: &Ledger, state: &Dir) -> Result<()> {
-    let Some(mut entry) = ledgers.load(&manifest.instance)? else {
+fn record(manifest: &Manifest, ledger: &Ledger, state: &Dir) -> Result<()> {
+    let Some(mut entry) = ledger.load(&manifest.instance)? else {
         bail!("The ledger has no entry of runner {}: `prepare` has to run first", manifest.instance.as_str());
     };
     let snapshot = Snapshot::read(state)?;
@@ -78,7 +78,7 @@ fn record(manifest: &Manifest, ledgers: &Ledger, state: &Dir) -> Result<()> {
     entry.debts.retain(|left| !left.is(&runner));
     entry.runner = Some(runner);
     entry.attempt = None;
-    ledgers.stage(&entry, &manifest.instance)?.commit()?;
+    ledger.stage(&entry, &manifest.instance)?.commit()?;
     info!("{line}");
     Ok(())
 }

@@ -35,7 +35,7 @@ pub fn invocation() -> Option<String> {
 /// # Errors
 ///
 /// If the system gives no thread.
-pub fn watch(ledgers: Ledger, instance: &InstanceName, state: &Path) -> Result<()> {
+pub fn watch(ledger: Ledger, instance: &InstanceName, state: &Path) -> Result<()> {
     let Some(invocation) = invocation() else { return Ok(()) };
     let (instance, state): (_, PathBuf) = (instance.clone(), state.into());
     let ends = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect::<SigSet>();
@@ -43,7 +43,7 @@ pub fn watch(ledgers: Ledger, instance: &InstanceName, state: &Path) -> Result<(
     let ended = move || {
         let Ok(signal) = ends.wait() else { return };
         let settled = || {
-            ledgers.mark_stopped(&instance, &invocation)?;
+            ledger.mark_stopped(&instance, &invocation)?;
             // Last, because the start goes on meanwhile.
             existing("state", &state)?.1.unlink(STAGED_TOKEN).map(drop)
         };

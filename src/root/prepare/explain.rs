@@ -39,7 +39,7 @@ pub(super) fn hold_back(entry: &Entry, registers: bool, news: bool, manifest: &M
 const RECENT: u64 = 10;
 
 /// Waits until it is this runner's turn among those of the host that start.
-pub(super) fn wait_for_turn(ledgers: &Ledger, entry: &Entry, manifest: &Manifest) {
+pub(super) fn wait_for_turn(ledger: &Ledger, entry: &Entry, manifest: &Manifest) {
     // Jobs end one by one, and the next one may be waiting. A start that failed had its wait, and may have little time. Not
     // so after a reboot, when the last end was long ago.
     let is_recent = |exit: &Exit| now().is_ok_and(|now| now.abs_diff(exit.at) < RECENT);
@@ -47,7 +47,7 @@ pub(super) fn wait_for_turn(ledgers: &Ledger, entry: &Entry, manifest: &Manifest
     if manifest.start_distance == 0 || entry.last_exit.as_ref().is_some_and(goes_on) {
         return;
     }
-    match ledgers.turn(Duration::from_millis(manifest.start_distance)) {
+    match ledger.turn(Duration::from_millis(manifest.start_distance)) {
         Ok(wait) => {
             if wait >= Duration::from_secs(1) {
                 info!("Waiting {} s, because other runners of this host start", wait.as_secs());

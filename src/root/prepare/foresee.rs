@@ -43,9 +43,9 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     let told = Told::read(start)?;
     let instance = &told.manifest.instance;
     let ledger_place = walk("ledger", ledger_directory)?;
-    let ledgers = ledger_place.open()?.map(Ledger::new).transpose();
-    let ledgers = ledgers.with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
-    let stored = ledgers.map(|ledgers| ledgers.load(instance)).transpose()?.flatten();
+    let ledger = ledger_place.open()?.map(Ledger::new).transpose();
+    let ledger = ledger.with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
+    let stored = ledger.map(|ledger| ledger.load(instance)).transpose()?.flatten();
     check_owner(stored.as_ref(), now()?)?;
     let news = is_news(&told.text(start), stored.as_ref());
     let Reached { state, work: work_place, .. } = reach(start, &told.manifest, &ledger_place, possible)?;

@@ -68,11 +68,11 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let end = Instant::now() + EMPTYING;
     let told = Told::read(start)?;
     let ledger_place = walk("ledger", ledger_directory)?;
-    let ledgers = open_ledgers(&ledger_place, ledger_directory)?;
-    let marks = open_ledgers(&walk("ledger", ledger_directory)?, ledger_directory)?;
+    let ledger = open_ledger(&ledger_place, ledger_directory)?;
+    let marks = open_ledger(&walk("ledger", ledger_directory)?, ledger_directory)?;
     stop::watch(marks, &told.manifest.instance, &start.state_directory)?;
-    let _lock = ledgers.must_lock(&told.manifest.instance, PATIENCE)?;
-    let stored = ledgers.load(&told.manifest.instance)?;
+    let _lock = ledger.must_lock(&told.manifest.instance, PATIENCE)?;
+    let stored = ledger.load(&told.manifest.instance)?;
     check_owner(stored.as_ref(), now()?)?;
     let text = told.text(start);
     let news = is_news(&text, stored.as_ref());
@@ -91,7 +91,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let Told { manifest, credential, registration } = &told;
     let time = reading.now;
     let new = Entry::new(&manifest.instance, registration.clone(), credential.digest()?);
-    let mut draft = Draft::new(&ledgers, &manifest.instance, stored.clone(), new.clone());
+    let mut draft = Draft::new(&ledger, &manifest.instance, stored.clone(), new.clone());
     note(&mut draft.entry, &told, start, news.then_some(&text))?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
     let work = match manifest.work_dir_size {
@@ -104,7 +104,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     close_state(&state)?;
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, draft.entry.not_before);
-    let broker = Held::new(Broker::kept(socket, &manifest.instance, &ledgers), &place, url, limits);
+    let broker = Held::new(Broker::kept(socket, &manifest.instance, &ledger), &place, url, limits);
     let found = Basis {
         broker: credential.is_of_api().then_some(broker),
         work,
@@ -121,7 +121,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     save(&found, &mut draft, decision.action == Action::Register && decision.claimed.is_none())?;
     let hold = |entry: &Entry, decision: &Plan| hold_back(entry, decision.action == Action::Register, news, manifest);
     hold(&draft.entry, &decision)?;
-    wait_for_turn(&ledgers, &draft.entry, manifest);
+    wait_for_turn(&ledger, &draft.entry, manifest);
     let mut reached = found.broker.is_some();
     let sighting = found.broker.as_ref().and_then(|_| sighted::read(socket, &manifest.instance));
     if let Some(spared) = kept::spared(&decision, &draft.entry, news, sighting.as_ref(), now()?) {
@@ -257,7 +257,7 @@ fn forget_nixpkgs(state: &Dir) -> Result<()> {
     Ok(())
 }
 
-fn open_ledgers(place: &Place, path: &Path) -> Result<Ledger> {
+fn open_ledger(place: &Place, path: &Path) -> Result<Ledger> {
     let make = || {
         place.create(Mode::S_IRWXU).or_else(|error| {
             // Another runner of this host, which starts for the first time as well, may have been faster.

@@ -45,10 +45,10 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let manifest = start.manifest()?;
     let (_, state) = existing("state", &start.state_directory)?;
     let (_, dir) = existing("ledger", ledger_directory)?;
-    let ledgers =
+    let ledger =
         Ledger::new(dir).with_context(|| format!("Failed to use ledger directory {}", ledger_directory.display()))?;
-    let _lock = ledgers.must_lock(&manifest.instance, LIMIT)?;
-    let Some(stored) = ledgers.load(&manifest.instance)? else {
+    let _lock = ledger.must_lock(&manifest.instance, LIMIT)?;
+    let Some(stored) = ledger.load(&manifest.instance)? else {
         info!("Runner {} ended before it had a ledger entry", manifest.instance.as_str());
         return Ok(());
     };
@@ -57,7 +57,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         info!("Runner {} ended; its ledger entry belongs to {lease}", manifest.instance.as_str());
         return Ok(());
     }
-    let mut draft = Draft::new(&ledgers, &manifest.instance, Some(stored.clone()), stored);
+    let mut draft = Draft::new(&ledger, &manifest.instance, Some(stored.clone()), stored);
     let variable = |name| std::env::var(name).ok();
     if variable("SERVICE_RESULT").as_deref() == Some("exec-condition") {
         // Nothing ran, so nothing ended. Whoever starts it once more wants it to be tried.
@@ -83,7 +83,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let api = credential.as_ref().map(Credential::is_of_api);
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, draft.entry.not_before);
-    let broker = Held::new(Broker::kept(socket, &manifest.instance, &ledgers), &place, url, limits);
+    let broker = Held::new(Broker::kept(socket, &manifest.instance, &ledger), &place, url, limits);
     let broker = (api == Some(true)).then_some(broker);
     let (mut kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
     // Here systemd would start it again and again: by itself it goes only by what the listener ends with.

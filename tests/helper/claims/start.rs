@@ -217,7 +217,7 @@ fn an_unreadable_ledger_stops_the_start_and_loses_nothing() {
     let path = host.path("ledger/runner1.json");
     let good = fs::read_to_string(&path).unwrap();
     for (text, part) in
-        [("{", "it is no JSON object"), (&good.replace("\"version\": 2", "\"version\": 9"), "has version 9")]
+        [("{", "it is no JSON object"), (&good.replace("\"version\": 3", "\"version\": 9"), "has version 9")]
     {
         fs::write(&path, text).unwrap();
         let said = host.prepare().bad();
