@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::contract::sighting::Sighting;
 use crate::registration::sighted::{open, write};
 use crate::survey::{HostRunner, Server};
+use crate::units::Activity;
 
 /// Notes what a pass that began at `now` found. What it did not hear about stays, and is of no use when it is too old.
 ///
@@ -30,7 +31,9 @@ fn sighting(found: &HostRunner, now: u64) -> Option<Sighting> {
     let runner = found.entry.as_ref()?.runner.as_ref()?;
     // Elsewhere nobody was asked.
     let is_home = found.configured.as_ref()?.manifest.registration.url.as_str() == runner.url;
-    (seen.online && seen.id == runner.id && is_home).then(|| Sighting::new(runner.id, runner.url.clone(), now))
+    // What does not run here is online from before a crash, or somewhere else.
+    let runs = found.situation.unit.activity == Activity::Active;
+    (runs && seen.online && seen.id == runner.id && is_home).then(|| Sighting::new(runner.id, runner.url.clone(), now))
 }
 
 #[cfg(test)]
@@ -61,6 +64,8 @@ mod tests {
         assert!(noted(|found| seen(found).busy = true));
         assert!(!noted(|found| seen(found).online = false));
         assert!(!noted(|found| seen(found).id = 99));
+        assert!(!noted(|found| found.situation.unit.activity = Activity::Inactive));
+        assert!(!noted(|found| found.situation.unit.activity = Activity::Starting));
         assert!(!noted(|found| found.situation.server = Server::Lists(None)));
         assert!(!noted(|found| found.situation.server = Server::NoCredential));
         assert!(!noted(|found| found.configured = None));

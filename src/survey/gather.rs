@@ -151,7 +151,7 @@ fn server(found: &HostRunner, lists: &BTreeMap<String, Result<Vec<Seen>, String>
         Ok(credential) if !credential.is_of_api() => return Server::NoCredential,
         Ok(_) => {}
     }
-    let runner = found.entry.as_ref().and_then(|ledger| ledger.runner.as_ref());
+    let runner = found.entry.as_ref().and_then(|entry| entry.runner.as_ref());
     let home = configured.manifest.registration.url.as_str();
     match (lists.get(home), runner) {
         (Some(Err(why)), _) => Server::Silent(why.clone()),

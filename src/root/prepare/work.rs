@@ -179,9 +179,10 @@ pub(super) fn empty(found: &Basis<'_>) -> Result<()> {
 pub(super) fn empty_while<T>(found: &Basis<'_>, ask: impl FnOnce() -> T) -> T {
     let (dir, end) = (&found.work, found.end);
     thread::scope(|scope| {
-        let emptying = scope.spawn(move || purge(dir, end));
+        // A unit that has all the tasks it may have gets no thread; then `empty` does all of it.
+        let emptying = thread::Builder::new().spawn_scoped(scope, move || purge(dir, end));
         let answer = ask();
-        if let Ok(Ok(purged)) = emptying.join() {
+        if let Ok(Ok(Ok(purged))) = emptying.map(thread::ScopedJoinHandle::join) {
             report("Emptied the work directory", purged.files, purged.directories);
         }
         answer

@@ -169,7 +169,9 @@ fn settle_registration(
         return Ok(Some("no registration is left"));
     }
     let has_file = |name: &&str| state.entry(name).is_ok_and(|entry| entry != EntryKind::Absent);
-    if ephemeral && draft.entry.attempt.is_none() && REGISTRATION_FILES.iter().any(has_file) {
+    // Where the ledger never knew of one, the files alone name their runner, and a later start has it taken back.
+    let had_one = draft.entry.registrations.total > 0;
+    if ephemeral && had_one && draft.entry.attempt.is_none() && REGISTRATION_FILES.iter().any(has_file) {
         // `release` or a pass took it back, so nobody is asked unless something else is owed.
         pay(broker, draft, url, end);
         forget(draft, state)?;

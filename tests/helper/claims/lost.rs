@@ -50,6 +50,22 @@ fn a_lost_ledger_keeps_no_host_down() {
 }
 
 #[test]
+fn the_end_of_a_failed_start_keeps_what_only_the_state_names() {
+    let (host, server) = ephemeral();
+    host.prepare().good();
+    lose(&host, "directory");
+    server.state().runners[0].online = true;
+    assert!(host.prepare().bad().contains("something uses it"));
+    host.settle("exit-code", None).good();
+    server.state().runners[0].online = false;
+    // Otherwise the next start waits for the failure of this one.
+    edit(&host, |ledger| ledger["lastExit"] = Value::Null);
+    host.prepare().good();
+    assert_eq!(server.state().deleted, [41]);
+    assert_eq!(server.ids(), [42]);
+}
+
+#[test]
 fn a_lost_ledger_keeps_no_ephemeral_runner_down() {
     let (host, server) = ephemeral();
     host.prepare().good();
