@@ -57,6 +57,8 @@ pub mod doctor;
 #[cfg(feature = "ctl")]
 pub mod github;
 pub mod ledger;
+#[cfg(feature = "gitlab")]
+pub mod machines;
 pub mod model;
 #[cfg(feature = "ctl")]
 pub mod reconcile;
