@@ -29,4 +29,5 @@ mod wire;
 
 pub use client::{Client, Stage, Streams};
 pub use protocol::{Answer, Gone, LONGEST_GRACE, LONGEST_STAGE};
+pub use settings::FILE as SETTINGS;
 pub use settings::{Devices, Image, Limits, Network, NetworkMode, Ports, Settings, Source};
