@@ -82,10 +82,8 @@ impl Call {
     fn write_code(&self, code: u8) -> Result<()> {
         let Some(path) = &self.code_file else { return Ok(()) };
         let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
-        let mut file =
-            File::options().write(true).create(true).truncate(true).mode(0o600).custom_flags(flags).open(path);
-        let written = file.as_mut().map_err(|error| std::io::Error::from(error.kind()));
-        let written = written.and_then(|file| file.write_all(format!("{code}\n").as_bytes()));
+        let opened = File::options().write(true).create(true).truncate(true).mode(0o600).custom_flags(flags).open(path);
+        let written = opened.and_then(|mut file| file.write_all(format!("{code}\n").as_bytes()));
         written.with_context(|| format!("Failed to write its exit code to {}", path.display()))
     }
 }

@@ -1,0 +1,15 @@
+//! GitLab's jobs in machines of their own: claims about the driver, and about jobs from the coordinator to the machine.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers as well")]
+
+mod calls;
+mod driver;
+#[path = "../stand-ins/gitlab/mod.rs"]
+mod gitlab;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/gitlab.rs"]
+mod site;
+mod supervisor;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/times.rs"]
+mod times;
