@@ -6,6 +6,8 @@ mod calls;
 mod driver;
 #[path = "../stand-ins/gitlab/mod.rs"]
 mod gitlab;
+mod host;
+mod jobs;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/gitlab.rs"]
 mod site;
@@ -13,3 +15,12 @@ mod supervisor;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/times.rs"]
 mod times;
+
+/// Whether machines can be made. Says so if not, because the test then proves less.
+fn is_root() -> bool {
+    let root = nix::unistd::Uid::effective().is_root();
+    if !root {
+        eprintln!("not root: no machine was made");
+    }
+    root
+}
