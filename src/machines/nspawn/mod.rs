@@ -21,13 +21,26 @@
 //! process and no thread after the image's init was started: a job that uses up the tasks or the memory of its unit cannot keep
 //! the supervisor from ending it.
 
+pub mod agent;
+mod arguments;
+mod cache;
+mod claim;
 mod client;
+pub mod ended;
+mod group;
+mod image;
+pub mod inner;
+mod layers;
+mod network;
+mod notify;
 mod protocol;
+mod range;
 mod record;
 mod settings;
+pub mod supervise;
 mod wire;
 
 pub use client::{Client, Stage, Streams};
+pub use notify::Watchdog;
 pub use protocol::{Answer, Gone, LONGEST_GRACE, LONGEST_STAGE};
-pub use settings::FILE as SETTINGS;
-pub use settings::{Devices, Image, Limits, Network, NetworkMode, Ports, Settings, Source};
+pub use settings::{CacheStore, Devices, FILE, Image, Limits, Network, NetworkMode, Ports, Settings, Source};

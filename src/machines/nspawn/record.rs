@@ -25,6 +25,8 @@ pub struct Record {
     pub made: u64,
     /// The control group of its unit, below the hierarchy of cgroups(7) version 2: `/gitlab.slice/gitlab-nspawn@1.service`.
     pub group: String,
+    /// The name of the cache that it may write.
+    pub cache: Option<String>,
 }
 
 impl Record {
