@@ -42,6 +42,7 @@
 //! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::prepare::foresee`, `survey`, `units`, `reconcile::plan` | files, writing, clock, environment |
 //! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units` | clock, environment |
 //! | `doctor` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
+//! | `frontend` | `model`, `sys`, `machines` | files, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
 //! | `cli` | `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
@@ -54,6 +55,8 @@ pub mod cli;
 pub mod contract;
 #[cfg(feature = "ctl")]
 pub mod doctor;
+#[cfg(feature = "gitlab")]
+pub mod frontend;
 #[cfg(feature = "ctl")]
 pub mod github;
 pub mod ledger;

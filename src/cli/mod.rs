@@ -2,5 +2,9 @@
 
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "gitlab")]
+pub mod gitlab;
 pub mod helper;
 pub mod journal;
+#[cfg(feature = "gitlab")]
+mod machines;
