@@ -2,9 +2,6 @@
 //!
 //! Read by hand, as that of the helper: it is written by the configuration of gitlab-runner and by units, always in the same
 //! form, and read several times in each job. It is strict: what it does not know is an error.
-//!
-//! What gitlab-runner calls speaks to the job's log, and the units speak to the journal. gitlab-runner's own unit hands its
-//! environment on, so that alone does not tell them apart.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,9 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::cli::journal;
 use crate::frontend::gitlab::{Call, Verdict, cleanup, config, prepare, run};
-use crate::machines::nspawn::{self, Settings, Watchdog, agent, ended, inner, supervise};
+use crate::machines::nspawn::SETTINGS;
 
 const HELP: &str = "\
 Runs each job of GitLab in a systemd-nspawn machine of its own, as the custom executor of gitlab-runner.
@@ -27,9 +23,10 @@ Commands that gitlab-runner calls, without privileges:
   run SCRIPT STAGE   Run a script in it
   cleanup            End it, and wait until nothing of it stands
 
-Commands that units start, as root:
-  supervise          Make one machine for the connection on standard input, and be its supervisor
-  ended              Take away what the job of this unit left
+Commands of the host's units, as root:
+  supervise          Make the machine that the standard input asks for, and be with it until its end
+  ended              After that end, take away everything that is left
+  units              Print these units and the files that go with them
 
 Options:
   --settings FILE    The configuration, as JSON; /etc/gitlab-nspawn/settings.json by default
@@ -42,14 +39,6 @@ enum Command {
     Prepare(PathBuf),
     Run(PathBuf, PathBuf, String),
     Cleanup(PathBuf),
-    Supervise(PathBuf),
-    Ended(PathBuf),
-    /// The first process of a machine, and the init of its image.
-    Agent(Option<OsString>),
-    /// The agent beside that init, with the variables of all stages.
-    AgentInMachine(String),
-    /// A process that another one of these starts.
-    Inner(Vec<OsString>),
     /// Show this text.
     Show(&'static str),
 }
@@ -57,18 +46,17 @@ enum Command {
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(code) = super::machines::run(&arguments) {
+        return code;
+    }
     let call = Call::of_process();
-    let verdict = match parse(std::env::args_os().skip(1)) {
+    let verdict = match parse(arguments.into_iter()) {
         Err(error) => Verdict::System(format!("{error:#}; see gitlab-nspawn-executor --help")),
         Ok(Command::Config(settings)) => config::run(&settings),
         Ok(Command::Prepare(settings)) => prepare::run(&settings, &call),
         Ok(Command::Run(settings, script, stage)) => run::run(&settings, &call, &script, &stage),
         Ok(Command::Cleanup(settings)) => cleanup::run(&settings, &call),
-        Ok(Command::Supervise(settings)) => return unit(|| supervise::run(&Settings::read(&settings)?, watchdog()?)),
-        Ok(Command::Ended(settings)) => return unit(|| ended::run(&Settings::read(&settings)?)),
-        Ok(Command::Agent(init)) => return unit(|| agent::first(init.as_ref())),
-        Ok(Command::AgentInMachine(environment)) => return unit(|| agent::beside_init(&environment)),
-        Ok(Command::Inner(arguments)) => return unit(|| inner::run(&arguments)),
         Ok(Command::Show(text)) => {
             use std::io::Write as _;
             match std::io::stdout().write_all(text.as_bytes()) {
@@ -78,24 +66,6 @@ pub fn main() -> ExitCode {
         }
     };
     call.end(&verdict)
-}
-
-/// Runs what speaks to the journal.
-fn unit(run: impl FnOnce() -> Result<()>) -> ExitCode {
-    journal::start();
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// That of systemd, if this process is in a unit with one.
-fn watchdog() -> Result<Option<Watchdog>> {
-    let value = |name| std::env::var(name).ok();
-    Watchdog::of_unit(value("NOTIFY_SOCKET").as_deref(), value("WATCHDOG_USEC").as_deref())
 }
 
 /// Reads the arguments that follow the program's name.
@@ -108,19 +78,10 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command> {
         "--version" | "-V" => {
             return Ok(Command::Show(concat!("gitlab-nspawn-executor ", env!("CARGO_PKG_VERSION"), "\n")));
         }
-        "agent" => {
-            let init = arguments.next();
-            return Ok(Command::Agent(init));
-        }
-        "agent-in-machine" => {
-            let environment = arguments.next().and_then(|text| text.into_string().ok());
-            return environment.map(Command::AgentInMachine).context("Command agent-in-machine needs its variables");
-        }
-        inner::COMMAND => return Ok(Command::Inner(arguments.collect())),
-        "config" | "prepare" | "run" | "cleanup" | "supervise" | "ended" => {}
+        "config" | "prepare" | "run" | "cleanup" => {}
         _ => bail!("There is no command `{}`", name.escape_debug()),
     }
-    let mut settings = PathBuf::from(nspawn::FILE);
+    let mut settings = PathBuf::from(SETTINGS);
     if arguments.next_if(|argument| argument == "--settings").is_some() {
         settings = arguments.next().filter(|path| !path.is_empty()).context("Option --settings needs a path")?.into();
     }
@@ -128,8 +89,6 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command> {
         "config" => Command::Config(settings),
         "prepare" => Command::Prepare(settings),
         "cleanup" => Command::Cleanup(settings),
-        "supervise" => Command::Supervise(settings),
-        "ended" => Command::Ended(settings),
         _ => {
             let missing = "Command run needs the path of a script and the name of a stage, which gitlab-runner adds";
             let script = arguments.next().context(missing)?.into();
@@ -158,10 +117,6 @@ mod tests {
         assert_eq!(parsed("config").unwrap(), Command::Config(usual()));
         assert_eq!(parsed("prepare --settings s").unwrap(), Command::Prepare("s".into()));
         assert_eq!(parsed("cleanup").unwrap(), Command::Cleanup(usual()));
-        assert_eq!(parsed("supervise --settings s").unwrap(), Command::Supervise("s".into()));
-        assert_eq!(parsed("ended").unwrap(), Command::Ended(usual()));
-        assert_eq!(parsed("agent").unwrap(), Command::Agent(None));
-        assert_eq!(parsed("agent /sbin/init").unwrap(), Command::Agent(Some("/sbin/init".into())));
         let run = Command::Run("s".into(), "script".into(), "step_release".into());
         assert_eq!(parsed("run --settings s script step_release").unwrap(), run);
         let odd = Command::Run(usual(), "script".into(), "--settings".into());

@@ -6,3 +6,5 @@ pub mod ctl;
 pub mod gitlab;
 pub mod helper;
 pub mod journal;
+#[cfg(feature = "gitlab")]
+mod machines;

@@ -176,7 +176,8 @@ impl Places {
             for rest in rests.drain(..) {
                 forget(&rest)?;
             }
-            if let Ok(Ok(Some(locked))) = crate::sys::read_regular_file(&job.join(LOCKED), 64, crate::sys::LastLink::Refuse)
+            if let Ok(Ok(Some(locked))) =
+                crate::sys::read_regular_file(&job.join(LOCKED), 64, crate::sys::LastLink::Refuse)
                 && let Some(name) = lock_name(&locked)
             {
                 unlink(&Path::new(LOCKS).join(name))?;

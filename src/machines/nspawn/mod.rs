@@ -38,9 +38,11 @@ mod range;
 mod record;
 mod settings;
 pub mod supervise;
+pub mod units;
 mod wire;
 
 pub use client::{Client, Stage, Streams};
 pub use notify::Watchdog;
 pub use protocol::{Answer, Gone, LONGEST_GRACE, LONGEST_STAGE};
-pub use settings::{CacheStore, Devices, FILE, Image, Limits, Network, NetworkMode, Ports, Settings, Source};
+pub use settings::FILE as SETTINGS;
+pub use settings::{CacheStore, Devices, Image, Limits, Network, NetworkMode, Ports, Settings, Source};

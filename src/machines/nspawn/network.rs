@@ -139,7 +139,7 @@ pub fn resolv_conf(servers: &[IpAddr]) -> String {
 /// Runs a program with `input`, and repeats what it says if it fails.
 fn tell(command: &mut Command, input: &str) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let run = || -> Result<()> {
+    let mut run = || -> Result<()> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         // The text is far shorter than what a pipe holds. A program that does not want it says why at its end.
         _ = child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()));

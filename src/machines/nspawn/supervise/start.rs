@@ -92,7 +92,10 @@ pub fn make(
         tell("Another attempt of this job has the machine's number; it is ended");
     }
     let slot = take(&places.slots(), settings.slots, token).map_err(other)?.ok_or_else(|| {
-        Fault::NoCapacity(format!("All {} slots for machines are taken; see machines.slots of the settings", settings.slots))
+        Fault::NoCapacity(format!(
+            "All {} slots for machines are taken; see machines.slots of the settings",
+            settings.slots
+        ))
     })?;
     leave_the_host().map_err(other)?;
     let first_id = slot.first_id(settings.uid_base);
