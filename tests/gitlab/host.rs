@@ -186,7 +186,7 @@ fn unit(connection: OwnedFd, settings: &str, name: &str, groups: &Groups) {
     groups.lock().unwrap().push(own.clone());
     let run = |step: &str, stdin: Stdio| {
         let enter = "settings=$1 program=$2 step=$3; shift 3; for group; do echo $$ > \"$group/cgroup.procs\"; done; \
-             exec unshare --mount \"$program\" \"$step\" --settings \"$settings\"";
+             exec \"$program\" \"$step\" --settings \"$settings\"";
         let mut command = Command::new("bash");
         command.args(["-c", enter, "unit", settings, DRIVER, step]).args(&own).stdin(stdin).stdout(Stdio::null());
         command.status().unwrap()

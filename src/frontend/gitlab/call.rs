@@ -115,6 +115,8 @@ pub fn say(text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn call(directory: &Path) -> Call {
