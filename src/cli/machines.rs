@@ -29,9 +29,9 @@ pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
             std::io::stdout().write_all(text.as_bytes()).context("Failed to write")
         },
         "agent" => |rest| agent::first(rest.first()),
-        "agent-in-machine" => {
-            |rest| agent::beside_init(rest.first().and_then(|text| text.to_str()).context("The environment is missing")?)
-        }
+        "agent-in-machine" => |rest| {
+            agent::beside_init(rest.first().and_then(|text| text.to_str()).context("The environment is missing")?)
+        },
         inner::COMMAND => inner::run,
         _ => return None,
     };

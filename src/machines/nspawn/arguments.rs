@@ -196,10 +196,7 @@ mod tests {
             added(|plan| plan.gitlab_runner = Some("/usr/bin/gitlab-runner".into())),
             ["--bind-ro=/usr/bin/gitlab-runner:/run/ci-machine/bin/gitlab-runner"]
         );
-        assert_eq!(
-            Plan { nix_daemon: true, ..plan() }.environment(),
-            [("NIX_REMOTE".to_owned(), "daemon".to_owned())]
-        );
+        assert_eq!(Plan { nix_daemon: true, ..plan() }.environment(), [("NIX_REMOTE".to_owned(), "daemon".to_owned())]);
         let unbooted = Plan { init: None, ..plan() };
         assert_eq!(unbooted.arguments().last().map(String::as_str), Some("agent"));
         let host = Plan { network: NetworkMode::Host, ..plan() };

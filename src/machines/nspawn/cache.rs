@@ -89,7 +89,8 @@ fn fits(dir: &Dir, left: &mut u64, depth: usize) -> Result<bool> {
         return Ok(false);
     }
     let listing = dir.open_dir(OsStr::new(".")).context("Failed to list a directory")?;
-    let mut listing = nix::dir::Dir::from_fd(listing.as_fd().try_clone_to_owned()?).context("Failed to list a directory")?;
+    let mut listing =
+        nix::dir::Dir::from_fd(listing.as_fd().try_clone_to_owned()?).context("Failed to list a directory")?;
     for entry in listing.iter() {
         let entry = entry.context("Failed to list a directory")?;
         let name = entry.file_name();

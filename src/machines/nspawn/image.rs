@@ -44,9 +44,8 @@ pub fn init(name: &str, image: &Image) -> Result<Option<PathBuf>, Fault> {
                 return Ok(None);
             }
             let init = INITS.iter().find(|init| fs::symlink_metadata(root.join(init)).is_ok());
-            let init = init.ok_or_else(|| {
-                fault(format!("{} has no init; with `boot = false` it needs none", root.display()))
-            })?;
+            let init = init
+                .ok_or_else(|| fault(format!("{} has no init; with `boot = false` it needs none", root.display())))?;
             Ok(Some(Path::new("/").join(init)))
         }
     }
@@ -55,7 +54,8 @@ pub fn init(name: &str, image: &Image) -> Result<Option<PathBuf>, Fault> {
 /// The programs of `wanted` that a directory image has in none of the usual places.
 #[must_use]
 pub fn missing<'a>(root: &Path, wanted: &[&'a str]) -> Vec<&'a str> {
-    let has = |program: &&&str| PROGRAMS.iter().any(|place| fs::symlink_metadata(root.join(place).join(program)).is_ok());
+    let has =
+        |program: &&&str| PROGRAMS.iter().any(|place| fs::symlink_metadata(root.join(place).join(program)).is_ok());
     wanted.iter().filter(|program| !has(program)).copied().collect()
 }
 

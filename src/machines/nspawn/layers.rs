@@ -77,7 +77,10 @@ impl Layers {
     ///
     /// If something of an earlier machine is there, or any step fails.
     pub fn new(files: PathBuf, owner: u32, size: Option<&str>) -> Result<Self> {
-        fs::DirBuilder::new().mode(0o700).create(&files).with_context(|| format!("Failed to make {}", files.display()))?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&files)
+            .with_context(|| format!("Failed to make {}", files.display()))?;
         if let Some(size) = size {
             let options = std::ffi::CString::new(format!("mode=0700,size={}", size.to_ascii_lowercase()))?;
             mount("tmpfs", &files, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options.as_c_str())
@@ -88,7 +91,10 @@ impl Layers {
             [("lower", 0o755, false), ("root", 0o755, false), ("upper", 0o755, true), ("work", 0o700, true)]
         {
             let path = layers.path(name);
-            fs::DirBuilder::new().mode(mode).create(&path).with_context(|| format!("Failed to make {}", path.display()))?;
+            fs::DirBuilder::new()
+                .mode(mode)
+                .create(&path)
+                .with_context(|| format!("Failed to make {}", path.display()))?;
             if is_its {
                 layers.give(&path)?;
             }
@@ -142,6 +148,7 @@ impl Layers {
     }
 
     fn give(&self, path: &Path) -> Result<()> {
-        chown(path, Some(self.owner), Some(self.owner)).with_context(|| format!("Failed to hand {} over", path.display()))
+        chown(path, Some(self.owner), Some(self.owner))
+            .with_context(|| format!("Failed to hand {} over", path.display()))
     }
 }

@@ -44,5 +44,5 @@ mod wire;
 pub use client::{Client, Stage, Streams};
 pub use notify::Watchdog;
 pub use protocol::{Answer, Gone, LONGEST_GRACE, LONGEST_STAGE};
-pub use settings::{CacheStore, Devices, Image, Limits, Network, NetworkMode, Ports, Settings, Source};
 pub use settings::FILE as SETTINGS;
+pub use settings::{CacheStore, Devices, Image, Limits, Network, NetworkMode, Ports, Settings, Source};

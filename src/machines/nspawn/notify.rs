@@ -23,7 +23,9 @@ impl Watchdog {
     ///
     /// If systemd's socket cannot be reached.
     pub fn of_unit(socket: Option<&str>, microseconds: Option<&str>) -> Result<Option<Self>> {
-        let (Some(path), Some(limit)) = (socket, microseconds.and_then(|text| text.parse().ok())) else { return Ok(None) };
+        let (Some(path), Some(limit)) = (socket, microseconds.and_then(|text| text.parse().ok())) else {
+            return Ok(None);
+        };
         let connect = || {
             let address = match path.strip_prefix('@') {
                 Some(name) => SocketAddr::from_abstract_name(name)?,

@@ -101,7 +101,8 @@ pub fn taken_by(slots: &Path, token: Token) -> Result<Vec<Slot>> {
     };
     for entry in entries {
         let entry = entry.context("Failed to list the ranges of user ids")?;
-        let is_its = fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == OsStr::new(&token.to_string()));
+        let is_its =
+            fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == OsStr::new(&token.to_string()));
         let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
         found.extend(number.filter(|_| is_its).map(Slot));
     }

@@ -177,7 +177,14 @@ mod tests {
             r#"{"images": {"a": {"root": "/a"}}, "devices": ["/dev/kvm"], "network": {"mode": "none"},
                 "limits": {"memory": "4G", "tasks": 100, "cpuWeight": 20, "ioWeight": 30}}"#,
         );
-        for line in ["MemoryMax=4G", "MemorySwapMax=0", "TasksMax=100", "CPUWeight=20", "IOWeight=30", "DeviceAllow=/dev/kvm rw"] {
+        for line in [
+            "MemoryMax=4G",
+            "MemorySwapMax=0",
+            "TasksMax=100",
+            "CPUWeight=20",
+            "IOWeight=30",
+            "DeviceAllow=/dev/kvm rw",
+        ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         assert!(!text.contains("forward"), "{text}");

@@ -33,7 +33,8 @@ use stage::Stage;
 ///
 /// If the supervisor does not answer, or the init cannot be started. The machine ends then.
 pub fn first(init: Option<&OsString>) -> Result<()> {
-    let connection = Connection::open(&Path::new(HOME).join("socket")).context("Failed to connect to the supervisor")?;
+    let connection =
+        Connection::open(&Path::new(HOME).join("socket")).context("Failed to connect to the supervisor")?;
     connection.send(&Report::Hello { version: VERSION }, &[])?;
     let environment = match connection.receive()?.map(|received| received.message) {
         Some(protocol::Command::Start { environment }) => environment,
@@ -89,8 +90,10 @@ impl Agent {
     /// Waits for one thing and does what follows. `false` means that the supervisor is gone.
     fn step(&mut self) -> Result<bool> {
         let timeout = self.stage.as_ref().map_or(PollTimeout::NONE, Stage::patience);
-        let mut polled =
-            [PollFd::new(self.connection.as_fd(), PollFlags::POLLIN), PollFd::new(self.children.as_fd(), PollFlags::POLLIN)];
+        let mut polled = [
+            PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+        ];
         match poll(&mut polled, timeout) {
             Err(nix::errno::Errno::EINTR) => return Ok(true),
             polled => polled.context("Failed to wait")?,

@@ -20,7 +20,8 @@ use crate::machines::nspawn::arguments::HOME;
 use crate::machines::nspawn::protocol::Report;
 
 /// Where programs are: what the host put into the machine, then the usual places, then those of NixOS.
-const PATH: &str = "bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin";
+const PATH: &str =
+    "bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin";
 
 /// When memory is short, the kernel ends processes of stages rather than the image's services.
 const FIRST_TO_GO: &str = "500";
@@ -55,7 +56,12 @@ impl Stage {
         let mut command = Command::new("bash");
         let child = command
             .env_clear()
-            .envs([("PATH", format!("{HOME}/{PATH}").as_str()), ("HOME", "/root"), ("USER", "root"), ("LOGNAME", "root")])
+            .envs([
+                ("PATH", format!("{HOME}/{PATH}").as_str()),
+                ("HOME", "/root"),
+                ("USER", "root"),
+                ("LOGNAME", "root"),
+            ])
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::from(script))

@@ -279,7 +279,9 @@ impl Course {
                 }
                 Phase::Running if self.stage.is_none() => self.begin(now, client, name),
                 // The last driver was killed, and the agent ends what it left.
-                Phase::Running if self.stage.as_ref().is_some_and(|stage| stage.client.is_none()) && self.next.is_none() => {
+                Phase::Running
+                    if self.stage.as_ref().is_some_and(|stage| stage.client.is_none()) && self.next.is_none() =>
+                {
                     self.next = Some((client, name));
                     vec![]
                 }

@@ -125,7 +125,9 @@ fn a_machine_without_its_agent_is_ended_and_what_is_asked_meanwhile_gets_the_rea
 
 #[test]
 fn an_agent_that_says_what_was_not_asked_is_ended_with_its_machine() {
-    for report in [Report::Exit(0), Report::Signal(9), Report::Failed(String::new()), Report::Hello { version: VERSION }] {
+    for report in
+        [Report::Exit(0), Report::Signal(9), Report::Failed(String::new()), Report::Hello { version: VERSION }]
+    {
         let mut course = ready();
         assert_eq!(course.on(s(2), Event::Agent(report.clone())), [Act::Kill], "{report:?}");
         assert_eq!(course.on(s(2), Event::Agent(report)), [], "once");
@@ -138,10 +140,7 @@ fn an_agent_that_says_what_was_not_asked_is_ended_with_its_machine() {
 
 #[test]
 fn whatever_wants_the_end_gets_it_and_the_stage_is_told_why() {
-    for (event, reason) in [
-        (Event::RunnerGone, Gone::RunnerGone),
-        (Event::Terminated, Gone::Killed),
-    ] {
+    for (event, reason) in [(Event::RunnerGone, Gone::RunnerGone), (Event::Terminated, Gone::Killed)] {
         let acts = busy().on(s(12), event);
         let gone = Answer::Gone(reason);
         assert_eq!(acts, [Act::Answer(1, gone.clone()), note(1, gone, 2), Act::Quit(reason)]);
@@ -165,7 +164,10 @@ fn before_it_is_ready_every_end_is_told_to_who_asked_for_the_machine() {
                 course.on(s(1), hello());
             }
             let acts = course.on(s(2), event.clone());
-            assert!(matches!(acts.as_slice(), [Act::Failed(one), Act::Quit(other)] if one == other), "{event:?}: {acts:?}");
+            assert!(
+                matches!(acts.as_slice(), [Act::Failed(one), Act::Quit(other)] if one == other),
+                "{event:?}: {acts:?}"
+            );
         }
     }
     assert_eq!(ready().on(s(2), Event::OrdererGone), [], "afterwards nobody needs it");

@@ -15,11 +15,11 @@ use rustix::process::{Pid, PidfdFlags, Signal as Kill, pidfd_open, pidfd_send_si
 
 use super::course::{Act, Client, Course, Event, Note};
 use super::start::Machine;
+use crate::machines::Fault;
 use crate::machines::nspawn::notify::Watchdog;
 use crate::machines::nspawn::protocol::{Answer, Command, Gone, LONGEST_STAGE, Progress, Report, Request};
 use crate::machines::nspawn::wire::{Connection, Received};
 use crate::machines::nspawn::{group, network};
-use crate::machines::Fault;
 
 /// How much of what a machine writes to its console is kept, in bytes.
 const CONSOLE: usize = 4 * 1024;
@@ -148,8 +148,10 @@ impl Supervisor {
             None if self.leader.is_none() => sources.push((Source::AgentListener, self.machine.agent.as_fd())),
             None => {}
         }
-        sources.extend(self.outputs.iter().enumerate().map(|(number, output)| (Source::Output(number), output.as_fd())));
-        sources.extend(self.drivers.iter().map(|(client, driver)| (Source::Driver(*client), driver.connection.as_fd())));
+        sources
+            .extend(self.outputs.iter().enumerate().map(|(number, output)| (Source::Output(number), output.as_fd())));
+        sources
+            .extend(self.drivers.iter().map(|(client, driver)| (Source::Driver(*client), driver.connection.as_fd())));
         sources
     }
 
@@ -159,7 +161,8 @@ impl Supervisor {
         let longest = self.watchdog.as_ref().map_or(LONGEST_WAIT, |watchdog| watchdog.interval.min(LONGEST_WAIT));
         let timeout = Timespec::try_from(until.min(longest)).context("Failed to wait")?;
         let sources = self.sources();
-        let mut polled: Vec<PollFd<'_>> = sources.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        let mut polled: Vec<PollFd<'_>> =
+            sources.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
         match poll(&mut polled, Some(&timeout)) {
             Err(rustix::io::Errno::INTR) => return Ok(vec![]),
             polled => polled.context("Failed to wait")?,
@@ -233,7 +236,12 @@ impl Supervisor {
             fs::remove_file(&self.machine.agent_socket).context("Failed to remove the agent's socket")?;
             let Some(Received { message, .. }) = connection.receive()? else { bail!("The agent went away") };
             if let Some(slot) = self.machine.slot {
-                network::connect(slot, peer.pid.as_raw_nonzero().get().cast_unsigned(), &self.machine.ports)?;
+                network::connect(
+                    slot,
+                    peer.pid.as_raw_nonzero().get().cast_unsigned(),
+                    &self.machine.ports,
+                    &self.machine.rules,
+                )?;
             }
             connection.never_wait()?;
             self.agent = Some(connection);
@@ -267,7 +275,8 @@ impl Supervisor {
     }
 
     fn accept_driver(&mut self) {
-        let accepted = self.machine.drivers.accept().and_then(|connection| connection.never_wait().map(|()| connection));
+        let accepted =
+            self.machine.drivers.accept().and_then(|connection| connection.never_wait().map(|()| connection));
         match accepted {
             Ok(connection) if self.drivers.len() < MOST_CLIENTS => {
                 self.drivers.insert(self.next_client, Driver { connection, descriptors: vec![] });
@@ -281,7 +290,9 @@ impl Supervisor {
     fn hear_driver(&mut self, client: Client) -> Option<Event> {
         let driver = self.drivers.get_mut(&client)?;
         let heard = driver.connection.receive::<Request>().and_then(|received| match received {
-            Some(Received { message, descriptors }) => check(&message, &descriptors).map(|()| Some((message, descriptors))),
+            Some(Received { message, descriptors }) => {
+                check(&message, &descriptors).map(|()| Some((message, descriptors)))
+            }
             None => Ok(None),
         });
         match heard {
@@ -402,7 +413,12 @@ impl Supervisor {
             Answer::Failed(fault) => fault.to_string(),
             other => format!("{other:?}"),
         };
-        tracing::info!("Job {}, stage {}: {result} after {:.1} s", self.machine.token, note.stage, note.took.as_secs_f64());
+        tracing::info!(
+            "Job {}, stage {}: {result} after {:.1} s",
+            self.machine.token,
+            note.stage,
+            note.took.as_secs_f64()
+        );
     }
 
     /// Kills the machine: its first process, with which all others end. Before that has connected there is only nspawn,

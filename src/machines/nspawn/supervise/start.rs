@@ -55,6 +55,8 @@ pub struct Machine {
     pub slot: Option<Slot>,
     /// Ports of the host that it may reach.
     pub ports: Ports,
+    /// The lock of the network's rules.
+    pub rules: PathBuf,
     /// Variables for its stages.
     pub environment: Vec<(String, String)>,
     /// The control group of its unit.
@@ -92,7 +94,10 @@ pub fn make(
         tell("Another attempt of this job has the machine's number; it is ended");
     }
     let slot = take(&places.slots(), settings.slots, token).map_err(other)?.ok_or_else(|| {
-        Fault::NoCapacity(format!("All {} slots for machines are taken; see machines.slots of the settings", settings.slots))
+        Fault::NoCapacity(format!(
+            "All {} slots for machines are taken; see machines.slots of the settings",
+            settings.slots
+        ))
     })?;
     leave_the_host().map_err(other)?;
     let first_id = slot.first_id(settings.uid_base);
@@ -172,6 +177,7 @@ pub fn make(
         lifetime: Duration::from_secs(order.timeout),
         slot: (settings.network.mode == NetworkMode::Private).then_some(slot),
         ports: settings.network.host_ports.clone(),
+        rules: places.rules(),
         environment: plan.environment(),
         group,
     })
