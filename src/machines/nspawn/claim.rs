@@ -69,6 +69,12 @@ impl Places {
         self.run.join("slots")
     }
 
+    /// Who changes the network's rules holds a lock on this file.
+    #[must_use]
+    pub fn rules(&self) -> PathBuf {
+        self.run.join("rules.lock")
+    }
+
     /// The directory of a job's sockets and record.
     #[must_use]
     pub fn job(&self, token: Token) -> PathBuf {
@@ -189,8 +195,8 @@ impl Places {
             for slot in slots {
                 range::free(&self.slots(), slot)?;
             }
-            if settings.network.mode == NetworkMode::Private && fs::read_dir(self.slots())?.next().is_none() {
-                network::forget_rules()?;
+            if settings.network.mode == NetworkMode::Private {
+                network::forget_rules(&self.slots(), &self.rules())?;
             }
             remove_job(&job)
         };

@@ -9,6 +9,7 @@
 //! looks at it.
 
 use std::fmt::Write as _;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
@@ -84,13 +85,15 @@ table {TABLE} {{
     )
 }
 
-/// Connects the machine whose first process has the number `leader`: addresses, then rules, then it is up.
+/// Connects the machine whose first process has the number `leader`: rules, then addresses, then it is up.
 ///
 /// # Errors
 ///
 /// If `ip` or `nft` is missing or refuses.
-pub fn connect(slot: Slot, leader: u32, ports: &Ports) -> Result<()> {
+pub fn connect(slot: Slot, leader: u32, ports: &Ports, lock: &Path) -> Result<()> {
+    let turn = turn(lock)?;
     tell(Command::new("nft").args(["-f", "-"]), &rules(ports))?;
+    drop(turn);
     let mut command = in_network_of(leader, "ip");
     tell(command.args(["-batch", "-"]), &inside(slot))?;
     tell(Command::new("ip").args(["-batch", "-"]), &outside(slot))
@@ -103,7 +106,9 @@ pub fn connect(slot: Slot, leader: u32, ports: &Ports) -> Result<()> {
 /// If it is there and cannot be taken away.
 pub fn disconnect(slot: Slot) -> Result<()> {
     let name = slot.interface();
-    let is_there = || Path::new("/sys/class/net").join(&name).exists();
+    // Of the network that this process is in, whatever is mounted on /sys.
+    let listed = || fs::read_to_string("/proc/self/net/dev").unwrap_or_default();
+    let is_there = || listed().lines().any(|line| line.trim_start().starts_with(&format!("{name}:")));
     if !is_there() {
         return Ok(());
     }
@@ -114,13 +119,27 @@ pub fn disconnect(slot: Slot) -> Result<()> {
     }
 }
 
-/// Takes the rules away; called when no machine is left.
+/// Takes the rules away if nobody has one of the `slots`. A machine that takes one from now on loads them again, after this.
 ///
 /// # Errors
 ///
-/// If `nft` fails. A host that never had a machine with a network needs no `nft`.
-pub fn forget_rules() -> Result<()> {
-    tell(Command::new("nft").args(["-f", "-"]), &format!("table {TABLE}\ndelete table {TABLE}\n"))
+/// If `nft` fails.
+pub fn forget_rules(slots: &Path, lock: &Path) -> Result<()> {
+    let _turn = turn(lock)?;
+    if fs::read_dir(slots).context("Failed to list the ranges of user ids")?.next().is_none() {
+        tell(Command::new("nft").args(["-f", "-"]), &format!("table {TABLE}\ndelete table {TABLE}\n"))?;
+    }
+    Ok(())
+}
+
+/// One supervisor after another changes the rules, for as long as the file is open.
+fn turn(lock: &Path) -> Result<File> {
+    let open = || {
+        let file = File::options().write(true).create(true).truncate(false).open(lock)?;
+        file.lock()?;
+        Ok::<_, std::io::Error>(file)
+    };
+    open().with_context(|| format!("Failed to lock {}", lock.display()))
 }
 
 /// The name servers of the host that a machine can reach, from the text of a `resolv.conf`.

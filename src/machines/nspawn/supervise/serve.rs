@@ -236,7 +236,12 @@ impl Supervisor {
             fs::remove_file(&self.machine.agent_socket).context("Failed to remove the agent's socket")?;
             let Some(Received { message, .. }) = connection.receive()? else { bail!("The agent went away") };
             if let Some(slot) = self.machine.slot {
-                network::connect(slot, peer.pid.as_raw_nonzero().get().cast_unsigned(), &self.machine.ports)?;
+                network::connect(
+                    slot,
+                    peer.pid.as_raw_nonzero().get().cast_unsigned(),
+                    &self.machine.ports,
+                    &self.machine.rules,
+                )?;
             }
             connection.never_wait()?;
             self.agent = Some(connection);

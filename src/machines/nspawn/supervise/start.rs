@@ -55,6 +55,8 @@ pub struct Machine {
     pub slot: Option<Slot>,
     /// Ports of the host that it may reach.
     pub ports: Ports,
+    /// The lock of the network's rules.
+    pub rules: PathBuf,
     /// Variables for its stages.
     pub environment: Vec<(String, String)>,
     /// The control group of its unit.
@@ -175,6 +177,7 @@ pub fn make(
         lifetime: Duration::from_secs(order.timeout),
         slot: (settings.network.mode == NetworkMode::Private).then_some(slot),
         ports: settings.network.host_ports.clone(),
+        rules: places.rules(),
         environment: plan.environment(),
         group,
     })
