@@ -16,7 +16,7 @@ use rustix::net::{
 };
 use serde_json::{Value, json};
 
-use crate::calls::DRIVER;
+use crate::driver;
 use crate::gitlab::{Cancel, Ended, example_job};
 use crate::site::{Site, stand_in, wait_for};
 
@@ -88,7 +88,7 @@ impl Host {
         change(&mut settings);
         fs::write(path("settings.json"), settings.to_string()).unwrap();
         let arguments = format!("\", \"--settings\", \"{}\"]", path("settings.json"));
-        let config = documented("toml").replace("/usr/local/bin/gitlab-nspawn-executor", DRIVER);
+        let config = documented("toml").replace("/usr/local/bin/gitlab-nspawn-executor", driver());
         let config = config.replace("https://gitlab.example.com", "URL").replace("glrt-FAKE", "TOKEN");
         let config =
             config.replace("\"]", &arguments).replace("graceful_kill_timeout = 60", "graceful_kill_timeout = 5");
@@ -117,6 +117,11 @@ impl Host {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// The number of a job as GitLab knows it.
+    pub fn id(&self, number: u64) -> u64 {
+        self.first + number
     }
 
     /// A job; numbers of jobs are counted from 1 in each host.
@@ -215,7 +220,7 @@ fn unit(connection: OwnedFd, settings: &str, name: &str, groups: &Groups) {
         let enter = "settings=$1 program=$2 step=$3; shift 3; for group; do echo $$ > \"$group/cgroup.procs\"; done; \
              exec \"$program\" \"$step\" --settings \"$settings\"";
         let mut command = Command::new("bash");
-        command.args(["-c", enter, "unit", settings, DRIVER, step]).args(&own).stdin(stdin).stdout(Stdio::null());
+        command.args(["-c", enter, "unit", settings, driver(), step]).args(&own).stdin(stdin).stdout(Stdio::null());
         command.status().unwrap()
     };
     run("supervise", connection.into());
