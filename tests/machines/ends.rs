@@ -25,7 +25,7 @@ fn a_job_that_powers_off_or_reboots_has_not_passed() {
         assert_eq!(run(&host, token, "true").answer, Answer::Gone(reason), "and the next stage is told as well");
         host.client().delete(Token(token)).unwrap();
     }
-    host.nothing_is_left(&[1, 2]);
+    host.nothing_is_left();
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_job_that_kills_its_agent_has_not_passed() {
     let answer = run(&host, 1, "kill -9 -1; sleep 3600").answer;
     assert_eq!(answer, Answer::Gone(Gone::AgentKilled), "{}", host.log());
     host.client().delete(Token(1)).unwrap();
-    host.nothing_is_left(&[1]);
+    host.nothing_is_left();
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_machine_ends_with_the_runner_that_it_was_made_for() {
     runner.kill().unwrap();
     runner.wait().unwrap();
     assert_eq!(stage.end().answer, Answer::Gone(Gone::RunnerGone));
-    host.nothing_is_left(&[1]);
+    host.nothing_is_left();
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_machine_ends_when_its_time_is_over() {
         // A slow machine does not get ready in this time.
         Err(fault) => assert!(fault.to_string().contains("time of this job's machine is over"), "{fault}"),
     }
-    host.nothing_is_left(&[1]);
+    host.nothing_is_left();
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn the_same_number_again_ends_the_first_machine_before() {
     // Deleting what is not there, and twice, is fine.
     host.client().delete(Token(1)).unwrap();
     host.client().delete(Token(1)).unwrap();
-    host.nothing_is_left(&[1]);
+    host.nothing_is_left();
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn what_cannot_be_made_is_refused_with_the_reason_and_leaves_nothing() {
     host.client().delete(Token(2)).unwrap();
     host.made(1);
     host.client().delete(Token(1)).unwrap();
-    host.nothing_is_left(&[1, 2]);
+    host.nothing_is_left();
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn who_goes_away_before_the_machine_is_ready_gets_none() {
     wait_for("a job", || host.path("run/jobs/1").exists().then_some(()));
     asking.kill().unwrap();
     asking.wait().unwrap();
-    host.nothing_is_left(&[1]);
+    host.nothing_is_left();
 }
 
 /// Asks for a booted machine; started by the claim above.

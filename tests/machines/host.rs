@@ -88,6 +88,8 @@ impl Host {
         }
         fs::write(path("settings.json"), json!({"machines": machines}).to_string()).unwrap();
         fs::create_dir(path("run")).unwrap();
+        // What nspawn keeps by name, of these machines only.
+        fs::create_dir(path("nspawn")).unwrap();
         let listener = listen(&path("run/machines.sock"));
         let units = Arc::new(Units {
             settings: path("settings.json"),
@@ -163,13 +165,12 @@ impl Host {
 
     /// Waits for the end of all units; then nothing of these machines may be left.
     #[track_caller]
-    pub fn nothing_is_left(&self, tokens: &[u64]) {
+    pub fn nothing_is_left(&self) {
         wait_for("the end of all units", || self.units.running.lock().unwrap().is_empty().then_some(()));
         let mut left = self.state();
-        for token in tokens {
-            for directory in ["unix-export", "propagate"] {
-                let path = Path::new("/run/systemd/nspawn").join(directory).join(format!("gl-{token}"));
-                left.extend(path.exists().then(|| path.display().to_string()));
+        for directory in ["unix-export", "propagate", "locks"] {
+            for entry in fs::read_dir(self.path("nspawn").join(directory)).into_iter().flatten().flatten() {
+                left.push(entry.path().display().to_string());
             }
         }
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -180,7 +181,12 @@ impl Host {
                 Ok(metadata) => metadata,
                 Err(_) => continue,
             });
-            if (self.first_id..self.first_id + 13 * 65_536).contains(&uid) {
+            // One that died and whose parent has not asked yet is none.
+            let is_dead = || {
+                let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+                stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+            };
+            if (self.first_id..self.first_id + 13 * 65_536).contains(&uid) && !is_dead() {
                 left.push(format!("process {}", process.file_name().display()));
             }
         }
@@ -232,9 +238,10 @@ impl Units {
 
     /// A step of the unit.
     fn command(&self, groups: &[PathBuf], step: &str) -> Command {
-        let enter = "for group; do [ \"$group\" = -- ] && break; echo $$ > \"$group/cgroup.procs\"; shift; done; shift; exec \"$@\"";
+        let enter = "for group; do [ \"$group\" = -- ] && break; echo $$ > \"$group/cgroup.procs\"; shift; done; shift; \
+             exec unshare --mount sh -ec 'mkdir -p /run/systemd/nspawn; mount --bind \"$0\" /run/systemd/nspawn; exec \"$@\"' \"$@\"";
         let mut command = Command::new("sh");
-        command.args(["-c", enter, "sh"]).args(groups).arg("--");
+        command.args(["-c", enter, "sh"]).args(groups).arg("--").arg(self.settings.with_file_name("nspawn"));
         if let Some(process) = self.network {
             command.args(["nsenter", &format!("--net=/proc/{process}/ns/net")]);
         }

@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::network::INSIDE;
+use super::protocol::HOME;
 use super::range::Slot;
 use super::settings::{NetworkMode, RANGE};
 use crate::machines::Token;
-
-/// Where a machine has what is not its image's.
-pub const HOME: &str = "/run/ci-machine";
 
 /// Where the store of a NixOS host is, and in a machine whose system lies in it.
 pub const STORE: &str = "/nix/store";

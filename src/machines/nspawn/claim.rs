@@ -7,7 +7,7 @@
 //! The job's directory is the last thing to go. Until then every step can be killed and is done again by whoever comes next:
 //! `ended` of the unit, the next supervisor, or the rule at boot.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -172,11 +172,12 @@ impl Places {
     /// The first step that fails; what it would have removed still stands, and the job's directory too.
     pub fn clear(&self, token: Token, settings: &Settings, end: Instant) -> Result<()> {
         let clear = || -> Result<()> {
+            let job = self.job(token);
+            let Some(_turn) = turn(&job)? else { return Ok(()) };
             let slots = range::taken_by(&self.slots(), token)?;
             for slot in &slots {
                 network::disconnect(*slot)?;
             }
-            let job = self.job(token);
             let mut rests: Vec<PathBuf> =
                 BY_NAME.iter().map(|directory| Path::new(directory).join(arguments::name(token))).collect();
             for rest in rests.drain(..) {
@@ -188,10 +189,7 @@ impl Places {
             {
                 unlink(&Path::new(LOCKS).join(name))?;
             }
-            let files = Place::walk(&self.files(token))?;
-            if files.open()?.is_some() {
-                files.remove(end)?;
-            }
+            self.remove_files(token, end)?;
             for slot in slots {
                 range::free(&self.slots(), slot)?;
             }
@@ -201,6 +199,19 @@ impl Places {
             remove_job(&job)
         };
         clear().with_context(|| format!("Failed to take away what job {token} left"))
+    }
+
+    /// Takes away what a machine wrote, which may be there without anything else after a power cut.
+    ///
+    /// # Errors
+    ///
+    /// If something is left.
+    pub fn remove_files(&self, token: Token, end: Instant) -> Result<()> {
+        let files = Place::walk(&self.files(token))?;
+        if files.open()?.is_some() {
+            files.remove(end)?;
+        }
+        Ok(())
     }
 
     /// Takes away the directories of supervisors that were killed before they took a number.
@@ -216,6 +227,20 @@ impl Places {
             }
         }
         Ok(())
+    }
+}
+
+/// One after another takes a job away, for as long as the file is open. `None` means that somebody did it meanwhile.
+fn turn(job: &Path) -> Result<Option<File>> {
+    let open = || {
+        let directory = File::open(job)?;
+        directory.lock()?;
+        let (ours, there) = (directory.metadata()?, fs::metadata(job)?);
+        Ok::<_, std::io::Error>(((ours.dev(), ours.ino()) == (there.dev(), there.ino())).then_some(directory))
+    };
+    match open() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        opened => opened.with_context(|| format!("Failed to lock {}", job.display())),
     }
 }
 

@@ -11,7 +11,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 

@@ -17,6 +17,9 @@ use crate::machines::{Cache, Fault};
 /// The version of all messages. Programs of different versions meet only while a host is being updated.
 pub const VERSION: u32 = 1;
 
+/// Where a machine has what is not its image's: the agent, and the socket to which it connects.
+pub const HOME: &str = "/run/ci-machine";
+
 /// No message is longer, in bytes.
 pub const LONGEST_MESSAGE: usize = 16 * 1024;
 

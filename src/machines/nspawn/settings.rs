@@ -124,7 +124,7 @@ pub struct Network {
     /// Ports of the host that machines with a private network may reach.
     pub host_ports: Ports,
     /// Addresses of name servers, as machines see them. Empty: those of the host that are no loopback addresses.
-    pub resolvers: Vec<std::net::IpAddr>,
+    pub resolvers: Vec<core::net::IpAddr>,
 }
 
 /// Kinds of networks.

@@ -12,6 +12,7 @@ mod stage;
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -22,8 +23,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::arguments::HOME;
-use super::protocol::{self, Report, VERSION};
+use super::protocol::{self, HOME, Report, VERSION};
 use super::wire::{Connection, Received};
 use stage::Stage;
 
@@ -42,12 +42,19 @@ pub fn first(init: Option<&OsString>) -> Result<()> {
     };
     let Some(init) = init else { return serve(connection, environment) };
     let socket = connection.as_fd().try_clone_to_owned().context("Failed to hand the connection on")?;
-    Command::new("/proc/self/exe")
+    let mut agent = Command::new("/proc/self/exe")
         .args(["agent-in-machine", &serde_json::to_string(&environment)?])
         .stdin(Stdio::from(socket))
+        .stdout(Stdio::piped())
         .spawn()
         .context("Failed to start the agent")?;
     drop(connection);
+    let mut said = [0];
+    let read =
+        agent.stdout.take().context("Failed to hear the agent")?.read(&mut said).context("Failed to hear the agent")?;
+    if read == 0 {
+        bail!("The agent ended at once");
+    }
     // What nspawn wants its first process to know stays: the address to which an init says that it is ready.
     Err(Command::new(init).exec()).with_context(|| format!("Failed to start {}", init.display()))
 }
@@ -59,6 +66,9 @@ pub fn first(init: Option<&OsString>) -> Result<()> {
 /// If it cannot run stages at all.
 pub fn beside_init(environment: &str) -> Result<()> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned().context("Failed to take the connection over")?;
+    // An init hangs its terminal up, and with it whoever is in that session.
+    rustix::process::setsid().context("Failed to leave the session of the first process")?;
+    std::io::stdout().write_all(b"+").and_then(|()| std::io::stdout().flush()).context("Failed to say so")?;
     serve(Connection::adopt(socket)?, serde_json::from_str(environment)?)
 }
 

@@ -16,8 +16,7 @@ use nix::sys::signal::Signal;
 use rustix::process::WaitStatus;
 
 use super::processes::{below_us, kill_all, reap_until, signal};
-use crate::machines::nspawn::arguments::HOME;
-use crate::machines::nspawn::protocol::Report;
+use crate::machines::nspawn::protocol::{HOME, Report};
 
 /// Where programs are: what the host put into the machine, then the usual places, then those of NixOS.
 const PATH: &str =

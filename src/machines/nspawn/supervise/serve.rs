@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::io::Read as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
@@ -70,7 +69,8 @@ struct Supervisor {
     drivers: BTreeMap<Client, Driver>,
     next_client: Client,
     console: VecDeque<u8>,
-    outputs: Vec<OwnedFd>,
+    /// Standard output and error of nspawn, until their ends.
+    outputs: Vec<Option<OwnedFd>>,
     has_exited: bool,
     runner_watched: bool,
     killed_for_memory: u64,
@@ -102,10 +102,9 @@ impl Supervisor {
         let nspawn = pidfd_open(Pid::from_child(&machine.nspawn), PidfdFlags::empty())
             .context("Failed to watch nspawn; Linux 5.3 is needed")?;
         orderer.never_wait()?;
-        let mut outputs = Vec::new();
-        outputs.extend(machine.nspawn.stdout.take().map(OwnedFd::from));
-        outputs.extend(machine.nspawn.stderr.take().map(OwnedFd::from));
-        for output in &outputs {
+        let outputs =
+            vec![machine.nspawn.stdout.take().map(OwnedFd::from), machine.nspawn.stderr.take().map(OwnedFd::from)];
+        for output in outputs.iter().flatten() {
             let flags = rustix::fs::fcntl_getfl(output)?;
             rustix::fs::fcntl_setfl(output, flags | rustix::fs::OFlags::NONBLOCK)?;
         }
@@ -143,13 +142,14 @@ impl Supervisor {
             sources.push((Source::Runner, self.machine.runner.as_fd()));
         }
         sources.extend(self.orderer.iter().map(|orderer| (Source::Orderer, orderer.as_fd())));
-        match &self.agent {
-            Some(agent) => sources.push((Source::Agent, agent.as_fd())),
-            None if self.leader.is_none() => sources.push((Source::AgentListener, self.machine.agent.as_fd())),
-            None => {}
-        }
-        sources
-            .extend(self.outputs.iter().enumerate().map(|(number, output)| (Source::Output(number), output.as_fd())));
+        sources.extend(self.agent.iter().map(|agent| (Source::Agent, agent.as_fd())));
+        sources.extend(self.machine.agent.iter().map(|listener| (Source::AgentListener, listener.as_fd())));
+        sources.extend(
+            self.outputs
+                .iter()
+                .enumerate()
+                .filter_map(|(number, output)| Some((Source::Output(number), output.as_ref()?.as_fd()))),
+        );
         sources
             .extend(self.drivers.iter().map(|(client, driver)| (Source::Driver(*client), driver.connection.as_fd())));
         sources
@@ -230,7 +230,9 @@ impl Supervisor {
     /// the kernel.
     fn meet_agent(&mut self) -> Option<Report> {
         let mut meet = || -> Result<Report> {
-            let connection = self.machine.agent.accept()?;
+            // Closed by its end here: whoever else connects is refused.
+            let listener = self.machine.agent.take().context("The agent came twice")?;
+            let connection = listener.accept()?;
             let peer = connection.peer()?;
             self.leader = Some(pidfd_open(peer.pid, PidfdFlags::empty()).context("Failed to watch the machine")?);
             fs::remove_file(&self.machine.agent_socket).context("Failed to remove the agent's socket")?;
@@ -316,15 +318,11 @@ impl Supervisor {
 
     fn read_console(&mut self, number: usize) {
         let mut buffer = [0; 4_096];
-        let read = match self.outputs[number].try_clone() {
-            Ok(output) => fs::File::from(output).read(&mut buffer),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(0) => drop(self.outputs.remove(number)),
-            Ok(length) => self.remember(&buffer[..length]),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => drop(self.outputs.remove(number)),
+        let Some(output) = &self.outputs[number] else { return };
+        match rustix::io::read(output, &mut buffer) {
+            Ok(length) if length > 0 => self.remember(&buffer[..length]),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(_) => self.outputs[number] = None,
         }
     }
 

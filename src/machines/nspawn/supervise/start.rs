@@ -40,7 +40,7 @@ pub struct Machine {
     /// What drivers connect to.
     pub drivers: Listener,
     /// What the agent connects to, once.
-    pub agent: Listener,
+    pub agent: Option<Listener>,
     /// The name of that socket, removed after it.
     pub agent_socket: PathBuf,
     /// Where nspawn says that the init is ready.
@@ -99,6 +99,7 @@ pub fn make(
             settings.slots
         ))
     })?;
+    places.remove_files(token, Instant::now() + ended::PATIENCE).map_err(other)?;
     leave_the_host().map_err(other)?;
     let first_id = slot.first_id(settings.uid_base);
     let layers = Layers::new(places.files(token), first_id, settings.limits.tmpfs.as_deref()).map_err(other)?;
@@ -169,7 +170,7 @@ pub fn make(
         token,
         nspawn,
         drivers,
-        agent,
+        agent: Some(agent),
         agent_socket,
         readiness,
         runner,
