@@ -111,7 +111,7 @@ impl<'a> Client<'a> {
     fn await_ready(&self, connection: &Connection) -> Result<(), Fault> {
         loop {
             match connection.receive().map_err(unavailable)?.map(|received| received.message) {
-                Some(Progress::Progress(text)) => (self.told)(&text),
+                Some(Progress::Doing(text)) => (self.told)(&text),
                 Some(Progress::Ready) => return Ok(()),
                 Some(Progress::Failed(fault)) => return Err(fault),
                 None => {
@@ -298,6 +298,7 @@ impl AsFd for Stage {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unavailable(error: anyhow::Error) -> Fault {
     Fault::Unavailable(format!("{error:#}"))
 }

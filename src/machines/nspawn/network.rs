@@ -8,10 +8,10 @@
 //! restarted meanwhile cannot leave one open. Forwarding itself is the host's setting: `units` prints it, `doctor`
 //! looks at it.
 
+use core::net::IpAddr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
-use core::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -72,6 +72,7 @@ table {TABLE} {{
   chain forward {{
     type filter hook forward priority filter; policy accept;
     oifname "{INTERFACES}*" ct state established,related accept
+    iifname "{INTERFACES}*" oifname "{INTERFACES}*" reject
     oifname "{INTERFACES}*" drop
     iifname "{INTERFACES}*" ip daddr 169.254.0.0/16 drop
   }}
