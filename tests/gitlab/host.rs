@@ -193,6 +193,9 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("journal:\n{}", fs::read_to_string(self.path("journal")).unwrap_or_default());
+        }
         // After a failed claim machines may run.
         for group in self.groups.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter().flatten() {
             _ = fs::write(group.join("cgroup.kill"), "1");
@@ -206,6 +209,7 @@ impl Drop for Host {
 
 /// Serves one connection as its unit does.
 fn unit(connection: OwnedFd, settings: &str, name: &str, groups: &Groups) {
+    let journal = || fs::File::options().create(true).append(true).open(Path::new(settings).with_file_name("journal"));
     let own: Vec<PathBuf> = HIERARCHIES
         .iter()
         .map(Path::new)
@@ -220,7 +224,12 @@ fn unit(connection: OwnedFd, settings: &str, name: &str, groups: &Groups) {
         let enter = "settings=$1 program=$2 step=$3; shift 3; for group; do echo $$ > \"$group/cgroup.procs\"; done; \
              exec \"$program\" \"$step\" --settings \"$settings\"";
         let mut command = Command::new("bash");
-        command.args(["-c", enter, "unit", settings, driver(), step]).args(&own).stdin(stdin).stdout(Stdio::null());
+        command
+            .args(["-c", enter, "unit", settings, driver(), step])
+            .args(&own)
+            .stdin(stdin)
+            .stdout(Stdio::null())
+            .stderr(journal().unwrap());
         command.status().unwrap()
     };
     run("supervise", connection.into());

@@ -7,12 +7,14 @@ use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::gitlab::{Cancel, Ended};
 use crate::host::Host;
 use crate::is_root;
-use crate::site::wait_for;
+use crate::site::{Working, wait_for};
 use crate::times::{AT_ONCE, FOREVER};
 
 fn host() -> Host {
@@ -155,17 +157,20 @@ fn a_machine_that_ends_under_a_script_is_a_system_failure_with_the_reason() {
     }
     let host = host();
     // Without an init the job's own command is the one that tells the kernel.
-    for (id, script) in (1..).zip(["poweroff -ff", "reboot -ff", "kill -9 -1; sleep 3600", "kill -9 1; exit 0"]) {
+    for (id, (script, sentence)) in
+        (1..).zip([("poweroff -ff", "powered its machine off"), ("reboot -ff", "rebooted its machine")])
+    {
         let begun = Instant::now();
         let (ended, log) = host.script(id, &[script, "echo never"]);
-        // A job cannot kill the first process of its own machine.
-        if ended == success() {
-            assert!(script.contains("kill -9 1;"), "{log}");
-            continue;
-        }
-        assert_eq!(ended.state, "failed", "{log}");
-        assert!(begun.elapsed() < AT_ONCE && log.contains("ERROR: "), "{script}: {log}");
+        assert_eq!(ended, system_failure(), "{log}");
+        assert!(begun.elapsed() < AT_ONCE && log.contains(sentence), "{script}: {log}");
     }
+    // Everything but the first process of the machine, which is the agent, and the one that kills.
+    let (ended, log) = host.script(3, &["kill -9 -1; sleep 3600"]);
+    assert_eq!(ended, script_failure(137), "{log}");
+    let (ended, log) = host.script(4, &["kill -9 1 || true", "echo still here"]);
+    assert_eq!(ended, success(), "{log}");
+    assert!(log.contains("\nstill here\n"), "{log}");
 }
 
 #[test]
@@ -356,22 +361,70 @@ fn repository(path: &std::path::Path) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// The driver in this step, once the runner has started it.
+fn driver_in(working: &Working, step: &str) -> Pid {
+    wait_for(step, || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", working.id())).ok()?.flatten();
+        let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let children: Vec<i32> = children
+            .flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .collect();
+        let is_in_step = |pid: &&i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).nth(1) == Some(step.as_bytes())
+        };
+        children.iter().find(is_in_step).map(|pid| Pid::from_raw(*pid))
+    })
+}
+
 #[test]
 fn a_job_of_the_same_number_follows_on_one_whose_runner_was_killed() {
     if !is_root() {
         return;
     }
     let host = host();
-    let mut working = host.site.start(host.job(1, &["echo begun; sleep 3600"]));
-    host.wait_for_log(1, "\nbegun\n");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(working.id().cast_signed()), nix::sys::signal::Signal::SIGKILL)
-        .unwrap();
-    let killed = Instant::now();
-    working.wait();
-    wait_for("the end of the machine", || (!host.stands(1)).then_some(()));
-    println!("figure nothing stands {} ms after gitlab-runner was killed", killed.elapsed().as_millis());
-    host.nothing_is_left_of(1);
+    for text in ["\nbegun\n", "Starting machine"] {
+        let mut working = host.site.start(host.job(1, &["echo begun; sleep 3600"]));
+        host.wait_for_log(1, text);
+        kill(Pid::from_raw(working.id().cast_signed()), Signal::SIGKILL).unwrap();
+        let killed = Instant::now();
+        working.wait();
+        wait_for("the end of the machine", || (!host.stands(1)).then_some(()));
+        println!("figure nothing stands {} ms after gitlab-runner was killed", killed.elapsed().as_millis());
+        host.wait_until_no_unit_is_left();
+        host.nothing_is_left_of(1);
+    }
     assert_eq!(host.script(1, &["true"]).0, success());
+}
+
+#[test]
+fn a_driver_that_is_killed_while_it_prepares_is_followed_by_another_attempt() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let mut working = host.site.start(host.job(1, &["true"]));
+    kill(driver_in(&working, "prepare"), Signal::SIGKILL).unwrap();
+    working.wait();
+    assert_eq!(host.ended(1), Some(success()), "{}", host.log(1));
+    assert!(host.log(1).contains("Preparation failed"), "{}", host.log(1));
+    host.wait_until_no_unit_is_left();
+    host.nothing_is_left_of(1);
+}
+
+#[test]
+fn a_machine_whose_cleanup_was_killed_ends_with_its_runner() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let mut working = host.site.start(host.job(1, &["true"]));
+    kill(driver_in(&working, "cleanup"), Signal::SIGKILL).unwrap();
+    working.wait();
+    assert_eq!(host.ended(1), Some(success()));
+    wait_for("the end of the machine", || (!host.stands(1)).then_some(()));
+    host.wait_until_no_unit_is_left();
+    host.nothing_is_left_of(1);
 }
 
 #[test]
@@ -380,21 +433,10 @@ fn a_driver_that_is_killed_ends_its_stage_and_not_the_job() {
         return;
     }
     let host = host();
-    let job = with_after_script(
-        host.job(1, &["echo begun; sleep 3600"]),
-        &["ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs"],
-    );
-    let mut working = host.site.start(job);
+    let look = "ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs";
+    let mut working = host.site.start(with_after_script(host.job(1, &["echo begun; sleep 3600"]), &[look]));
     host.wait_for_log(1, "\nbegun\n");
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", working.id())).unwrap_or_default();
-    let drivers: Vec<i32> = fs::read_dir(format!("/proc/{}/task", working.id()))
-        .unwrap()
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|children| children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-        .collect();
-    assert_eq!(drivers.len(), 1, "{children}");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(drivers[0]), nix::sys::signal::Signal::SIGKILL).unwrap();
+    kill(driver_in(&working, "run"), Signal::SIGKILL).unwrap();
     working.wait();
     assert_eq!(host.ended(1), Some(system_failure()));
     assert!(host.log(1).contains("\nnothing runs\n"), "{}", host.log(1));

@@ -8,10 +8,10 @@
 //! restarted meanwhile cannot leave one open. Forwarding itself is the host's setting: `units` prints it, `doctor`
 //! looks at it.
 
+use core::net::IpAddr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
-use core::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 

@@ -3,9 +3,9 @@
 //! A slot is taken by a link `slots/N` to the job's number: making a link is atomic and it says whose it is. It is free
 //! again when everything else of its job is gone, so that ids of a dying machine are never given to another one.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::ffi::OsStr;
 use std::fs;
-use core::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
