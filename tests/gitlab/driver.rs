@@ -112,9 +112,10 @@ fn a_prepare_that_is_told_to_end_gives_its_machine_up() {
     let mut child = calls.step("prepare", &[]).spawn().unwrap();
     read_until(child.stdout.as_mut().unwrap(), "Booting\n");
     signal(&child, Signal::SIGTERM);
-    let said = Said::from(child.wait_with_output().unwrap());
-    assert_ne!(said.code, Some(0));
-    wait_for("the end of the connection", || calls.supervisors.asked().contains(&"abandoned".into()).then_some(()));
+    let said = Said::from(child.wait_with_output().unwrap()).expect(2);
+    assert!(said.stderr.contains("given up"), "{}", said.stderr);
+    assert_eq!(calls.supervisors.asked(), ["make", "abandoned"]);
+    assert!(!stands(&calls));
 }
 
 #[test]

@@ -16,8 +16,8 @@ use rustix::net::{
 };
 use serde_json::{Value, json};
 
-use crate::calls::DRIVER;
-use crate::gitlab::{Ended, example_job};
+use crate::driver;
+use crate::gitlab::{Cancel, Ended, example_job};
 use crate::site::{Site, stand_in, wait_for};
 
 /// Where this machine has hierarchies that nspawn or the supervisor look at.
@@ -33,6 +33,8 @@ const SLOTS: u32 = 12;
 pub struct Host {
     directory: tempfile::TempDir,
     pub site: Site,
+    /// Added to the numbers of jobs: machines of tests that run at the same time need different names.
+    first: u64,
     groups: Groups,
     listener: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
@@ -86,7 +88,7 @@ impl Host {
         change(&mut settings);
         fs::write(path("settings.json"), settings.to_string()).unwrap();
         let arguments = format!("\", \"--settings\", \"{}\"]", path("settings.json"));
-        let config = documented("toml").replace("/usr/local/bin/gitlab-nspawn-executor", DRIVER);
+        let config = documented("toml").replace("/usr/local/bin/gitlab-nspawn-executor", driver());
         let config = config.replace("https://gitlab.example.com", "URL").replace("glrt-FAKE", "TOKEN");
         let config =
             config.replace("\"]", &arguments).replace("graceful_kill_timeout = 60", "graceful_kill_timeout = 5");
@@ -109,36 +111,66 @@ impl Host {
             }
         });
         let site = Site::new(&config, repositories);
-        Self { directory, site, groups, listener, thread: Some(thread) }
+        let first = u64::from(std::process::id()) * 10_000 + u64::from(number) * 100;
+        Self { directory, site, first, groups, listener, thread: Some(thread) }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
+    /// The number of a job as GitLab knows it.
+    pub fn id(&self, number: u64) -> u64 {
+        self.first + number
+    }
+
+    /// A job; numbers of jobs are counted from 1 in each host.
+    pub fn job(&self, number: u64, script: &[&str]) -> Value {
+        example_job(self.first + number, script)
+    }
+
+    /// What a job said so far.
+    pub fn log(&self, number: u64) -> String {
+        self.site.coordinator.log(self.first + number)
+    }
+
+    pub fn ended(&self, number: u64) -> Option<Ended> {
+        self.site.coordinator.ended(self.first + number)
+    }
+
+    pub fn cancel(&self, number: u64, how: Cancel) {
+        self.site.coordinator.cancel(self.first + number, how);
+    }
+
+    pub fn wait_for_log(&self, number: u64, text: &str) {
+        self.site.wait_for_log(self.first + number, text);
+    }
+
     /// Runs a job to its end, after which nothing of it may be left.
     pub fn run(&self, job: Value) -> Ended {
-        let id = job["id"].as_u64().unwrap();
+        let number = job["id"].as_u64().unwrap() - self.first;
         let ended = self.site.run(job);
-        self.nothing_is_left_of(id);
+        self.nothing_is_left_of(number);
         ended
     }
 
     /// Runs a script to its end: its end, and its log.
-    pub fn script(&self, id: u64, script: &[&str]) -> (Ended, String) {
-        let ended = self.run(example_job(id, script));
-        (ended, self.site.coordinator.log(id))
+    pub fn script(&self, number: u64, script: &[&str]) -> (Ended, String) {
+        let ended = self.run(self.job(number, script));
+        (ended, self.log(number))
     }
 
     /// Whether the job's number is taken.
-    pub fn stands(&self, id: u64) -> bool {
+    pub fn stands(&self, number: u64) -> bool {
+        let id = self.first + number;
         self.path(&format!("run/jobs/{id}")).exists()
     }
 
     /// Fails unless everything of a job is gone, by the time at which `cleanup` returned.
     #[track_caller]
-    pub fn nothing_is_left_of(&self, id: u64) {
-        assert!(!self.stands(id), "job {id} stands");
+    pub fn nothing_is_left_of(&self, number: u64) {
+        let id = self.first + number;
+        assert!(!self.stands(number), "job {id} stands");
         assert!(!self.path(&format!("state/jobs/{id}")).exists(), "files of job {id} are left");
         let text = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         let mounts = text(Path::new("/proc/self/mounts"));
@@ -161,6 +193,9 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("journal:\n{}", fs::read_to_string(self.path("journal")).unwrap_or_default());
+        }
         // After a failed claim machines may run.
         for group in self.groups.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter().flatten() {
             _ = fs::write(group.join("cgroup.kill"), "1");
@@ -174,6 +209,7 @@ impl Drop for Host {
 
 /// Serves one connection as its unit does.
 fn unit(connection: OwnedFd, settings: &str, name: &str, groups: &Groups) {
+    let journal = || fs::File::options().create(true).append(true).open(Path::new(settings).with_file_name("journal"));
     let own: Vec<PathBuf> = HIERARCHIES
         .iter()
         .map(Path::new)
@@ -186,9 +222,14 @@ fn unit(connection: OwnedFd, settings: &str, name: &str, groups: &Groups) {
     groups.lock().unwrap().push(own.clone());
     let run = |step: &str, stdin: Stdio| {
         let enter = "settings=$1 program=$2 step=$3; shift 3; for group; do echo $$ > \"$group/cgroup.procs\"; done; \
-             exec unshare --mount \"$program\" \"$step\" --settings \"$settings\"";
+             exec \"$program\" \"$step\" --settings \"$settings\"";
         let mut command = Command::new("bash");
-        command.args(["-c", enter, "unit", settings, DRIVER, step]).args(&own).stdin(stdin).stdout(Stdio::null());
+        command
+            .args(["-c", enter, "unit", settings, driver(), step])
+            .args(&own)
+            .stdin(stdin)
+            .stdout(Stdio::null())
+            .stderr(journal().unwrap());
         command.status().unwrap()
     };
     run("supervise", connection.into());

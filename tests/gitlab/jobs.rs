@@ -7,12 +7,14 @@ use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::gitlab::{Cancel, Ended, example_job};
+use crate::gitlab::{Cancel, Ended};
 use crate::host::Host;
 use crate::is_root;
-use crate::site::wait_for;
+use crate::site::{Working, wait_for};
 use crate::times::{AT_ONCE, FOREVER};
 
 fn host() -> Host {
@@ -113,14 +115,14 @@ fn a_cancelled_script_is_over_when_after_script_begins_and_the_machine_is_not() 
     for (id, script) in (1..).zip(scripts) {
         let kept = "touch /root/kept";
         let after = "[[ -e /root/kept ]] && echo machine is there; pgrep sleep || ls /proc/[0-9]*/exe -l | grep sleep || echo nothing runs";
-        let job = with_after_script(example_job(id, &[kept, script]), &[after]);
+        let job = with_after_script(host.job(id, &[kept, script]), &[after]);
         let mut working = host.site.start(job);
-        host.site.wait_for_log(id, "\nbegun\n");
-        host.site.coordinator.cancel(id, Cancel::Canceling);
+        host.wait_for_log(id, "\nbegun\n");
+        host.cancel(id, Cancel::Canceling);
         working.wait();
-        let log = host.site.coordinator.log(id);
+        let log = host.log(id);
         assert!(log.contains("\nmachine is there\n") && log.contains("\nnothing runs\n"), "{script}: {log}");
-        assert_eq!(host.site.coordinator.ended(id).unwrap().state, "failed");
+        assert_eq!(host.ended(id).unwrap().state, "failed");
         host.nothing_is_left_of(id);
     }
 }
@@ -137,13 +139,13 @@ fn a_job_that_is_given_up_leaves_nothing_whatever_it_does() {
         // While the machine is made.
         ("true", "true", "Preparing a machine"),
     ]) {
-        let mut working = host.site.start(with_after_script(example_job(id, &[script]), &[after]));
-        host.site.wait_for_log(id, text);
-        host.site.coordinator.cancel(id, Cancel::Canceled);
+        let mut working = host.site.start(with_after_script(host.job(id, &[script]), &[after]));
+        host.wait_for_log(id, text);
+        host.cancel(id, Cancel::Canceled);
         working.wait();
         host.nothing_is_left_of(id);
     }
-    let mut job = example_job(9, &["trap 'exit 0' TERM; while :; do sleep 0.05; done"]);
+    let mut job = host.job(9, &["trap 'exit 0' TERM; while :; do sleep 0.05; done"]);
     job["runner_info"]["timeout"] = json!(5);
     assert_eq!(host.run(job).reason, "job_execution_timeout");
 }
@@ -155,19 +157,20 @@ fn a_machine_that_ends_under_a_script_is_a_system_failure_with_the_reason() {
     }
     let host = host();
     // Without an init the job's own command is the one that tells the kernel.
-    for (id, script) in
-        (1..).zip(["poweroff -ff", "reboot -ff", "kill -9 -1; sleep 3600", "kill -9 1; sleep 3600; exit 0"])
+    for (id, (script, sentence)) in
+        (1..).zip([("poweroff -ff", "powered its machine off"), ("reboot -ff", "rebooted its machine")])
     {
         let begun = Instant::now();
         let (ended, log) = host.script(id, &[script, "echo never"]);
-        // A job cannot kill the first process of its own machine.
-        if ended == success() {
-            assert!(script.contains("kill -9 1;"), "{log}");
-            continue;
-        }
-        assert_eq!(ended.state, "failed", "{log}");
-        assert!(begun.elapsed() < AT_ONCE && log.contains("ERROR: "), "{script}: {log}");
+        assert_eq!(ended, system_failure(), "{log}");
+        assert!(begun.elapsed() < AT_ONCE && log.contains(sentence), "{script}: {log}");
     }
+    // Everything but the first process of the machine, which is the agent, and the one that kills.
+    let (ended, log) = host.script(3, &["kill -9 -1; sleep 3600"]);
+    assert_eq!(ended, script_failure(137), "{log}");
+    let (ended, log) = host.script(4, &["kill -9 1 || true", "echo still here"]);
+    assert_eq!(ended, success(), "{log}");
+    assert!(log.contains("\nstill here\n"), "{log}");
 }
 
 #[test]
@@ -179,14 +182,12 @@ fn output_comes_as_it_is_and_complete() {
     let config = host.site.path("config.toml");
     let text = fs::read_to_string(&config).unwrap().replace("limit = 4", "limit = 4\n  output_limit = 400000");
     fs::write(config, text).unwrap();
-    let lines = "yes 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde | head -n 1000000; echo last line";
-    let (ended, log) = host.script(1, &[lines]);
+    let digits = "0123456789".repeat(10);
+    let lines = format!("seq --format '%.0f {digits}' 900000; echo last line");
+    let (ended, log) = host.script(1, &[&lines]);
     assert_eq!(ended, success());
-    assert!(
-        log.matches("\n0123456789abcdef").count() >= 999_999 && log.contains("\nlast line\n"),
-        "{} bytes",
-        log.len()
-    );
+    assert!(log.len() > 90_000_000 && log.matches(&digits).count() >= 900_000, "{} bytes", log.len());
+    assert!(log.contains("\nlast line\n") && log.contains(&format!("\n900000 {digits}\n")));
     let (ended, log) = host.script(2, &["head -c 100000 /dev/zero; printf 'no end'"]);
     assert_eq!(ended, success());
     assert!(log.matches('\0').count() == 100_000 && log.contains("no end"), "{} bytes", log.len());
@@ -200,11 +201,10 @@ fn a_process_that_keeps_the_output_open_keeps_nobody_waiting_and_is_ended() {
     let host = host();
     let begun = Instant::now();
     let left = format!("setsid sleep {} & echo begun", FOREVER.as_secs());
-    let job =
-        with_after_script(example_job(1, &[&left]), &["ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs"]);
+    let job = with_after_script(host.job(1, &[&left]), &["ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs"]);
     assert_eq!(host.run(job), success());
     assert!(begun.elapsed() < AT_ONCE);
-    assert!(host.site.coordinator.log(1).contains("\nnothing runs\n"), "{}", host.site.coordinator.log(1));
+    assert!(host.log(1).contains("\nnothing runs\n"), "{}", host.log(1));
 }
 
 #[test]
@@ -214,9 +214,9 @@ fn two_thousand_processes_end_with_their_stage() {
     }
     let host = host();
     let many = "for ((i = 0; i < 2000; i++)); do sleep 3600 & done; echo begun";
-    let job = with_after_script(example_job(1, &[many]), &["ls -d /proc/[0-9]* | wc -l"]);
+    let job = with_after_script(host.job(1, &[many]), &["ls -d /proc/[0-9]* | wc -l"]);
     assert_eq!(host.run(job), success());
-    let log = host.site.coordinator.log(1);
+    let log = host.log(1);
     let left = log.lines().rev().find_map(|line| line.parse::<u32>().ok());
     assert!(left.is_some_and(|left| left < 50), "{log}");
 }
@@ -228,14 +228,14 @@ fn ten_jobs_at_once_are_ten_machines() {
     }
     let host = host();
     let mut all: Vec<_> =
-        (1..=10).map(|id| host.site.start(example_job(id, &["cat /proc/self/uid_map", "hostname"]))).collect();
+        (1..=10).map(|id| host.site.start(host.job(id, &["cat /proc/self/uid_map", "hostname"]))).collect();
     for working in &mut all {
         working.wait();
     }
     let mut seen = std::collections::BTreeSet::new();
     for id in 1..=10 {
-        let log = host.site.coordinator.log(id);
-        assert_eq!(host.site.coordinator.ended(id), Some(success()), "{log}");
+        let log = host.log(id);
+        assert_eq!(host.ended(id), Some(success()), "{log}");
         let map = log.lines().find(|line| line.trim_start().starts_with("0 ") && line.trim_end().ends_with("65536"));
         assert!(seen.insert(map.expect("a range of ids").to_owned()), "two machines have the same ids: {log}");
         host.nothing_is_left_of(id);
@@ -250,10 +250,10 @@ fn an_unknown_image_is_refused_at_once_with_the_names() {
     }
     let host = host();
     for (id, image) in (1..).zip(["../../etc", "alpine"]) {
-        let mut job = example_job(id, &["true"]);
+        let mut job = host.job(id, &["true"]);
         job["image"]["name"] = json!(image);
         assert_eq!(host.run(job), script_failure(1));
-        assert!(host.site.coordinator.log(id).contains("Its images are: debian, debian-unbooted"));
+        assert!(host.log(id).contains("Its images are: debian, debian-unbooted"));
     }
 }
 
@@ -263,7 +263,7 @@ fn variables_of_a_job_move_nothing_outside() {
         return;
     }
     let host = host();
-    let mut job = example_job(1, &["echo \"$CI_JOB_ID\"", "exit 3"]);
+    let mut job = host.job(1, &["echo \"$CI_JOB_ID\"", "exit 3"]);
     for (key, value) in [
         ("CI_JOB_ID", "../../x"),
         ("CI_JOB_IMAGE", "../../etc"),
@@ -276,7 +276,7 @@ fn variables_of_a_job_move_nothing_outside() {
     ] {
         job = with_variable(job, key, value);
     }
-    assert_eq!(host.run(job), script_failure(3), "{}", host.site.coordinator.log(1));
+    assert_eq!(host.run(job), script_failure(3), "{}", host.log(1));
     assert!(!fs::exists("/etc/planted").unwrap());
 }
 
@@ -288,9 +288,9 @@ fn secrets_of_a_job_are_in_no_process_of_the_host_but_its_runner_and_driver() {
     let host = host();
     let secret = "s3cr3t-fake-fake-fake";
     let job =
-        with_variable(example_job(1, &["echo begun; until [[ -e /root/go ]]; do sleep 0.05; done"]), "SECRET", secret);
+        with_variable(host.job(1, &["echo begun; until [[ -e /root/go ]]; do sleep 0.05; done"]), "SECRET", secret);
     let mut working = host.site.start(job);
-    host.site.wait_for_log(1, "\nbegun\n");
+    host.wait_for_log(1, "\nbegun\n");
     let mut holders = Vec::new();
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let text = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
@@ -301,9 +301,9 @@ fn secrets_of_a_job_are_in_no_process_of_the_host_but_its_runner_and_driver() {
             holders.push(String::from_utf8_lossy(&text("cmdline")).replace('\0', " "));
         }
     }
-    host.site.coordinator.cancel(1, Cancel::Canceled);
+    host.cancel(1, Cancel::Canceled);
     working.wait();
-    assert!(holders.iter().all(|holder| holder.starts_with(crate::calls::DRIVER)), "{holders:?}");
+    assert!(holders.iter().all(|holder| holder.starts_with(crate::driver())), "{holders:?}");
     assert_eq!(holders.len(), 1, "{holders:?}");
 }
 
@@ -321,7 +321,7 @@ fn repositories_artifacts_dependencies_and_caches_reach_the_machine() {
     };
     let host = Host::with_repositories(change, Some(directory.path().to_owned()));
     let job = |id, script: &[&str]| {
-        let mut job = example_job(id, script);
+        let mut job = host.job(id, script);
         job["variables"] = json!([]);
         job["git_info"]["sha"] = json!(sha);
         job["git_info"]["repo_url"] = json!(format!("{}/octo-org/example.git", host.site.coordinator.url()));
@@ -329,20 +329,20 @@ fn repositories_artifacts_dependencies_and_caches_reach_the_machine() {
         job
     };
     let mut first = job(1, &["cat file", "mkdir -p out kept", "echo made > out/a", "echo kept > kept/b"]);
+    let first_id = first["id"].as_u64().unwrap();
     first["artifacts"] = json!([{"name": "a", "paths": ["out/"], "when": "always", "artifact_type": "archive", "artifact_format": "zip"}]);
-    assert_eq!(host.run(first), success(), "{}", host.site.coordinator.log(1));
-    assert!(host.site.coordinator.log(1).contains("\ncontent of the repository\n"));
-    assert_eq!(host.site.coordinator.job(1).unwrap().artifacts.len(), 1);
+    assert_eq!(host.run(first), success(), "{}", host.log(1));
+    assert!(host.log(1).contains("\ncontent of the repository\n"));
+    assert_eq!(host.site.coordinator.job(first_id).unwrap().artifacts.len(), 1);
     let mut second = job(2, &["cat out/a kept/b"]);
-    let token = host.site.coordinator.job(1).unwrap().token().to_owned();
-    second["dependencies"] =
-        json!([{"id": 1, "token": token, "name": "test", "artifacts_file": {"filename": "artifacts.zip", "size": 1}}]);
-    assert_eq!(host.run(second), success(), "{}", host.site.coordinator.log(2));
-    assert!(host.site.coordinator.log(2).contains("\nmade\nkept\n"), "{}", host.site.coordinator.log(2));
+    let token = host.site.coordinator.job(first_id).unwrap().token().to_owned();
+    second["dependencies"] = json!([{"id": first_id, "token": token, "name": "test", "artifacts_file": {"filename": "artifacts.zip", "size": 1}}]);
+    assert_eq!(host.run(second), success(), "{}", host.log(2));
+    assert!(host.log(2).contains("\nmade\nkept\n"), "{}", host.log(2));
     // A protected branch reads nothing that others wrote.
     let mut protected = job(3, &["[[ ! -e kept/b ]]"]);
     protected["git_info"]["protected"] = json!(true);
-    assert_eq!(host.run(protected), success(), "{}", host.site.coordinator.log(3));
+    assert_eq!(host.run(protected), success(), "{}", host.log(3));
 }
 
 /// A bare repository with one commit, and its name.
@@ -361,22 +361,70 @@ fn repository(path: &std::path::Path) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// The driver in this step, once the runner has started it.
+fn driver_in(working: &Working, step: &str) -> Pid {
+    wait_for(step, || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", working.id())).ok()?.flatten();
+        let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let children: Vec<i32> = children
+            .flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .collect();
+        let is_in_step = |pid: &&i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).nth(1) == Some(step.as_bytes())
+        };
+        children.iter().find(is_in_step).map(|pid| Pid::from_raw(*pid))
+    })
+}
+
 #[test]
 fn a_job_of_the_same_number_follows_on_one_whose_runner_was_killed() {
     if !is_root() {
         return;
     }
     let host = host();
-    let mut working = host.site.start(example_job(1, &["echo begun; sleep 3600"]));
-    host.site.wait_for_log(1, "\nbegun\n");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(working.id().cast_signed()), nix::sys::signal::Signal::SIGKILL)
-        .unwrap();
-    let killed = Instant::now();
-    working.wait();
-    wait_for("the end of the machine", || (!host.stands(1)).then_some(()));
-    println!("figure nothing stands {} ms after gitlab-runner was killed", killed.elapsed().as_millis());
-    host.nothing_is_left_of(1);
+    for text in ["\nbegun\n", "Starting machine"] {
+        let mut working = host.site.start(host.job(1, &["echo begun; sleep 3600"]));
+        host.wait_for_log(1, text);
+        kill(Pid::from_raw(working.id().cast_signed()), Signal::SIGKILL).unwrap();
+        let killed = Instant::now();
+        working.wait();
+        wait_for("the end of the machine", || (!host.stands(1)).then_some(()));
+        println!("figure nothing stands {} ms after gitlab-runner was killed", killed.elapsed().as_millis());
+        host.wait_until_no_unit_is_left();
+        host.nothing_is_left_of(1);
+    }
     assert_eq!(host.script(1, &["true"]).0, success());
+}
+
+#[test]
+fn a_driver_that_is_killed_while_it_prepares_is_followed_by_another_attempt() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let mut working = host.site.start(host.job(1, &["true"]));
+    kill(driver_in(&working, "prepare"), Signal::SIGKILL).unwrap();
+    working.wait();
+    assert_eq!(host.ended(1), Some(success()), "{}", host.log(1));
+    assert!(host.log(1).contains("Preparation failed"), "{}", host.log(1));
+    host.wait_until_no_unit_is_left();
+    host.nothing_is_left_of(1);
+}
+
+#[test]
+fn a_machine_whose_cleanup_was_killed_ends_with_its_runner() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let mut working = host.site.start(host.job(1, &["true"]));
+    kill(driver_in(&working, "cleanup"), Signal::SIGKILL).unwrap();
+    working.wait();
+    assert_eq!(host.ended(1), Some(success()));
+    wait_for("the end of the machine", || (!host.stands(1)).then_some(()));
+    host.wait_until_no_unit_is_left();
+    host.nothing_is_left_of(1);
 }
 
 #[test]
@@ -385,23 +433,12 @@ fn a_driver_that_is_killed_ends_its_stage_and_not_the_job() {
         return;
     }
     let host = host();
-    let job = with_after_script(
-        example_job(1, &["echo begun; sleep 3600"]),
-        &["ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs"],
-    );
-    let mut working = host.site.start(job);
-    host.site.wait_for_log(1, "\nbegun\n");
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", working.id())).unwrap_or_default();
-    let drivers: Vec<i32> = fs::read_dir(format!("/proc/{}/task", working.id()))
-        .unwrap()
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|children| children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-        .collect();
-    assert_eq!(drivers.len(), 1, "{children}");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(drivers[0]), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let look = "ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs";
+    let mut working = host.site.start(with_after_script(host.job(1, &["echo begun; sleep 3600"]), &[look]));
+    host.wait_for_log(1, "\nbegun\n");
+    kill(driver_in(&working, "run"), Signal::SIGKILL).unwrap();
     working.wait();
-    assert_eq!(host.site.coordinator.ended(1), Some(system_failure()));
-    assert!(host.site.coordinator.log(1).contains("\nnothing runs\n"), "{}", host.site.coordinator.log(1));
+    assert_eq!(host.ended(1), Some(system_failure()));
+    assert!(host.log(1).contains("\nnothing runs\n"), "{}", host.log(1));
     host.nothing_is_left_of(1);
 }

@@ -16,6 +16,11 @@ mod supervisor;
 #[path = "../support/times.rs"]
 mod times;
 
+/// The program under test.
+fn driver() -> &'static str {
+    calls::DRIVER
+}
+
 /// Whether machines can be made. Says so if not, because the test then proves less.
 fn is_root() -> bool {
     let root = nix::unistd::Uid::effective().is_root();

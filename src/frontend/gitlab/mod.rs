@@ -17,6 +17,7 @@ mod response;
 pub mod run;
 mod script;
 mod settings;
+mod signals;
 mod verdict;
 
 pub use call::Call;

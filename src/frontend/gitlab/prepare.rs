@@ -1,7 +1,8 @@
 //! The step `prepare`: refuses what this executor cannot do, and has a machine made for the job.
 //!
-//! The machine belongs to the connection of this process until it is ready, so a SIGTERM or SIGKILL here ends it. From then
-//! on it belongs to gitlab-runner: if that dies, no step is called any more, and its supervisor sees it.
+//! The machine belongs to the connection of this process until it is ready, so a SIGKILL here ends it, and after a SIGTERM this
+//! step returns when nothing of it stands. From then on it belongs to gitlab-runner: if that dies, no step is called any
+//! more, and its supervisor sees it.
 
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
@@ -13,6 +14,7 @@ use anyhow::Result;
 use super::call::{Call, runner};
 use super::response::Response;
 use super::settings::Settings;
+use super::signals::{self, has_come};
 use super::verdict::Verdict;
 use crate::machines::nspawn::Client;
 use crate::machines::{Fault, Machines, Specification};
@@ -23,8 +25,8 @@ const MARGIN: Duration = Duration::from_secs(900);
 /// Makes the machine of the job.
 #[must_use]
 pub fn run(settings: &Path, call: &Call) -> Verdict {
-    let read = || -> Result<_> { Ok((Settings::read(settings)?, call.response()?, runner()?)) };
-    let (settings, response, runner) = match read() {
+    let read = || -> Result<_> { Ok((signals::listen()?, Settings::read(settings)?, call.response()?, runner()?)) };
+    let (signals, settings, response, runner) = match read() {
         Ok(read) => read,
         Err(error) => return Verdict::System(format!("{error:#}")),
     };
@@ -33,11 +35,17 @@ pub fn run(settings: &Path, call: &Call) -> Verdict {
         Err(why) => return Verdict::Refused(why),
     };
     progress(&format!("Preparing a machine of image {}", specification.image));
-    let client = Client::new(&settings.machines.run_directory).for_runner(runner.as_fd()).telling(progress);
-    match make(&client, &specification) {
-        Ok(()) => Verdict::Success,
-        Err(fault) => Verdict::fault(&fault),
-    }
+    let client = Client::new(&settings.machines.run_directory);
+    let client = client.for_runner(runner.as_fd()).telling(progress).until(signals.as_fd());
+    let made = make(&client, &specification);
+    // The last moment at which it can come.
+    let made =
+        if made.is_ok() && has_come(&signals) { client.delete(specification.token).and(Err(late())) } else { made };
+    made.map_or_else(|fault| Verdict::fault(&fault), |()| Verdict::Success)
+}
+
+fn late() -> Fault {
+    Fault::Unavailable("The machine was given up when it was ready".into())
 }
 
 /// What the job gets, or why it can never get what it wants.

@@ -8,8 +8,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
@@ -17,6 +16,7 @@ use super::call::{Call, runner};
 use super::relay::{Closed, Relay};
 use super::script;
 use super::settings::Settings;
+use super::signals::{self, has_come};
 use super::verdict::Verdict;
 use crate::machines::nspawn::{Client, LONGEST_STAGE, Stage, Streams};
 use crate::machines::{Fault, Machines as _, Token};
@@ -26,7 +26,7 @@ use crate::machines::{Fault, Machines as _, Token};
 pub fn run(settings: &Path, call: &Call, script: &Path, name: &str) -> Verdict {
     let system = |error: anyhow::Error| Verdict::System(format!("{error:#}"));
     // First, so that a signal is never lost.
-    let signals = match signals() {
+    let signals = match signals::listen() {
         Ok(signals) => signals,
         Err(error) => return system(error),
     };
@@ -56,13 +56,6 @@ fn end(client: &Client<'_>, job: Token) -> Verdict {
         Ok(()) => Verdict::System("gitlab-runner is gone, so the machine of this job was ended".into()),
         Err(fault) => Verdict::fault(&fault),
     }
-}
-
-/// The signals that end a stage, to be read.
-fn signals() -> Result<SignalFd> {
-    let set: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
-    set.thread_block().context("Failed to block signals")?;
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context("Failed to listen to signals")
 }
 
 /// The stage, and the reading ends of its output.
@@ -103,7 +96,7 @@ impl Watched {
         let (mut answer, mut stopped) = (None, false);
         loop {
             if let Some(answer) = answer.take_if(|_| relays.iter().all(Relay::is_done)) {
-                return Ok(Ended::Stage(Verdict::of_stage(answer, stopped || self.is_signalled())));
+                return Ok(Ended::Stage(Verdict::of_stage(answer, stopped || has_come(&self.signals))));
             }
             let found = self.wait(&relays, answer.is_some())?;
             // Whoever is gone has closed its ends of the pipes, too.
@@ -112,7 +105,7 @@ impl Watched {
             {
                 return Ok(Ended::Runner);
             }
-            if found.signal && self.is_signalled() && !stopped {
+            if found.signal && has_come(&self.signals) && !stopped {
                 stopped = true;
                 // Where the supervisor is gone, its connection says so.
                 _ = self.stage.cancel(self.grace);
@@ -140,11 +133,6 @@ impl Watched {
         let found: Vec<PollFlags> = polled.iter().map(PollFd::revents).collect();
         let is = |at: usize| found.get(at).is_some_and(|found| !found.is_empty());
         Ok(Found { runner: is(0), signal: is(1), relayed: [[found[2], found[3]], [found[4], found[5]]], answer: is(6) })
-    }
-
-    /// Takes one signal, if one has come.
-    fn is_signalled(&self) -> bool {
-        matches!(self.signals.read_signal(), Ok(Some(_)))
     }
 }
 

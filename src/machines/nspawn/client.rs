@@ -25,6 +25,7 @@ const END: Duration = Duration::from_secs(300);
 pub struct Client<'a> {
     directory: PathBuf,
     owner: Option<BorrowedFd<'a>>,
+    stop: Option<BorrowedFd<'a>>,
     told: Box<dyn Fn(&str) + 'a>,
 }
 
@@ -47,13 +48,20 @@ impl<'a> Client<'a> {
     /// For the supervisors with this run directory.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.into(), owner: None, told: Box::new(|_| {}) }
+        Self { directory: directory.into(), owner: None, stop: None, told: Box::new(|_| {}) }
     }
 
     /// Machines that are made end with the process of this pidfd. Without one they end with this process.
     #[must_use]
     pub fn for_runner(self, pidfd: BorrowedFd<'a>) -> Self {
         Self { owner: Some(pidfd), ..self }
+    }
+
+    /// Gives a machine up that is being made when this descriptor can be read: [`Machines::create`] then returns a fault,
+    /// once nothing of the machine stands.
+    #[must_use]
+    pub fn until(self, stop: BorrowedFd<'a>) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// Says how far a machine is, while it is made.
@@ -107,12 +115,21 @@ impl<'a> Client<'a> {
         Ok(connection)
     }
 
-    /// Hands on what a new supervisor says until it is ready.
-    fn await_ready(&self, connection: &Connection) -> Result<(), Fault> {
+    /// Hands on what a new supervisor says until it is ready: true. False means that `stop` came first, and that the supervisor
+    /// has heard of it.
+    fn await_ready(&self, connection: &Connection, stop: Option<BorrowedFd<'_>>) -> Result<bool, Fault> {
         loop {
+            if let Some(stop) = stop
+                && comes_first(stop, connection)?
+            {
+                connection.finish().map_err(unavailable)?;
+                // What it says until it has seen that is of no interest, only its end.
+                while let Ok(Some(_)) = connection.receive::<Progress>() {}
+                return Ok(false);
+            }
             match connection.receive().map_err(unavailable)?.map(|received| received.message) {
                 Some(Progress::Doing(text)) => (self.told)(&text),
-                Some(Progress::Ready) => return Ok(()),
+                Some(Progress::Ready) => return Ok(true),
                 Some(Progress::Failed(fault)) => return Err(fault),
                 None => {
                     return Err(Fault::Unavailable(
@@ -206,7 +223,10 @@ impl Machines for Client<'_> {
             cache: specification.cache,
         };
         let connection = self.order(&Errand::Make(order), &[owner])?;
-        self.await_ready(&connection)?;
+        if !self.await_ready(&connection, self.stop)? {
+            self.delete(specification.token)?;
+            return Err(Fault::Unavailable("The machine was given up while it was made".into()));
+        }
         Ok(Instance { token: specification.token, image: specification.image.clone(), state: State::Running, age: 0 })
     }
 
@@ -219,7 +239,7 @@ impl Machines for Client<'_> {
             // Its unit ends already, or its supervisor is gone: one that is new sees to what is left.
             Err(Fault::NotFound(_) | Fault::Unavailable(_)) => {
                 let connection = self.order(&Errand::Clear { job: token.0 }, &[])?;
-                self.await_ready(&connection)?;
+                self.await_ready(&connection, None)?;
             }
             Err(fault) => return Err(fault),
         }
@@ -296,6 +316,14 @@ impl AsFd for Stage {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Waits for two things, and whether the first one is there.
+fn comes_first(stop: BorrowedFd<'_>, connection: &Connection) -> Result<bool, Fault> {
+    let mut polled = [PollFd::from_borrowed_fd(stop, PollFlags::IN), PollFd::new(connection, PollFlags::IN)];
+    rustix::io::retry_on_intr(|| poll(&mut polled, None))
+        .map_err(|error| Fault::Other(format!("Failed to wait for a machine: {error}")))?;
+    Ok(!polled[0].revents().is_empty())
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]

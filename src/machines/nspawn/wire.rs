@@ -118,6 +118,15 @@ impl Connection {
         Ok(Some(Received { message, descriptors }))
     }
 
+    /// Says that nothing more is sent. The other side sees the end, and can still answer.
+    ///
+    /// # Errors
+    ///
+    /// As `shutdown(2)`.
+    pub fn finish(&self) -> Result<()> {
+        rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write).context("Failed to end a connection")
+    }
+
     /// Who connected, as the kernel saw it: process, user and group, in the namespaces of this process.
     ///
     /// # Errors
