@@ -28,10 +28,27 @@ static HOSTS: AtomicU32 = AtomicU32::new(0);
 /// Where a unit has control groups: the ones that exist here.
 const HIERARCHIES: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
+/// Set where systemd is the first process, and units do what this file does elsewhere: to the image's path.
+const BOOTED: &str = "MACHINES_ON_BOOTED_HOST";
+
+/// The program where it is installed on such a host.
+const INSTALLED: &str = "/usr/bin/gitlab-nspawn-executor";
+
+/// The settings there.
+const SETTINGS: &str = "/etc/gitlab-nspawn/settings.json";
+
+/// Whether systemd starts the units.
+pub fn is_booted() -> bool {
+    std::env::var_os(BOOTED).is_some()
+}
+
 /// The root file system of all images.
 pub fn image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();
     IMAGE.get_or_init(|| {
+        if let Some(image) = std::env::var_os(BOOTED) {
+            return image.into();
+        }
         let output = Command::new("tests/machine/root").arg("trixie").output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().into()
@@ -86,6 +103,9 @@ impl Host {
         for (key, value) in changes.as_object().unwrap() {
             machines[key] = value.clone();
         }
+        if is_booted() {
+            return Self::of_systemd(root, &mut machines, first_id);
+        }
         fs::write(path("settings.json"), json!({"machines": machines}).to_string()).unwrap();
         fs::create_dir(path("run")).unwrap();
         // What nspawn keeps by name, of these machines only.
@@ -119,6 +139,40 @@ impl Host {
         Self { root, units, accepting: Some(accepting), first_id }
     }
 
+    /// With the very units that are printed for hosts without Nix.
+    fn of_systemd(root: tempfile::TempDir, machines: &mut Value, first_id: u32) -> Self {
+        // Where units look, whatever the directory of this host is.
+        machines["runDirectory"] = json!("/run/gitlab-nspawn");
+        machines["stateDirectory"] = json!("/var/lib/gitlab-nspawn");
+        fs::create_dir_all("/etc/gitlab-nspawn").unwrap();
+        fs::write(SETTINGS, json!({"machines": machines}).to_string()).unwrap();
+        std::os::unix::fs::symlink("/run/gitlab-nspawn", root.path().join("run")).unwrap();
+        std::os::unix::fs::symlink("/var/lib/gitlab-nspawn", root.path().join("state")).unwrap();
+        std::os::unix::fs::symlink("/run/systemd/nspawn", root.path().join("nspawn")).unwrap();
+        let printed = said(INSTALLED, &["units"]);
+        let mut file = String::new();
+        for line in printed.lines() {
+            if let Some(path) = line.strip_prefix("# /") {
+                file = format!("/{path}");
+                fs::create_dir_all(Path::new(&file).parent().unwrap()).unwrap();
+                fs::write(&file, "").unwrap();
+            } else {
+                writeln!(File::options().append(true).open(&file).unwrap(), "{line}").unwrap();
+            }
+        }
+        said("systemd-sysusers", &[]);
+        said("systemctl", &["daemon-reload"]);
+        said("systemctl", &["restart", "gitlab-nspawn.socket"]);
+        let units = Arc::new(Units {
+            settings: SETTINGS.into(),
+            log: root.path().join("log"),
+            network: None,
+            running: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
+        Self { root, units, accepting: None, first_id }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
@@ -134,6 +188,9 @@ impl Host {
 
     /// What the programs said.
     pub fn log(&self) -> String {
+        if is_booted() {
+            return said("journalctl", &["--no-pager", "--output=cat", "--unit=gitlab-nspawn@*"]);
+        }
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
@@ -149,6 +206,9 @@ impl Host {
 
     /// The supervisor of the only machine, or of the last one that was asked for.
     pub fn unit(&self) -> Unit {
+        if is_booted() {
+            return wait_for("a unit", || units_of_systemd().pop());
+        }
         wait_for("a unit", || self.units.running.lock().unwrap().last().cloned())
     }
 
@@ -166,7 +226,10 @@ impl Host {
     /// Waits for the end of all units; then nothing of these machines may be left.
     #[track_caller]
     pub fn nothing_is_left(&self) {
-        wait_for("the end of all units", || self.units.running.lock().unwrap().is_empty().then_some(()));
+        wait_for("the end of all units", || {
+            let ended = self.units.running.lock().unwrap().is_empty();
+            (ended && (!is_booted() || units_of_systemd().is_empty())).then_some(())
+        });
         let mut left = self.state();
         for directory in ["unix-export", "propagate", "locks"] {
             for entry in fs::read_dir(self.path("nspawn").join(directory)).into_iter().flatten().flatten() {
@@ -196,6 +259,10 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        if is_booted() {
+            units_of_systemd().iter().for_each(Unit::kill);
+            return;
+        }
         self.units.closed.store(true, Ordering::SeqCst);
         for unit in self.units.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
             unit.kill();
@@ -286,6 +353,30 @@ impl Unit {
             })
         })
     }
+}
+
+/// The units of jobs that systemd has.
+fn units_of_systemd() -> Vec<Unit> {
+    let listed = said("systemctl", &["list-units", "--plain", "--no-legend", "--all", "gitlab-nspawn@*"]);
+    let names = listed.lines().filter_map(|line| line.split_whitespace().next());
+    let unit = |name: &str| {
+        let shown = said("systemctl", &["show", "--property=ControlGroup", "--property=MainPID", name]);
+        let value =
+            |key: &str| shown.lines().find_map(|line| Some(line.strip_prefix(key)?.to_owned())).unwrap_or_default();
+        let (group, supervisor) = (value("ControlGroup="), value("MainPID=").parse().unwrap_or(0));
+        let roots = HIERARCHIES.iter().map(Path::new).filter(|root| root.join("cgroup.procs").exists());
+        // Without a group it is about to be forgotten.
+        let groups = roots.map(|root| root.join(group.trim_start_matches('/'))).filter(|_| !group.is_empty());
+        Unit { groups: groups.collect(), supervisor }
+    };
+    names.map(unit).collect()
+}
+
+/// What a program says that has to succeed.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn collect(group: &Path, found: &mut Vec<i32>) {

@@ -95,11 +95,16 @@ impl Drop for Network {
 
 /// What a machine gets from an address: an answer, or nothing.
 fn asked(host: &Host, token: u64, address: &str, port: u16) -> String {
-    run(host, token, &format!("exec 2> /dev/null; timeout 20 cat < /dev/tcp/{address}/{port} || echo closed")).stdout
+    run(host, token, &format!("exec 2> /dev/null; timeout 60 bash -c 'cat < /dev/tcp/{address}/{port}' || echo closed"))
+        .stdout
 }
 
 #[test]
 fn a_machine_reaches_the_world_and_of_the_host_only_what_is_named() {
+    if crate::host::is_booted() {
+        // The units of systemd are in the network of the host.
+        return;
+    }
     let network = Network::new();
     let settings = json!({"network": {"mode": "private", "hostPorts": {"tcp": [8080]}, "resolvers": ["198.51.100.2"]}});
     let host = Host::in_network(settings, Some(network.host.id()));
@@ -116,11 +121,10 @@ fn a_machine_reaches_the_world_and_of_the_host_only_what_is_named() {
     let mut other = crate::host::start(
         &host,
         2,
-        "perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort => 8000, Listen => 1, ReuseAddr => 1) or die; print \"ready\\n\"; $| = 1; $s->accept; print \"met\"'",
+        "perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(LocalPort => 8000, Listen => 1, ReuseAddr => 1) or die; print \"ready\\n\"; $| = 1; $s->accept; print \"met\"'",
     );
-    std::thread::scope(|scope| {
-        scope.spawn(|| assert_eq!(asked(&host, 1, "10.213.0.10", 8000), "closed\n"));
-    });
+    other.says("ready");
+    assert_eq!(asked(&host, 1, "10.213.0.10", 8000), "closed\n");
     other.stage.cancel(std::time::Duration::ZERO).unwrap();
     let said = {
         let mut text = String::new();

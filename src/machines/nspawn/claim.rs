@@ -303,7 +303,7 @@ fn make(path: &Path, mode: u32, group: u32) -> Result<()> {
     let make = || {
         match fs::DirBuilder::new().mode(mode).create(path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
-            made => made?,
+            new => new?,
         }
         chown(path, Some(0), Some(group))?;
         fs::set_permissions(path, fs::Permissions::from_mode(mode))

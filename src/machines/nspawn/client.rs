@@ -128,7 +128,7 @@ impl<'a> Client<'a> {
                 return Ok(false);
             }
             match connection.receive().map_err(unavailable)?.map(|received| received.message) {
-                Some(Progress::Progress(text)) => (self.told)(&text),
+                Some(Progress::Doing(text)) => (self.told)(&text),
                 Some(Progress::Ready) => return Ok(true),
                 Some(Progress::Failed(fault)) => return Err(fault),
                 None => {
@@ -326,6 +326,7 @@ fn comes_first(stop: BorrowedFd<'_>, connection: &Connection) -> Result<bool, Fa
     Ok(!polled[0].revents().is_empty())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unavailable(error: anyhow::Error) -> Fault {
     Fault::Unavailable(format!("{error:#}"))
 }

@@ -14,9 +14,6 @@ use crate::sys::Place;
 /// Where an image's init is, in the order in which nspawn looks for one.
 const INITS: [&str; 4] = ["usr/lib/systemd/systemd", "lib/systemd/systemd", "sbin/init", "init"];
 
-/// Where a program of an image may be that a job needs.
-const PROGRAMS: [&str; 4] = ["usr/bin", "bin", "usr/local/bin", "run/current-system/sw/bin"];
-
 /// The program that the agent of a machine of this image becomes; `None` if it stays the first process.
 ///
 /// # Errors
@@ -51,14 +48,6 @@ pub fn init(name: &str, image: &Image) -> Result<Option<PathBuf>, Fault> {
     }
 }
 
-/// The programs of `wanted` that a directory image has in none of the usual places.
-#[must_use]
-pub fn missing<'a>(root: &Path, wanted: &[&'a str]) -> Vec<&'a str> {
-    let has =
-        |program: &&&str| PROGRAMS.iter().any(|place| fs::symlink_metadata(root.join(place).join(program)).is_ok());
-    wanted.iter().filter(|program| !has(program)).copied().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,9 +65,6 @@ mod tests {
         assert!(said(Source::System("/usr".into()), true).contains("is no NixOS system in /nix/store"));
         assert!(said(Source::Root(path.clone()), true).contains("with `boot = false` it needs none"));
         assert_eq!(init("a", &image(Source::Root(path.clone()), false)), Ok(None));
-        fs::create_dir_all(path.join("usr/bin")).unwrap();
-        std::os::unix::fs::symlink("nowhere-on-this-host", path.join("usr/bin/bash")).unwrap();
-        assert_eq!(missing(&path, &["bash", "git"]), ["git"]);
         fs::create_dir(path.join("sbin")).unwrap();
         fs::write(path.join("sbin/init"), "").unwrap();
         assert_eq!(init("a", &image(Source::Root(path), true)), Ok(Some("/sbin/init".into())));

@@ -72,6 +72,7 @@ table {TABLE} {{
   chain forward {{
     type filter hook forward priority filter; policy accept;
     oifname "{INTERFACES}*" ct state established,related accept
+    iifname "{INTERFACES}*" oifname "{INTERFACES}*" reject
     oifname "{INTERFACES}*" drop
     iifname "{INTERFACES}*" ip daddr 169.254.0.0/16 drop
   }}

@@ -1,4 +1,4 @@
-//! Messages as sd_notify(3) knows them: to the host's systemd, and from the machine's nspawn.
+//! Messages as `sd_notify(3)` knows them: to the host's systemd, and from the machine's nspawn.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt as _;

@@ -66,7 +66,7 @@ pub struct Order {
 #[serde(rename_all = "kebab-case")]
 pub enum Progress {
     /// A sentence for the job's log.
-    Progress(String),
+    Doing(String),
     /// The machine takes stages, or what was to be cleared is gone. The connection is not needed any more.
     Ready,
     /// There is no machine and will be none.

@@ -98,7 +98,10 @@ OOMScoreAdjust=-900
 {}{}{}",
         limits(&settings.limits),
         DEVICES,
-        settings.devices.iter().map(|device| format!("DeviceAllow={} rw\n", device.display())).collect::<String>()
+        settings
+            .devices
+            .iter()
+            .fold(String::new(), |lines, device| lines + &format!("DeviceAllow={} rw\n", device.display()))
     )
 }
 

@@ -48,7 +48,7 @@ pub fn run(settings: &Settings, watchdog: Option<Watchdog>) -> Result<()> {
         Errand::Make(order) => {
             let tell = |text: &str| {
                 // Who went away is noticed later.
-                _ = orderer.send(&Progress::Progress(text.into()), &[]);
+                _ = orderer.send(&Progress::Doing(text.into()), &[]);
             };
             start::make(&places, settings, &order, only(descriptors)?, &tell).map(Some)
         }

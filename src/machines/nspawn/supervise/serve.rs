@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use rustix::process::{Pid, PidfdFlags, Signal as Kill, pidfd_open, pidfd_send_signal};
 
 use super::course::{Act, Client, Course, Event, Note};
@@ -40,7 +41,7 @@ pub fn serve(machine: Machine, orderer: Connection, watchdog: Option<Watchdog>) 
         for event in supervisor.wait()? {
             let acts = supervisor.course.on(supervisor.began.elapsed(), event);
             for act in acts {
-                quit = quit.or(supervisor.act(act)?);
+                quit = quit.or(supervisor.act(act));
             }
         }
     }
@@ -132,8 +133,8 @@ impl Supervisor {
     fn sources(&self) -> Vec<(Source, BorrowedFd<'_>)> {
         let mut sources = vec![
             (Source::Signal, self.signals.as_fd()),
-            (Source::Listener, self.machine.drivers.as_fd()),
-            (Source::Readiness, self.machine.readiness.as_fd()),
+            (Source::Listener, self.machine.sockets.drivers.as_fd()),
+            (Source::Readiness, self.machine.sockets.readiness.as_fd()),
         ];
         if !self.has_exited {
             sources.push((Source::Nspawn, self.nspawn.as_fd()));
@@ -143,7 +144,7 @@ impl Supervisor {
         }
         sources.extend(self.orderer.iter().map(|orderer| (Source::Orderer, orderer.as_fd())));
         sources.extend(self.agent.iter().map(|agent| (Source::Agent, agent.as_fd())));
-        sources.extend(self.machine.agent.iter().map(|listener| (Source::AgentListener, listener.as_fd())));
+        sources.extend(self.machine.sockets.agent.iter().map(|listener| (Source::AgentListener, listener.as_fd())));
         sources.extend(
             self.outputs
                 .iter()
@@ -202,7 +203,7 @@ impl Supervisor {
             }
             Source::AgentListener => self.meet_agent().map(Event::Agent),
             Source::Agent => Some(self.hear_agent()),
-            Source::Readiness => self.machine.readiness.came().then_some(Event::Booted),
+            Source::Readiness => self.machine.sockets.readiness.came().then_some(Event::Booted),
             Source::Output(number) => {
                 self.read_console(number);
                 None
@@ -231,11 +232,11 @@ impl Supervisor {
     fn meet_agent(&mut self) -> Option<Report> {
         let mut meet = || -> Result<Report> {
             // Closed by its end here: whoever else connects is refused.
-            let listener = self.machine.agent.take().context("The agent came twice")?;
+            let listener = self.machine.sockets.agent.take().context("The agent came twice")?;
             let connection = listener.accept()?;
             let peer = connection.peer()?;
             self.leader = Some(pidfd_open(peer.pid, PidfdFlags::empty()).context("Failed to watch the machine")?);
-            fs::remove_file(&self.machine.agent_socket).context("Failed to remove the agent's socket")?;
+            fs::remove_file(&self.machine.sockets.agent_path).context("Failed to remove the agent's socket")?;
             let Some(Received { message, .. }) = connection.receive()? else { bail!("The agent went away") };
             if let Some(slot) = self.machine.slot {
                 network::connect(
@@ -278,7 +279,7 @@ impl Supervisor {
 
     fn accept_driver(&mut self) {
         let accepted =
-            self.machine.drivers.accept().and_then(|connection| connection.never_wait().map(|()| connection));
+            self.machine.sockets.drivers.accept().and_then(|connection| connection.never_wait().map(|()| connection));
         match accepted {
             Ok(connection) if self.drivers.len() < MOST_CLIENTS => {
                 self.drivers.insert(self.next_client, Driver { connection, descriptors: vec![] });
@@ -341,7 +342,7 @@ impl Supervisor {
     }
 
     /// Does one thing; what it gives back is the end.
-    fn act(&mut self, act: Act) -> Result<Option<Gone>> {
+    fn act(&mut self, act: Act) -> Option<Gone> {
         match act {
             Act::Start => self.tell_agent(&Command::Start { environment: self.machine.environment.clone() }, &[]),
             Act::Ready => self.tell_orderer(&Progress::Ready),
@@ -366,10 +367,10 @@ impl Supervisor {
             Act::Kill => self.kill(),
             Act::Quit(reason) => {
                 tracing::info!("Job {}: {}", self.machine.token, reason.sentence());
-                return Ok(Some(reason));
+                return Some(reason);
             }
         }
-        Ok(None)
+        None
     }
 
     /// An agent that does not read what it is told is none.
@@ -454,11 +455,10 @@ fn check(request: &Request, descriptors: &[OwnedFd]) -> Result<()> {
     }
     let kinds: Vec<_> = descriptors
         .iter()
-        .map(|descriptor| rustix::fs::fstat(descriptor).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode)))
+        .map(|descriptor| rustix::fs::fstat(descriptor).map(|stat| FileType::from_raw_mode(stat.st_mode)))
         .collect::<Result<_, _>>()
         .context("Failed to look at the descriptors of a stage")?;
-    use rustix::fs::FileType::{Fifo, RegularFile};
-    if kinds != [RegularFile, Fifo, Fifo] {
+    if kinds != [FileType::RegularFile, FileType::Fifo, FileType::Fifo] {
         bail!("A stage comes with a script, which is a file, and with two pipes, and not with {kinds:?}");
     }
     Ok(())

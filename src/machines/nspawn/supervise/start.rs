@@ -6,9 +6,11 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
 
 use crate::machines::nspawn::arguments::{Plan, STORE};
 use crate::machines::nspawn::claim::Places;
@@ -17,7 +19,7 @@ use crate::machines::nspawn::layers::{Layers, leave_the_host, mount_mapped, with
 use crate::machines::nspawn::notify::Readiness;
 use crate::machines::nspawn::protocol::{Answer, Order, Request};
 use crate::machines::nspawn::range::{Slot, overlap, take};
-use crate::machines::nspawn::settings::{NetworkMode, Ports, RANGE, Settings, Source};
+use crate::machines::nspawn::settings::{CacheStore, NetworkMode, Ports, RANGE, Settings, Source};
 use crate::machines::nspawn::wire::{Connection, Listener};
 use crate::machines::nspawn::{cache, ended, group, image, network};
 use crate::machines::{Fault, Token};
@@ -37,14 +39,8 @@ pub struct Machine {
     pub token: Token,
     /// Its nspawn.
     pub nspawn: Child,
-    /// What drivers connect to.
-    pub drivers: Listener,
-    /// What the agent connects to, once.
-    pub agent: Option<Listener>,
-    /// The name of that socket, removed after it.
-    pub agent_socket: PathBuf,
-    /// Where nspawn says that the init is ready.
-    pub readiness: Readiness,
+    /// What others connect to.
+    pub sockets: Sockets,
     /// The runner that it was made for.
     pub runner: OwnedFd,
     /// Whether it has an init.
@@ -63,6 +59,7 @@ pub struct Machine {
     pub group: String,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn other(error: anyhow::Error) -> Fault {
     Fault::Other(format!("{error:#}"))
 }
@@ -83,12 +80,12 @@ pub fn make(
     })?;
     let init = image::init(name, configured)?;
     check_ids(settings)?;
-    let kept = settings.cache.as_ref().zip(order.cache);
+    let kept = settings.cache.as_ref().zip(order.cache.map(cache::name));
     let group = group::own().map_err(other)?;
     ended::sweep(places, settings).map_err(other)?;
     loop {
         make_way(places, settings, token)?;
-        if places.take(token, name, &group, kept.map(|(_, cache)| cache::name(cache))).map_err(other)? {
+        if places.take(token, name, &group, kept.as_ref().map(|(_, name)| name.clone())).map_err(other)? {
             break;
         }
         tell("Another attempt of this job has the machine's number; it is ended");
@@ -99,80 +96,30 @@ pub fn make(
             settings.slots
         ))
     })?;
-    places.remove_files(token, Instant::now() + ended::PATIENCE).map_err(other)?;
-    leave_the_host().map_err(other)?;
     let first_id = slot.first_id(settings.uid_base);
-    let layers = Layers::new(places.files(token), first_id, settings.limits.tmpfs.as_deref()).map_err(other)?;
-    let machine_ids = UserNamespace::new(0, first_id, RANGE).map_err(other)?;
-    let (root, store) = match &configured.source {
-        Source::Root(image) => (layers.put_over(image, &machine_ids).map_err(other)?, None),
-        Source::System(_) => (layers.empty_root().map_err(other)?, Some(store(&layers, &machine_ids).map_err(other)?)),
-    };
-    drop(machine_ids);
-    places.note_root(token, &root).map_err(other)?;
-    if settings.network.mode != NetworkMode::None {
-        resolver(settings, &root, first_id).map_err(other)?;
-    }
-    let cache = match kept {
-        None => None,
-        Some((store, kept)) => {
-            let end = Instant::now() + ended::PATIENCE;
-            let source = cache::open(store, &cache::name(kept), settings.uid_base, end).map_err(other)?;
-            let target = cache::mount_point(&places.files(token));
-            let mount = || -> anyhow::Result<()> {
-                fs::create_dir(&target)?;
-                mount_mapped(&source, &target, &UserNamespace::new(settings.uid_base, first_id, RANGE)?)?;
-                without_privileges(&target)
-            };
-            mount().map_err(other)?;
-            Some(target)
-        }
-    };
-    let job = places.job(token);
-    let agent_socket = job.join("agent");
-    let agent = Listener::bind(&agent_socket).map_err(other)?;
-    // Only the machine's root can connect, and only as long as the name stands.
-    chown(&agent_socket, Some(first_id), Some(first_id)).map_err(|error| other(error.into()))?;
-    let drivers_socket = job.join("socket");
-    let drivers = Listener::bind(&drivers_socket).map_err(other)?;
-    places.share(&drivers_socket).map_err(other)?;
-    let notify = job.join("notify");
-    let readiness = Readiness::bind(&notify).map_err(other)?;
+    let mounted = mount(places, settings, token, &configured.source, kept, first_id).map_err(other)?;
+    let sockets = listen(places, token, first_id).map_err(other)?;
     let plan = Plan {
         token,
         slot,
         first_id,
-        root,
+        root: mounted.root,
         program: std::env::current_exe().map_err(|error| other(error.into()))?,
-        socket: agent_socket.clone(),
+        socket: sockets.agent_path.clone(),
         init,
-        store,
+        store: mounted.store,
         nix_daemon: configured.nix_daemon,
         network: settings.network.mode,
         devices: settings.devices.clone(),
-        cache,
+        cache: mounted.cache,
         gitlab_runner: settings.gitlab_runner.clone(),
     };
     tell(&format!("Starting machine {} of image {name}", plan.name()));
-    let mut command = bound_to_us("systemd-nspawn");
-    let nspawn = command
-        .args(plan.arguments())
-        .env_clear()
-        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-        .env("NOTIFY_SOCKET", &notify)
-        .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| Fault::Configuration(format!("Failed to start systemd-nspawn: {error}; is it installed?")))?;
+    let nspawn = spawn(&plan, &sockets.readiness_path)?;
     Ok(Machine {
         token,
         nspawn,
-        drivers,
-        agent: Some(agent),
-        agent_socket,
-        readiness,
+        sockets,
         runner,
         boots: plan.init.is_some(),
         lifetime: Duration::from_secs(order.timeout),
@@ -182,6 +129,89 @@ pub fn make(
         environment: plan.environment(),
         group,
     })
+}
+
+/// What a machine has of file systems.
+struct Mounted {
+    root: PathBuf,
+    store: Option<PathBuf>,
+    cache: Option<PathBuf>,
+}
+
+/// Mounts everything of a machine, in a mount namespace of this process.
+fn mount(
+    places: &Places,
+    settings: &Settings,
+    token: Token,
+    source: &Source,
+    kept: Option<(&CacheStore, String)>,
+    first_id: u32,
+) -> Result<Mounted> {
+    places.remove_files(token, Instant::now() + ended::PATIENCE)?;
+    leave_the_host()?;
+    let layers = Layers::new(places.files(token), first_id, settings.limits.tmpfs.as_deref())?;
+    let ids = UserNamespace::new(0, first_id, RANGE)?;
+    let (root, store) = match source {
+        Source::Root(image) => (layers.put_over(image, &ids)?, None),
+        Source::System(_) => (layers.empty_root()?, Some(store(&layers, &ids))),
+    };
+    drop(ids);
+    places.note_root(token, &root)?;
+    if settings.network.mode != NetworkMode::None {
+        resolver(settings, &root, first_id)?;
+    }
+    let cache = match kept {
+        None => None,
+        Some((store, name)) => {
+            let source = cache::open(store, &name, settings.uid_base, Instant::now() + ended::PATIENCE)?;
+            let target = cache::mount_point(&places.files(token));
+            fs::create_dir(&target).with_context(|| format!("Failed to make {}", target.display()))?;
+            mount_mapped(&source, &target, &UserNamespace::new(settings.uid_base, first_id, RANGE)?)?;
+            without_privileges(&target)?;
+            Some(target)
+        }
+    };
+    Ok(Mounted { root, store, cache })
+}
+
+/// What others connect to.
+pub struct Sockets {
+    /// What drivers connect to.
+    pub drivers: Listener,
+    /// What the agent connects to, once.
+    pub agent: Option<Listener>,
+    /// The name of that socket, removed after it.
+    pub agent_path: PathBuf,
+    /// Where nspawn says that the init is ready.
+    pub readiness: Readiness,
+    readiness_path: PathBuf,
+}
+
+fn listen(places: &Places, token: Token, first_id: u32) -> Result<Sockets> {
+    let job = places.job(token);
+    let (agent_path, drivers_path, readiness_path) = (job.join("agent"), job.join("socket"), job.join("notify"));
+    let agent = Listener::bind(&agent_path)?;
+    // Only the machine's root can connect.
+    chown(&agent_path, Some(first_id), Some(first_id)).context("Failed to hand the agent's socket over")?;
+    let drivers = Listener::bind(&drivers_path)?;
+    places.share(&drivers_path)?;
+    let readiness = Readiness::bind(&readiness_path)?;
+    Ok(Sockets { drivers, agent: Some(agent), agent_path, readiness, readiness_path })
+}
+
+fn spawn(plan: &Plan, notify: &Path) -> Result<Child, Fault> {
+    let mut command = bound_to_us("systemd-nspawn");
+    command
+        .args(plan.arguments())
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("NOTIFY_SOCKET", notify)
+        .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| Fault::Configuration(format!("Failed to start systemd-nspawn: {error}; is it installed?")))
 }
 
 /// Ends the machine that has the number of `token`, if one has, and returns when nothing of it is left.
@@ -229,20 +259,19 @@ fn check_ids(settings: &Settings) -> Result<(), Fault> {
 
 /// The store with the machine's ids, or as it is where its file system has none: then its files belong to nobody, and can be
 /// read all the same.
-fn store(layers: &Layers, ids: &UserNamespace) -> anyhow::Result<PathBuf> {
+fn store(layers: &Layers, ids: &UserNamespace) -> PathBuf {
     let target = layers.path("lower");
     match mount_mapped(STORE.as_ref(), &target, ids) {
-        Ok(()) => Ok(target),
+        Ok(()) => target,
         Err(error) => {
             tracing::info!("Machines see the store as nobody's: {error:#}");
-            Ok(STORE.into())
+            STORE.into()
         }
     }
 }
 
 /// Writes the name servers into the machine's root, in place of what the image has.
-fn resolver(settings: &Settings, root: &std::path::Path, owner: u32) -> anyhow::Result<()> {
-    use anyhow::Context as _;
+fn resolver(settings: &Settings, root: &Path, owner: u32) -> Result<()> {
     let configured = &settings.network.resolvers;
     let text = if configured.is_empty() {
         let read = |path| fs::read_to_string(path).ok();
@@ -252,11 +281,11 @@ fn resolver(settings: &Settings, root: &std::path::Path, owner: u32) -> anyhow::
     } else {
         network::resolv_conf(configured)
     };
-    let write = || -> anyhow::Result<()> {
+    let write = || -> Result<()> {
         let etc = root.join("etc");
         match fs::symlink_metadata(&etc) {
             Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => anyhow::bail!("/etc of the image is no directory"),
+            Ok(_) => bail!("/etc of the image is no directory"),
             Err(_) => fs::DirBuilder::new().mode(0o755).create(&etc)?,
         }
         let path = etc.join("resolv.conf");
