@@ -50,9 +50,10 @@
 //! | `machines::nspawn::client` | `machines`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::wire` | files, clock |
 //! | `machines::nspawn::agent` | `machines::nspawn::protocol`, `machines::nspawn::wire` | files, writing, processes, clock |
 //! | `machines::nspawn` | `machines`, `sys`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::settings`, `machines::nspawn::wire` | files, writing, mounts, processes, sockets, clock, environment |
-//! | `frontend` | `model`, `sys`, `machines` | files, environment |
+//! | `frontend` | `model`, `sys`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
+//! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
 //! | `cli` | `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
