@@ -19,7 +19,7 @@ use crate::machines::nspawn::layers::{Layers, leave_the_host, mount_mapped, with
 use crate::machines::nspawn::notify::Readiness;
 use crate::machines::nspawn::protocol::{Answer, Order, Request};
 use crate::machines::nspawn::range::{Slot, overlap, take};
-use crate::machines::nspawn::settings::{CacheStore, NetworkMode, Ports, RANGE, Settings, Source};
+use crate::machines::nspawn::settings::{CacheStore, GIVEN, NetworkMode, Ports, RANGE, Settings, Source};
 use crate::machines::nspawn::wire::{Connection, Listener};
 use crate::machines::nspawn::{cache, ended, group, image, network};
 use crate::machines::{Fault, Token};
@@ -29,9 +29,6 @@ const END: Duration = Duration::from_secs(120);
 
 /// How often it is looked at meanwhile.
 const AGAIN: Duration = Duration::from_millis(10);
-
-/// Where distributions keep which ids belong to whom.
-const GIVEN: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 
 /// A machine whose nspawn was started.
 pub struct Machine {
@@ -244,7 +241,7 @@ pub fn make_way(places: &Places, settings: &Settings, token: Token) -> Result<()
 }
 
 fn check_ids(settings: &Settings) -> Result<(), Fault> {
-    let end = u64::from(settings.uid_base) + u64::from(RANGE) * (u64::from(settings.slots) + 1);
+    let end = settings.end_of_ids();
     for path in GIVEN {
         let text = fs::read_to_string(path).unwrap_or_default();
         if let Some(line) = overlap(&text, settings.uid_base, end) {
@@ -274,10 +271,7 @@ fn store(layers: &Layers, ids: &UserNamespace) -> PathBuf {
 fn resolver(settings: &Settings, root: &Path, owner: u32) -> Result<()> {
     let configured = &settings.network.resolvers;
     let text = if configured.is_empty() {
-        let read = |path| fs::read_to_string(path).ok();
-        // The stub of systemd-resolved is on the host's loopback; behind it is this file.
-        let host = read("/run/systemd/resolve/resolv.conf").or_else(|| read("/etc/resolv.conf")).unwrap_or_default();
-        network::resolv_conf(&network::name_servers(&host))
+        network::resolv_conf(&network::host_name_servers())
     } else {
         network::resolv_conf(configured)
     };
