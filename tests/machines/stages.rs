@@ -51,6 +51,10 @@ fn a_job_is_root_in_its_machine_and_what_it_writes_is_nobodys_on_the_host() {
         "0\ngl-1\n/root /\nagent\nsocket\n         0 {id}      65536\nHOME LOGNAME OLDPWD PATH PWD SHLVL USER _ "
     );
     assert_eq!(ended.stdout.replace("OLDPWD ", ""), expected.replace("OLDPWD ", ""), "{ended:?}");
+    // Users of the machine get through its root, whatever the mask of the supervisor is.
+    let other =
+        run(&host, 1, "umask; stat -c %a / /run/ci-machine; su -s /bin/sh nobody -c 'ls / > /dev/null && id -u'");
+    assert_eq!(other.stdout, "0022\n755\n755\n65534\n", "{other:?}");
     let written = std::fs::metadata(host.path("state/jobs/1/upper/written"));
     let uid = std::os::unix::fs::MetadataExt::uid(&written.expect("the upper directory is no mount"));
     assert_eq!(uid, id);

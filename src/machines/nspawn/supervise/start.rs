@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -280,7 +280,10 @@ fn resolver(settings: &Settings, root: &Path, owner: u32) -> Result<()> {
         match fs::symlink_metadata(&etc) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => bail!("/etc of the image is no directory"),
-            Err(_) => fs::DirBuilder::new().mode(0o755).create(&etc)?,
+            Err(_) => {
+                fs::create_dir(&etc)?;
+                fs::set_permissions(&etc, fs::Permissions::from_mode(0o755))?;
+            }
         }
         let path = etc.join("resolv.conf");
         match fs::remove_file(&path) {
@@ -290,7 +293,7 @@ fn resolver(settings: &Settings, root: &Path, owner: u32) -> Result<()> {
         let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
         std::io::Write::write_all(&mut file, text.as_bytes())?;
         std::os::unix::fs::fchown(&file, Some(owner), Some(owner))?;
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
         Ok(())
     };
     write().context("Failed to write the name servers of a machine")
