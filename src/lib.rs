@@ -53,6 +53,7 @@
 //! | `frontend` | `model`, `sys`, `machines` | files, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
+//! | `cli::gitlab` | `frontend`, `machines::nspawn::settings`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
 //! | `cli` | `frontend`, `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
