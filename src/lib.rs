@@ -50,10 +50,10 @@
 //! | `machines::nspawn::agent` | `machines::nspawn::protocol`, `machines::nspawn::wire` | files, writing, processes, clock |
 //! | `machines::nspawn` | `machines`, `sys`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::settings`, `machines::nspawn::wire` | files, writing, mounts, processes, sockets, clock, environment |
 //! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
-//! | `frontend` | `model`, `sys`, `machines` | files, environment |
+//! | `frontend` | `model`, `sys`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
-//! | `cli::gitlab` | `frontend`, `machines::nspawn::settings`, `cli::machines` | environment |
+//! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
 //! | `cli` | `frontend`, `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!

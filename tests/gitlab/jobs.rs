@@ -329,7 +329,7 @@ fn repositories_artifacts_dependencies_and_caches_reach_the_machine() {
         job
     };
     let mut first = job(1, &["cat file", "mkdir -p out kept", "echo made > out/a", "echo kept > kept/b"]);
-    let first_id = first["id"].as_u64().unwrap();
+    let first_id = host.id(1);
     first["artifacts"] = json!([{"name": "a", "paths": ["out/"], "when": "always", "artifact_type": "archive", "artifact_format": "zip"}]);
     assert_eq!(host.run(first), success(), "{}", host.log(1));
     assert!(host.log(1).contains("\ncontent of the repository\n"));
@@ -383,18 +383,18 @@ fn a_job_of_the_same_number_follows_on_one_whose_runner_was_killed() {
         return;
     }
     let host = host();
-    for text in ["\nbegun\n", "Starting machine"] {
-        let mut working = host.site.start(host.job(1, &["echo begun; sleep 3600"]));
-        host.wait_for_log(1, text);
+    for (number, text) in [(1, "\nbegun\n"), (2, "Starting machine")] {
+        let mut working = host.site.start(host.job(number, &["echo begun; sleep 3600"]));
+        host.wait_for_log(number, text);
         kill(Pid::from_raw(working.id().cast_signed()), Signal::SIGKILL).unwrap();
         let killed = Instant::now();
         working.wait();
-        wait_for("the end of the machine", || (!host.stands(1)).then_some(()));
+        wait_for("the end of the machine", || (!host.stands(number)).then_some(()));
         println!("figure nothing stands {} ms after gitlab-runner was killed", killed.elapsed().as_millis());
         host.wait_until_no_unit_is_left();
-        host.nothing_is_left_of(1);
+        host.nothing_is_left_of(number);
+        assert_eq!(host.script(number, &["true"]).0, success());
     }
-    assert_eq!(host.script(1, &["true"]).0, success());
 }
 
 #[test]
