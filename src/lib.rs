@@ -55,7 +55,7 @@
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
 //! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
-//! | `cli` | `frontend`, `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
+//! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
 //! From `github` on, up to `doctor`, everything exists with the feature `ctl` only.
 

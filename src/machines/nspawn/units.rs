@@ -56,7 +56,7 @@ Description=Machines for jobs of GitLab
 [Socket]
 ListenSequentialPacket={}/machines.sock
 Accept=yes
-# More than one connection for each slot: retries and cleanups come beside.
+# More than the slots: retries, cleanups and refusals come beside, and a unit that ends still counts.
 MaxConnections={}
 SocketMode=0660
 SocketGroup=gitlab-nspawn
@@ -66,7 +66,7 @@ DirectoryMode=0755
 WantedBy=sockets.target
 ",
         settings.run_directory.display(),
-        2 * settings.slots
+        2 * settings.slots + 16
     )
 }
 
