@@ -123,6 +123,26 @@ fn a_cache_outlives_its_machine_and_belongs_to_nobody_on_the_host() {
 }
 
 #[test]
+fn a_machine_has_the_usual_devices_and_those_that_are_named() {
+    if !crate::host::can_make_machines() || !Path::new("/dev/fuse").exists() {
+        return;
+    }
+    let listed = |host: &Host| {
+        let ended = run(host, 1, "cd /dev && find . -type b -o -type c | sort | tr '\\n' ' '");
+        host.client().delete(Token(1)).unwrap();
+        host.nothing_is_left();
+        ended.stdout
+    };
+    let host = Host::new(json!({}));
+    host.made(1);
+    let usual = listed(&host);
+    assert!(usual.contains("./null ") && !usual.contains("./fuse ") && !usual.contains("./kvm "), "{usual}");
+    let host = Host::new(json!({"devices": ["/dev/fuse"]}));
+    host.made(1);
+    assert_eq!(listed(&host).replace("./fuse ", ""), usual, "and no other");
+}
+
+#[test]
 fn what_is_written_to_memory_has_a_limit() {
     if !crate::host::can_make_machines() {
         return;

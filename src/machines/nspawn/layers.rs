@@ -66,8 +66,10 @@ pub fn without_privileges(target: &Path) -> Result<()> {
 /// Makes a directory with exactly this mode, whatever the mask of this process: also users in a machine have to get
 /// through its root.
 fn make(path: &Path, mode: u32) -> Result<()> {
-    let made = fs::DirBuilder::new().mode(0o700).create(path);
-    made.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
         .with_context(|| format!("Failed to make {}", path.display()))
 }
 
