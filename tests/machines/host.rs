@@ -42,6 +42,16 @@ pub fn is_booted() -> bool {
     std::env::var_os(BOOTED).is_some()
 }
 
+/// Whether this test may make machines. Says so if not, because the test then proves less.
+pub fn can_make_machines() -> bool {
+    let has = |program: &str| ["/usr/sbin", "/usr/bin"].iter().any(|place| Path::new(place).join(program).exists());
+    let can = nix::unistd::Uid::effective().is_root() && has("systemd-nspawn") && (is_booted() || has("debootstrap"));
+    if !can {
+        eprintln!("not root, or systemd-nspawn or debootstrap is missing: no machine was made");
+    }
+    can
+}
+
 /// The root file system of all images.
 pub fn image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();

@@ -111,6 +111,8 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
         }
         [what, program, rest @ ..] if *what == "bound" => {
             die_with_parent()?;
+            // What it makes in a machine is for all users of that.
+            nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
             Err(become_program(program, rest))
         }
         [what, process, program, rest @ ..] if *what == "network" => {

@@ -12,7 +12,7 @@
 //! `mount` of util-linux has `X-mount.idmap` since 2.39, which Debian 12 has not.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -63,6 +63,16 @@ pub fn without_privileges(target: &Path) -> Result<()> {
         .with_context(|| format!("Failed to take privileges away from {}", target.display()))
 }
 
+/// Makes a directory with exactly this mode, whatever the mask of this process: also users in a machine have to get
+/// through its root.
+fn make(path: &Path, mode: u32) -> Result<()> {
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+        .with_context(|| format!("Failed to make {}", path.display()))
+}
+
 /// The directories of one machine below its directory of files, which is root's alone.
 #[derive(Clone, Debug)]
 pub struct Layers {
@@ -77,10 +87,7 @@ impl Layers {
     ///
     /// If something of an earlier machine is there, or any step fails.
     pub fn new(files: PathBuf, owner: u32, size: Option<&str>) -> Result<Self> {
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&files)
-            .with_context(|| format!("Failed to make {}", files.display()))?;
+        make(&files, 0o700)?;
         if let Some(size) = size {
             let options = std::ffi::CString::new(format!("mode=0700,size={}", size.to_ascii_lowercase()))?;
             mount("tmpfs", &files, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options.as_c_str())
@@ -91,10 +98,7 @@ impl Layers {
             [("lower", 0o755, false), ("root", 0o755, false), ("upper", 0o755, true), ("work", 0o700, true)]
         {
             let path = layers.path(name);
-            fs::DirBuilder::new()
-                .mode(mode)
-                .create(&path)
-                .with_context(|| format!("Failed to make {}", path.display()))?;
+            make(&path, mode)?;
             if is_its {
                 layers.give(&path)?;
             }
@@ -138,11 +142,13 @@ impl Layers {
         let root = self.path("upper");
         for name in ["etc", "usr", "nix", "nix/store"] {
             let path = root.join(name);
-            fs::create_dir(&path).with_context(|| format!("Failed to make {}", path.display()))?;
+            make(&path, 0o755)?;
             self.give(&path)?;
         }
         let release = root.join("etc/os-release");
-        fs::write(&release, "ID=nixos\n").with_context(|| format!("Failed to write {}", release.display()))?;
+        fs::write(&release, "ID=nixos\n")
+            .and_then(|()| fs::set_permissions(&release, fs::Permissions::from_mode(0o644)))
+            .with_context(|| format!("Failed to write {}", release.display()))?;
         self.give(&release)?;
         Ok(root)
     }

@@ -24,6 +24,7 @@
 pub mod agent;
 mod arguments;
 mod cache;
+pub mod check;
 mod claim;
 mod client;
 pub mod ended;

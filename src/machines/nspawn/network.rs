@@ -143,9 +143,17 @@ fn turn(lock: &Path) -> Result<File> {
     open().with_context(|| format!("Failed to lock {}", lock.display()))
 }
 
-/// The name servers of the host that a machine can reach, from the text of a `resolv.conf`.
+/// The name servers of this host that a machine can reach.
 #[must_use]
-pub fn name_servers(text: &str) -> Vec<IpAddr> {
+pub fn host_name_servers() -> Vec<IpAddr> {
+    // The stub of systemd-resolved is on the host's loopback; behind it is the first file.
+    let files = ["/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"];
+    files.iter().find_map(|path| fs::read_to_string(path).ok()).map_or_else(Vec::new, |text| name_servers(&text))
+}
+
+/// Those of the text of a `resolv.conf`.
+#[must_use]
+fn name_servers(text: &str) -> Vec<IpAddr> {
     let servers = text.lines().filter_map(|line| line.strip_prefix("nameserver")?.trim().parse::<IpAddr>().ok());
     servers.filter(|address| !address.is_loopback() && !address.is_unspecified()).collect()
 }

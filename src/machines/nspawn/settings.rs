@@ -17,6 +17,9 @@ pub const FILE: &str = "/etc/gitlab-nspawn/settings.json";
 /// The settings are a few hundred bytes for each image.
 const MAX_SIZE: u64 = 1 << 20;
 
+/// Where distributions keep which ids belong to whom.
+pub const GIVEN: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
+
 /// How many ids a machine has.
 pub const RANGE: u32 = 65_536;
 
@@ -201,6 +204,12 @@ impl Settings {
         self.images.get(name)
     }
 
+    /// The first user id after those of all machines.
+    #[must_use]
+    pub fn end_of_ids(&self) -> u64 {
+        u64::from(self.uid_base) + u64::from(RANGE) * (u64::from(self.slots) + 1)
+    }
+
     fn check(&self) -> Result<()> {
         if self.images.is_empty() {
             bail!("machines.images has no image: without one no job can run");
@@ -229,7 +238,7 @@ impl Settings {
         if self.slots == 0 || self.slots > MOST_SLOTS {
             bail!("machines.slots must be 1 to {MOST_SLOTS}");
         }
-        let end = u64::from(self.uid_base) + u64::from(RANGE) * (u64::from(self.slots) + 1);
+        let end = self.end_of_ids();
         if !self.uid_base.is_multiple_of(RANGE) || self.uid_base == 0 || end > u64::from(FOREIGN) {
             bail!(
                 "machines.uidBase must be a multiple of {RANGE}, and with {} slots end before {FOREIGN}; the usual one is {FIRST_BASE}",

@@ -38,6 +38,7 @@ pub fn files(settings: &Settings, file: &Path, program: &Path) -> Vec<Unit> {
         Unit { path: "/etc/systemd/system/gitlab-nspawn.socket", text: socket(settings) },
         Unit { path: "/etc/systemd/system/gitlab-nspawn@.service", text: service(settings, file, program) },
         Unit { path: "/etc/systemd/system/gitlab-nspawn.slice", text: SLICE.into() },
+        Unit { path: "/etc/sysusers.d/gitlab-nspawn.conf", text: GROUP.into() },
         Unit { path: "/etc/tmpfiles.d/gitlab-nspawn.conf", text: at_boot(settings) },
     ];
     if settings.network.mode == NetworkMode::Private {
@@ -55,7 +56,7 @@ Description=Machines for jobs of GitLab
 [Socket]
 ListenSequentialPacket={}/machines.sock
 Accept=yes
-# More than one connection for each slot: retries and cleanups come beside.
+# More than the slots: retries, cleanups and refusals come beside, and a unit that ends still counts.
 MaxConnections={}
 SocketMode=0660
 SocketGroup=gitlab-nspawn
@@ -65,7 +66,7 @@ DirectoryMode=0755
 WantedBy=sockets.target
 ",
         settings.run_directory.display(),
-        2 * settings.slots
+        2 * settings.slots + 16
     )
 }
 
@@ -121,6 +122,9 @@ DeviceAllow=/dev/net/tun rwm
 DeviceAllow=/dev/fuse rwm
 ";
 
+/// Who may ask for machines: the user of gitlab-runner has to be in it.
+const GROUP: &str = "g gitlab-nspawn -\n";
+
 const SLICE: &str = "\
 [Unit]
 Description=Machines for jobs of GitLab
@@ -165,6 +169,7 @@ mod tests {
             "OOMPolicy=continue",
             "DevicePolicy=closed",
             "Slice=gitlab-nspawn.slice",
+            "g gitlab-nspawn -",
             "R! /var/lib/gitlab-nspawn/jobs",
             "net.ipv4.ip_forward = 1",
         ] {

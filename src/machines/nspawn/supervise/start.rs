@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::machines::nspawn::layers::{Layers, leave_the_host, mount_mapped, with
 use crate::machines::nspawn::notify::Readiness;
 use crate::machines::nspawn::protocol::{Answer, Order, Request};
 use crate::machines::nspawn::range::{Slot, overlap, take};
-use crate::machines::nspawn::settings::{CacheStore, NetworkMode, Ports, RANGE, Settings, Source};
+use crate::machines::nspawn::settings::{CacheStore, GIVEN, NetworkMode, Ports, RANGE, Settings, Source};
 use crate::machines::nspawn::wire::{Connection, Listener};
 use crate::machines::nspawn::{cache, ended, group, image, network};
 use crate::machines::{Fault, Token};
@@ -29,9 +29,6 @@ const END: Duration = Duration::from_secs(120);
 
 /// How often it is looked at meanwhile.
 const AGAIN: Duration = Duration::from_millis(10);
-
-/// Where distributions keep which ids belong to whom.
-const GIVEN: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 
 /// A machine whose nspawn was started.
 pub struct Machine {
@@ -244,7 +241,7 @@ pub fn make_way(places: &Places, settings: &Settings, token: Token) -> Result<()
 }
 
 fn check_ids(settings: &Settings) -> Result<(), Fault> {
-    let end = u64::from(settings.uid_base) + u64::from(RANGE) * (u64::from(settings.slots) + 1);
+    let end = settings.end_of_ids();
     for path in GIVEN {
         let text = fs::read_to_string(path).unwrap_or_default();
         if let Some(line) = overlap(&text, settings.uid_base, end) {
@@ -274,10 +271,7 @@ fn store(layers: &Layers, ids: &UserNamespace) -> PathBuf {
 fn resolver(settings: &Settings, root: &Path, owner: u32) -> Result<()> {
     let configured = &settings.network.resolvers;
     let text = if configured.is_empty() {
-        let read = |path| fs::read_to_string(path).ok();
-        // The stub of systemd-resolved is on the host's loopback; behind it is this file.
-        let host = read("/run/systemd/resolve/resolv.conf").or_else(|| read("/etc/resolv.conf")).unwrap_or_default();
-        network::resolv_conf(&network::name_servers(&host))
+        network::resolv_conf(&network::host_name_servers())
     } else {
         network::resolv_conf(configured)
     };
@@ -286,7 +280,10 @@ fn resolver(settings: &Settings, root: &Path, owner: u32) -> Result<()> {
         match fs::symlink_metadata(&etc) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => bail!("/etc of the image is no directory"),
-            Err(_) => fs::DirBuilder::new().mode(0o755).create(&etc)?,
+            Err(_) => {
+                fs::create_dir(&etc)?;
+                fs::set_permissions(&etc, fs::Permissions::from_mode(0o755))?;
+            }
         }
         let path = etc.join("resolv.conf");
         match fs::remove_file(&path) {
@@ -296,7 +293,7 @@ fn resolver(settings: &Settings, root: &Path, owner: u32) -> Result<()> {
         let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
         std::io::Write::write_all(&mut file, text.as_bytes())?;
         std::os::unix::fs::fchown(&file, Some(owner), Some(owner))?;
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
         Ok(())
     };
     write().context("Failed to write the name servers of a machine")
