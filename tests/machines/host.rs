@@ -172,6 +172,8 @@ impl Host {
         }
         said("systemd-sysusers", &[]);
         said("systemctl", &["daemon-reload"]);
+        // Started anew for each claim, more often than systemd believes anybody; the first time there is nothing to reset.
+        _ = Command::new("systemctl").args(["reset-failed", "gitlab-nspawn.socket"]).stderr(Stdio::null()).status();
         said("systemctl", &["restart", "gitlab-nspawn.socket"]);
         let units = Arc::new(Units {
             settings: SETTINGS.into(),
