@@ -224,7 +224,7 @@ impl Host {
         wait_for("a unit", || self.units.running.lock().unwrap().last().cloned())
     }
 
-    /// Runs `ended` outside of any unit: what the next supervisor does before anything else.
+    /// What stands of jobs in the directories of this host.
     pub fn state(&self) -> Vec<String> {
         let mut left = Vec::new();
         for directory in ["run/jobs", "run/slots", "state/jobs"] {
