@@ -98,7 +98,7 @@ fn deploy(host: &Host) -> Result<()> {
     with_after_script(&mut job, "ls -l /proc/[0-9]*/exe 2> /dev/null | grep sleep || echo nothing of the script runs");
     let mut working = host.site.start(job);
     host.wait_for_log(3, "\ndeploying\n");
-    let (_, took) = timed(|| {
+    let ((), took) = timed(|| {
         host.cancel(3, Cancel::Canceling);
         working.wait();
     });

@@ -191,18 +191,15 @@ impl Supervisors {
                 thread::sleep(Duration::from_millis(if open { 0 } else { 2 }));
                 continue;
             }
-            match receive(connection) {
-                Some((message, _)) => {
-                    self.note(&message, &[]);
-                    let grace = message["cancel"]["grace"].as_u64().expect("nothing else follows");
-                    _ = kill(group, Signal::SIGTERM);
-                    deadline = Some(Instant::now() + Duration::from_secs(grace));
-                }
-                None => {
-                    self.note(&json!("left"), &[]);
-                    open = false;
-                    _ = kill(group, Signal::SIGKILL);
-                }
+            if let Some((message, _)) = receive(connection) {
+                self.note(&message, &[]);
+                let grace = message["cancel"]["grace"].as_u64().expect("nothing else follows");
+                _ = kill(group, Signal::SIGTERM);
+                deadline = Some(Instant::now() + Duration::from_secs(grace));
+            } else {
+                self.note(&json!("left"), &[]);
+                open = false;
+                _ = kill(group, Signal::SIGKILL);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! chose. Only the five named here are read.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -33,7 +33,7 @@ impl Call {
     /// This process's.
     #[must_use]
     pub fn of_process() -> Self {
-        let code = |name: &str, usual| code(env::var_os(name), usual);
+        let code = |name: &str, usual| code(env::var_os(name).as_deref(), usual);
         Self {
             response: env::var_os("JOB_RESPONSE_FILE").map(PathBuf::from),
             code_file: env::var_os("BUILD_EXIT_CODE_FILE").map(PathBuf::from),
@@ -89,8 +89,8 @@ impl Call {
 }
 
 /// A number that gitlab-runner named for failures.
-fn code(named: Option<OsString>, usual: u8) -> u8 {
-    let named = named.as_ref().and_then(|value| value.to_str()?.parse().ok());
+fn code(named: Option<&OsStr>, usual: u8) -> u8 {
+    let named = named.and_then(|value| value.to_str()?.parse().ok());
     named.filter(|code| *code != 0).unwrap_or(usual)
 }
 
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn exit_codes_are_those_that_were_named_unless_they_would_mean_success() {
         for (named, number) in [(None, 2), (Some("7"), 7), (Some("0"), 2), (Some("256"), 2), (Some("x"), 2)] {
-            assert_eq!(code(named.map(OsString::from), 2), number, "{named:?}");
+            assert_eq!(code(named.map(OsStr::new), 2), number, "{named:?}");
         }
     }
 }

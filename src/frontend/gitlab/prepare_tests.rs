@@ -71,9 +71,10 @@ impl Machines for Taken {
     fn create(&self, specification: &Specification) -> Result<Instance, Fault> {
         self.0.borrow_mut().push("create");
         let Specification { token, image, .. } = specification.clone();
-        match self.0.borrow().contains(&"delete") {
-            true => Ok(Instance { token, image, state: State::Running, age: 0 }),
-            false => Err(Fault::Duplicate("It exists".into())),
+        if self.0.borrow().contains(&"delete") {
+            Ok(Instance { token, image, state: State::Running, age: 0 })
+        } else {
+            Err(Fault::Duplicate("It exists".into()))
         }
     }
     fn delete(&self, _: Token) -> Result<(), Fault> {

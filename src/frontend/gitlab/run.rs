@@ -1,6 +1,6 @@
 //! The step `run`: runs the script of one sub-stage in the machine of the job.
 //!
-//! SIGTERM ends the stage, all of it, and not the machine: after_script, caches and artifacts follow in it. If gitlab-runner
+//! SIGTERM ends the stage, all of it, and not the machine: `after_script`, caches and artifacts follow in it. If gitlab-runner
 //! dies, no step follows, so this one ends the machine.
 
 use std::io::{self, PipeReader};
@@ -37,7 +37,7 @@ pub fn run(settings: &Path, call: &Call, script: &Path, name: &str) -> Verdict {
         Err(error) => return system(error),
     };
     let client = Client::new(&settings.machines.run_directory);
-    let (stage, output) = match start(&client, job, name, script) {
+    let (stage, output) = match start(&client, job, name, &script) {
         Ok(Ok(started)) => started,
         Ok(Err(fault)) => return Verdict::fault(&fault),
         Err(error) => return system(error),
@@ -63,7 +63,7 @@ fn start(
     client: &Client<'_>,
     job: Token,
     name: &str,
-    script: OwnedFd,
+    script: &OwnedFd,
 ) -> Result<Result<(Stage, [PipeReader; 2]), Fault>> {
     let (output, stdout) = io::pipe().context("Failed to make a pipe")?;
     let (errors, stderr) = io::pipe().context("Failed to make a pipe")?;

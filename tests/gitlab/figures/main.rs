@@ -29,6 +29,9 @@ use site::Site;
 /// How often each figure is taken; the median counts.
 const RUNS: u64 = 7;
 
+/// How often ten jobs run at once.
+const TENS: u64 = 3;
+
 /// One way to run jobs.
 #[derive(Clone, Copy)]
 struct Way {
@@ -51,15 +54,15 @@ const WAYS: [Way; 3] = [
 ];
 
 /// What was measured, in milliseconds unless said otherwise.
-#[derive(Debug)]
-struct Figures {
-    prepare: f64,
-    stage: f64,
-    cleanup: f64,
-    job: f64,
-    ten: f64,
+#[derive(Debug, Default)]
+struct Taken {
+    prepare: Vec<f64>,
+    stage: Vec<f64>,
+    cleanup: Vec<f64>,
+    job: Vec<f64>,
+    ten: Vec<f64>,
     /// In KiB.
-    memory: f64,
+    memory: Vec<f64>,
 }
 
 impl Way {
@@ -103,63 +106,67 @@ impl Way {
         job
     }
 
-    /// Takes the single steps.
-    fn steps(self, first: u64) -> (f64, f64, f64, f64) {
-        let (mut prepares, mut stages, mut cleanups, mut memory) = (vec![], vec![], vec![], vec![]);
-        for id in first..first + RUNS {
-            let directory = tempfile::tempdir().unwrap();
-            fs::write(directory.path().join("response.json"), self.job(id).to_string()).unwrap();
-            let script = directory.path().join("script");
-            fs::write(&script, "true\n").unwrap();
-            let run = |step: &str, more: &[&str]| {
-                let mut command = self.step(step, directory.path(), more);
-                command.env("CUSTOM_ENV_CI_JOB_ID", id.to_string());
-                let since = Instant::now();
-                let status = command.status().unwrap();
-                assert!(status.success(), "{} {step}: {status}", self.name);
-                millis(since.elapsed())
-            };
-            let before = memory_in_use();
-            prepares.push(run("prepare", &[]));
-            stages.push(run("run", &[script.to_str().unwrap(), "build_script"]));
-            stages.push(run("run", &[script.to_str().unwrap(), "build_script"]));
-            memory.push(memory_in_use() - before);
-            cleanups.push(run("cleanup", &[]));
+    /// Takes the single steps once.
+    fn steps(self, id: u64, taken: &mut Taken) {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("response.json"), self.job(id).to_string()).unwrap();
+        let script = directory.path().join("script");
+        fs::write(&script, "true\n").unwrap();
+        let run = |step: &str, more: &[&str]| {
+            let mut command = self.step(step, directory.path(), more);
+            command.env("CUSTOM_ENV_CI_JOB_ID", id.to_string());
+            let since = Instant::now();
+            let status = command.status().unwrap();
+            assert!(status.success(), "{} {step}: {status}", self.name);
+            millis(since.elapsed())
+        };
+        let before = memory_in_use();
+        taken.prepare.push(run("prepare", &[]));
+        for _ in 0..2 {
+            taken.stage.push(run("run", &[script.to_str().unwrap(), "build_script"]));
         }
-        (median(prepares), median(stages), median(cleanups), median(memory))
+        taken.memory.push(memory_in_use() - before);
+        taken.cleanup.push(run("cleanup", &[]));
     }
 
-    fn measure(self, first: u64) -> Figures {
-        let (prepare, stage, cleanup, memory) = self.steps(first);
-        let site = Site::new(&self.config(), None);
-        let one = |id: u64| {
-            let since = Instant::now();
-            let ended = site.run(self.job(id));
-            assert_eq!(ended.state, "success", "{}", site.coordinator.log(id));
-            millis(since.elapsed())
-        };
-        let job = median((first + 20..first + 20 + RUNS).map(one).collect());
-        let ten = || {
-            let since = Instant::now();
-            let mut all: Vec<_> = (first + 40..first + 50).map(|id| site.start(self.job(id))).collect();
-            for working in &mut all {
-                working.wait();
-            }
-            for id in first + 40..first + 50 {
-                assert_eq!(site.coordinator.ended(id).unwrap().state, "success", "{}", site.coordinator.log(id));
-            }
-            millis(since.elapsed())
-        };
-        let ten = median(vec![ten(), ten(), ten()]);
-        Figures { prepare, stage, cleanup, job, ten, memory }
+    /// Takes so many jobs at the same time.
+    fn jobs(self, site: &Site, first: u64, count: u64) -> f64 {
+        let since = Instant::now();
+        let mut all: Vec<_> = (first..first + count).map(|id| site.start(self.job(id))).collect();
+        for working in &mut all {
+            working.wait();
+        }
+        let took = millis(since.elapsed());
+        for id in first..first + count {
+            assert_eq!(site.coordinator.ended(id).unwrap().state, "success", "{}", site.coordinator.log(id));
+        }
+        took
     }
+}
+
+/// Takes all figures, way by way in each round, so that whatever else the machine does hurts all of them.
+fn measure() -> [Taken; 3] {
+    let mut taken = [Taken::default(), Taken::default(), Taken::default()];
+    let sites = WAYS.map(|way| Site::new(&way.config(), None));
+    for round in 0..RUNS {
+        for ((at, way), (site, taken)) in (1..).zip(WAYS).zip(sites.iter().zip(&mut taken)) {
+            let first = at * 10_000 + round * 100;
+            way.steps(first, taken);
+            taken.job.push(way.jobs(site, first + 1, 1));
+            if round < TENS {
+                taken.ten.push(way.jobs(site, first + 10, 10));
+            }
+        }
+    }
+    taken
 }
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
@@ -174,26 +181,25 @@ fn memory_in_use() -> f64 {
 }
 
 fn main() {
-    let [scripts, booted, unbooted] =
-        [(WAYS[0], 1_000), (WAYS[1], 2_000), (WAYS[2], 3_000)].map(|(way, first)| way.measure(first));
+    let [scripts, booted, unbooted] = measure();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("figure load at the end: {}", load.trim());
-    let row = |what: &str, unit: &str, of: fn(&Figures) -> f64, wanted: [Option<f64>; 2]| {
-        let theirs = of(&scripts);
+    let row = |what: &str, unit: &str, of: fn(&Taken) -> &[f64], wanted: [Option<f64>; 2]| {
+        let theirs = median(of(&scripts));
         for (name, figures, wanted) in [("booted", &booted, wanted[0]), ("unbooted", &unbooted, wanted[1])] {
-            let (ours, ratio) = (of(figures), of(figures) / theirs);
+            let (ours, ratio) = (median(of(figures)), median(of(figures)) / theirs);
             let judged = wanted.map_or(String::new(), |most| {
                 format!(", to reach {most:.2}: {}", if ratio <= most { "reached" } else { "MISSED" })
             });
             println!("figure {what}, {name}: {ours:.0} {unit}, scripts {theirs:.0} {unit}, ratio {ratio:.2}{judged}");
         }
     };
-    row("prepare", "ms", |figures| figures.prepare, [Some(1.0), Some(0.4)]);
-    row("a stage of `true`", "ms", |figures| figures.stage, [Some(0.3), Some(0.3)]);
-    row("cleanup", "ms", |figures| figures.cleanup, [Some(0.5), Some(0.5)]);
-    row("a job of `true`", "ms", |figures| figures.job, [Some(1.0), Some(0.75)]);
-    row("ten jobs at once", "ms", |figures| figures.ten, [None, None]);
-    row("memory of an idle machine", "KiB", |figures| figures.memory, [None, None]);
+    row("prepare", "ms", |taken| &taken.prepare, [Some(1.0), Some(0.4)]);
+    row("a stage of `true`", "ms", |taken| &taken.stage, [Some(0.3), Some(0.3)]);
+    row("cleanup", "ms", |taken| &taken.cleanup, [Some(0.5), Some(0.5)]);
+    row("a job of `true`", "ms", |taken| &taken.job, [Some(1.0), Some(0.75)]);
+    row("ten jobs at once", "ms", |taken| &taken.ten, [None, None]);
+    row("memory of an idle machine", "KiB", |taken| &taken.memory, [None, None]);
     let left = |directory: &str| fs::read_dir(directory).map_or(0, Iterator::count);
     println!("figure left by the scripts: {} directories", left("/var/lib/theirs"));
     println!(

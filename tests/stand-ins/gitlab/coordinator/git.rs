@@ -44,9 +44,10 @@ fn run(repositories: &Path, parts: &Parts, body: &[u8]) -> Option<Response> {
     let mut response = Response::builder();
     for line in std::str::from_utf8(&output[..end]).ok()?.lines() {
         let (name, value) = line.split_once(": ")?;
-        response = match name.eq_ignore_ascii_case("status") {
-            true => response.status(value.split(' ').next()?.parse::<u16>().ok()?),
-            false => response.header(name, value),
+        response = if name.eq_ignore_ascii_case("status") {
+            response.status(value.split(' ').next()?.parse::<u16>().ok()?)
+        } else {
+            response.header(name, value)
         };
     }
     response.body(Body::from(output[end + 4..].to_vec())).ok()

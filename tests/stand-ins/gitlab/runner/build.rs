@@ -103,18 +103,18 @@ impl<'a> Build<'a> {
     }
 
     fn attempts(&self) -> Result<(), Failure> {
-        for attempt in 1..=ATTEMPTS {
-            let mut state = self.attempt()?;
-            match self.prepare(&mut state) {
+        for number in 1..=ATTEMPTS {
+            let mut attempt = self.attempt()?;
+            match self.prepare(&mut attempt) {
                 Ok(()) => {
-                    let result = self.stages(&mut state);
-                    self.cleanup(&state);
+                    let result = self.stages(&mut attempt);
+                    self.cleanup(&attempt);
                     return result;
                 }
                 Err(failure) => {
-                    self.cleanup(&state);
+                    self.cleanup(&attempt);
                     let Failure::System(why) = &failure else { return Err(failure) };
-                    if attempt == ATTEMPTS {
+                    if number == ATTEMPTS {
                         return Err(failure);
                     }
                     self.trace.line(&format!("ERROR: Preparation failed: {why}"));
@@ -141,7 +141,7 @@ impl<'a> Build<'a> {
         Ok(Attempt { directory, job_env: Vec::new(), directories: None, status: "running" })
     }
 
-    fn prepare(&self, state: &mut Attempt) -> Result<(), Failure> {
+    fn prepare(&self, attempt: &mut Attempt) -> Result<(), Failure> {
         let custom = &self.runner.custom;
         if custom.run_exec.is_empty() {
             return Err(Failure::System("custom executor is missing RunExec".into()));
@@ -151,16 +151,20 @@ impl<'a> Build<'a> {
             let said = Arc::new(Mutex::new(Vec::new()));
             let into = Arc::clone(&said);
             let output: Sink = Box::new(move |bytes| lock(&into).extend(bytes));
-            let call =
-                self.call(state, "config", (&custom.config_exec, &custom.config_args, &[]), custom.config_exec_timeout);
-            self.judge(run(call, output, self.sink(Stream::Errors), || self.control.is_aborted()), state, false)?;
+            let call = self.call(
+                attempt,
+                "config",
+                (&custom.config_exec, &custom.config_args, &[]),
+                custom.config_exec_timeout,
+            );
+            self.judge(run(call, output, self.sink(Stream::Errors), || self.control.is_aborted()), attempt, false)?;
             let said = lock(&said);
             if !said.is_empty() {
                 answer = serde_json::from_slice(&said)
                     .map_err(|error| Failure::System(format!("error while parsing JSON output: {error}")))?;
             }
         }
-        state.job_env = answer.job_env.into_iter().collect();
+        attempt.job_env = answer.job_env.into_iter().collect();
         let or = |answered: Option<String>, configured: &str| answered.unwrap_or_else(|| configured.to_owned());
         let builds = or(answer.builds_dir, &self.runner.builds_dir);
         let cache = or(answer.cache_dir, &self.runner.cache_dir);
@@ -174,40 +178,44 @@ impl<'a> Build<'a> {
         } else {
             format!("{builds}/{path}")
         };
-        state.directories = Some(Directories { builds, cache, project });
+        attempt.directories = Some(Directories { builds, cache, project });
         if let Some(Driver { name, version }) = answer.driver {
             self.trace.line(&format!("Using Custom executor with driver {name} {version}..."));
         }
         if custom.prepare_exec.is_empty() {
             return Ok(());
         }
-        let call =
-            self.call(state, "prepare", (&custom.prepare_exec, &custom.prepare_args, &[]), custom.prepare_exec_timeout);
+        let call = self.call(
+            attempt,
+            "prepare",
+            (&custom.prepare_exec, &custom.prepare_args, &[]),
+            custom.prepare_exec_timeout,
+        );
         let outcome = run(call, self.sink(Stream::Output), self.sink(Stream::Errors), || self.control.is_aborted());
-        self.judge(outcome, state, false)
+        self.judge(outcome, attempt, false)
     }
 
     /// All sub-stages: the result of the job.
-    fn stages(&self, state: &mut Attempt) -> Result<(), Failure> {
-        self.stage(state, "prepare_script")?;
-        let mut result = self.tries(state, "get_sources", "GET_SOURCES_ATTEMPTS");
+    fn stages(&self, attempt: &mut Attempt) -> Result<(), Failure> {
+        self.stage(attempt, "prepare_script")?;
+        let mut result = self.tries(attempt, "get_sources", "GET_SOURCES_ATTEMPTS");
         if result.is_ok() {
-            result = self.tries(state, "restore_cache", "RESTORE_CACHE_ATTEMPTS");
+            result = self.tries(attempt, "restore_cache", "RESTORE_CACHE_ATTEMPTS");
         }
         if result.is_ok() {
-            result = self.tries(state, "download_artifacts", "ARTIFACT_DOWNLOAD_ATTEMPTS");
+            result = self.tries(attempt, "download_artifacts", "ARTIFACT_DOWNLOAD_ATTEMPTS");
         }
         let is_over = |result: &Result<(), Failure>| matches!(result, Err(Failure::Aborted(_) | Failure::Timeout));
         if result.is_ok() {
-            result = self.user_steps(state);
-            state.status = match &result {
+            result = self.user_steps(attempt);
+            attempt.status = match &result {
                 Ok(()) => "success",
                 Err(Failure::Canceled) => "canceled",
                 Err(_) => "failed",
             };
             if !is_over(&result) {
                 // Its failure is none of the job.
-                _ = self.stage(state, "after_script");
+                _ = self.stage(attempt, "after_script");
             }
         }
         let names = if result.is_ok() {
@@ -217,7 +225,7 @@ impl<'a> Build<'a> {
         };
         for name in names {
             if !is_over(&result) && !self.control.is_aborted() {
-                let done = self.stage(state, name);
+                let done = self.stage(attempt, name);
                 result = result.and(done);
             }
         }
@@ -225,34 +233,34 @@ impl<'a> Build<'a> {
             result = Err(self.aborted());
         }
         if !is_over(&result) {
-            let done = self.stage(state, "cleanup_file_variables");
+            let done = self.stage(attempt, "cleanup_file_variables");
             result = result.and(done);
         }
         result
     }
 
-    fn user_steps(&self, state: &mut Attempt) -> Result<(), Failure> {
+    fn user_steps(&self, attempt: &mut Attempt) -> Result<(), Failure> {
         for step in self.job["steps"].as_array().into_iter().flatten() {
             match step["name"].as_str().unwrap_or_default() {
                 "after_script" => {}
-                "script" => self.stage(state, "build_script")?,
-                name => self.stage(state, &format!("step_{name}"))?,
+                "script" => self.stage(attempt, "build_script")?,
+                name => self.stage(attempt, &format!("step_{name}"))?,
             }
         }
         Ok(())
     }
 
     /// A sub-stage that is tried as often as a variable of the job says.
-    fn tries(&self, state: &mut Attempt, stage: &str, variable: &str) -> Result<(), Failure> {
-        let variables = environment::variables(self.runner, &self.job, state.directories.as_ref(), state.status);
+    fn tries(&self, attempt: &mut Attempt, stage: &str, variable: &str) -> Result<(), Failure> {
+        let variables = environment::variables(self.runner, &self.job, attempt.directories.as_ref(), attempt.status);
         let tries = value(&variables, variable).and_then(|text| text.parse::<u32>().ok());
         let tries = tries.filter(|tries| (1..=10).contains(tries)).unwrap_or(1);
         let mut result = Ok(());
         for again in 0..tries {
             if again == 1 && stage == "get_sources" {
-                _ = self.stage(state, "clear_worktree");
+                _ = self.stage(attempt, "clear_worktree");
             }
-            result = self.stage(state, stage);
+            result = self.stage(attempt, stage);
             if !matches!(result, Err(Failure::Build(_) | Failure::System(_))) {
                 break;
             }
@@ -261,33 +269,33 @@ impl<'a> Build<'a> {
     }
 
     /// Calls the driver with the script of a sub-stage, if that has anything to do.
-    fn stage(&self, state: &Attempt, name: &str) -> Result<(), Failure> {
-        let variables = environment::variables(self.runner, &self.job, state.directories.as_ref(), state.status);
+    fn stage(&self, attempt: &Attempt, name: &str) -> Result<(), Failure> {
+        let variables = environment::variables(self.runner, &self.job, attempt.directories.as_ref(), attempt.status);
         let is_old = value(&variables, "FF_USE_LEGACY_BASH_EVAL") == Some("true");
-        let directories = state.directories.as_ref().ok_or_else(|| Failure::System("no directories".into()))?;
+        let directories = attempt.directories.as_ref().ok_or_else(|| Failure::System("no directories".into()))?;
         let given = Given { runner: self.runner, job: &self.job, variables, directories };
         let Some(commands) = given.commands(name) else { return Ok(()) };
         if self.control.is_aborted() {
             return Err(self.aborted());
         }
-        let script = write_script(state.directory.path(), &script::frame(&commands, is_old))
+        let script = write_script(attempt.directory.path(), &script::frame(&commands, is_old))
             .map_err(|error| Failure::System(error.to_string()))?;
         let custom = &self.runner.custom;
         let more = [script.into_os_string(), OsString::from(name)];
-        let mut call = self.call(state, name, (&custom.run_exec, &custom.run_args, &more), u64::MAX);
+        let mut call = self.call(attempt, name, (&custom.run_exec, &custom.run_args, &more), u64::MAX);
         if name == "after_script" {
             call.deadline = call.deadline.min(Instant::now() + AFTER_SCRIPT);
         }
         let is_script = name == "build_script" || name.starts_with("step_");
         let is_over = || self.control.is_aborted() || (is_script && self.control.abort().is_some());
         let outcome = run(call, self.sink(Stream::Output), self.sink(Stream::Errors), is_over);
-        self.judge(outcome, state, is_script)
+        self.judge(outcome, attempt, is_script)
     }
 
     /// `config`, `prepare` and `cleanup` get their own timeout, and the cleanup nothing else.
     fn call<'b>(
         &self,
-        state: &'b Attempt,
+        attempt: &'b Attempt,
         stage: &str,
         (program, arguments, more): (&'b str, &[String], &[OsString]),
         timeout: u64,
@@ -297,7 +305,7 @@ impl<'a> Build<'a> {
             Some(own) if stage == "cleanup" => own,
             own => own.map_or(self.deadline, |own| own.min(self.deadline)),
         };
-        let directory = state.directory.path();
+        let directory = attempt.directory.path();
         let path = |name: &str| directory.join(name).to_string_lossy().into_owned();
         let mut environment: Vec<(String, String)> = vec![
             ("TMPDIR".into(), directory.to_string_lossy().into_owned()),
@@ -306,8 +314,8 @@ impl<'a> Build<'a> {
             ("BUILD_EXIT_CODE_FILE".into(), path("build_exit_code")),
             ("JOB_RESPONSE_FILE".into(), path("response.json")),
         ];
-        environment.extend(state.job_env.iter().cloned());
-        let variables = environment::variables(self.runner, &self.job, state.directories.as_ref(), state.status);
+        environment.extend(attempt.job_env.iter().cloned());
+        let variables = environment::variables(self.runner, &self.job, attempt.directories.as_ref(), attempt.status);
         let prefixed = variables.into_iter().map(|variable| (format!("CUSTOM_ENV_{}", variable.key), variable.value));
         environment.extend(prefixed);
         environment.push(("CUSTOM_ENV_CI_JOB_SERVICES".into(), environment::services(&self.job)));
@@ -315,13 +323,13 @@ impl<'a> Build<'a> {
         Call { program, arguments, environment, directory, graces: self.runner.custom.graces(), deadline }
     }
 
-    fn cleanup(&self, state: &Attempt) {
+    fn cleanup(&self, attempt: &Attempt) {
         let custom = &self.runner.custom;
         if custom.cleanup_exec.is_empty() || custom.run_exec.is_empty() {
             return;
         }
         let arguments = (custom.cleanup_exec.as_str(), custom.cleanup_args.as_slice(), [].as_slice());
-        let call = self.call(state, "cleanup", arguments, custom.cleanup_exec_timeout);
+        let call = self.call(attempt, "cleanup", arguments, custom.cleanup_exec_timeout);
         // The runner's own log, not the job's.
         let own = || -> Sink { Box::new(|bytes| eprint!("cleanup: {}", String::from_utf8_lossy(bytes))) };
         let outcome = run(call, own(), own(), || false);
@@ -331,7 +339,7 @@ impl<'a> Build<'a> {
     }
 
     /// The meaning of an exit code.
-    fn judge(&self, outcome: Outcome, state: &Attempt, is_script: bool) -> Result<(), Failure> {
+    fn judge(&self, outcome: Outcome, attempt: &Attempt, is_script: bool) -> Result<(), Failure> {
         if self.control.is_aborted() {
             return Err(self.aborted());
         }
@@ -343,7 +351,7 @@ impl<'a> Build<'a> {
         }
         match outcome {
             Outcome::Exit(0) => Ok(()),
-            Outcome::Exit(1) => Err(self.build_failure(state)),
+            Outcome::Exit(1) => Err(Self::build_failure(attempt)),
             Outcome::Exit(2) => Err(Failure::System("exit status 2".into())),
             Outcome::Exit(code) => Err(Failure::System(format!("unknown Custom executor executable exit code {code}"))),
             Outcome::Signal(signal) => {
@@ -355,8 +363,8 @@ impl<'a> Build<'a> {
     }
 
     /// The first line of the file for the exit code, a number without any trimming.
-    fn build_failure(&self, state: &Attempt) -> Failure {
-        match fs::read_to_string(state.directory.path().join("build_exit_code")) {
+    fn build_failure(attempt: &Attempt) -> Failure {
+        match fs::read_to_string(attempt.directory.path().join("build_exit_code")) {
             Err(_) => Failure::Build(1),
             Ok(text) => match text.split('\n').next().unwrap_or_default().parse() {
                 Ok(code) => Failure::Build(code),

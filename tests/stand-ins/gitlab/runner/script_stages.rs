@@ -1,5 +1,7 @@
 //! What the script of each sub-stage does: section 4 of the contract.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::config::Runner;
@@ -79,7 +81,9 @@ impl Given<'_> {
             let path = self.job["job_info"]["project_full_path"].as_str().unwrap_or_default();
             let file = format!("{}/{path}/{}/cache.zip", self.directories.cache, text("key", "default"));
             let paths = if command == "cache-archiver" { paths(cache) } else { String::new() };
-            commands += &format!("gitlab-runner {command} --file {}{paths} || echo 'Failed: {says}'\n", quoted(&file));
+            let file = quoted(&file);
+            // Writing to a string cannot fail.
+            _ = writeln!(commands, "gitlab-runner {command} --file {file}{paths} || echo 'Failed: {says}'");
         }
         (!commands.is_empty()).then(|| self.enter() + &guarded(says, &commands))
     }
@@ -116,7 +120,7 @@ impl Given<'_> {
 
 fn paths(of: &Value) -> String {
     let paths = of["paths"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    paths.map(|path| format!(" --path {}", quoted(path))).collect()
+    paths.fold(String::new(), |all, path| all + " --path " + &quoted(path))
 }
 
 fn applies(when: &str, success: bool) -> bool {
