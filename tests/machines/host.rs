@@ -172,6 +172,8 @@ impl Host {
         }
         said("systemd-sysusers", &[]);
         said("systemctl", &["daemon-reload"]);
+        // Started anew for each claim, more often than systemd believes anybody; the first time there is nothing to reset.
+        _ = Command::new("systemctl").args(["reset-failed", "gitlab-nspawn.socket"]).stderr(Stdio::null()).status();
         said("systemctl", &["restart", "gitlab-nspawn.socket"]);
         let units = Arc::new(Units {
             settings: SETTINGS.into(),
@@ -222,7 +224,7 @@ impl Host {
         wait_for("a unit", || self.units.running.lock().unwrap().last().cloned())
     }
 
-    /// Runs `ended` outside of any unit: what the next supervisor does before anything else.
+    /// What stands of jobs in the directories of this host.
     pub fn state(&self) -> Vec<String> {
         let mut left = Vec::new();
         for directory in ["run/jobs", "run/slots", "state/jobs"] {

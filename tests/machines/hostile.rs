@@ -139,6 +139,8 @@ fn a_machine_has_the_usual_devices_and_those_that_are_named() {
     assert!(usual.contains("./null ") && !usual.contains("./fuse ") && !usual.contains("./kvm "), "{usual}");
     let host = Host::new(json!({"devices": ["/dev/fuse"]}));
     host.made(1);
+    let opened = run(&host, 1, "exec 3<> /dev/fuse && stat -c '%u %a' /dev/fuse");
+    assert_eq!(opened.stdout, "0 666\n", "whoever may open that of the host: {opened:?}");
     assert_eq!(listed(&host).replace("./fuse ", ""), usual, "and no other");
 }
 
