@@ -6,7 +6,7 @@ use github_runners::machines::nspawn::Answer;
 use github_runners::machines::{Fault, Machines as _, Specification, State, Token};
 use serde_json::json;
 
-use crate::host::{Host, run, specification, start};
+use crate::host::{Host, run, specification, start, wait_for};
 use crate::times::AT_ONCE;
 
 #[test]
@@ -122,7 +122,11 @@ fn a_stage_whose_driver_goes_away_is_ended_and_the_next_one_runs() {
     let mut lost = start(&host, 1, "trap '' TERM; echo ready; sleep 3600");
     lost.says("ready");
     drop(lost);
-    let next = run(&host, 1, "cat /proc/[0-9]*/comm");
+    // A process that another claim starts at this moment has the connection too, until it becomes a program.
+    let next = wait_for("the next stage", || {
+        let ended = run(&host, 1, "cat /proc/[0-9]*/comm");
+        (!matches!(ended.answer, Answer::Failed(Fault::Busy(_)))).then_some(ended)
+    });
     assert_eq!(next.answer, Answer::Exit(0));
     assert!(!next.stdout.contains("sleep"), "{next:?}");
     host.client().delete(Token(1)).unwrap();
