@@ -14,7 +14,7 @@ const TIMES: u64 = 11;
 #[ignore = "measures"]
 fn figures() {
     for image in ["plain", "booted"] {
-        let host = Host::new(json!({}));
+        let host = Host::new(&json!({}));
         let mut taken: [Vec<f64>; 3] = Default::default();
         for token in 1..=TIMES {
             let mut began = Instant::now();

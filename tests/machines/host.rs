@@ -90,12 +90,12 @@ pub struct Unit {
 
 impl Host {
     /// With images `plain`, which is not booted, and `booted`, no network, and `changes` to the settings.
-    pub fn new(changes: Value) -> Self {
+    pub fn new(changes: &Value) -> Self {
         Self::in_network(changes, None)
     }
 
     /// The same, in the network of another process.
-    pub fn in_network(changes: Value, network: Option<u32>) -> Self {
+    pub fn in_network(changes: &Value, network: Option<u32>) -> Self {
         // Long paths are no names of sockets; /tmp may be in memory, which is fine as well.
         let root = tempfile::Builder::new().prefix("gl").tempdir_in("/var/tmp").unwrap();
         let path = |name: &str| root.path().join(name);
