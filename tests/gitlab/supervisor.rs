@@ -127,7 +127,7 @@ impl Supervisors {
         }
         let id = message["make"]["job"].as_u64().expect("an order");
         self.lock().owner = descriptors.first().and_then(pid_of);
-        send(connection, &json!({"progress": "Booting"}));
+        send(connection, &json!({"doing": "Booting"}));
         match self.take(|fault| matches!(fault, Fault::Errand(_) | Fault::Slow)) {
             Some(Fault::Errand(answer)) => return send(connection, &answer),
             Some(Fault::Slow) => {

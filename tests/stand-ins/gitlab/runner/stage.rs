@@ -112,7 +112,7 @@ pub fn run(call: Call<'_>, output: Sink, errors: Sink, is_over: impl Fn() -> boo
 
 fn copy(from: Option<impl Read + Send + 'static>, mut to: Sink, done: Sender<Event>) {
     thread::spawn(move || {
-        let mut buffer = [0; 32 << 10];
+        let mut buffer = vec![0; 32 << 10];
         if let Some(mut from) = from {
             while let Ok(length @ 1..) = from.read(&mut buffer) {
                 to(&buffer[..length]);
