@@ -39,6 +39,7 @@ let
     // import ./claims/secrets.nix context
     // import ./claims/contract.nix context
     // import ./claims/render.nix context
+    // import ./claims/gitlab.nix context
     // lib.mapAttrs' (
       name: actual:
       let
