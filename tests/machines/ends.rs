@@ -19,7 +19,7 @@ fn a_job_that_powers_off_or_reboots_has_not_passed() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     for (token, script, reason) in
         [(1, "systemctl poweroff; sleep 3600", Gone::PoweredOff), (2, "systemctl reboot; sleep 3600", Gone::Rebooted)]
     {
@@ -36,7 +36,7 @@ fn a_job_that_kills_its_agent_has_not_passed() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     booted(&host, 1);
     let answer = run(&host, 1, "kill -9 -1; sleep 3600").answer;
     assert_eq!(answer, Answer::Gone(Gone::AgentKilled), "{}", host.log());
@@ -49,7 +49,7 @@ fn a_machine_ends_with_the_runner_that_it_was_made_for() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     let mut runner = Command::new("sleep").arg("3600").spawn().unwrap();
     let pidfd =
         rustix::process::pidfd_open(rustix::process::Pid::from_child(&runner), rustix::process::PidfdFlags::empty());
@@ -68,7 +68,7 @@ fn a_machine_ends_when_its_time_is_over() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     let short = Specification { lifetime: std::time::Duration::from_secs(3), ..specification(1) };
     match host.create(&short) {
         Ok(_) => {
@@ -86,7 +86,7 @@ fn the_same_number_again_ends_the_first_machine_before() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     let mut first = start(&host, 1, "touch /mark; echo ready; sleep 3600");
     first.says("ready");
@@ -104,7 +104,7 @@ fn what_cannot_be_made_is_refused_with_the_reason_and_leaves_nothing() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({"slots": 1}));
+    let host = Host::new(&json!({"slots": 1}));
     let refused = |image: &str| host.create(&Specification { image: image.into(), ..specification(1) }).unwrap_err();
     assert_eq!(refused("none"), Fault::NotFound("There is no image none; there is: booted, plain".into()));
     assert!(matches!(refused("../../etc"), Fault::NotFound(_)));
@@ -118,12 +118,39 @@ fn what_cannot_be_made_is_refused_with_the_reason_and_leaves_nothing() {
     host.nothing_is_left();
 }
 
+#[cfg(feature = "ctl")]
+#[test]
+fn an_operator_sees_machines_and_ends_one() {
+    // On a booted host that program is not installed.
+    if !crate::host::can_make_machines() || crate::host::is_booted() {
+        return;
+    }
+    let host = Host::new(&json!({}));
+    host.made(4711);
+    let ctl = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_github-runnerctl"));
+        let output =
+            command.arg("machines").args(arguments).arg("--settings").arg(host.path("settings.json")).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (good, listed, _) = ctl(&["list"]);
+    let line = listed.lines().nth(1).unwrap_or_default();
+    assert!(good && line.starts_with("4711 ") && line.contains("running") && line.ends_with("plain"), "{listed}");
+    let mut stage = start(&host, 4711, "echo ready; sleep 3600");
+    stage.says("ready");
+    assert!(ctl(&["kill", "4711"]).0);
+    assert_eq!(stage.end().answer, Answer::Gone(Gone::Ended));
+    let (good, _, said) = ctl(&["kill", "4711"]);
+    assert!(!good && said.contains("There is no machine of job 4711"), "{said}");
+    host.nothing_is_left();
+}
+
 #[test]
 fn who_goes_away_before_the_machine_is_ready_gets_none() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     // The client of this thread goes away with its process.
     let mut asking = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "ends::asks_and_waits", "--ignored"])

@@ -90,12 +90,12 @@ pub struct Unit {
 
 impl Host {
     /// With images `plain`, which is not booted, and `booted`, no network, and `changes` to the settings.
-    pub fn new(changes: Value) -> Self {
+    pub fn new(changes: &Value) -> Self {
         Self::in_network(changes, None)
     }
 
     /// The same, in the network of another process.
-    pub fn in_network(changes: Value, network: Option<u32>) -> Self {
+    pub fn in_network(changes: &Value, network: Option<u32>) -> Self {
         // Long paths are no names of sockets; /tmp may be in memory, which is fine as well.
         let root = tempfile::Builder::new().prefix("gl").tempdir_in("/var/tmp").unwrap();
         let path = |name: &str| root.path().join(name);
@@ -172,6 +172,8 @@ impl Host {
         }
         said("systemd-sysusers", &[]);
         said("systemctl", &["daemon-reload"]);
+        // Started anew for each claim, more often than systemd believes anybody; the first time there is nothing to reset.
+        _ = Command::new("systemctl").args(["reset-failed", "gitlab-nspawn.socket"]).stderr(Stdio::null()).status();
         said("systemctl", &["restart", "gitlab-nspawn.socket"]);
         let units = Arc::new(Units {
             settings: SETTINGS.into(),
@@ -222,7 +224,7 @@ impl Host {
         wait_for("a unit", || self.units.running.lock().unwrap().last().cloned())
     }
 
-    /// Runs `ended` outside of any unit: what the next supervisor does before anything else.
+    /// What stands of jobs in the directories of this host.
     pub fn state(&self) -> Vec<String> {
         let mut left = Vec::new();
         for directory in ["run/jobs", "run/slots", "state/jobs"] {

@@ -15,7 +15,7 @@ fn root_in_a_machine_changes_nothing_of_the_host() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     host.made(1);
     // Each line says something only if it got through.
@@ -43,7 +43,7 @@ fn a_job_finds_nobody_behind_the_socket_of_the_agent() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     let script = r#"perl -MSocket -e '
         socket(my $s, AF_UNIX, SOCK_SEQPACKET, 0) or die;
@@ -59,7 +59,7 @@ fn names_and_trees_that_are_hard_to_remove_are_removed() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     let script = r"
         mkdir -p /deep && cd /deep && for n in $(seq 300); do mkdir d && cd d; done
@@ -79,7 +79,7 @@ fn a_bounded_fork_bomb_ends_with_its_stage() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     let script = "for n in $(seq 500); do setsid -f sleep 3600; (sleep 3600 &) ; done; exit 3";
     assert_eq!(run(&host, 1, script).answer, Answer::Exit(3));
@@ -95,7 +95,7 @@ fn a_cache_outlives_its_machine_and_belongs_to_nobody_on_the_host() {
         return;
     }
     let cache = tempfile::tempdir_in("/var/tmp").unwrap();
-    let host = Host::new(json!({"cache": {"directory": cache.path(), "limit": 1_000_000}}));
+    let host = Host::new(&json!({"cache": {"directory": cache.path(), "limit": 1_000_000}}));
     let made = |token, project, protected| host.create(&with_cache(token, project, protected)).unwrap();
     made(1, 7, false);
     let ended = run(
@@ -133,12 +133,14 @@ fn a_machine_has_the_usual_devices_and_those_that_are_named() {
         host.nothing_is_left();
         ended.stdout
     };
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     let usual = listed(&host);
     assert!(usual.contains("./null ") && !usual.contains("./fuse ") && !usual.contains("./kvm "), "{usual}");
-    let host = Host::new(json!({"devices": ["/dev/fuse"]}));
+    let host = Host::new(&json!({"devices": ["/dev/fuse"]}));
     host.made(1);
+    let opened = run(&host, 1, "exec 3<> /dev/fuse && stat -c '%u %a' /dev/fuse");
+    assert_eq!(opened.stdout, "0 666\n", "whoever may open that of the host: {opened:?}");
     assert_eq!(listed(&host).replace("./fuse ", ""), usual, "and no other");
 }
 
@@ -147,7 +149,7 @@ fn what_is_written_to_memory_has_a_limit() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({"limits": {"tmpfs": "16M"}}));
+    let host = Host::new(&json!({"limits": {"tmpfs": "16M"}}));
     host.made(1);
     let ended = run(&host, 1, "head -c 64M /dev/zero > /file; echo $?; stat -c %s /file");
     let lines: Vec<&str> = ended.stdout.lines().collect();

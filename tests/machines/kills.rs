@@ -20,7 +20,7 @@ fn whatever_is_killed_while_a_stage_runs_nothing_is_left_and_the_next_attempt_wo
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     for (victim, kill) in VICTIMS {
         host.made(1);
         let mut stage = start(&host, 1, "echo ready; sleep 3600");
@@ -42,7 +42,7 @@ fn whatever_is_killed_while_a_machine_is_made_nothing_is_left_and_the_next_attem
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     // Each step leaves something that the next one needs.
     let steps = ["run/jobs/1", "run/slots/1", "state/jobs/1/work", "run/jobs/1/locked-root", "run/jobs/1/notify"];
     let booted = Specification { image: "booted".into(), ..specification(1) };
@@ -68,7 +68,7 @@ fn what_a_killed_last_step_left_is_taken_away_by_the_next_supervisor() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     run(&host, 1, "mkdir -p /a/b/c && touch /a/b/c/d");
     // As if `ended` had been killed: what it would have removed is made again.
@@ -92,7 +92,7 @@ fn ten_machines_at_once_are_ten_machines() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     std::thread::scope(|scope| {
         for token in 1..=10 {
             let host = &host;

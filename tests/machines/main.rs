@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
 
 mod ends;
+mod figures;
 mod host;
 mod hostile;
 mod kills;

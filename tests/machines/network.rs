@@ -113,7 +113,7 @@ fn a_machine_reaches_the_world_and_of_the_host_only_what_is_named() {
     }
     let network = Network::new();
     let settings = json!({"network": {"mode": "private", "hostPorts": {"tcp": [8080]}, "resolvers": ["198.51.100.2"]}});
-    let host = Host::in_network(settings, Some(network.host.id()));
+    let host = Host::in_network(&settings, Some(network.host.id()));
     host.made(1);
     host.made(2);
     assert_eq!(asked(&host, 1, "198.51.100.2", 8000), "here for 198.51.100.1", "translated\n{}", host.log());

@@ -6,7 +6,7 @@ use github_runners::machines::nspawn::Answer;
 use github_runners::machines::{Fault, Machines as _, Specification, State, Token};
 use serde_json::json;
 
-use crate::host::{Host, run, specification, start};
+use crate::host::{Host, run, specification, start, wait_for};
 use crate::times::AT_ONCE;
 
 #[test]
@@ -14,7 +14,7 @@ fn a_stage_ends_with_the_very_code_or_signal_of_its_script() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     for (script, answer) in [
         ("true", Answer::Exit(0)),
@@ -41,7 +41,7 @@ fn a_job_is_root_in_its_machine_and_what_it_writes_is_nobodys_on_the_host() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     let script = "id -u; hostname; echo $HOME $PWD; ls /run/ci-machine; touch /written /usr/bin/written; chmod 4755 /written; \
                   (cat) < /dev/null; cat /proc/self/uid_map; env | cut -d= -f1 | sort | tr '\\n' ' '";
@@ -71,7 +71,7 @@ fn the_end_of_a_stage_ends_all_that_it_started_also_in_another_session() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     // Each of these holds standard output, so its end would not be seen before theirs.
     let ended = run(
@@ -91,7 +91,7 @@ fn cancelling_ends_the_stage_and_not_the_machine() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     let mut polite = start(&host, 1, "trap 'echo trapped; exit 9' TERM; echo ready; while :; do sleep 0.1; done");
     polite.says("ready");
@@ -117,12 +117,16 @@ fn a_stage_whose_driver_goes_away_is_ended_and_the_next_one_runs() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     let mut lost = start(&host, 1, "trap '' TERM; echo ready; sleep 3600");
     lost.says("ready");
     drop(lost);
-    let next = run(&host, 1, "cat /proc/[0-9]*/comm");
+    // A process that another claim starts at this moment has the connection too, until it becomes a program.
+    let next = wait_for("the next stage", || {
+        let ended = run(&host, 1, "cat /proc/[0-9]*/comm");
+        (!matches!(ended.answer, Answer::Failed(Fault::Busy(_)))).then_some(ended)
+    });
     assert_eq!(next.answer, Answer::Exit(0));
     assert!(!next.stdout.contains("sleep"), "{next:?}");
     host.client().delete(Token(1)).unwrap();
@@ -134,7 +138,7 @@ fn two_stages_at_once_are_refused() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     host.made(1);
     let mut first = start(&host, 1, "echo ready; read -t 3600 < <(sleep 3600); exit 3");
     first.says("ready");
@@ -155,7 +159,7 @@ fn a_booted_machine_is_ready_when_its_init_is_and_runs_stages_beside_it() {
     if !crate::host::can_make_machines() {
         return;
     }
-    let host = Host::new(json!({}));
+    let host = Host::new(&json!({}));
     let booted = Specification { image: "booted".into(), ..specification(1) };
     host.create(&booted).unwrap_or_else(|fault| panic!("{fault}\n{}", host.log()));
     let ended = run(&host, 1, "cat /proc/1/comm; systemctl is-active multi-user.target; setsid -f sleep 3600; exit 5");

@@ -37,8 +37,8 @@ pub struct Plan {
     pub nix_daemon: bool,
     /// What it reaches.
     pub network: NetworkMode,
-    /// Nodes beside the usual ones.
-    pub devices: Vec<PathBuf>,
+    /// Nodes beside the usual ones, each with its name in the machine.
+    pub devices: Vec<(PathBuf, PathBuf)>,
     /// The mounted cache of its project.
     pub cache: Option<PathBuf>,
     /// A program of the host.
@@ -101,8 +101,8 @@ impl Plan {
         if let Some(cache) = &self.cache {
             bind("bind", cache, "/cache");
         }
-        for device in &self.devices {
-            bind("bind", device, &device.display().to_string());
+        for (node, name) in &self.devices {
+            bind("bind", node, &name.display().to_string());
         }
         arguments.extend(["--".into(), format!("{HOME}/agent"), "agent".into()]);
         arguments.extend(self.init.iter().map(|init| init.display().to_string()));
@@ -183,7 +183,7 @@ mod tests {
         };
         assert_eq!(added(|plan| plan.network = NetworkMode::None), ["--private-network"]);
         assert!(added(|plan| plan.network = NetworkMode::Host).is_empty());
-        assert_eq!(added(|plan| plan.devices = vec!["/dev/kvm".into()]), ["--bind=/dev/kvm:/dev/kvm"]);
+        assert_eq!(added(|plan| plan.devices = vec![("/m".into(), "/dev/kvm".into())]), ["--bind=/m:/dev/kvm"]);
         assert_eq!(added(|plan| plan.cache = Some("/m".into())), ["--bind=/m:/cache"]);
         assert_eq!(added(|plan| plan.store = Some("/m".into())), ["--bind-ro=/m:/nix/store"]);
         assert_eq!(

@@ -15,8 +15,8 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-use rustix::fs::CWD;
+use anyhow::{Context as _, Result, bail};
+use rustix::fs::{CWD, FileType, Mode};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change, mount_remount, move_mount,
     open_tree,
@@ -131,6 +131,44 @@ impl Layers {
         mount("overlay", &root, "overlay", MountFlags::NODEV, options.as_c_str())
             .with_context(|| format!("Failed to mount {}", root.display()))?;
         Ok(root)
+    }
+
+    /// Nodes for the devices of the host that are named, which belong to the machine's root: those of the host belong to
+    /// nobody there, and often only their owner may open them. Each with the name that it has in the machine.
+    ///
+    /// # Errors
+    ///
+    /// If one is missing, or is no device.
+    pub fn nodes(&self, devices: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
+        if devices.is_empty() {
+            return Ok(vec![]);
+        }
+        let directory = self.path("devices");
+        make(&directory, 0o755)?;
+        // Of its own, because where files are kept there may be no devices.
+        mount("tmpfs", &directory, "tmpfs", MountFlags::NOSUID | MountFlags::NOEXEC, c"mode=0755,size=64k")
+            .with_context(|| format!("Failed to mount {}", directory.display()))?;
+        devices
+            .iter()
+            .enumerate()
+            .map(|(number, device)| self.node(&directory.join(number.to_string()), device))
+            .collect()
+    }
+
+    fn node(&self, path: &Path, device: &Path) -> Result<(PathBuf, PathBuf)> {
+        let made = || -> Result<()> {
+            let stat = rustix::fs::stat(device)?;
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            if !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
+                bail!("it is no device");
+            }
+            let mode = Mode::from_raw_mode(0o666);
+            rustix::fs::mknodat(CWD, path, kind, mode, stat.st_rdev)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+            self.give(path)
+        };
+        made().with_context(|| format!("Failed to give {} to a machine", device.display()))?;
+        Ok((path.into(), device.into()))
     }
 
     /// A root without an image, for a system whose files all lie in the store: nspawn looks at `os-release`.

@@ -102,7 +102,7 @@ OOMScoreAdjust=-900
         settings
             .devices
             .iter()
-            .fold(String::new(), |lines, device| lines + &format!("DeviceAllow={} rw\n", device.display()))
+            .fold(String::new(), |lines, device| lines + &format!("DeviceAllow={} rwm\n", device.display()))
     )
 }
 
@@ -191,7 +191,7 @@ mod tests {
             "TasksMax=100",
             "CPUWeight=20",
             "IOWeight=30",
-            "DeviceAllow=/dev/kvm rw",
+            "DeviceAllow=/dev/kvm rwm",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }

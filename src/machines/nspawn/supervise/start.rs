@@ -107,7 +107,7 @@ pub fn make(
         store: mounted.store,
         nix_daemon: configured.nix_daemon,
         network: settings.network.mode,
-        devices: settings.devices.clone(),
+        devices: mounted.devices,
         cache: mounted.cache,
         gitlab_runner: settings.gitlab_runner.clone(),
     };
@@ -133,6 +133,7 @@ struct Mounted {
     root: PathBuf,
     store: Option<PathBuf>,
     cache: Option<PathBuf>,
+    devices: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Mounts everything of a machine, in a mount namespace of this process.
@@ -168,7 +169,7 @@ fn mount(
             Some(target)
         }
     };
-    Ok(Mounted { root, store, cache })
+    Ok(Mounted { root, store, cache, devices: layers.nodes(&settings.devices)? })
 }
 
 /// What others connect to.
