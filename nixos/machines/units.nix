@@ -65,7 +65,7 @@ in
         "/dev/net/tun rwm"
         "/dev/fuse rwm"
       ]
-      ++ map (device: "${device} rw") options.devices;
+      ++ map (device: "${device} rwm") options.devices;
     }
     // given {
       TasksMax = limits.tasks;
