@@ -14,7 +14,8 @@
 let
   # Where environment.systemPackages puts it, in every generation of the host.
   driver = "/run/current-system/sw/bin/gitlab-nspawn-executor";
-  flag = name: value: "--custom-${name} ${toString value}";
+  # Each is one word, whether the module quotes words or not.
+  flag = name: value: "--custom-${name}=${toString value}";
   step =
     name:
     map (word: flag "${name}-${word.name}" word.value) [
@@ -26,7 +27,7 @@ in
   executor = "custom";
   # Directories are not among them: the driver's `config` says where they are in a machine.
   registrationFlags = [
-    "--shell bash"
+    "--shell=bash"
   ]
   ++ lib.concatMap step [
     "config"

@@ -158,7 +158,7 @@ let
       lib.concatLists (
         lib.mapAttrsToList (
           key: value:
-          map (one: "--custom-${builtins.replaceStrings [ "_" ] [ "-" ] key} ${toString one}") (
+          map (one: "--custom-${builtins.replaceStrings [ "_" ] [ "-" ] key}=${toString one}") (
             lib.toList value
           )
         ) custom
@@ -401,7 +401,7 @@ builtins.listToAttrs (map same units ++ map golden units)
   "a runner's flags are the config.toml of the documents" = {
     expected = {
       inherit (documented) executor;
-      flags = sorted (map toStable (flagsOf documented.custom ++ [ "--shell ${documented.shell}" ]));
+      flags = sorted (map toStable (flagsOf documented.custom ++ [ "--shell=${documented.shell}" ]));
     };
     actual = {
       inherit ((plain { }).config.services.gitlab-nspawn.runner) executor;
@@ -410,7 +410,7 @@ builtins.listToAttrs (map same units ++ map golden units)
   };
 
   "gitlab-runner waits longer than a script has" = {
-    expected = [ "--custom-graceful-kill-timeout 640" ];
+    expected = [ "--custom-graceful-kill-timeout=640" ];
     actual =
       lib.filter (lib.hasInfix "graceful")
         (plain (gitlab {
