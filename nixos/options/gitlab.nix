@@ -20,8 +20,8 @@ in
   options.services.gitlab-nspawn = {
     enable = mkEnableOption ''
       jobs of GitLab in systemd-nspawn machines of their own. This makes a socket, at which members of the group `gitlab-nspawn` get
-      machines, and puts {option}`services.gitlab-runner` into the group. It registers no runner: see
-      {option}`services.gitlab-nspawn.runner`'';
+      machines, and puts the unit of {option}`services.gitlab-runner` into the group; restart that once if it ran before, because a
+      switch only reloads it. No runner is registered by this: see {option}`services.gitlab-nspawn.runner`'';
 
     package = mkOption {
       type = types.package;

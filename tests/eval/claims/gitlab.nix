@@ -18,7 +18,7 @@ let
     services.ci-machines.images = {
       debian.root = "/var/lib/gitlab-nspawn-images/debian";
       nixos = {
-        system = "/nix/store/00000000000000000000000000000000-nixos-system-image";
+        inherit system;
         nixDaemon = true;
       };
     };
@@ -149,7 +149,14 @@ let
     changes: (builtins.tryEval (builtins.deepSeq (settingsOf (plain changes)).text true)).success;
   image = changes: { services.ci-machines.images.other = changes; };
   gitlab = changes: { services.gitlab-nspawn = changes; };
-  system = "/nix/store/00000000000000000000000000000000-nixos-system-image";
+  # A NixOS system at a place in the store, of which only the place is looked at.
+  systemAt =
+    hash:
+    pkgs.package "nixos-system-image"
+    // {
+      outPath = "/nix/store/${hash}-nixos-system-image";
+    };
+  system = systemAt "00000000000000000000000000000000";
 
   # The flags of a runner as the keys of config.toml, in the way of `gitlab-runner register`.
   flagsOf =
@@ -174,8 +181,8 @@ let
     imports = [
       (
         arguments:
-        # `inputs` is a flake's, and the fake `pkgs.nixos` looks at none of it.
-        builtins.scopedImport { inputs = throw "not looked at"; } ../fixtures/gitlab-on-nixos.nix arguments
+        # A flake's, of which the fake `pkgs.nixos` looks at nothing.
+        import ../fixtures/gitlab-on-nixos.nix (arguments // { inputs = throw "not looked at"; })
       )
     ];
   };
@@ -378,7 +385,7 @@ builtins.listToAttrs (map same units ++ map golden units)
         host.unitTexts
         host.config.services.gitlab-nspawn.runner
       ];
-      other = "/nix/store/11111111111111111111111111111111-nixos-system-image";
+      other = systemAt "11111111111111111111111111111111";
     in
     {
       expected = {
