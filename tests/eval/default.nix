@@ -40,6 +40,8 @@ let
     // import ./claims/contract.nix context
     // import ./claims/render.nix context
     // import ./claims/gitlab.nix context
+    // import ./claims/gitlab-runner.nix context
+    // import ./claims/gitlab-assertions.nix context
     // lib.mapAttrs' (
       name: actual:
       let
