@@ -39,6 +39,9 @@ let
         "";
   };
 
+  # Stronger than what NixOS has where nobody says anything, and weaker than whatever somebody says.
+  beforeDefaults = lib.mkOverride 999;
+
   isPrivate = options.network.mode == "private";
   # The host's ends of private networks, whose addresses are the supervisor's.
   interfaces = "glnspawn*";
@@ -66,7 +69,11 @@ in
     };
     systemd.slices.gitlab-nspawn = units.slice;
     systemd.tmpfiles.rules = units.tmpfilesRules;
-    boot.kernel.sysctl = builtins.mapAttrs (_: lib.mkDefault) units.sysctl;
+    boot.kernel.sysctl = builtins.mapAttrs (_: beforeDefaults) (
+      units.sysctl
+      # The same as `net.ipv4.ip_forward`, by the name under which NixOS turns it off by itself.
+      // lib.optionalAttrs isPrivate { "net.ipv4.conf.all.forwarding" = true; }
+    );
     users.groups.gitlab-nspawn = { };
 
     # Who looks after interfaces of the host must leave these alone.

@@ -112,7 +112,7 @@ let
       default = { };
     };
     boot.kernel.sysctl = mkOption {
-      type = types.attrsOf types.int;
+      type = types.attrsOf (types.either types.bool types.int);
       default = { };
     };
     nix.enable = mkOption {

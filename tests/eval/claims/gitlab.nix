@@ -66,6 +66,8 @@ let
     );
   plainLines = lib.filter (line: line != "" && !lib.hasPrefix "#" line);
 
+  allForwarding = "net.ipv4.conf.all.forwarding";
+
   # One text for both, where NixOS adds, sorts and spells otherwise.
   directives =
     lines:
@@ -219,7 +221,9 @@ builtins.listToAttrs (map same units ++ map golden units)
       group = map (group: "g ${group} -") (attrNames everything.config.users.groups);
       rules = everything.tmpfilesRules;
       sysctl = sorted (
-        lib.mapAttrsToList (key: value: "${key} = ${toString value}") everything.config.boot.kernel.sysctl
+        lib.mapAttrsToList (key: value: "${key} = ${toString value}") (
+          removeAttrs everything.config.boot.kernel.sysctl [ allForwarding ]
+        )
       );
     };
   };
@@ -276,12 +280,24 @@ builtins.listToAttrs (map same units ++ map golden units)
       ];
     };
 
-  "a setting of the kernel that a configuration has wins" = {
-    expected = 0;
-    actual =
-      (plain { boot.kernel.sysctl."net.ipv4.ip_forward" = 0; })
-      .config.boot.kernel.sysctl."net.ipv4.ip_forward";
-  };
+  "forwarding is on where NixOS has it off by default, and a configuration decides otherwise" =
+    let
+      of = value: (plain { boot.kernel.sysctl.${allForwarding} = value; }).config.boot.kernel.sysctl;
+    in
+    {
+      expected = {
+        default = true;
+        configured = false;
+        other = 0;
+      };
+      actual = {
+        default = (of (lib.mkDefault false)).${allForwarding};
+        configured = (of false).${allForwarding};
+        other =
+          (plain { boot.kernel.sysctl."net.ipv4.ip_forward" = 0; })
+          .config.boot.kernel.sysctl."net.ipv4.ip_forward";
+      };
+    };
 
   "the supervisor finds ip and nft" = {
     expected = [
