@@ -6,6 +6,9 @@
 //! * `user`: steps of the same unit as the service user, in its sandbox. They start the listener and never see the ledger.
 //! * `broker`: one process for each connection, which may ask it several questions, in a sandbox of its own. With `github` and
 //!   `http` it alone reaches the network.
+//! * `frontend` runs as the user of gitlab-runner, which is given a job's words and has no privileges. It asks `machines`.
+//! * `machines` is in two zones: the supervisor of one job's machine, as root in a unit of its own, and in `machines::nspawn::agent`
+//!   the first process of that machine, which runs among hostile jobs and is not believed.
 //! * `survey` looks at the whole host. `reconcile` changes it; `status` and `doctor` only tell.
 //!
 //! What they share lies in the other folders: checked values in `model`, texts between programs in `contract`, handles of

@@ -97,6 +97,17 @@ mod tests {
         assert_eq!(settings.grace, Duration::from_secs(5));
     }
 
+    /// Evaluation tests hold the NixOS module to the same file.
+    #[test]
+    fn what_the_module_writes_is_read() {
+        let text = include_bytes!("../../../tests/fixtures/gitlab-nspawn-settings.json");
+        let settings = Settings::parse(text).unwrap();
+        assert_eq!(settings.default_image.as_deref(), Some("debian"));
+        assert_eq!(settings.grace, Duration::from_secs(30));
+        assert_eq!(settings.machines.images.keys().collect::<Vec<_>>(), ["debian", "nixos"]);
+        assert_eq!(settings.machines.slots, 64);
+    }
+
     #[test]
     fn what_cannot_work_is_refused_by_the_name_of_its_key() {
         for (text, said) in [

@@ -220,6 +220,9 @@ impl Settings {
                 Source::System(path) => ("system", path),
             };
             check_path(&format!("machines.images.{name}.{key}"), path)?;
+            if key == "system" && !image.boot {
+                bail!("machines.images.{name}.boot: the programs of a system are in no place before its init ran");
+            }
         }
         for device in &self.devices {
             check_path("machines.devices", device)?;
@@ -314,7 +317,7 @@ mod tests {
     #[test]
     fn everything_can_be_said() {
         let settings = parsed(
-            r#"{"images": {"nixos": {"system": "/nix/store/0-system", "boot": false, "nixDaemon": true}},
+            r#"{"images": {"nixos": {"system": "/nix/store/0-system", "boot": true, "nixDaemon": true}},
                 "limits": {"memory": "4G", "tasks": 100, "cpuWeight": 50, "ioWeight": 50, "tmpfs": "50%"},
                 "network": {"mode": "host", "hostPorts": {"tcp": [8080], "udp": [53]}, "resolvers": ["192.0.2.1", "2001:db8::1"]},
                 "devices": ["/dev/kvm"], "cache": {"directory": "/var/cache/gitlab-nspawn", "limit": 1000000},
@@ -337,6 +340,7 @@ mod tests {
             (r#"{"images": {"a": {"root": "/a", "system": "/b"}}}"#.into(), "unknown field `system`"),
             (r#"{"images": {"a": {"boot": true}}}"#.into(), "no variant"),
             (r#"{"images": {"a": {"root": "/a", "bot": true}}}"#.into(), "bot"),
+            (r#"{"images": {"a": {"system": "/a", "boot": false}}}"#.into(), "machines.images.a.boot"),
             (format!(r#"{{{image}, "limit": {{}}}}"#), "unknown field `limit`"),
             (format!(r#"{{{image}, "network": {{"mode": "bridge"}}}}"#), "unknown variant `bridge`"),
             (format!(r#"{{{image}, "devices": ["/etc/passwd"]}}"#), "machines.devices: /etc/passwd is not below /dev"),

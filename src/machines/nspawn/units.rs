@@ -1,6 +1,7 @@
 //! The units of systemd for a host, as text: one template for all hosts. Pure.
 //!
-//! `gitlab-nspawn-executor units` prints them where there is no Nix; the NixOS module renders the same directives. A
+//! `gitlab-nspawn-executor units` prints them where there is no Nix; the NixOS module renders the same directives
+//! (nixos/machines/units.nix), and `tests/fixtures/gitlab-nspawn-units` holds both to it. A
 //! job is one instance of the template: its connection starts it, its control group holds it with all limits, its end takes
 //! everything along.
 
@@ -149,10 +150,20 @@ net.ipv6.conf.all.accept_ra = 2
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machines::nspawn::SETTINGS;
 
     fn texts(machines: &str) -> String {
         let settings = Settings::parse(format!("{{\"machines\": {machines}}}").as_bytes()).unwrap();
-        all(&settings, Path::new("/etc/gitlab-nspawn/settings.json"), Path::new("/usr/bin/gitlab-nspawn-executor"))
+        all(&settings, Path::new(SETTINGS), Path::new("/usr/bin/gitlab-nspawn-executor"))
+    }
+
+    /// Evaluation tests hold the NixOS module to the same files.
+    #[test]
+    fn a_host_without_nix_gets_what_the_module_makes_of_the_same_settings() {
+        let settings = Settings::parse(include_bytes!("../../../tests/fixtures/gitlab-nspawn-settings.json")).unwrap();
+        let text = all(&settings, Path::new(SETTINGS), Path::new("/usr/local/bin/gitlab-nspawn-executor"));
+        let fixture = include_str!("../../../tests/fixtures/gitlab-nspawn-units");
+        assert_eq!(text, fixture, "after a change of these, change nixos/machines/units.nix, too");
     }
 
     #[test]
