@@ -7,6 +7,7 @@
 
 use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -76,15 +77,16 @@ pub fn check(store: &CacheStore, name: &str, end: Instant) -> Result<()> {
 
 fn limit(own: &Dir, limit: u64, end: Instant) -> Result<()> {
     let mut left = limit;
-    if !fits(own, &mut left, 0)? {
+    if !fits(own, &mut left, 0, end)? {
         tracing::warn!("A cache has more than {limit} bytes and was emptied");
         empty(own, end)?;
     }
     Ok(())
 }
 
-/// Whether everything in `dir` has at most `left` bytes, which are taken off.
-fn fits(dir: &Dir, left: &mut u64, depth: usize) -> Result<bool> {
+/// Whether everything in `dir` has at most `left` bytes, which are taken off. What cannot be counted until `end` counts as
+/// too much.
+fn fits(dir: &Dir, left: &mut u64, depth: usize, end: Instant) -> Result<bool> {
     if depth == DEEPEST {
         return Ok(false);
     }
@@ -93,6 +95,9 @@ fn fits(dir: &Dir, left: &mut u64, depth: usize) -> Result<bool> {
         nix::dir::Dir::from_fd(listing.as_fd().try_clone_to_owned()?).context("Failed to list a directory")?;
     for entry in listing.iter() {
         let entry = entry.context("Failed to list a directory")?;
+        if Instant::now() >= end {
+            return Ok(false);
+        }
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
@@ -103,8 +108,8 @@ fn fits(dir: &Dir, left: &mut u64, depth: usize) -> Result<bool> {
         let Some(less) = left.checked_sub(bytes.max(LEAST)) else { return Ok(false) };
         *left = less;
         if SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFDIR
-            && let Ok(inner) = dir.open_dir(OsStr::new(std::str::from_utf8(name.to_bytes()).unwrap_or(".")))
-            && !fits(&inner, left, depth + 1)?
+            && let Ok(inner) = dir.open_dir(OsStr::from_bytes(name.to_bytes()))
+            && !fits(&inner, left, depth + 1, end)?
         {
             return Ok(false);
         }
@@ -149,6 +154,16 @@ mod tests {
         check(&store(50_000), "7", end()).unwrap();
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
         check(&store(1), "8", end()).unwrap();
+        // Whatever its name is.
+        let odd = cache.join(OsStr::from_bytes(b"\xff"));
+        fs::create_dir(&odd).unwrap();
+        fs::write(odd.join("file"), vec![1; 50_000]).unwrap();
+        check(&store(50_000), "7", end()).unwrap();
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+        // What cannot be counted in time is not said to be small.
+        fs::write(cache.join("file"), "").unwrap();
+        assert!(check(&store(100_000), "7", Instant::now()).is_err());
+        fs::remove_file(cache.join("file")).unwrap();
         // Empty files, and a link to something large, count as what they are.
         for number in 0..30 {
             fs::write(cache.join(number.to_string()), "").unwrap();

@@ -7,7 +7,7 @@
 //! The job's directory is the last thing to go. Until then every step can be killed and is done again by whoever comes next:
 //! `ended` of the unit, the next supervisor, or the rule at boot.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -108,7 +108,8 @@ impl Places {
     pub fn take(&self, token: Token, image: &str, group: &str, cache: Option<String>) -> Result<bool> {
         let unborn = self.run.join("jobs").join(format!("{UNBORN}{}", std::process::id()));
         let take = || -> Result<bool> {
-            make(&unborn, 0o750, self.group)?;
+            // Who can read a directory can hold a lock on it, for as long as he likes.
+            make(&unborn, 0o710, self.group)?;
             let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let record = Record { image: image.into(), made, group: group.into(), cache };
             let path = unborn.join(record::FILE);
@@ -165,15 +166,26 @@ impl Places {
         Ok(entries.iter().filter_map(|entry| Some((entry.file_name().to_str()?.to_owned(), entry.path()))).collect())
     }
 
-    /// Takes everything of a job away whose processes are gone.
+    /// Takes everything of a job away whose processes are gone, if its record is still the one that was `seen`: meanwhile
+    /// another unit may have taken the number.
     ///
     /// # Errors
     ///
     /// The first step that fails; what it would have removed still stands, and the job's directory too.
-    pub fn clear(&self, token: Token, settings: &Settings, end: Instant) -> Result<()> {
+    pub fn clear(
+        &self,
+        token: Token,
+        seen: Option<&Record>,
+        settings: &Settings,
+        end: Instant,
+        patience: Turn,
+    ) -> Result<()> {
         let clear = || -> Result<()> {
             let job = self.job(token);
-            let Some(_turn) = turn(&job)? else { return Ok(()) };
+            let Some(_turn) = turn(&job, patience)? else { return Ok(()) };
+            if Record::read(&job)?.as_ref() != seen {
+                return Ok(());
+            }
             let slots = range::taken_by(&self.slots(), token)?;
             for slot in &slots {
                 network::disconnect(*slot)?;
@@ -230,11 +242,28 @@ impl Places {
     }
 }
 
-/// One after another takes a job away, for as long as the file is open. `None` means that somebody did it meanwhile.
-fn turn(job: &Path) -> Result<Option<File>> {
+/// What to do while somebody else takes a job away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Turn {
+    /// Wait until that one is done, or was killed.
+    Wait,
+    /// Leave it to that one.
+    Try,
+}
+
+/// One after another takes a job away, for as long as the file is open. `None` means that somebody did it meanwhile, or
+/// does it.
+fn turn(job: &Path, patience: Turn) -> Result<Option<File>> {
     let open = || {
         let directory = File::open(job)?;
-        directory.lock()?;
+        match patience {
+            Turn::Wait => directory.lock()?,
+            Turn::Try => match directory.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            },
+        }
         let (ours, there) = (directory.metadata()?, fs::metadata(job)?);
         Ok::<_, std::io::Error>(((ours.dev(), ours.ino()) == (there.dev(), there.ino())).then_some(directory))
     };
@@ -302,7 +331,8 @@ fn is_taken(code: i32) -> bool {
 fn make(path: &Path, mode: u32, group: u32) -> Result<()> {
     let make = || {
         match fs::DirBuilder::new().mode(mode).create(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+            // Who made it may have been killed before the next step.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             new => new?,
         }
         chown(path, Some(0), Some(group))?;
@@ -314,6 +344,65 @@ fn make(path: &Path, mode: u32, group: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Places in a directory, and settings that name it.
+    fn places(root: &Path) -> (Places, Settings) {
+        let text = format!(
+            r#"{{"machines": {{"images": {{"a": {{"root": "/a"}}}}, "network": {{"mode": "none"}},
+                "runDirectory": "{0}/run", "stateDirectory": "{0}/state"}}}}"#,
+            root.display()
+        );
+        fs::create_dir(root.join("run")).unwrap();
+        fs::write(root.join("run/machines.sock"), "").unwrap();
+        let settings = Settings::parse(text.as_bytes()).unwrap();
+        (Places::open(&settings).unwrap(), settings)
+    }
+
+    #[test]
+    fn who_saw_an_earlier_machine_of_a_number_takes_nothing_of_the_later_one_away() {
+        if !nix::unistd::Uid::effective().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let (places, settings) = places(&directory.path().canonicalize().unwrap());
+        let token = Token(1);
+        let end = || Instant::now() + std::time::Duration::from_secs(3_600);
+        assert!(places.take(token, "a", "/one", None).unwrap());
+        let (_, seen) = places.standing().unwrap().remove(0);
+        places.clear(token, seen.as_ref(), &settings, end(), Turn::Wait).unwrap();
+        assert!(!places.job(token).exists());
+        assert!(places.take(token, "a", "/two", None).unwrap());
+        for seen in [seen.as_ref(), None] {
+            places.clear(token, seen, &settings, end(), Turn::Wait).unwrap();
+            assert!(places.job(token).join(record::FILE).exists(), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn who_only_tries_leaves_a_job_to_the_one_that_takes_it_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = turn(directory.path(), Turn::Wait).unwrap().unwrap();
+        assert!(turn(directory.path(), Turn::Try).unwrap().is_none());
+        drop(held);
+        assert!(turn(directory.path(), Turn::Try).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_group_of_the_runner_reaches_a_socket_but_cannot_lock_the_directory() {
+        if !nix::unistd::Uid::effective().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let (places, settings) = places(&root);
+        places.take(Token(1), "a", "/one", None).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        assert_eq!(mode(&places.job(Token(1))), 0o710);
+        // As if who made it had been killed before it had its rights.
+        fs::set_permissions(root.join("run/jobs"), fs::Permissions::from_mode(0o700)).unwrap();
+        Places::open(&settings).unwrap();
+        assert_eq!(mode(&root.join("run/jobs")), 0o750);
+    }
 
     #[test]
     fn only_numbers_become_the_name_of_a_lock() {

@@ -7,7 +7,7 @@
 //! | `/run/gitlab-nspawn` | root, 0755 | root |
 //! | `…/machines.sock` | root and the runner's group, 0660 | nobody; who may connect may ask for machines |
 //! | `…/slots` | root, 0700 | root: one link for each range of user ids in use |
-//! | `…/jobs/ID` | root and the runner's group, 0750 | root |
+//! | `…/jobs/ID` | root and the runner's group, 0710 | root; its lock is the turn of who takes the job away |
 //! | `…/jobs/ID/socket` | root and the runner's group, 0660 | nobody; who may connect runs stages |
 //! | `/var/lib/gitlab-nspawn` | root, 0700 | root |
 //! | `…/jobs/ID/upper`, `work` | first id of the job's range | **the job**, through the overlay |

@@ -219,9 +219,9 @@ pub fn make_way(places: &Places, settings: &Settings, token: Token) -> Result<()
     loop {
         let standing = places.standing().map_err(other)?;
         let Some((_, record)) = standing.into_iter().find(|(other, _)| *other == token) else { return Ok(()) };
-        let is_alive = record.is_some_and(|record| group::is_populated(&record.group));
+        let is_alive = record.as_ref().is_some_and(|record| group::is_populated(&record.group));
         if !is_alive {
-            ended::clear(places, settings, token).map_err(other)?;
+            ended::clear(places, settings, token, record.as_ref()).map_err(other)?;
         } else if !asked {
             // Its unit takes everything away. If its supervisor does not answer, that is about to happen anyway.
             asked = true;
