@@ -12,6 +12,7 @@ use core::net::IpAddr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -136,7 +137,8 @@ pub fn forget_rules(slots: &Path, lock: &Path) -> Result<()> {
 /// One supervisor after another changes the rules, for as long as the file is open.
 fn turn(lock: &Path) -> Result<File> {
     let open = || {
-        let file = File::options().write(true).create(true).truncate(false).open(lock)?;
+        // Who can open it can hold it.
+        let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(lock)?;
         file.lock()?;
         Ok::<_, std::io::Error>(file)
     };
@@ -191,6 +193,14 @@ mod tests {
         assert!(!text.contains("udp dport"), "{text}");
         assert!(text.starts_with("table inet gitlab_nspawn\ndelete table inet gitlab_nspawn\n"), "{text}");
         assert!(rules(&Ports::default()).contains("echo-request accept\n    reject\n"));
+    }
+
+    #[test]
+    fn nobody_else_can_hold_the_lock_of_the_rules() {
+        let directory = tempfile::tempdir().unwrap();
+        let turn = turn(&directory.path().join("lock")).unwrap();
+        let mode = std::os::unix::fs::MetadataExt::mode(&turn.metadata().unwrap());
+        assert_eq!(mode & 0o7777, 0o600);
     }
 
     #[test]
