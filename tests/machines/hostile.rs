@@ -123,6 +123,36 @@ fn a_cache_outlives_its_machine_and_belongs_to_nobody_on_the_host() {
 }
 
 #[test]
+fn a_cache_that_cannot_be_counted_keeps_no_job() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
+    let cache = tempfile::tempdir_in("/var/tmp").unwrap();
+    let host = Host::new(&json!({"cache": {"directory": cache.path(), "limit": 1_000_000}}));
+    host.create(&with_cache(1, 7, false)).unwrap();
+    fs::rename(cache.path().join("7"), cache.path().join("away")).unwrap();
+    fs::write(cache.path().join("7"), "").unwrap();
+    host.client().delete(Token(1)).unwrap();
+    host.nothing_is_left();
+    assert!(host.log().contains("Failed to check the size of the cache 7"), "{}", host.log());
+}
+
+#[test]
+fn a_machine_makes_a_bounded_number_of_control_groups() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
+    let host = Host::new(&json!({}));
+    host.made(1);
+    let script = "mkdir -p /c && mount -t cgroup2 none /c && cd /c && echo 9999 2> /dev/null > cgroup.max.descendants
+        for n in $(seq 600); do mkdir g$n 2> /dev/null || break; done; ls -d g* | wc -l";
+    let made = run(&host, 1, script);
+    assert!((1..=512).contains(&made.stdout.trim().parse().unwrap_or(0)), "{made:?}");
+    host.client().delete(Token(1)).unwrap();
+    host.nothing_is_left();
+}
+
+#[test]
 fn a_machine_has_the_usual_devices_and_those_that_are_named() {
     if !crate::host::can_make_machines() || !Path::new("/dev/fuse").exists() {
         return;

@@ -67,12 +67,14 @@ pub fn open(store: &CacheStore, name: &str, owner: u32, end: Instant) -> Result<
 ///
 /// If it cannot be counted or emptied.
 pub fn check(store: &CacheStore, name: &str, end: Instant) -> Result<()> {
-    let Some(all) = Place::walk(&store.directory)?.open()? else { return Ok(()) };
-    match all.open_dir(OsStr::new(name)) {
-        Err(nix::errno::Errno::ENOENT) => Ok(()),
-        own => limit(&own?, store.limit, end),
-    }
-    .with_context(|| format!("Failed to check the size of the cache {name} below {}", store.directory.display()))
+    let check = || {
+        let Some(all) = Place::walk(&store.directory)?.open()? else { return Ok(()) };
+        match all.open_dir(OsStr::new(name)) {
+            Err(nix::errno::Errno::ENOENT) => Ok(()),
+            own => limit(&own?, store.limit, end),
+        }
+    };
+    check().with_context(|| format!("Failed to check the size of the cache {name} below {}", store.directory.display()))
 }
 
 fn limit(own: &Dir, limit: u64, end: Instant) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The control group of a job's unit: whether it still has processes, and how many the kernel killed for lack of memory.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -36,6 +37,26 @@ pub fn is_populated(group: &str) -> bool {
 pub fn killed_for_memory(group: &str) -> u64 {
     let text = fs::read_to_string(directory(group).join("memory.events")).unwrap_or_default();
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or(0)
+}
+
+/// How many control groups a machine may make. The kernel has 65,535 numbers for groups with a memory controller, for the whole
+/// host; an init with containers has a few dozens.
+const MOST: &str = "512";
+
+/// Bounds the groups below the one that nspawn made for its machine, whose file is root's. A kernel or an nspawn without
+/// it is fine.
+///
+/// # Errors
+///
+/// As `write(2)`.
+pub fn bound(group: &str) -> Result<()> {
+    let path = directory(group).join("payload/cgroup.max.descendants");
+    match fs::File::options().write(true).open(&path).and_then(|mut file| file.write_all(MOST.as_bytes())) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("Failed to write {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn directory(group: &str) -> PathBuf {
