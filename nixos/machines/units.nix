@@ -27,6 +27,8 @@ in
       Accept = true;
       # More than the slots: retries, cleanups and refusals come beside, and a unit that ends still counts.
       MaxConnections = 2 * slots + 16;
+      # Nobody who may connect can stop the socket for all by doing it often.
+      TriggerLimitIntervalSec = 0;
       SocketMode = "0660";
       SocketGroup = "gitlab-nspawn";
       DirectoryMode = "0755";
@@ -52,6 +54,7 @@ in
       Delegate = true;
       KillMode = "mixed";
       TimeoutStopSec = 300;
+      TimeoutAbortSec = 10;
       WatchdogSec = 600;
       NotifyAccess = "main";
       PrivateMounts = true;

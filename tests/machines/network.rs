@@ -123,6 +123,15 @@ fn a_machine_reaches_the_world_and_of_the_host_only_what_is_named() {
     assert_eq!(asked(&host, 1, "10.213.0.5", 8001), "closed\n");
     assert_eq!(asked(&host, 1, "127.0.0.1", 8000), "closed\n", "the loopback is its own");
     assert_eq!(run(&host, 1, "cat /etc/resolv.conf").stdout, "nameserver 198.51.100.2\n");
+    network.in_host("for ours in /proc/sys/net/ipv6/conf/glnspawn*; do [ $(cat $ours/accept_ra) = 0 ]; done");
+    // An address of another machine as the sender does not get to the host.
+    network.in_host("nft insert rule inet gitlab_nspawn input ip saddr 10.213.0.10 counter comment spoofed");
+    run(
+        &host,
+        1,
+        "ip address add 10.213.0.10/32 dev host0 && ping -c 1 -W 1 -I 10.213.0.10 10.213.0.5; ip address del 10.213.0.10/32 dev host0",
+    );
+    network.in_host("nft list chain inet gitlab_nspawn input | grep 'packets 0 .*spoofed'");
     // Something listens in the other machine, and nothing gets there.
     let mut other = crate::host::start(
         &host,

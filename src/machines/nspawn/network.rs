@@ -66,6 +66,10 @@ table {TABLE} {{
     icmp type echo-request accept
 {open}    reject
   }}
+  chain prerouting {{
+    type filter hook prerouting priority raw; policy accept;
+    iifname "{INTERFACES}*" fib saddr . iif oif missing drop
+  }}
   chain input {{
     type filter hook input priority filter; policy accept;
     iifname "{INTERFACES}*" jump host
@@ -98,7 +102,20 @@ pub fn connect(slot: Slot, leader: u32, ports: &Ports, lock: &Path) -> Result<()
     drop(turn);
     let mut command = in_network_of(leader, "ip");
     tell(command.args(["-batch", "-"]), &inside(slot))?;
+    refuse_routes(slot)?;
     tell(Command::new("ip").args(["-batch", "-"]), &outside(slot))
+}
+
+/// Keeps the host from taking routes and addresses that a machine advertises, before the interface is up. A host without
+/// IPv6 has nothing to be set.
+fn refuse_routes(slot: Slot) -> Result<()> {
+    let path = format!("/proc/sys/net/ipv6/conf/{}/accept_ra", slot.interface());
+    match fs::write(&path, "0") {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("Failed to write {path}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes the host's end away, which takes the other one along. It is usually gone with the machine.
@@ -193,6 +210,8 @@ mod tests {
         assert!(!text.contains("udp dport"), "{text}");
         assert!(text.starts_with("table inet gitlab_nspawn\ndelete table inet gitlab_nspawn\n"), "{text}");
         assert!(rules(&Ports::default()).contains("echo-request accept\n    reject\n"));
+        let spoofed = "priority raw; policy accept;\n    iifname \"glnspawn*\" fib saddr . iif oif missing drop\n";
+        assert!(text.contains(spoofed), "{text}");
     }
 
     #[test]

@@ -40,6 +40,14 @@ impl Watchdog {
         Ok(Some(Self { socket, interval: Duration::from_micros(limit) / 3 }))
     }
 
+    /// From now on this process has to say that it is alive within `limit`.
+    pub fn tighten(&mut self, limit: Duration) {
+        self.interval = limit / 3;
+        // If systemd does not listen, the longer time of the unit stays.
+        _ = self.socket.send(format!("WATCHDOG_USEC={}", limit.as_micros()).as_bytes());
+        self.pat();
+    }
+
     /// Tells it now.
     pub fn pat(&self) {
         // If systemd does not listen for once, the next time counts.
@@ -95,10 +103,15 @@ mod tests {
         let readiness = Readiness::bind(&path).unwrap();
         assert!(!readiness.came());
         let socket = path.to_str();
-        let watchdog = Watchdog::of_unit(socket, Some("3000000")).unwrap().unwrap();
+        let mut watchdog = Watchdog::of_unit(socket, Some("3000000")).unwrap().unwrap();
         assert_eq!(watchdog.interval, Duration::from_secs(1));
         watchdog.pat();
         assert!(!readiness.came());
+        watchdog.tighten(Duration::from_millis(1_500));
+        assert_eq!(watchdog.interval, Duration::from_millis(500));
+        let mut buffer = [0; 64];
+        let length = readiness.0.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"WATCHDOG_USEC=1500000");
         watchdog.socket.send(b"STATUS=READY=1\nX=1").unwrap();
         assert!(!readiness.came());
         watchdog.socket.send(b"STATUS=x\nREADY=1").unwrap();

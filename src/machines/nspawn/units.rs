@@ -12,8 +12,11 @@ use super::settings::{Limits, NetworkMode, Settings};
 /// How long the last step of a unit may take, in seconds: longer than `ended` tries.
 const STOP: u64 = 300;
 
-/// Within this time a supervisor has to say that it is alive, in seconds.
+/// Within this time a supervisor has to say that it is alive, in seconds: enough to make a machine. Later it asks for less.
 const WATCHDOG: u64 = 600;
+
+/// How long a supervisor that did not may take to end by itself, in seconds.
+const ABORT: u64 = 10;
 
 /// One file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,6 +62,8 @@ ListenSequentialPacket={}/machines.sock
 Accept=yes
 # More than the slots: retries, cleanups and refusals come beside, and a unit that ends still counts.
 MaxConnections={}
+# Nobody who may connect can stop the socket for all by doing it often.
+TriggerLimitIntervalSec=0
 SocketMode=0660
 SocketGroup=gitlab-nspawn
 DirectoryMode=0755
@@ -91,6 +96,7 @@ Slice=gitlab-nspawn.slice
 Delegate=yes
 KillMode=mixed
 TimeoutStopSec={STOP}
+TimeoutAbortSec={ABORT}
 WatchdogSec={WATCHDOG}
 NotifyAccess=main
 PrivateMounts=yes

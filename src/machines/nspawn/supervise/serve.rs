@@ -33,8 +33,15 @@ const END: Duration = Duration::from_secs(10);
 /// How often time is looked at.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// Within this time the loop below says that it is alive. Making a machine may take longer; closing a descriptor that came from
+/// one should not, and a job could have made it one that does.
+const ALIVE: Duration = Duration::from_secs(60);
+
 /// Supervises `machine` until it is to end, and kills it then.
-pub fn serve(machine: Machine, orderer: Connection, watchdog: Option<Watchdog>) -> Result<()> {
+pub fn serve(machine: Machine, orderer: Connection, mut watchdog: Option<Watchdog>) -> Result<()> {
+    if let Some(watchdog) = &mut watchdog {
+        watchdog.tighten(ALIVE);
+    }
     let mut supervisor = Supervisor::new(machine, orderer, watchdog)?;
     let mut quit = None;
     while quit.is_none() {
@@ -238,6 +245,8 @@ impl Supervisor {
             self.leader = Some(pidfd_open(peer.pid, PidfdFlags::empty()).context("Failed to watch the machine")?);
             fs::remove_file(&self.machine.sockets.agent_path).context("Failed to remove the agent's socket")?;
             let Some(Received { message, .. }) = connection.receive()? else { bail!("The agent went away") };
+            // Nothing of the image runs before the agent is told to start.
+            group::bound(&self.machine.group)?;
             if let Some(slot) = self.machine.slot {
                 network::connect(
                     slot,
