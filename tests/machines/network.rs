@@ -126,11 +126,12 @@ fn a_machine_reaches_the_world_and_of_the_host_only_what_is_named() {
     network.in_host("for ours in /proc/sys/net/ipv6/conf/glnspawn*; do [ $(cat $ours/accept_ra) = 0 ]; done");
     // An address of another machine as the sender does not get to the host.
     network.in_host("nft insert rule inet gitlab_nspawn input ip saddr 10.213.0.10 counter comment spoofed");
-    run(
-        &host,
-        1,
-        "ip address add 10.213.0.10/32 dev host0 && ping -c 1 -W 1 -I 10.213.0.10 10.213.0.5; ip address del 10.213.0.10/32 dev host0",
-    );
+    let script = "perl -MSocket -e '
+        socket(my $s, AF_INET, SOCK_DGRAM, 0) or die; setsockopt($s, 0, 19, 1) or die \"transparent: $!\";
+        bind($s, pack_sockaddr_in(0, inet_aton(\"10.213.0.10\"))) or die \"bind: $!\";
+        send($s, \"x\", 0, pack_sockaddr_in(9, inet_aton(\"10.213.0.5\"))) or die \"send: $!\"; print \"sent\"'";
+    let sent = run(&host, 1, script);
+    assert_eq!(sent.stdout, "sent", "{sent:?}");
     network.in_host("nft list chain inet gitlab_nspawn input | grep 'packets 0 .*spoofed'");
     // Something listens in the other machine, and nothing gets there.
     let mut other = crate::host::start(
