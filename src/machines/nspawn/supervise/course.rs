@@ -19,6 +19,9 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 /// How long an agent may take to kill a stage after the grace.
 const KILL: Duration = Duration::from_secs(30);
 
+/// How much of a sentence of an agent is repeated, in characters.
+const LONGEST_SENTENCE: usize = 500;
+
 /// Stands for one connection of a driver.
 pub type Client = u64;
 
@@ -170,7 +173,7 @@ impl Course {
             Report::Hello { .. } => return self.lied(),
             Report::Exit(code) => Answer::Exit(code),
             Report::Signal(signal) => Answer::Signal(signal),
-            Report::Failed(reason) => Answer::Failed(Fault::Other(reason)),
+            Report::Failed(reason) => Answer::Failed(Fault::Other(harmless(&reason))),
         };
         if self.stage.is_none() {
             return self.lied();
@@ -250,6 +253,18 @@ impl Course {
 
     fn asked(&mut self, now: Duration, client: Client, request: Request) -> Vec<Act> {
         let busy = |text: &str| Act::Answer(client, Answer::Failed(Fault::Busy(text.into())));
+        let runs = self.stage.as_ref().is_some_and(|stage| stage.client == Some(client));
+        let waits = self.next.as_ref().is_some_and(|(waiting, _)| *waiting == client);
+        // Any answer closes the connection, and the stage on it would have nobody who waits for it.
+        if match request {
+            Request::End => false,
+            Request::Cancel { .. } => waits,
+            _ => runs || waits,
+        } {
+            let mut acts = vec![busy("A connection is for one stage, which ends with it")];
+            acts.extend(self.left(now, client));
+            return acts;
+        }
         match request {
             Request::End => {
                 let mut acts = vec![Act::Answer(client, Answer::Ending)];
@@ -317,6 +332,12 @@ impl Course {
         }
         vec![]
     }
+}
+
+/// What an agent says, short and without what a terminal would obey: a job may have taken its place.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars().take(LONGEST_SENTENCE).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -182,3 +182,27 @@ fn looking_tells_what_the_machine_does() {
     assert_eq!(looked, [Act::Answer(9, Answer::Look { ready: true, stage: Some("stage 1".into()) })]);
     assert_eq!(ready().on(s(3), Event::Asked(9, Request::Console)), [Act::Console(9)]);
 }
+
+#[test]
+fn another_request_on_the_connection_of_a_stage_is_refused_and_ends_the_stage() {
+    for request in [Request::Stage { name: "other".into() }, Request::Look, Request::Console] {
+        let mut course = busy();
+        let acts = course.on(s(11), Event::Asked(1, request.clone()));
+        let [Act::Answer(1, Answer::Failed(Fault::Busy(_))), Act::Cancel(0)] = acts.as_slice() else {
+            panic!("{request:?}: {acts:?}");
+        };
+        assert_eq!(course.on(s(11), stage(2)), [], "the next one waits for its end");
+        let acts = course.on(s(12), Event::Asked(2, request.clone()));
+        assert!(matches!(acts.as_slice(), [Act::Answer(2, Answer::Failed(Fault::Busy(_)))]), "{request:?}: {acts:?}");
+        assert_eq!(course.on(s(13), Event::Agent(Report::Signal(9))), [note(1, Answer::Signal(9), 3)]);
+    }
+}
+
+#[test]
+fn what_an_agent_says_is_short_and_moves_no_terminal() {
+    let mut course = busy();
+    let lie = format!("\u{1b}[2J\r\n{}", "x".repeat(16_000));
+    let acts = course.on(s(12), Event::Agent(Report::Failed(lie)));
+    let [Act::Answer(1, Answer::Failed(Fault::Other(said))), _] = acts.as_slice() else { panic!("{acts:?}") };
+    assert_eq!(*said, format!(" [2J  {}", "x".repeat(494)));
+}

@@ -45,13 +45,7 @@ pub fn run(settings: &Settings, watchdog: Option<Watchdog>) -> Result<()> {
             "The driver speaks version {} and the supervisor {VERSION}: one of them was not restarted after an update",
             order.version
         ))),
-        Errand::Make(order) => {
-            let tell = |text: &str| {
-                // Who went away is noticed later.
-                _ = orderer.send(&Progress::Doing(text.into()), &[]);
-            };
-            start::make(&places, settings, &order, only(descriptors)?, &tell).map(Some)
-        }
+        Errand::Make(order) => start::make(&places, settings, &order, only(descriptors)?, &orderer).map(Some),
     };
     match made {
         Ok(Some(machine)) => serve::serve(machine, orderer, watchdog),

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 use rustix::process::{Pid, PidfdFlags, Signal as Kill, pidfd_open, pidfd_send_signal};
 
-use super::course::{Act, Client, Course, Event, Note};
+use super::course::{Act, Client, Course, Event, Note, harmless};
 use super::start::Machine;
 use crate::machines::Fault;
 use crate::machines::nspawn::notify::Watchdog;
@@ -275,7 +275,8 @@ impl Supervisor {
         match heard {
             Some(Ok(Some(Received { message, .. }))) => Event::Agent(message),
             Some(Err(error)) => {
-                tracing::warn!("The agent of job {} is not understood: {error:#}", self.machine.token);
+                let said = harmless(&format!("{error:#}"));
+                tracing::warn!("The agent of job {} is not understood: {said}", self.machine.token);
                 self.agent = None;
                 Event::AgentGone
             }

@@ -11,13 +11,14 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::machines::nspawn::arguments::{Plan, STORE};
 use crate::machines::nspawn::claim::Places;
 use crate::machines::nspawn::inner::{UserNamespace, bound_to_us};
 use crate::machines::nspawn::layers::{Layers, leave_the_host, mount_mapped, without_privileges};
 use crate::machines::nspawn::notify::Readiness;
-use crate::machines::nspawn::protocol::{Answer, Order, Request};
+use crate::machines::nspawn::protocol::{Answer, Order, Progress, Request};
 use crate::machines::nspawn::range::{Slot, overlap, take};
 use crate::machines::nspawn::settings::{CacheStore, GIVEN, NetworkMode, Ports, RANGE, Settings, Source};
 use crate::machines::nspawn::wire::{Connection, Listener};
@@ -67,9 +68,13 @@ pub fn make(
     settings: &Settings,
     order: &Order,
     runner: OwnedFd,
-    tell: &dyn Fn(&str),
+    orderer: &Connection,
 ) -> Result<Machine, Fault> {
     let token = Token(order.job);
+    let tell = |text: &str| {
+        // Who went away is noticed before anything is taken.
+        _ = orderer.send(&Progress::Doing(text.into()), &[]);
+    };
     let name = &order.image;
     let configured = settings.image(name).ok_or_else(|| {
         let names: Vec<&str> = settings.images.keys().map(String::as_str).collect();
@@ -82,6 +87,10 @@ pub fn make(
     ended::sweep(places, settings).map_err(other)?;
     loop {
         make_way(places, settings, token)?;
+        // That may have taken minutes, and another attempt may need the number by now.
+        if is_gone(orderer).map_err(other)? {
+            return Err(Fault::Unavailable("Who asked for the machine went away".into()));
+        }
         if places.take(token, name, &group, kept.as_ref().map(|(_, name)| name.clone())).map_err(other)? {
             break;
         }
@@ -126,6 +135,14 @@ pub fn make(
         environment: plan.environment(),
         group,
     })
+}
+
+/// Whether who asked for a machine waits no more. It has nothing more to say, so whatever comes is its end.
+fn is_gone(orderer: &Connection) -> Result<bool> {
+    let mut polled = [PollFd::new(orderer, PollFlags::IN)];
+    let timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let ready = rustix::io::retry_on_intr(|| poll(&mut polled, Some(&timeout)));
+    Ok(ready.context("Failed to look at a connection")? > 0)
 }
 
 /// What a machine has of file systems.
@@ -298,4 +315,21 @@ fn resolver(settings: &Settings, root: &Path, owner: u32) -> Result<()> {
         Ok(())
     };
     write().context("Failed to write the name servers of a machine")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machines::nspawn::wire::pair;
+
+    #[test]
+    fn who_went_away_or_wants_no_machine_any_more_is_seen() {
+        let (driver, orderer) = pair().unwrap();
+        assert!(!is_gone(&orderer).unwrap());
+        driver.finish().unwrap();
+        assert!(is_gone(&orderer).unwrap());
+        let (driver, orderer) = pair().unwrap();
+        drop(driver);
+        assert!(is_gone(&orderer).unwrap());
+    }
 }
