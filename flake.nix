@@ -15,17 +15,23 @@
         ] (system: f nixpkgs.legacyPackages.${system});
     in
     {
-      nixosModules.default = ./nixos;
+      nixosModules = {
+        default = ./nixos;
+        # For NixOS systems that are images of machines for jobs.
+        ci-image = ./nixos/machines/guest.nix;
+      };
 
       overlays.default = final: _: {
         github-runner-helper = final.callPackage ./nixos/packages/helper.nix { };
         github-runnerctl = final.callPackage ./nixos/packages/runnerctl.nix { };
+        gitlab-nspawn-executor = final.callPackage ./nixos/packages/gitlab-nspawn-executor.nix { };
       };
 
       packages = forEachSystem (pkgs: rec {
         default = github-runner-helper;
         github-runner-helper = pkgs.callPackage ./nixos/packages/helper.nix { };
         github-runnerctl = pkgs.callPackage ./nixos/packages/runnerctl.nix { };
+        gitlab-nspawn-executor = pkgs.callPackage ./nixos/packages/gitlab-nspawn-executor.nix { };
       });
 
       checks = forEachSystem (pkgs: import ./nixos/tests/checks.nix { inherit pkgs; });

@@ -1,4 +1,5 @@
-# The NixOS module: takes the place of nixpkgs' `services.github-runners`.
+# The NixOS module: takes the place of nixpkgs' `services.github-runners`, and offers machines
+# for jobs of GitLab.
 # Imports only; what a runner is made of stands in the files below.
 { lib, ... }:
 
@@ -28,6 +29,8 @@
     )
     ./options.nix
     ./runners.nix
+    ./machines/images.nix
+    ./frontends/gitlab.nix
   ];
 
   # People of nixpkgs, where nobody looks after this. There is no `doc`: by default the

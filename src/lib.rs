@@ -6,6 +6,9 @@
 //! * `user`: steps of the same unit as the service user, in its sandbox. They start the listener and never see the ledger.
 //! * `broker`: one process for each connection, which may ask it several questions, in a sandbox of its own. With `github` and
 //!   `http` it alone reaches the network.
+//! * `frontend` runs as the user of gitlab-runner, which is given a job's words and has no privileges. It asks `machines`.
+//! * `machines` is in two zones: the supervisor of one job's machine, as root in a unit of its own, and in `machines::nspawn::agent`
+//!   the first process of that machine, which runs among hostile jobs and is not believed.
 //! * `survey` looks at the whole host. `reconcile` changes it; `status` and `doctor` only tell.
 //!
 //! What they share lies in the other folders: checked values in `model`, texts between programs in `contract`, handles of
@@ -44,10 +47,21 @@
 //! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |
 //! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::prepare::foresee`, `survey`, `units`, `reconcile::plan` | files, writing, clock, environment |
 //! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units` | clock, environment |
-//! | `doctor` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
+//! | `machines` | | pure |
+//! | `machines::nspawn::protocol` | `machines` | pure |
+//! | `machines::nspawn::wire` | `machines::nspawn::protocol` | sockets |
+//! | `machines::nspawn::settings` | `sys` | |
+//! | `machines::nspawn::record` | `sys` | |
+//! | `machines::nspawn::client` | `machines`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::wire` | files, clock |
+//! | `machines::nspawn::agent` | `machines::nspawn::protocol`, `machines::nspawn::wire` | files, writing, processes, clock |
+//! | `machines::nspawn` | `machines`, `sys`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::settings`, `machines::nspawn::wire` | files, writing, mounts, processes, sockets, clock, environment |
+//! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
+//! | `frontend` | `model`, `sys`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
+//! | `cli::machines` | `machines`, `cli::journal` | environment |
+//! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
-//! | `cli` | `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
+//! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
 //! Each program has a feature. From `http` on, up to `doctor`, everything exists with `ctl` only; `user`, and what of
 //! `root` is no rule that passes or `doctor` foresee, with `helper` only.
@@ -58,11 +72,15 @@ pub mod cli;
 pub mod contract;
 #[cfg(feature = "ctl")]
 pub mod doctor;
+#[cfg(feature = "gitlab")]
+pub mod frontend;
 #[cfg(feature = "ctl")]
 pub mod github;
 #[cfg(feature = "ctl")]
 pub mod http;
 pub mod ledger;
+#[cfg(feature = "gitlab")]
+pub mod machines;
 pub mod model;
 #[cfg(feature = "ctl")]
 pub mod reconcile;

@@ -135,6 +135,31 @@ in
     '';
   };
 
+  # With nixpkgs' gitlab-runner and its module. The store of such a test machine takes no other user ids, so files of
+  # it belong to nobody in the jobs' machines; on a disk of its own it does.
+  gitlab = pkgs.testers.runNixOSTest {
+    name = "gitlab";
+    nodes.machine = ./gitlab.nix;
+    testScript = ''
+      said = "journalctl --output cat --unit stand-in-gitlab.service"
+
+      with subtest("a job is root in a machine of its own, with all that stages need"):
+          machine.wait_until_succeeds(f"{said} | grep 'Job 1 ended: success 0'")
+          machine.succeed(f"{said} | grep --fixed-strings --line-regexp /run/current-system/sw/bin/gitlab-runner")
+          machine.succeed(f"{said} | grep --extended-regexp '^ +0 +18[0-9]{{8}} +65536$'")
+
+      with subtest("a script's own exit code reaches GitLab"):
+          machine.wait_until_succeeds(f"{said} | grep 'Job 2 ended: failed 42 script_failure'")
+
+      with subtest("nothing is left of the jobs"):
+          machine.wait_until_succeeds("test -z \"$(ls /run/gitlab-nspawn/jobs /var/lib/gitlab-nspawn/jobs)\"")
+          machine.wait_until_succeeds("test -z \"$(systemctl list-units --plain --no-legend 'gitlab-nspawn@*')\"")
+
+      with subtest("the runner's configuration names no path that changes"):
+          machine.fail("grep /nix/store /var/lib/gitlab-runner/.gitlab-runner/config.toml")
+    '';
+  };
+
   scenarios = pkgs.testers.runNixOSTest {
     name = "scenarios";
     nodes.machine = scenarioMachine;

@@ -1,5 +1,8 @@
 //! The command line of `github-runnerctl`: what operators and the broker's unit run.
 
+#[cfg(feature = "gitlab")]
+mod machines;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -59,6 +62,12 @@ enum Command {
         #[arg(long, default_value = FLEET)]
         fleet: PathBuf,
     },
+    /// Look at the machines of jobs on this host, and end them
+    #[cfg(feature = "gitlab")]
+    Machines {
+        #[command(subcommand)]
+        what: machines::What,
+    },
     /// Check everything that a runner needs, and name each fault with its way out; changes nothing
     Doctor {
         /// The only runner to check
@@ -102,6 +111,8 @@ pub fn main() -> ExitCode {
         Command::Restart { whom } => operate(Wish::Restart, &whom),
         Command::Retire { whom } => operate(Wish::Retire, &whom),
         Command::Status { json, fleet } => return status::run(&fleet, json),
+        #[cfg(feature = "gitlab")]
+        Command::Machines { what } => machines::run(&what),
         Command::Doctor { instance, start_check, fleet } => {
             return doctor::main(instance.as_deref(), start_check, &fleet);
         }

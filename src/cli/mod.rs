@@ -2,6 +2,10 @@
 
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "gitlab")]
+pub mod gitlab;
 #[cfg(feature = "helper")]
 pub mod helper;
 pub mod journal;
+#[cfg(feature = "gitlab")]
+mod machines;

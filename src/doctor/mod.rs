@@ -8,6 +8,8 @@
 mod entry;
 mod finding;
 mod host;
+#[cfg(feature = "gitlab")]
+mod machines;
 mod next;
 mod options;
 mod paths;
@@ -38,7 +40,7 @@ pub fn main(instance: Option<&str>, start_check: bool, fleet: &Path) -> ExitCode
     let (nix, nix_conf) = (Path::new("/nix"), Path::new("/etc/nix/nix.conf"));
     let options = Options { fleet, instance, start_check, places: &places, nix, nix_conf };
     let report = if Uid::effective().is_root() {
-        run(&options, &Systemd::default())
+        run(&options, &Systemd::default()).map(|report| with_machines(report, &options))
     } else {
         Err(anyhow::anyhow!("Only root can read what `doctor` checks: run it with `sudo`"))
     };
@@ -58,6 +60,19 @@ pub fn main(instance: Option<&str>, start_check: bool, fleet: &Path) -> ExitCode
         return ExitCode::FAILURE;
     }
     if report.count(Level::Fault) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Adds the section about machines, which are of the host and of no runner.
+#[cfg(feature = "gitlab")]
+fn with_machines(mut report: Report, options: &Options<'_>) -> Report {
+    let asked = options.instance.is_none() && !options.start_check;
+    report.groups.extend(machines::group(Path::new(crate::machines::nspawn::SETTINGS)).filter(|_| asked));
+    report
+}
+
+#[cfg(not(feature = "gitlab"))]
+fn with_machines(report: Report, _: &Options<'_>) -> Report {
+    report
 }
 
 /// Makes the checks.

@@ -2,6 +2,7 @@
 //! broker of their runner.
 
 pub mod leftovers;
+#[cfg(feature = "helper")]
 mod link;
 pub mod prepare;
 #[cfg(feature = "helper")]

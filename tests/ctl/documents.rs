@@ -36,7 +36,11 @@ fn each_command_has_its_page_in_section_8_and_each_shell_its_completions() {
             .into();
     expected.push("man/github-runnerctl.8".into());
     let command = github_runners::cli::ctl::command();
-    expected.extend(command.get_subcommands().map(|below| format!("man/github-runnerctl-{}.8", below.get_name())));
+    for below in command.get_subcommands() {
+        expected.push(format!("man/github-runnerctl-{}.8", below.get_name()));
+        let last = below.get_subcommands().map(clap::Command::get_name);
+        expected.extend(last.map(|last| format!("man/github-runnerctl-{}-{last}.8", below.get_name())));
+    }
     expected.sort();
     let mut written = Vec::new();
     for below in ["completions", "man"] {

@@ -39,6 +39,9 @@ let
     // import ./claims/secrets.nix context
     // import ./claims/contract.nix context
     // import ./claims/render.nix context
+    // import ./claims/gitlab.nix context
+    // import ./claims/gitlab-runner.nix context
+    // import ./claims/gitlab-assertions.nix context
     // lib.mapAttrs' (
       name: actual:
       let

@@ -87,6 +87,16 @@ let
   timer.options = unit // {
     timerConfig = section;
   };
+  # What nixpkgs' module takes of an entry, as far as a test looks at it.
+  runnerOfGitLab.options = {
+    authenticationTokenConfigFile = mkOption { type = types.path; };
+    executor = mkOption { type = types.str; };
+    limit = mkOption {
+      type = types.int;
+      default = 0;
+    };
+    registrationFlags = listOption types.str;
+  };
   file.options.source = mkOption { type = types.package; };
 
   nixos.options = {
@@ -96,6 +106,18 @@ let
     users.users = mkOption {
       type = types.attrsOf types.attrs;
       default = { };
+    };
+    users.groups = mkOption {
+      type = types.attrsOf types.attrs;
+      default = { };
+    };
+    boot.kernel.sysctl = mkOption {
+      type = types.attrsOf (types.either types.bool types.int);
+      default = { };
+    };
+    nix.enable = mkOption {
+      type = types.bool;
+      default = true;
     };
     nix.package = mkOption {
       type = types.package;
@@ -113,6 +135,24 @@ let
     networking.proxy.envVars = mkOption {
       type = types.attrsOf types.str;
       default = { };
+    };
+    networking.dhcpcd.denyInterfaces = listOption types.str;
+    networking.networkmanager.unmanaged = listOption types.str;
+    # Of nixpkgs, so no page of this module has them.
+    services.gitlab-runner.enable = mkOption {
+      type = types.bool;
+      default = false;
+      visible = false;
+    };
+    services.gitlab-runner.settings = mkOption {
+      type = types.attrs;
+      default = { };
+      visible = false;
+    };
+    services.gitlab-runner.services = mkOption {
+      type = types.attrsOf (types.submodule runnerOfGitLab);
+      default = { };
+      visible = false;
     };
     systemd.package = mkOption {
       type = types.package;

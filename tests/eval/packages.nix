@@ -32,7 +32,9 @@ let
     "gnused"
     "gnutar"
     "gzip"
+    "iproute2"
     "jq"
+    "nftables"
     "nix"
     "systemd"
     "tzdata"
@@ -92,7 +94,16 @@ builtins.listToAttrs (
   github-runnerctl = package "github-runnerctl";
   callPackage =
     file: _arguments:
-    package (if baseNameOf file == "helper.nix" then "github-runner-helper" else "github-runnerctl");
+    package
+      {
+        "gitlab-nspawn-executor.nix" = "gitlab-nspawn-executor";
+        "helper.nix" = "github-runner-helper";
+        "runnerctl.nix" = "github-runnerctl";
+      }
+      .${baseNameOf file};
+
+  # A NixOS system, of which only the place is looked at.
+  nixos = _module: { config.system.build.toplevel = package "nixos-system-image"; };
 
   stdenv = {
     buildPlatform.canExecute = _: true;

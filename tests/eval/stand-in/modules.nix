@@ -19,11 +19,18 @@ let
   plain = 100;
   optionDefault = 1500;
 
-  # Without conditions and merges, for the levels above options.
+  # Without conditions and merges, for the levels above options. A condition goes to what it is
+  # about, so that it may depend on an option beside.
   discharge =
     value:
     if isProperty "if" value then
-      if value.condition then discharge value.content else [ ]
+      map (builtins.mapAttrs (
+        _: content:
+        property "if" {
+          inherit (value) condition;
+          inherit content;
+        }
+      )) (discharge value.content)
     else if isProperty "merge" value then
       concatMap discharge value.contents
     else
@@ -206,6 +213,15 @@ in
   mkAfter = lib.mkOrder 1500;
 
   literalExpression = text: property "literalExpression" { inherit text; };
+
+  mkEnableOption =
+    name:
+    lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      example = true;
+      description = "Whether to enable ${name}.";
+    };
 
   mkPackageOption =
     pkgs: name: _:

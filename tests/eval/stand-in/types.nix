@@ -50,6 +50,7 @@ rec {
         value: builtins.isInt value && value >= lowest && value <= highest
       );
   };
+  port = ints.between 0 65535;
   path = simple "path" (value: isStringLike value && builtins.substring 0 1 (toString value) == "/");
   package = simple "package" (
     value: lib.isDerivation value || isStringLike value && lib.isStorePath value

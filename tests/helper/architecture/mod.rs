@@ -146,11 +146,12 @@ fn the_evaluation_knows_the_same_directories_as_the_helper() {
     assert_eq!(listed("nixos/faults/directories.nix", is_entry), helper);
 }
 
-/// The crates that a build of the helper links, as `cargo tree` shows them to this depth.
-fn crates_of_the_helper(depth: &str) -> BTreeSet<String> {
+/// The crates that a build with these features links, as `cargo tree` shows them to this depth.
+fn crates_with(features: &str, depth: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--locked", "--no-default-features", "--features", "helper"])
-        .args(["--edges", "normal", "--depth", depth, "--prefix", "none", "--format", "{p}"])
+        .args(["tree", "--offline", "--locked", "--no-default-features", "--edges", "normal", "--depth", depth])
+        .args(["--features", features])
+        .args(["--prefix", "none", "--format", "{p}"])
         .current_dir(root())
         .output()
         .unwrap();
@@ -163,15 +164,21 @@ fn crates_of_the_helper(depth: &str) -> BTreeSet<String> {
 fn the_helper_depends_on_the_core_crates_only() {
     // Of these only `rustix` reads extended attributes.
     let core = ["anyhow", "nix", "rustix", "serde", "serde_json", "sha2", "tracing"];
-    assert_eq!(crates_of_the_helper("1"), core.map(String::from).into());
+    assert_eq!(crates_with("helper", "1"), core.map(String::from).into());
 }
 
 #[test]
-fn the_helper_links_nothing_that_could_reach_the_network() {
-    let all = crates_of_the_helper("99");
+fn the_executor_depends_on_one_crate_more() {
+    let more: Vec<String> = crates_with("gitlab", "1").difference(&crates_with("helper", "1")).cloned().collect();
+    assert_eq!(more, ["composefs-ioctls"]);
+}
+
+#[test]
+fn programs_of_root_link_nothing_that_could_reach_the_network() {
+    let all = &crates_with("helper", "99") | &crates_with("gitlab", "99");
     for foreign in
         ["clap", "comfy-table", "crossterm", "http", "jsonwebtoken", "ring", "rustls", "rustls-native-certs", "ureq"]
     {
-        assert!(!all.contains(foreign), "the helper links {foreign}");
+        assert!(!all.contains(foreign), "{foreign} is linked");
     }
 }

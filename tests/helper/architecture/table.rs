@@ -8,11 +8,11 @@ use super::root;
 pub const CAPABILITIES: &[(&str, &[&str])] = &[
     ("files", &["std::fs", "nix::fcntl", "nix::dir::", "nix::sys::stat::fstat", "nix::sys::statfs", "read_if_there("]),
     ("writing", WRITING),
-    ("mounts", &["nix::mount", "nix::sched"]),
+    ("mounts", &["nix::mount", "nix::sched", "rustix::mount"]),
     ("processes", &["process::Command", "Command::new", "process::{Child"]),
     ("network", &["std::net", "ureq::", "rustls::"]),
     ("certificates", &["rustls_native_certs::"]),
-    ("sockets", &["os::unix::net", "nix::sys::socket"]),
+    ("sockets", &["os::unix::net", "nix::sys::socket", "rustix::net"]),
     ("clock", &["Instant::now(", "SystemTime::now(", "thread::sleep(", " now()", "(now()"]),
     ("environment", &["env::var", "env::args", "env::current"]),
 ];

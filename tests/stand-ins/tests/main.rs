@@ -8,6 +8,11 @@
 
 #[path = "../github/mod.rs"]
 mod github;
+#[path = "../gitlab/mod.rs"]
+mod gitlab;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../../support/gitlab.rs"]
+mod site;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../../support/times.rs"]
 mod times;
@@ -18,6 +23,7 @@ mod client;
 mod configure;
 mod deliveries;
 mod faults;
+mod gitlab_runner;
 mod grammar;
 #[path = "../../support/harness.rs"]
 mod harness;

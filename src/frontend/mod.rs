@@ -1,0 +1,5 @@
+//! Programs that ask for machines on behalf of somebody's job: one folder for each kind of asker.
+//!
+//! A front end knows what its asker wants and never how a machine is made. Front ends do not know each other.
+
+pub mod gitlab;

@@ -1,0 +1,72 @@
+//! The root file system that the operator named: whether it can be what it is said to be, before a job waits for it.
+//!
+//! An image is root's. Every directory on the way to it is looked at, because whoever could exchange it would decide what
+//! runs as root in every machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::arguments::STORE;
+use super::settings::{Image, Source};
+use crate::machines::Fault;
+use crate::sys::Place;
+
+/// Where an image's init is, in the order in which nspawn looks for one.
+const INITS: [&str; 4] = ["usr/lib/systemd/systemd", "lib/systemd/systemd", "sbin/init", "init"];
+
+/// The program that the agent of a machine of this image becomes; `None` if it stays the first process.
+///
+/// # Errors
+///
+/// [`Fault::Configuration`] if the image is not there, can be exchanged by somebody, or has no init.
+pub fn init(name: &str, image: &Image) -> Result<Option<PathBuf>, Fault> {
+    let fault = |text: String| Fault::Configuration(format!("Image {name}: {text}"));
+    match &image.source {
+        Source::System(system) => {
+            let init = system.join("init");
+            if !system.starts_with(STORE) || !init.exists() {
+                return Err(fault(format!("{} is no NixOS system in {STORE}", system.display())));
+            }
+            Ok(image.boot.then_some(init))
+        }
+        Source::Root(root) => {
+            let place = Place::walk(root).map_err(|error| fault(format!("{error:#}")))?;
+            if place.open().map_err(|error| fault(format!("{error:#}")))?.is_none() {
+                return Err(fault(format!("{} does not exist", root.display())));
+            }
+            if !place.is_firm() {
+                return Err(fault(format!("somebody else than root could exchange {}", root.display())));
+            }
+            if !image.boot {
+                return Ok(None);
+            }
+            let init = INITS.iter().find(|init| fs::symlink_metadata(root.join(init)).is_ok());
+            let init = init
+                .ok_or_else(|| fault(format!("{} has no init; with `boot = false` it needs none", root.display())))?;
+            Ok(Some(Path::new("/").join(init)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(source: Source, boot: bool) -> Image {
+        Image { source, boot, nix_daemon: false }
+    }
+
+    #[test]
+    fn an_image_that_cannot_work_is_refused_with_the_way_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        let said = |source, boot| init("a", &image(source, boot)).unwrap_err().to_string();
+        assert!(said(Source::Root(path.join("none")), true).contains("does not exist"));
+        assert!(said(Source::System("/usr".into()), true).contains("is no NixOS system in /nix/store"));
+        assert!(said(Source::Root(path.clone()), true).contains("with `boot = false` it needs none"));
+        assert_eq!(init("a", &image(Source::Root(path.clone()), false)), Ok(None));
+        fs::create_dir(path.join("sbin")).unwrap();
+        fs::write(path.join("sbin/init"), "").unwrap();
+        assert_eq!(init("a", &image(Source::Root(path), true)), Ok(Some("/sbin/init".into())));
+    }
+}

@@ -1,0 +1,358 @@
+//! What the operator configured for the machines: the key `machines` of the settings file.
+//!
+//! One text for everybody: the NixOS module renders it, and elsewhere it is written by hand. So what is not known is
+//! an error that names it, and what can never work is refused when the file is read and not when the first job comes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use crate::sys::{LastLink, read_regular_file};
+
+/// Where the settings are.
+pub const FILE: &str = "/etc/gitlab-nspawn/settings.json";
+
+/// The settings are a few hundred bytes for each image.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// Where distributions keep which ids belong to whom.
+pub const GIVEN: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
+
+/// How many ids a machine has.
+pub const RANGE: u32 = 65_536;
+
+/// Above the range that systemd draws for containers, which ends before it; see <https://systemd.io/UIDS-GIDS/>.
+const FIRST_BASE: u32 = 1_879_048_192;
+
+/// The first id of systemd's range for foreign images, see the same page.
+const FOREIGN: u32 = 2_147_352_576;
+
+/// How many machines there can be at most, unless the settings say less: so many slots have addresses of both networks.
+const MOST_SLOTS: u32 = 1_024;
+
+/// All that the machines need to know.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Settings {
+    /// What machines are made from, by name.
+    pub images: BTreeMap<String, Image>,
+    /// What a machine may use up.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What a machine reaches.
+    #[serde(default)]
+    pub network: Network,
+    /// Nodes of devices beside the usual ones, such as `/dev/kvm`.
+    #[serde(default)]
+    pub devices: Devices,
+    /// Where jobs keep files for the next job of their project. Without it nothing outlives a machine.
+    #[serde(default)]
+    pub cache: Option<CacheStore>,
+    /// A `gitlab-runner` program of the host, put into the path of machines. It has to be static.
+    #[serde(default)]
+    pub gitlab_runner: Option<PathBuf>,
+    /// The first id of the first range. The first range is that of caches; machines have the ones after it.
+    #[serde(default = "first_base")]
+    pub uid_base: u32,
+    /// How many machines there can be at a time.
+    #[serde(default = "slots")]
+    pub slots: u32,
+    /// Where sockets and what lives as long as a machine are. Only tests have another one.
+    #[serde(default = "run_directory")]
+    pub run_directory: PathBuf,
+    /// Where files of machines are while they exist.
+    #[serde(default = "state_directory")]
+    pub state_directory: PathBuf,
+}
+
+/// A root file system.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Image {
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub source: Source,
+    /// Whether its init is started. Without it the agent is the first process.
+    #[serde(default = "yes")]
+    pub boot: bool,
+    /// Whether jobs may use the Nix daemon of the host: they can then build whatever they like with the daemon's resources,
+    /// outside their machine, and read every path of the store.
+    #[serde(default)]
+    pub nix_daemon: bool,
+}
+
+/// Where a root file system comes from.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    /// A directory of root, read-only for all machines.
+    Root(PathBuf),
+    /// The top level of a NixOS system in the store, which machines see read-only.
+    System(PathBuf),
+}
+
+/// What one machine may use up. The unit's text has all but the last.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Limits {
+    /// As `MemoryMax=` of systemd.
+    pub memory: Option<String>,
+    /// As `TasksMax=` of systemd.
+    pub tasks: u32,
+    /// As `CPUWeight=` of systemd.
+    pub cpu_weight: Option<u32>,
+    /// As `IOWeight=` of systemd.
+    pub io_weight: Option<u32>,
+    /// Keep what jobs write in memory, up to this size, as `size=` of tmpfs. Without it it is on the disk of the state directory.
+    pub tmpfs: Option<String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: None, tasks: 16_384, cpu_weight: None, io_weight: None, tmpfs: None }
+    }
+}
+
+/// Paths below `/dev`.
+pub type Devices = Vec<PathBuf>;
+
+/// What a machine reaches.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Network {
+    /// Which one it has.
+    pub mode: NetworkMode,
+    /// Ports of the host that machines with a private network may reach.
+    pub host_ports: Ports,
+    /// Addresses of name servers, as machines see them. Empty: those of the host that are no loopback addresses.
+    pub resolvers: Vec<core::net::IpAddr>,
+}
+
+/// Kinds of networks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum NetworkMode {
+    /// Loopback only.
+    None,
+    /// That of the host: also its loopback services and abstract sockets are open to jobs.
+    Host,
+    /// An interface of its own, and addresses that the host translates.
+    #[default]
+    Private,
+}
+
+/// Port numbers.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Ports {
+    /// Of TCP.
+    pub tcp: Vec<u16>,
+    /// Of UDP.
+    pub udp: Vec<u16>,
+}
+
+/// Where caches are.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CacheStore {
+    /// A directory of root that nobody else reaches.
+    pub directory: PathBuf,
+    /// A project's cache that has more bytes than this when a job begins or ends is emptied.
+    pub limit: u64,
+}
+
+/// The part of the file that is read here. The rest belongs to the driver.
+#[derive(Deserialize)]
+struct File {
+    machines: Settings,
+}
+
+impl Settings {
+    /// Reads the machines' part of the settings file.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or says what cannot work; the text names the key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let read = || {
+            let text = match read_regular_file(path, MAX_SIZE, LastLink::Follow)? {
+                Ok(Some(text)) => text,
+                Ok(None) => bail!("there is no such file"),
+                Err(fault) => bail!("it {fault}"),
+            };
+            Self::parse(&text)
+        };
+        read().with_context(|| format!("Failed to read the settings {}", path.display()))
+    }
+
+    /// As [`Settings::read`], from the content of the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::read`].
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let File { machines } = serde_json::from_slice(text)?;
+        machines.check()?;
+        Ok(machines)
+    }
+
+    /// The image `name`, if it is one of those that are configured: the only way from a job's word to a path.
+    #[must_use]
+    pub fn image(&self, name: &str) -> Option<&Image> {
+        self.images.get(name)
+    }
+
+    /// The first user id after those of all machines.
+    #[must_use]
+    pub fn end_of_ids(&self) -> u64 {
+        u64::from(self.uid_base) + u64::from(RANGE) * (u64::from(self.slots) + 1)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.images.is_empty() {
+            bail!("machines.images has no image: without one no job can run");
+        }
+        for (name, image) in &self.images {
+            let (key, path) = match &image.source {
+                Source::Root(path) => ("root", path),
+                Source::System(path) => ("system", path),
+            };
+            check_path(&format!("machines.images.{name}.{key}"), path)?;
+            if key == "system" && !image.boot {
+                bail!("machines.images.{name}.boot: the programs of a system are in no place before its init ran");
+            }
+        }
+        for device in &self.devices {
+            check_path("machines.devices", device)?;
+            if !device.starts_with("/dev") {
+                bail!("machines.devices: {} is not below /dev", device.display());
+            }
+        }
+        for (key, path) in [
+            ("gitlabRunner", self.gitlab_runner.as_ref()),
+            ("cache.directory", self.cache.as_ref().map(|cache| &cache.directory)),
+            ("runDirectory", Some(&self.run_directory)),
+            ("stateDirectory", Some(&self.state_directory)),
+        ] {
+            path.map_or(Ok(()), |path| check_path(&format!("machines.{key}"), path))?;
+        }
+        if self.slots == 0 || self.slots > MOST_SLOTS {
+            bail!("machines.slots must be 1 to {MOST_SLOTS}");
+        }
+        let end = self.end_of_ids();
+        if !self.uid_base.is_multiple_of(RANGE) || self.uid_base == 0 || end > u64::from(FOREIGN) {
+            bail!(
+                "machines.uidBase must be a multiple of {RANGE}, and with {} slots end before {FOREIGN}; the usual one is {FIRST_BASE}",
+                self.slots
+            );
+        }
+        for (key, value) in [("memory", &self.limits.memory), ("tmpfs", &self.limits.tmpfs)] {
+            if value.as_ref().is_some_and(|value| !is_size(value)) {
+                bail!("machines.limits.{key} must be a number with K, M, G or T, or percent, such as \"4G\"");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Absolute, without `..`, and with nothing that the programs it is handed to read as more than a path: nspawn splits at
+/// colons, the kernel's overlay at commas, systemd at blanks and per cent signs.
+fn check_path(key: &str, path: &Path) -> Result<()> {
+    let text = path.to_str().unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@=".contains(c);
+    if !text.starts_with('/') || !text.chars().all(is_plain) || text.split('/').any(|part| part == "..") {
+        bail!("{key} must be an absolute path of letters, digits and ./_-+@= without `..`: {}", path.display());
+    }
+    Ok(())
+}
+
+fn is_size(text: &str) -> bool {
+    let digits = text.strip_suffix(['K', 'M', 'G', 'T', '%']).unwrap_or(text);
+    !digits.is_empty() && digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn first_base() -> u32 {
+    FIRST_BASE
+}
+
+fn slots() -> u32 {
+    256
+}
+
+fn run_directory() -> PathBuf {
+    "/run/gitlab-nspawn".into()
+}
+
+fn state_directory() -> PathBuf {
+    "/var/lib/gitlab-nspawn".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(machines: &str) -> Result<Settings> {
+        Settings::parse(format!(r#"{{"machines": {machines}, "defaultImage": "debian"}}"#).as_bytes())
+    }
+
+    #[test]
+    fn the_shortest_settings_have_the_documented_defaults() {
+        let settings = parsed(r#"{"images": {"debian": {"root": "/var/lib/images/debian"}}}"#).unwrap();
+        let image = settings.image("debian").unwrap();
+        assert_eq!(image.source, Source::Root("/var/lib/images/debian".into()));
+        assert!(image.boot && !image.nix_daemon);
+        assert_eq!(settings.image("../debian"), None);
+        assert_eq!(settings.limits.tasks, 16_384);
+        assert_eq!(settings.network.mode, NetworkMode::Private);
+        assert_eq!(settings.uid_base, 1_879_048_192);
+        assert_eq!(settings.run_directory, Path::new("/run/gitlab-nspawn"));
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let settings = parsed(
+            r#"{"images": {"nixos": {"system": "/nix/store/0-system", "boot": true, "nixDaemon": true}},
+                "limits": {"memory": "4G", "tasks": 100, "cpuWeight": 50, "ioWeight": 50, "tmpfs": "50%"},
+                "network": {"mode": "host", "hostPorts": {"tcp": [8080], "udp": [53]}, "resolvers": ["192.0.2.1", "2001:db8::1"]},
+                "devices": ["/dev/kvm"], "cache": {"directory": "/var/cache/gitlab-nspawn", "limit": 1000000},
+                "gitlabRunner": "/usr/bin/gitlab-runner", "uidBase": 65536, "slots": 4,
+                "runDirectory": "/run/other", "stateDirectory": "/var/lib/other"}"#,
+        )
+        .unwrap();
+        assert_eq!(settings.network.host_ports.tcp, [8080]);
+        assert_eq!(settings.images["nixos"].source, Source::System("/nix/store/0-system".into()));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_the_name_of_its_key() {
+        let image = r#""images": {"a": {"root": "/a"}}"#;
+        for (text, said) in [
+            (r#"{"images": {}}"#.into(), "machines.images has no image"),
+            (r#"{"images": {"a": {"root": "a"}}}"#.into(), "machines.images.a.root must be an absolute path"),
+            (r#"{"images": {"a": {"root": "/a/../b"}}}"#.into(), "machines.images.a.root"),
+            (r#"{"images": {"a": {"root": "/a:b"}}}"#.into(), "machines.images.a.root"),
+            (r#"{"images": {"a": {"root": "/a", "system": "/b"}}}"#.into(), "unknown field `system`"),
+            (r#"{"images": {"a": {"boot": true}}}"#.into(), "no variant"),
+            (r#"{"images": {"a": {"root": "/a", "bot": true}}}"#.into(), "bot"),
+            (r#"{"images": {"a": {"system": "/a", "boot": false}}}"#.into(), "machines.images.a.boot"),
+            (format!(r#"{{{image}, "limit": {{}}}}"#), "unknown field `limit`"),
+            (format!(r#"{{{image}, "network": {{"mode": "bridge"}}}}"#), "unknown variant `bridge`"),
+            (format!(r#"{{{image}, "devices": ["/etc/passwd"]}}"#), "machines.devices: /etc/passwd is not below /dev"),
+            (format!(r#"{{{image}, "limits": {{"tmpfs": "1G,mode=777"}}}}"#), "machines.limits.tmpfs must be"),
+            (format!(r#"{{{image}, "uidBase": 1000}}"#), "machines.uidBase must be a multiple"),
+            (format!(r#"{{{image}, "uidBase": 2147287040}}"#), "end before 2147352576"),
+            (format!(r#"{{{image}, "slots": 0}}"#), "machines.slots must be 1 to"),
+            (format!(r#"{{{image}, "cache": {{"directory": "/c d", "limit": 1}}}}"#), "machines.cache.directory"),
+        ] as [(String, &str); _]
+        {
+            let error = format!("{:#}", parsed(&text).unwrap_err());
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}

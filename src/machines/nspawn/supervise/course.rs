@@ -1,0 +1,345 @@
+//! The course of one machine: what happens, and what follows from it. Pure.
+//!
+//! Everything that a supervisor learns comes here as an [`Event`] with the time since its start, and what it has to do comes
+//! back as [`Act`]s. So who may ask what at which time, and why a machine is gone, is shown by a table of tests
+//! and not by machines.
+
+use std::time::Duration;
+
+use crate::machines::Fault;
+use crate::machines::nspawn::protocol::{Answer, Gone, LONGEST_GRACE, Report, Request, VERSION};
+
+/// With this code nspawn ends if a machine reboots and something else has to start it again.
+const REBOOTED: i32 = 133;
+
+/// How long after its agent a machine may be there before it counts as alive without one: a shutdown that kills the agent goes on
+/// for a moment.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// How long an agent may take to kill a stage after the grace.
+const KILL: Duration = Duration::from_secs(30);
+
+/// How much of a sentence of an agent is repeated, in characters.
+const LONGEST_SENTENCE: usize = 500;
+
+/// Stands for one connection of a driver.
+pub type Client = u64;
+
+/// What a supervisor learns.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// The agent said something.
+    Agent(Report),
+    /// The agent's connection ended, or what it said was not understood.
+    AgentGone,
+    /// The image's init says that everything was started.
+    Booted,
+    /// nspawn ended: with a code, or `None` by a signal; and whether the kernel killed for lack of memory.
+    Exited(Option<i32>, bool),
+    /// The process that the machine was made for ended.
+    RunnerGone,
+    /// Who asked for the machine went away before it was ready.
+    OrdererGone,
+    /// The supervisor was asked to end.
+    Terminated,
+    /// A driver asks; a stage's descriptors were found good.
+    Asked(Client, Request),
+    /// A driver went away.
+    Left(Client),
+    /// Time passed.
+    Tick,
+}
+
+/// What a supervisor does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Act {
+    /// Connect the network, and let the agent start the image's init.
+    Start,
+    /// Tell who asked for the machine that it is ready.
+    Ready,
+    /// Tell who asked for the machine that there is none, for this reason.
+    Failed(Gone),
+    /// Have the agent run the stage of this client.
+    Stage(Client),
+    /// Have the agent end the stage, with so many seconds of grace.
+    Cancel(u64),
+    /// Answer a client and close its connection.
+    Answer(Client, Answer),
+    /// One line in the journal.
+    Note(Note),
+    /// Give the end of the console to a client.
+    Console(Client),
+    /// Kill the machine and stay.
+    Kill,
+    /// Kill the machine and end.
+    Quit(Gone),
+}
+
+/// How one stage went.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Note {
+    /// Its name, as the driver gave it.
+    pub stage: String,
+    /// How it ended.
+    pub answer: Answer,
+    /// How long it took.
+    pub took: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// The agent has not connected yet.
+    Waiting,
+    /// The image's init starts.
+    Booting,
+    /// It takes stages.
+    Running,
+    /// The agent is gone, the machine may be about to follow: until then it is not known why.
+    Alone { until: Duration },
+    /// The machine is gone. The supervisor stays to say why.
+    Gone(Gone),
+}
+
+#[derive(Debug)]
+struct Stage {
+    /// `None` if the driver went away.
+    client: Option<Client>,
+    name: String,
+    since: Duration,
+    /// When an agent that was told to end it has failed to.
+    over: Option<Duration>,
+}
+
+/// One machine.
+#[derive(Debug)]
+pub struct Course {
+    phase: Phase,
+    boots: bool,
+    deadline: Duration,
+    stage: Option<Stage>,
+    /// A stage that waits for the end of one that nobody waits for.
+    next: Option<(Client, String)>,
+    /// Why we killed the machine ourselves.
+    killed: Option<Gone>,
+}
+
+impl Course {
+    /// Of a machine that ends after `deadline`, and is ready when its init says so if it `boots`.
+    #[must_use]
+    pub fn new(boots: bool, deadline: Duration) -> Self {
+        Self { phase: Phase::Waiting, boots, deadline, stage: None, next: None, killed: None }
+    }
+
+    /// When [`Event::Tick`] is due.
+    #[must_use]
+    pub fn next_tick(&self) -> Duration {
+        let alone = if let Phase::Alone { until } = self.phase { Some(until) } else { None };
+        let over = self.stage.as_ref().and_then(|stage| stage.over);
+        [alone, over].into_iter().flatten().fold(self.deadline, Duration::min)
+    }
+
+    /// What follows from `event`.
+    pub fn on(&mut self, now: Duration, event: Event) -> Vec<Act> {
+        match event {
+            Event::Agent(report) => self.agent(now, report),
+            Event::AgentGone => self.alone(now),
+            Event::Booted if self.phase == Phase::Booting => {
+                self.phase = Phase::Running;
+                vec![Act::Ready]
+            }
+            Event::Booted => vec![],
+            Event::Exited(code, memory) => self.exited(now, code, memory),
+            Event::RunnerGone => self.quit(now, Gone::RunnerGone),
+            Event::OrdererGone if self.is_ready() => vec![],
+            Event::OrdererGone => self.quit(now, Gone::Ended),
+            Event::Terminated => self.quit(now, Gone::Killed),
+            Event::Asked(client, request) => self.asked(now, client, request),
+            Event::Left(client) => self.left(now, client),
+            Event::Tick => self.tick(now),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        !matches!(self.phase, Phase::Waiting | Phase::Booting)
+    }
+
+    fn agent(&mut self, now: Duration, report: Report) -> Vec<Act> {
+        let answer = match report {
+            Report::Hello { version: VERSION } if self.phase == Phase::Waiting => {
+                self.phase = if self.boots { Phase::Booting } else { Phase::Running };
+                let ready = (!self.boots).then_some(Act::Ready);
+                return [Act::Start].into_iter().chain(ready).collect();
+            }
+            Report::Hello { .. } => return self.lied(),
+            Report::Exit(code) => Answer::Exit(code),
+            Report::Signal(signal) => Answer::Signal(signal),
+            Report::Failed(reason) => Answer::Failed(Fault::Other(harmless(&reason))),
+        };
+        if self.stage.is_none() {
+            return self.lied();
+        }
+        let mut acts = self.finish(now, answer);
+        if let Some((client, name)) = self.next.take() {
+            acts.extend(self.begin(now, client, name));
+        }
+        acts
+    }
+
+    /// The end of the stage that runs, if one does.
+    fn finish(&mut self, now: Duration, answer: Answer) -> Vec<Act> {
+        let Some(stage) = self.stage.take() else { return vec![] };
+        let note = Note { stage: stage.name, answer: answer.clone(), took: now.saturating_sub(stage.since) };
+        let answered = stage.client.map(|client| Act::Answer(client, answer));
+        answered.into_iter().chain([Act::Note(note)]).collect()
+    }
+
+    /// The end of all stages.
+    fn finish_all(&mut self, now: Duration, reason: Gone) -> Vec<Act> {
+        let mut acts = self.finish(now, Answer::Gone(reason));
+        acts.extend(self.next.take().map(|(client, _)| Act::Answer(client, Answer::Gone(reason))));
+        acts
+    }
+
+    fn begin(&mut self, now: Duration, client: Client, name: String) -> Vec<Act> {
+        self.stage = Some(Stage { client: Some(client), name, since: now, over: None });
+        vec![Act::Stage(client)]
+    }
+
+    fn alone(&mut self, now: Duration) -> Vec<Act> {
+        if matches!(self.phase, Phase::Booting | Phase::Running) {
+            if !self.is_ready() {
+                // Nobody waits for a stage; how nspawn ends says more than this.
+                return vec![Act::Kill];
+            }
+            self.phase = Phase::Alone { until: now + SHUTDOWN };
+        }
+        vec![]
+    }
+
+    fn lied(&mut self) -> Vec<Act> {
+        self.kill(Gone::AgentLied)
+    }
+
+    fn kill(&mut self, reason: Gone) -> Vec<Act> {
+        if matches!(self.phase, Phase::Gone(_)) || self.killed.is_some() {
+            return vec![];
+        }
+        self.killed = Some(reason);
+        vec![Act::Kill]
+    }
+
+    fn exited(&mut self, now: Duration, code: Option<i32>, memory: bool) -> Vec<Act> {
+        let reason = self.killed.unwrap_or(match code {
+            _ if memory => Gone::Memory,
+            Some(REBOOTED) => Gone::Rebooted,
+            Some(0) => Gone::PoweredOff,
+            _ => Gone::Killed,
+        });
+        if !self.is_ready() {
+            return self.quit(now, reason);
+        }
+        self.phase = Phase::Gone(reason);
+        self.finish_all(now, reason)
+    }
+
+    fn quit(&mut self, now: Duration, reason: Gone) -> Vec<Act> {
+        let mut acts = self.finish_all(now, reason);
+        if !self.is_ready() {
+            acts.push(Act::Failed(reason));
+        }
+        acts.push(Act::Quit(reason));
+        acts
+    }
+
+    fn asked(&mut self, now: Duration, client: Client, request: Request) -> Vec<Act> {
+        let busy = |text: &str| Act::Answer(client, Answer::Failed(Fault::Busy(text.into())));
+        let runs = self.stage.as_ref().is_some_and(|stage| stage.client == Some(client));
+        let waits = self.next.as_ref().is_some_and(|(waiting, _)| *waiting == client);
+        // Any answer closes the connection, and the stage on it would have nobody who waits for it.
+        if match request {
+            Request::End => false,
+            Request::Cancel { .. } => waits,
+            _ => runs || waits,
+        } {
+            let mut acts = vec![busy("A connection is for one stage, which ends with it")];
+            acts.extend(self.left(now, client));
+            return acts;
+        }
+        match request {
+            Request::End => {
+                let mut acts = vec![Act::Answer(client, Answer::Ending)];
+                acts.extend(self.quit(now, Gone::Ended));
+                acts
+            }
+            Request::Look => {
+                let stage = self.stage.as_ref().map(|stage| stage.name.clone());
+                vec![Act::Answer(client, Answer::Look { ready: self.is_ready(), stage })]
+            }
+            Request::Console => vec![Act::Console(client)],
+            Request::Cancel { grace } => match &mut self.stage {
+                Some(stage) if stage.client == Some(client) => {
+                    let grace = grace.min(LONGEST_GRACE);
+                    stage.over = Some(now + Duration::from_secs(grace) + KILL);
+                    vec![Act::Cancel(grace)]
+                }
+                _ => vec![busy("There is no stage of this connection to be cancelled")],
+            },
+            Request::Stage { name } => match self.phase {
+                Phase::Gone(reason) => vec![Act::Answer(client, Answer::Gone(reason))],
+                Phase::Waiting | Phase::Booting => vec![busy("The machine is not ready yet")],
+                // The first answer comes when it is known why.
+                Phase::Alone { .. } if self.stage.is_none() => {
+                    self.stage = Some(Stage { client: Some(client), name, since: now, over: None });
+                    vec![]
+                }
+                Phase::Running if self.stage.is_none() => self.begin(now, client, name),
+                // The last driver was killed, and the agent ends what it left.
+                Phase::Running
+                    if self.stage.as_ref().is_some_and(|stage| stage.client.is_none()) && self.next.is_none() =>
+                {
+                    self.next = Some((client, name));
+                    vec![]
+                }
+                Phase::Alone { .. } | Phase::Running => vec![busy("Another stage of this job runs")],
+            },
+        }
+    }
+
+    fn left(&mut self, now: Duration, client: Client) -> Vec<Act> {
+        self.next.take_if(|(waiting, _)| *waiting == client);
+        match &mut self.stage {
+            Some(stage) if stage.client == Some(client) => {
+                stage.client = None;
+                stage.over = Some(now + KILL);
+                if self.phase == Phase::Running { vec![Act::Cancel(0)] } else { vec![] }
+            }
+            _ => vec![],
+        }
+    }
+
+    fn tick(&mut self, now: Duration) -> Vec<Act> {
+        if now >= self.deadline {
+            return self.quit(now, Gone::Deadline);
+        }
+        if matches!(self.phase, Phase::Alone { until } if now >= until) {
+            self.phase = Phase::Running;
+            return self.kill(Gone::AgentKilled);
+        }
+        if let Some(stage) = &mut self.stage
+            && stage.over.take_if(|over| now >= *over).is_some()
+        {
+            return self.kill(Gone::AgentLied);
+        }
+        vec![]
+    }
+}
+
+/// What an agent says, short and without what a terminal would obey: a job may have taken its place.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars().take(LONGEST_SENTENCE).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+#[path = "course_tests.rs"]
+mod tests;

@@ -1,0 +1,444 @@
+//! Jobs from the coordinator to the machine: what GitLab says of them, and that nothing is left after each.
+//!
+//! Runner and coordinator are the stand-ins, or the real runner with `tests/peers/run gitlab`; driver, supervisors and machines are
+//! the real ones.
+
+use std::fs;
+use std::process::Command;
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::gitlab::{Cancel, Ended};
+use crate::host::Host;
+use crate::is_root;
+use crate::site::{Working, wait_for};
+use crate::times::{AT_ONCE, FOREVER};
+
+fn host() -> Host {
+    Host::new(|_| {})
+}
+
+fn success() -> Ended {
+    Ended { state: "success".into(), reason: String::new(), exit_code: 0 }
+}
+
+fn script_failure(exit_code: i64) -> Ended {
+    Ended { state: "failed".into(), reason: "script_failure".into(), exit_code }
+}
+
+fn system_failure() -> Ended {
+    Ended { state: "failed".into(), reason: "runner_system_failure".into(), exit_code: 0 }
+}
+
+fn with_after_script(mut job: Value, script: &[&str]) -> Value {
+    let after =
+        json!({"name": "after_script", "script": script, "timeout": 300, "when": "always", "allow_failure": true});
+    job["steps"].as_array_mut().unwrap().push(after);
+    job
+}
+
+fn with_variable(mut job: Value, key: &str, value: &str) -> Value {
+    job["variables"].as_array_mut().unwrap().push(json!({"key": key, "value": value}));
+    job
+}
+
+#[test]
+fn a_job_runs_as_root_of_a_machine_of_its_own() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let (ended, log) =
+        host.script(1, &["id -u", "hostname", "pwd", "cat /proc/self/uid_map", "echo done; touch /root/x"]);
+    assert_eq!(ended, success(), "{log}");
+    assert!(log.contains("\n0\n") && log.contains("/builds/octo-org/example") && log.contains("done"), "{log}");
+    let outside = fs::read_to_string("/proc/self/uid_map").unwrap();
+    assert!(!log.contains(outside.trim()), "{log}");
+    assert!(log.contains("Preparing a machine of image debian-unbooted"), "{log}");
+}
+
+#[test]
+fn the_next_job_sees_nothing_of_the_last_one() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    assert_eq!(host.script(1, &["echo mine > /root/left; echo mine > /left; rm -rf /usr/share/doc"]).0, success());
+    let look = "[[ ! -e /root/left && ! -e /left && -d /usr/share/doc && ! -e /builds/octo-org/example/x ]]";
+    for id in [2, 1] {
+        assert_eq!(host.script(id, &[look, "touch x"]).0, success());
+    }
+}
+
+#[test]
+fn the_exit_code_of_a_script_is_the_one_that_gitlab_shows() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    for (id, code) in (1..).zip([1, 2, 42, 126, 127, 143, 255]) {
+        let (ended, log) = host.script(id, &["true", &format!("(exit {code})"), "echo never"]);
+        assert_eq!(ended, script_failure(code), "{log}");
+        assert!(!log.contains("\nnever"), "{log}");
+    }
+}
+
+#[test]
+fn a_script_that_a_signal_ends_has_128_and_its_number() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    // The script's own shell, which gitlab-runner starts within another one.
+    for (id, (signal, code)) in (1..).zip([("KILL", 137), ("SEGV", 139), ("ABRT", 134)]) {
+        let (ended, log) = host.script(id, &[&format!("kill -{signal} $BASHPID; sleep 3600")]);
+        assert_eq!(ended, script_failure(code), "{log}");
+    }
+}
+
+#[test]
+fn a_cancelled_script_is_over_when_after_script_begins_and_the_machine_is_not() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let scripts = [
+        "echo begun; sleep 3600",
+        "trap 'exit 0' TERM; echo begun; while :; do sleep 0.05; done",
+        "trap '' TERM; echo begun; while :; do sleep 0.05; done",
+        // In another session, with another parent.
+        "setsid bash -c \"trap '' TERM; while :; do sleep 0.05; done\" & echo begun; wait",
+    ];
+    for (id, script) in (1..).zip(scripts) {
+        let kept = "touch /root/kept";
+        let after = "[[ -e /root/kept ]] && echo machine is there; pgrep sleep || ls /proc/[0-9]*/exe -l | grep sleep || echo nothing runs";
+        let job = with_after_script(host.job(id, &[kept, script]), &[after]);
+        let mut working = host.site.start(job);
+        host.wait_for_log(id, "\nbegun\n");
+        host.cancel(id, Cancel::Canceling);
+        working.wait();
+        let log = host.log(id);
+        assert!(log.contains("\nmachine is there\n") && log.contains("\nnothing runs\n"), "{script}: {log}");
+        assert_eq!(host.ended(id).unwrap().state, "failed");
+        host.nothing_is_left_of(id);
+    }
+}
+
+#[test]
+fn a_job_that_is_given_up_leaves_nothing_whatever_it_does() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    for (id, (script, after, text)) in (1..).zip([
+        ("echo begun; sleep 3600", "true", "\nbegun\n"),
+        ("true", "echo after; sleep 3600", "\nafter\n"),
+        // While the machine is made.
+        ("true", "true", "Preparing a machine"),
+    ]) {
+        let mut working = host.site.start(with_after_script(host.job(id, &[script]), &[after]));
+        host.wait_for_log(id, text);
+        host.cancel(id, Cancel::Canceled);
+        working.wait();
+        host.nothing_is_left_of(id);
+    }
+    let mut job = host.job(9, &["trap 'exit 0' TERM; while :; do sleep 0.05; done"]);
+    job["runner_info"]["timeout"] = json!(5);
+    assert_eq!(host.run(job).reason, "job_execution_timeout");
+}
+
+#[test]
+fn a_machine_that_ends_under_a_script_is_a_system_failure_with_the_reason() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    // Without an init the job's own command is the one that tells the kernel.
+    for (id, (script, sentence)) in
+        (1..).zip([("poweroff -ff", "powered its machine off"), ("reboot -ff", "rebooted its machine")])
+    {
+        let begun = Instant::now();
+        let (ended, log) = host.script(id, &[script, "echo never"]);
+        assert_eq!(ended, system_failure(), "{log}");
+        assert!(begun.elapsed() < AT_ONCE && log.contains(sentence), "{script}: {log}");
+    }
+    // Everything but the first process of the machine, which is the agent, and the one that kills.
+    let (ended, log) = host.script(3, &["kill -9 -1; sleep 3600"]);
+    assert_eq!(ended, script_failure(137), "{log}");
+    let (ended, log) = host.script(4, &["kill -9 1 || true", "echo still here"]);
+    assert_eq!(ended, success(), "{log}");
+    assert!(log.contains("\nstill here\n"), "{log}");
+}
+
+#[test]
+fn output_comes_as_it_is_and_complete() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let config = host.site.path("config.toml");
+    let text = fs::read_to_string(&config).unwrap().replace("limit = 4", "limit = 4\n  output_limit = 400000");
+    fs::write(config, text).unwrap();
+    let digits = "0123456789".repeat(10);
+    let lines = format!("seq --format '%.0f {digits}' 900000; echo last line");
+    let (ended, log) = host.script(1, &[&lines]);
+    assert_eq!(ended, success());
+    assert!(log.len() > 90_000_000 && log.matches(&digits).count() >= 900_000, "{} bytes", log.len());
+    assert!(log.contains("\nlast line\n") && log.contains(&format!("\n900000 {digits}\n")));
+    let (ended, log) = host.script(2, &["head -c 100000 /dev/zero; printf 'no end'"]);
+    assert_eq!(ended, success());
+    assert!(log.matches('\0').count() == 100_000 && log.contains("no end"), "{} bytes", log.len());
+}
+
+#[test]
+fn a_process_that_keeps_the_output_open_keeps_nobody_waiting_and_is_ended() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let begun = Instant::now();
+    let left = format!("setsid sleep {} & echo begun", FOREVER.as_secs());
+    let job = with_after_script(host.job(1, &[&left]), &["ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs"]);
+    assert_eq!(host.run(job), success());
+    assert!(begun.elapsed() < AT_ONCE);
+    assert!(host.log(1).contains("\nnothing runs\n"), "{}", host.log(1));
+}
+
+#[test]
+fn two_thousand_processes_end_with_their_stage() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let many = "for ((i = 0; i < 2000; i++)); do sleep 3600 & done; echo begun";
+    let job = with_after_script(host.job(1, &[many]), &["ls -d /proc/[0-9]* | wc -l"]);
+    assert_eq!(host.run(job), success());
+    let log = host.log(1);
+    let left = log.lines().rev().find_map(|line| line.parse::<u32>().ok());
+    assert!(left.is_some_and(|left| left < 50), "{log}");
+}
+
+#[test]
+fn ten_jobs_at_once_are_ten_machines() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let mut all: Vec<_> =
+        (1..=10).map(|id| host.site.start(host.job(id, &["cat /proc/self/uid_map", "hostname"]))).collect();
+    for working in &mut all {
+        working.wait();
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for id in 1..=10 {
+        let log = host.log(id);
+        assert_eq!(host.ended(id), Some(success()), "{log}");
+        let map = log.lines().find(|line| line.trim_start().starts_with("0 ") && line.trim_end().ends_with("65536"));
+        assert!(seen.insert(map.expect("a range of ids").to_owned()), "two machines have the same ids: {log}");
+        host.nothing_is_left_of(id);
+    }
+    host.wait_until_no_unit_is_left();
+}
+
+#[test]
+fn an_unknown_image_is_refused_at_once_with_the_names() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    for (id, image) in (1..).zip(["../../etc", "alpine"]) {
+        let mut job = host.job(id, &["true"]);
+        job["image"]["name"] = json!(image);
+        assert_eq!(host.run(job), script_failure(1));
+        assert!(host.log(id).contains("Its images are: debian, debian-unbooted"));
+    }
+}
+
+#[test]
+fn variables_of_a_job_move_nothing_outside() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let mut job = host.job(1, &["echo \"$CI_JOB_ID\"", "exit 3"]);
+    for (key, value) in [
+        ("CI_JOB_ID", "../../x"),
+        ("CI_JOB_IMAGE", "../../etc"),
+        ("BUILD_EXIT_CODE_FILE", "/etc/planted"),
+        ("JOB_RESPONSE_FILE", "/dev/zero"),
+        ("TMPDIR", "/etc"),
+        ("LD_PRELOAD", "/lib/planted.so"),
+        ("LINES", "a\nb\n"),
+        ("ODD-NAME", "x"),
+    ] {
+        job = with_variable(job, key, value);
+    }
+    assert_eq!(host.run(job), script_failure(3), "{}", host.log(1));
+    assert!(!fs::exists("/etc/planted").unwrap());
+}
+
+#[test]
+fn secrets_of_a_job_are_in_no_process_of_the_host_but_its_runner_and_driver() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let secret = "s3cr3t-fake-fake-fake";
+    let job =
+        with_variable(host.job(1, &["echo begun; until [[ -e /root/go ]]; do sleep 0.05; done"]), "SECRET", secret);
+    let mut working = host.site.start(job);
+    host.wait_for_log(1, "\nbegun\n");
+    let mut holders = Vec::new();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let text = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
+        let has = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        let inside = fs::read_to_string(process.path().join("uid_map")).unwrap_or_default()
+            != fs::read_to_string("/proc/self/uid_map").unwrap();
+        if !inside && (has(&text("environ")) || has(&text("cmdline"))) {
+            holders.push(String::from_utf8_lossy(&text("cmdline")).replace('\0', " "));
+        }
+    }
+    host.cancel(1, Cancel::Canceled);
+    working.wait();
+    assert!(holders.iter().all(|holder| holder.starts_with(crate::driver())), "{holders:?}");
+    assert_eq!(holders.len(), 1, "{holders:?}");
+}
+
+#[test]
+fn repositories_artifacts_dependencies_and_caches_reach_the_machine() {
+    if !is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let sha = repository(&directory.path().join("octo-org/example.git"));
+    let cache = tempfile::tempdir_in("/var/tmp").unwrap();
+    let change = |settings: &mut Value| {
+        settings["machines"]["network"]["mode"] = json!("host");
+        settings["machines"]["cache"] = json!({"directory": cache.path(), "limit": 1_000_000_000});
+    };
+    let host = Host::with_repositories(change, Some(directory.path().to_owned()));
+    let job = |id, script: &[&str]| {
+        let mut job = host.job(id, script);
+        job["variables"] = json!([]);
+        job["git_info"]["sha"] = json!(sha);
+        job["git_info"]["repo_url"] = json!(format!("{}/octo-org/example.git", host.site.coordinator.url()));
+        job["cache"] = json!([{"key": "k", "paths": ["kept"], "policy": "pull-push", "when": "always"}]);
+        job
+    };
+    let mut first = job(1, &["cat file", "mkdir -p out kept", "echo made > out/a", "echo kept > kept/b"]);
+    let first_id = host.id(1);
+    first["artifacts"] = json!([{"name": "a", "paths": ["out/"], "when": "always", "artifact_type": "archive", "artifact_format": "zip"}]);
+    assert_eq!(host.run(first), success(), "{}", host.log(1));
+    assert!(host.log(1).contains("\ncontent of the repository\n"));
+    assert_eq!(host.site.coordinator.job(first_id).unwrap().artifacts.len(), 1);
+    let mut second = job(2, &["cat out/a kept/b"]);
+    let token = host.site.coordinator.job(first_id).unwrap().token().to_owned();
+    second["dependencies"] = json!([{"id": first_id, "token": token, "name": "test", "artifacts_file": {"filename": "artifacts.zip", "size": 1}}]);
+    assert_eq!(host.run(second), success(), "{}", host.log(2));
+    assert!(host.log(2).contains("\nmade\nkept\n"), "{}", host.log(2));
+    // A protected branch reads nothing that others wrote.
+    let mut protected = job(3, &["[[ ! -e kept/b ]]"]);
+    protected["git_info"]["protected"] = json!(true);
+    assert_eq!(host.run(protected), success(), "{}", host.log(3));
+}
+
+/// A bare repository with one commit, and its name.
+fn repository(path: &std::path::Path) -> String {
+    let work = tempfile::tempdir().unwrap();
+    fs::create_dir_all(path).unwrap();
+    let script = format!(
+        "set -e; cd {}; git init --quiet --initial-branch main .; echo 'content of the repository' > file; git add file; \
+         git -c user.name=example -c user.email=example@example.com commit --quiet -m first; \
+         git clone --quiet --bare . {}; git rev-parse HEAD",
+        work.path().display(),
+        path.display()
+    );
+    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The driver in this step, once the runner has started it.
+fn driver_in(working: &Working, step: &str) -> Pid {
+    wait_for(step, || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", working.id())).ok()?.flatten();
+        let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let children: Vec<i32> = children
+            .flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .collect();
+        let is_in_step = |pid: &&i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).nth(1) == Some(step.as_bytes())
+        };
+        children.iter().find(is_in_step).map(|pid| Pid::from_raw(*pid))
+    })
+}
+
+#[test]
+fn a_job_of_the_same_number_follows_on_one_whose_runner_was_killed() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    for (number, text) in [(1, "\nbegun\n"), (2, "Starting machine")] {
+        let mut working = host.site.start(host.job(number, &["echo begun; sleep 3600"]));
+        host.wait_for_log(number, text);
+        kill(Pid::from_raw(working.id().cast_signed()), Signal::SIGKILL).unwrap();
+        let killed = Instant::now();
+        working.wait();
+        wait_for("the end of the machine", || (!host.stands(number)).then_some(()));
+        println!("figure nothing stands {} ms after gitlab-runner was killed", killed.elapsed().as_millis());
+        host.wait_until_no_unit_is_left();
+        host.nothing_is_left_of(number);
+        assert_eq!(host.script(number, &["true"]).0, success());
+    }
+}
+
+#[test]
+fn a_driver_that_is_killed_while_it_prepares_is_followed_by_another_attempt() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let mut working = host.site.start(host.job(1, &["true"]));
+    kill(driver_in(&working, "prepare"), Signal::SIGKILL).unwrap();
+    working.wait();
+    assert_eq!(host.ended(1), Some(success()), "{}", host.log(1));
+    assert!(host.log(1).contains("Preparation failed"), "{}", host.log(1));
+    host.wait_until_no_unit_is_left();
+    host.nothing_is_left_of(1);
+}
+
+#[test]
+fn a_machine_whose_cleanup_was_killed_ends_with_its_runner() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let mut working = host.site.start(host.job(1, &["true"]));
+    kill(driver_in(&working, "cleanup"), Signal::SIGKILL).unwrap();
+    working.wait();
+    assert_eq!(host.ended(1), Some(success()));
+    wait_for("the end of the machine", || (!host.stands(1)).then_some(()));
+    host.wait_until_no_unit_is_left();
+    host.nothing_is_left_of(1);
+}
+
+#[test]
+fn a_driver_that_is_killed_ends_its_stage_and_not_the_job() {
+    if !is_root() {
+        return;
+    }
+    let host = host();
+    let look = "ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs";
+    let mut working = host.site.start(with_after_script(host.job(1, &["echo begun; sleep 3600"]), &[look]));
+    host.wait_for_log(1, "\nbegun\n");
+    kill(driver_in(&working, "run"), Signal::SIGKILL).unwrap();
+    working.wait();
+    assert_eq!(host.ended(1), Some(system_failure()));
+    assert!(host.log(1).contains("\nnothing runs\n"), "{}", host.log(1));
+    host.nothing_is_left_of(1);
+}

@@ -1,0 +1,511 @@
+//! A host for machines in a temporary directory: does what systemd would do with the socket and the units.
+//!
+//! A connection starts a supervisor in a control group of its own; when that ends, what is left in the group is killed,
+//! and `ended` runs in it. So the programs meet what they meet as units, without the time that a boot takes.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use github_runners::machines::nspawn::{Answer, Client, Stage, Streams};
+use github_runners::machines::{Cache, Fault, Instance, Machines as _, Specification, Token};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use serde_json::{Value, json};
+
+use crate::times::HANGS;
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gitlab-nspawn-executor");
+
+/// Each host has user ids of its own, as their files may meet in no other way.
+static HOSTS: AtomicU32 = AtomicU32::new(0);
+
+/// Where a unit has control groups: the ones that exist here.
+const HIERARCHIES: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
+
+/// Set where systemd is the first process, and units do what this file does elsewhere: to the image's path.
+const BOOTED: &str = "MACHINES_ON_BOOTED_HOST";
+
+/// The program where it is installed on such a host.
+const INSTALLED: &str = "/usr/bin/gitlab-nspawn-executor";
+
+/// The settings there.
+const SETTINGS: &str = "/etc/gitlab-nspawn/settings.json";
+
+/// Whether systemd starts the units.
+pub fn is_booted() -> bool {
+    std::env::var_os(BOOTED).is_some()
+}
+
+/// Whether this test may make machines. Says so if not, because the test then proves less.
+pub fn can_make_machines() -> bool {
+    let has = |program: &str| ["/usr/sbin", "/usr/bin"].iter().any(|place| Path::new(place).join(program).exists());
+    let can = nix::unistd::Uid::effective().is_root() && has("systemd-nspawn") && (is_booted() || has("debootstrap"));
+    if !can {
+        eprintln!("not root, or systemd-nspawn or debootstrap is missing: no machine was made");
+    }
+    can
+}
+
+/// The root file system of all images.
+pub fn image() -> &'static Path {
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        if let Some(image) = std::env::var_os(BOOTED) {
+            return image.into();
+        }
+        let output = Command::new("tests/machine/root").arg("trixie").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().into()
+    })
+}
+
+pub struct Host {
+    root: tempfile::TempDir,
+    units: Arc<Units>,
+    accepting: Option<JoinHandle<()>>,
+    first_id: u32,
+}
+
+struct Units {
+    settings: PathBuf,
+    log: PathBuf,
+    /// The process whose network is that of the host.
+    network: Option<u32>,
+    running: Mutex<Vec<Unit>>,
+    closed: AtomicBool,
+}
+
+/// A control group in each hierarchy, and its supervisor.
+#[derive(Clone)]
+pub struct Unit {
+    groups: Vec<PathBuf>,
+    pub supervisor: i32,
+}
+
+impl Host {
+    /// With images `plain`, which is not booted, and `booted`, no network, and `changes` to the settings.
+    pub fn new(changes: &Value) -> Self {
+        Self::in_network(changes, None)
+    }
+
+    /// The same, in the network of another process.
+    pub fn in_network(changes: &Value, network: Option<u32>) -> Self {
+        // Long paths are no names of sockets; /tmp may be in memory, which is fine as well.
+        let root = tempfile::Builder::new().prefix("gl").tempdir_in("/var/tmp").unwrap();
+        let path = |name: &str| root.path().join(name);
+        let number = HOSTS.fetch_add(1, Ordering::Relaxed);
+        // Below the usual ranges, because another test program uses those.
+        let first_id = 1_342_177_280 + number * 16 * 65_536;
+        let mut machines = json!({
+            "images": {"plain": {"root": image(), "boot": false}, "booted": {"root": image()}},
+            "network": {"mode": "none"},
+            "uidBase": first_id,
+            "slots": 12,
+            "runDirectory": path("run"),
+            "stateDirectory": path("state"),
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            machines[key] = value.clone();
+        }
+        if is_booted() {
+            return Self::of_systemd(root, &mut machines, first_id);
+        }
+        fs::write(path("settings.json"), json!({"machines": machines}).to_string()).unwrap();
+        fs::create_dir(path("run")).unwrap();
+        // What nspawn keeps by name, of these machines only.
+        fs::create_dir(path("nspawn")).unwrap();
+        let listener = listen(&path("run/machines.sock"));
+        let units = Arc::new(Units {
+            settings: path("settings.json"),
+            log: path("log"),
+            network,
+            running: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
+        let accepting = std::thread::spawn({
+            let units = Arc::clone(&units);
+            move || {
+                let mut threads = Vec::new();
+                while let Ok(connection) = rustix::net::accept_with(&listener, SocketFlags::CLOEXEC) {
+                    if units.closed.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let (units, name) =
+                        (Arc::clone(&units), format!("gl-test-{}-{number}-{}", std::process::id(), threads.len()));
+                    threads.push(std::thread::spawn(move || units.run(connection, &name)));
+                }
+                for thread in threads {
+                    // A failed one said so, and what it left is what a claim finds.
+                    _ = thread.join();
+                }
+            }
+        });
+        Self { root, units, accepting: Some(accepting), first_id }
+    }
+
+    /// With the very units that are printed for hosts without Nix.
+    fn of_systemd(root: tempfile::TempDir, machines: &mut Value, first_id: u32) -> Self {
+        // Where units look, whatever the directory of this host is.
+        machines["runDirectory"] = json!("/run/gitlab-nspawn");
+        machines["stateDirectory"] = json!("/var/lib/gitlab-nspawn");
+        fs::create_dir_all("/etc/gitlab-nspawn").unwrap();
+        fs::write(SETTINGS, json!({"machines": machines}).to_string()).unwrap();
+        std::os::unix::fs::symlink("/run/gitlab-nspawn", root.path().join("run")).unwrap();
+        std::os::unix::fs::symlink("/var/lib/gitlab-nspawn", root.path().join("state")).unwrap();
+        std::os::unix::fs::symlink("/run/systemd/nspawn", root.path().join("nspawn")).unwrap();
+        let printed = said(INSTALLED, &["units"]);
+        let mut file = String::new();
+        for line in printed.lines() {
+            if let Some(path) = line.strip_prefix("# /") {
+                file = format!("/{path}");
+                fs::create_dir_all(Path::new(&file).parent().unwrap()).unwrap();
+                fs::write(&file, "").unwrap();
+            } else {
+                writeln!(File::options().append(true).open(&file).unwrap(), "{line}").unwrap();
+            }
+        }
+        said("systemd-sysusers", &[]);
+        said("systemctl", &["daemon-reload"]);
+        // Started anew for each claim, more often than systemd believes anybody; the first time there is nothing to reset.
+        _ = Command::new("systemctl").args(["reset-failed", "gitlab-nspawn.socket"]).stderr(Stdio::null()).status();
+        said("systemctl", &["restart", "gitlab-nspawn.socket"]);
+        let units = Arc::new(Units {
+            settings: SETTINGS.into(),
+            log: root.path().join("log"),
+            network: None,
+            running: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
+        Self { root, units, accepting: None, first_id }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// The first user id of caches; machines follow.
+    pub fn first_id(&self) -> u32 {
+        self.first_id
+    }
+
+    pub fn client(&self) -> Client<'static> {
+        Client::new(&self.path("run"))
+    }
+
+    /// What the programs said.
+    pub fn log(&self) -> String {
+        if is_booted() {
+            return said("journalctl", &["--no-pager", "--output=cat", "--unit=gitlab-nspawn@*"]);
+        }
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    pub fn create(&self, specification: &Specification) -> Result<Instance, Fault> {
+        self.client().create(specification)
+    }
+
+    /// A machine of image `plain` that is ready.
+    #[track_caller]
+    pub fn made(&self, token: u64) -> Token {
+        self.create(&specification(token)).unwrap_or_else(|fault| panic!("{fault}\n{}", self.log())).token
+    }
+
+    /// The supervisor of the only machine, or of the last one that was asked for.
+    pub fn unit(&self) -> Unit {
+        if is_booted() {
+            return wait_for("a unit", || units_of_systemd().pop());
+        }
+        wait_for("a unit", || self.units.running.lock().unwrap().last().cloned())
+    }
+
+    /// What stands of jobs in the directories of this host.
+    pub fn state(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for directory in ["run/jobs", "run/slots", "state/jobs"] {
+            for entry in fs::read_dir(self.path(directory)).into_iter().flatten().flatten() {
+                left.push(format!("{directory}/{}", entry.file_name().display()));
+            }
+        }
+        left
+    }
+
+    /// Waits for the end of all units; then nothing of these machines may be left.
+    #[track_caller]
+    pub fn nothing_is_left(&self) {
+        wait_for("the end of all units", || {
+            let ended = self.units.running.lock().unwrap().is_empty();
+            (ended && (!is_booted() || units_of_systemd().is_empty())).then_some(())
+        });
+        let mut left = self.state();
+        for directory in ["unix-export", "propagate", "locks"] {
+            for entry in fs::read_dir(self.path("nspawn").join(directory)).into_iter().flatten().flatten() {
+                left.push(entry.path().display().to_string());
+            }
+        }
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let own = self.root.path().to_str().unwrap();
+        left.extend(mounts.lines().filter(|line| line.contains(own)).map(String::from));
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            let uid = std::os::unix::fs::MetadataExt::uid(&match process.metadata() {
+                Ok(metadata) => metadata,
+                Err(_) => continue,
+            });
+            // One that died and whose parent has not asked yet is none.
+            let is_dead = || {
+                let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+                stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+            };
+            if (self.first_id..self.first_id + 13 * 65_536).contains(&uid) && !is_dead() {
+                left.push(format!("process {}", process.file_name().display()));
+            }
+        }
+        assert!(left.is_empty(), "left: {left:#?}\n{}", self.log());
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if is_booted() {
+            units_of_systemd().iter().for_each(Unit::kill);
+            return;
+        }
+        self.units.closed.store(true, Ordering::SeqCst);
+        for unit in self.units.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+            unit.kill();
+        }
+        // Wakes the one that accepts.
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        _ = rustix::net::connect(&socket, &SocketAddrUnix::new(self.path("run/machines.sock")).unwrap());
+        if let Some(accepting) = self.accepting.take() {
+            _ = accepting.join();
+        }
+    }
+}
+
+impl Units {
+    /// One unit, from its connection to its last step.
+    fn run(&self, connection: OwnedFd, name: &str) {
+        let groups: Vec<PathBuf> = HIERARCHIES
+            .iter()
+            .filter(|root| Path::new(root).join("cgroup.procs").exists())
+            .map(|root| Path::new(root).join(name))
+            .collect();
+        for group in &groups {
+            fs::create_dir(group).unwrap();
+        }
+        let mut supervisor = self.command(&groups, "supervise").stdin(Stdio::from(connection)).spawn().unwrap();
+        let unit = Unit { groups, supervisor: supervisor.id().cast_signed() };
+        self.running.lock().unwrap().push(unit.clone());
+        supervisor.wait().unwrap();
+        unit.kill();
+        let ended = self.command(&unit.groups, "ended").stdin(Stdio::null()).status().unwrap();
+        if !ended.success() {
+            eprintln!("ended: {ended}\n{}", fs::read_to_string(&self.log).unwrap_or_default());
+        }
+        for group in &unit.groups {
+            wait_for("an empty control group", || remove(group).then_some(()));
+        }
+        self.running.lock().unwrap().retain(|other| other.supervisor != unit.supervisor);
+    }
+
+    /// A step of the unit.
+    fn command(&self, groups: &[PathBuf], step: &str) -> Command {
+        let enter = "for group; do [ \"$group\" = -- ] && break; echo $$ > \"$group/cgroup.procs\"; shift; done; shift; \
+             exec unshare --mount sh -ec 'mkdir -p /run/systemd/nspawn; mount --bind \"$0\" /run/systemd/nspawn; exec \"$@\"' \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", enter, "sh"]).args(groups).arg("--").arg(self.settings.with_file_name("nspawn"));
+        if let Some(process) = self.network {
+            command.args(["nsenter", &format!("--net=/proc/{process}/ns/net")]);
+        }
+        let log = File::options().create(true).append(true).open(&self.log).unwrap();
+        command
+            .arg(PROGRAM)
+            .arg(step)
+            .arg("--settings")
+            .arg(&self.settings)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        command
+    }
+}
+
+impl Unit {
+    /// SIGKILL to everything in the unit, as systemd does it after the first process.
+    pub fn kill(&self) {
+        wait_for("the end of all processes", || {
+            let processes = self.processes();
+            for process in &processes {
+                kill(*process);
+            }
+            processes.is_empty().then_some(())
+        });
+    }
+
+    /// All processes of the unit.
+    pub fn processes(&self) -> Vec<i32> {
+        let mut found = Vec::new();
+        for group in &self.groups {
+            collect(group, &mut found);
+        }
+        found
+    }
+
+    /// The process of the unit that runs `program`, once there is one.
+    pub fn process(&self, program: &str) -> i32 {
+        wait_for(program, || {
+            self.processes().into_iter().find(|process| {
+                fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.trim() == program)
+            })
+        })
+    }
+}
+
+/// The units of jobs that systemd has.
+fn units_of_systemd() -> Vec<Unit> {
+    let listed = said("systemctl", &["list-units", "--plain", "--no-legend", "--all", "gitlab-nspawn@*"]);
+    let names = listed.lines().filter_map(|line| line.split_whitespace().next());
+    let unit = |name: &str| {
+        let shown = said("systemctl", &["show", "--property=ControlGroup", "--property=MainPID", name]);
+        let value =
+            |key: &str| shown.lines().find_map(|line| Some(line.strip_prefix(key)?.to_owned())).unwrap_or_default();
+        let (group, supervisor) = (value("ControlGroup="), value("MainPID=").parse().unwrap_or(0));
+        let roots = HIERARCHIES.iter().map(Path::new).filter(|root| root.join("cgroup.procs").exists());
+        // Without a group it is about to be forgotten.
+        let groups = roots.map(|root| root.join(group.trim_start_matches('/'))).filter(|_| !group.is_empty());
+        Unit { groups: groups.collect(), supervisor }
+    };
+    names.map(unit).collect()
+}
+
+/// What a program says that has to succeed.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn collect(group: &Path, found: &mut Vec<i32>) {
+    let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|process| *process > 0));
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            collect(&entry.path(), found);
+        }
+    }
+}
+
+fn remove(group: &Path) -> bool {
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            remove(&entry.path());
+        }
+    }
+    fs::remove_dir(group).is_ok() || !group.exists()
+}
+
+pub fn kill(process: i32) {
+    // It may be gone.
+    _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::Signal::SIGKILL);
+}
+
+fn listen(path: &Path) -> OwnedFd {
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
+    rustix::net::listen(&socket, 16).unwrap();
+    socket
+}
+
+/// Waits for what another process does.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + HANGS;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn specification(token: u64) -> Specification {
+    Specification {
+        token: Token(token),
+        image: "plain".into(),
+        lifetime: crate::times::FOREVER,
+        cache: None,
+        user_data: None,
+    }
+}
+
+pub fn with_cache(token: u64, project: u64, protected: bool) -> Specification {
+    Specification { cache: Some(Cache { project, protected }), ..specification(token) }
+}
+
+/// A stage that runs, with what comes out of it.
+pub struct Running {
+    pub stage: Stage,
+    pub stdout: std::io::PipeReader,
+    pub stderr: std::io::PipeReader,
+}
+
+/// How a stage ended, and what it wrote.
+#[derive(Debug)]
+pub struct Ended {
+    pub answer: Answer,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Starts a script.
+#[track_caller]
+pub fn start(host: &Host, token: u64, script: &str) -> Running {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(script.as_bytes()).unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    let (stdout, stdout_writer) = std::io::pipe().unwrap();
+    let (stderr, stderr_writer) = std::io::pipe().unwrap();
+    let streams = Streams { script: file.as_fd(), stdout: stdout_writer.as_fd(), stderr: stderr_writer.as_fd() };
+    let stage = host
+        .client()
+        .stage(Token(token), "build_script", streams)
+        .unwrap_or_else(|fault| panic!("{fault}\n{}", host.log()));
+    Running { stage, stdout, stderr }
+}
+
+impl Running {
+    /// Waits until the script has written `text`.
+    pub fn says(&mut self, text: &str) {
+        let mut said = Vec::new();
+        while !String::from_utf8_lossy(&said).contains(text) {
+            let mut byte = [0];
+            let read = self.stdout.read(&mut byte).unwrap();
+            assert!(read > 0, "it ended after {:?}", String::from_utf8_lossy(&said));
+            said.extend(byte);
+        }
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub fn end(mut self) -> Ended {
+        let answer = self.stage.answer().unwrap();
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        Ended { answer, stdout, stderr }
+    }
+}
+
+/// Runs a short script to its end. What it writes has to fit into a pipe.
+#[track_caller]
+pub fn run(host: &Host, token: u64, script: &str) -> Ended {
+    start(host, token, script).end()
+}

@@ -1,0 +1,14 @@
+//! Claims about machines of systemd-nspawn: real ones, made by the built program, without systemd as the first process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
+
+mod ends;
+mod figures;
+mod host;
+mod hostile;
+mod kills;
+mod network;
+mod stages;
+#[allow(dead_code, reason = "others use more of it")]
+#[path = "../support/times.rs"]
+mod times;
