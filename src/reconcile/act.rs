@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use super::plan::{Cause, Decision, Why};
 use crate::contract::fleet::Declaration;
 use crate::contract::protocol::{Outcome, Verb, Whom};
-use crate::ledger::{Draft, Entry, Ledger, Runner};
+use crate::ledger::{Draft, Entry, Ledger, Owner, Runner};
 use crate::model::{InstanceName, date_and_time};
 use crate::registration::ask::{Ask, Broker};
 use crate::registration::attempt::{Resolved, resolve};
@@ -274,10 +274,16 @@ pub fn settle_debts(hands: &mut Hands<'_>, found: &HostRunner, configured: &Conf
     let broker = Broker::kept(&socket, &found.instance, hands.ledger);
     let (url, place) = (&configured.manifest.registration.url, configured.manifest.credential_place());
     let broker = counted(broker, &place, url, hands.memory, hands.now);
-    owed(&broker, &mut draft, configured, at_rest)
+    owed(&broker, &mut draft, configured, at_rest, hands.now)
 }
 
-fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configuration, at_rest: bool) -> Result<String> {
+fn owed(
+    broker: &dyn Ask,
+    draft: &mut Draft<'_>,
+    configured: &Configuration,
+    at_rest: bool,
+    now: u64,
+) -> Result<String> {
     let end = Instant::now() + PATIENCE;
     let url = &configured.manifest.registration.url;
     // While it runs, whoever registered it just now may be about to record it.
@@ -288,6 +294,16 @@ fn owed(broker: &dyn Ask, draft: &mut Draft<'_>, configured: &Configuration, at_
             }
             Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
         }
+    }
+    if at_rest
+        && draft.entry.owner != Owner::Declared
+        && let Some(runner) = draft.entry.runner.take()
+    {
+        // Its owner's time is over, and whoever is declared registers anew.
+        let ephemeral = draft.entry.is_ephemeral();
+        draft.entry.owe(runner, ephemeral, now);
+        draft.entry.owner = Owner::Declared;
+        draft.save()?;
     }
     let silence = pay(broker, draft, url, end).silence;
     draft.save()?;

@@ -4,9 +4,9 @@
 //! owns; and under `when-idle` nothing that could end a job, but for `drainTimeout`, which says so.
 
 use crate::contract::fleet::RestartPolicy;
-use crate::ledger::{Lease, Runner};
+use crate::ledger::{Lease, Owner, Runner};
 use crate::survey::{Absence, Recall};
-use crate::survey::{Intent, Server, Situation};
+use crate::survey::{Intent, Knowledge, Server, Situation};
 use crate::units::Activity;
 
 /// How long a running unit may be missing from the server's list, in seconds: one that registers just now is not there yet.
@@ -95,7 +95,7 @@ pub fn plan(found: &Situation, recall: &Recall, now: u64) -> (Decision, Recall) 
         return (former(found), nothing());
     };
     let mut next = recall.clone();
-    let owes = found.known.as_ref().is_some_and(|known| known.owes);
+    let owes = found.known.as_ref().is_some_and(|known| known.owes || is_orphan(found, known));
     if !owes {
         (next.payments, next.pay_after) = (0, None);
     }
@@ -136,6 +136,12 @@ fn former(found: &Situation) -> Decision {
         Activity::Starting | Activity::Stopping => Decision::Leave(Why::Moving),
         _ => Decision::Dissolve,
     }
+}
+
+/// Whether a declared runner rests on the registration of a former owner, whose time is over: its next start would take that
+/// back, but an operator may have stopped it.
+fn is_orphan(found: &Situation, known: &Knowledge) -> bool {
+    found.unit.activity != Activity::Active && known.owner != Owner::Declared && known.runner.is_some()
 }
 
 /// Debts are paid now, and if that fails again and again, ever more rarely: some are where the credential does not reach.

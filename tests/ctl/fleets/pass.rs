@@ -99,6 +99,10 @@ impl World {
                 }
             }
             Decision::Pay => {
+                let one = &mut self.runners[at];
+                if steps > 0 && one.runs.is_none() && one.leased.take().is_some() {
+                    one.owes.extend(one.recorded.take());
+                }
                 if self.answers() && steps > 0 {
                     self.delete(&self.runners[at].owes.clone());
                     if steps > 1 {

@@ -4,6 +4,7 @@ use std::fs;
 
 use github_runners::contract::protocol::{Outcome, Verb};
 use github_runners::reconcile::{Wish, operate};
+use github_runners::units::Activity;
 use serde_json::json;
 
 use super::host::{Host, URL, now};
@@ -51,6 +52,18 @@ fn a_runner_whose_owner_is_gone_is_taken_back_as_one_that_is_not_configured_any_
     host.write_entry(&entry);
     host.pass();
     assert!(host.entry().is_none() && !host.path("state/one").exists());
+}
+
+#[test]
+fn a_declared_runner_that_is_stopped_keeps_no_registration_of_a_former_owner() {
+    let host = Host::new().configured().leased(now() - 1);
+    host.units.unit.borrow_mut().activity = Activity::Inactive;
+    host.broker.answers_in_turn(&[Outcome::Listed(vec![]), Outcome::Retired]);
+    host.pass();
+    let entry = host.entry().unwrap();
+    assert_eq!((&entry["owner"], &entry["runner"]), (&json!("declared"), &json!(null)));
+    assert_eq!(entry["leftBehind"], json!([]));
+    assert!(host.broker.asked().contains(&Verb::Retire { id: 21, url: URL.into() }));
 }
 
 #[test]
