@@ -250,8 +250,14 @@ fn a_runner_that_something_else_owns_is_left_alone_until_its_time_is_over_and_th
         (true, NOW + 1, |found| found.server = Server::Lists(None), leased(NOW + 1)),
         (true, NOW + 1, |found| found.known.as_mut().unwrap().owes = true, leased(NOW + 1)),
         (true, NOW + 1, |found| found.wanted.as_mut().unwrap().outdated = true, leased(NOW + 1)),
-        // Its next start takes the entry over, and debts are debts.
-        (true, NOW, |found| found.unit.activity = Activity::Inactive, Decision::Leave(Why::Stopped)),
+        // What a former owner registered is a debt while nobody starts the runner.
+        (true, NOW, |found| found.unit.activity = Activity::Inactive, Decision::Pay),
+        (
+            true,
+            NOW,
+            |found| (found.unit.activity, found.server) = (Activity::Inactive, Server::Silent("down".into())),
+            Decision::Leave(Why::Stopped),
+        ),
         (true, NOW, |found| found.known.as_mut().unwrap().owes = true, Decision::Pay),
     ] {
         let mut found = fine();
