@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::claim::{Places, Turn};
+use super::claim::Places;
+use super::clear::Turn;
 use super::record::Record;
 use super::settings::Settings;
 use super::{cache, group};

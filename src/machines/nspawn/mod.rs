@@ -26,6 +26,7 @@ mod arguments;
 mod cache;
 pub mod check;
 mod claim;
+mod clear;
 mod client;
 pub mod ended;
 mod group;

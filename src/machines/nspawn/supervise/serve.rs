@@ -1,25 +1,23 @@
 //! Carries out the course of a machine: one loop over all that can happen, without threads.
 
+mod act;
+mod hear;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::FileType;
-use rustix::process::{Pid, PidfdFlags, Signal as Kill, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::course::{Act, Client, Course, Event, Note, harmless};
+use super::course::{Client, Course, Event};
 use super::start::Machine;
-use crate::machines::Fault;
+use crate::machines::nspawn::group;
 use crate::machines::nspawn::notify::Watchdog;
-use crate::machines::nspawn::protocol::{Answer, Command, Gone, LONGEST_STAGE, Progress, Report, Request};
-use crate::machines::nspawn::wire::{Connection, Received};
-use crate::machines::nspawn::{group, network};
+use crate::machines::nspawn::wire::Connection;
 
 /// How much of what a machine writes to its console is kept, in bytes.
 const CONSOLE: usize = 4 * 1024;
@@ -222,254 +220,4 @@ impl Supervisor {
             Source::Driver(client) => self.hear_driver(client),
         })
     }
-
-    fn exited(&mut self) -> Result<Event> {
-        let status = self.machine.nspawn.wait().context("Failed to learn how nspawn ended")?;
-        self.has_exited = true;
-        self.agent = None;
-        // If nspawn alone was killed, its machine is still there.
-        self.kill();
-        let memory = group::killed_for_memory(&self.machine.group) > self.killed_for_memory;
-        tracing::info!("The nspawn of job {} ended: {status}", self.machine.token);
-        Ok(Event::Exited(status.code().filter(|_| status.signal().is_none()), memory))
-    }
-
-    /// The first one who connects is the first process of the machine: nobody else is there yet. Its number comes from
-    /// the kernel.
-    fn meet_agent(&mut self) -> Option<Report> {
-        let mut meet = || -> Result<Report> {
-            // Closed by its end here: whoever else connects is refused.
-            let listener = self.machine.sockets.agent.take().context("The agent came twice")?;
-            let connection = listener.accept()?;
-            let peer = connection.peer()?;
-            self.leader = Some(pidfd_open(peer.pid, PidfdFlags::empty()).context("Failed to watch the machine")?);
-            fs::remove_file(&self.machine.sockets.agent_path).context("Failed to remove the agent's socket")?;
-            let Some(Received { message, .. }) = connection.receive()? else { bail!("The agent went away") };
-            // Nothing of the image runs before the agent is told to start.
-            group::bound(&self.machine.group)?;
-            if let Some(slot) = self.machine.slot {
-                network::connect(
-                    slot,
-                    peer.pid.as_raw_nonzero().get().cast_unsigned(),
-                    &self.machine.ports,
-                    &self.machine.rules,
-                )?;
-            }
-            connection.never_wait()?;
-            self.agent = Some(connection);
-            Ok(message)
-        };
-        match meet() {
-            Ok(report) => Some(report),
-            Err(error) => {
-                tracing::error!("{error:#}");
-                self.remember(format!("{error:#}\n").as_bytes());
-                self.kill();
-                None
-            }
-        }
-    }
-
-    fn hear_agent(&mut self) -> Event {
-        let heard = self.agent.as_ref().map(Connection::receive::<Report>);
-        match heard {
-            Some(Ok(Some(Received { message, .. }))) => Event::Agent(message),
-            Some(Err(error)) => {
-                let said = harmless(&format!("{error:#}"));
-                tracing::warn!("The agent of job {} is not understood: {said}", self.machine.token);
-                self.agent = None;
-                Event::AgentGone
-            }
-            _ => {
-                self.agent = None;
-                Event::AgentGone
-            }
-        }
-    }
-
-    fn accept_driver(&mut self) {
-        let accepted =
-            self.machine.sockets.drivers.accept().and_then(|connection| connection.never_wait().map(|()| connection));
-        match accepted {
-            Ok(connection) if self.drivers.len() < MOST_CLIENTS => {
-                self.drivers.insert(self.next_client, Driver { connection, descriptors: vec![] });
-                self.next_client += 1;
-            }
-            Ok(_) => tracing::warn!("Job {} has {MOST_CLIENTS} drivers already", self.machine.token),
-            Err(error) => tracing::warn!("{error:#}"),
-        }
-    }
-
-    fn hear_driver(&mut self, client: Client) -> Option<Event> {
-        let driver = self.drivers.get_mut(&client)?;
-        let heard = driver.connection.receive::<Request>().and_then(|received| match received {
-            Some(Received { message, descriptors }) => {
-                check(&message, &descriptors).map(|()| Some((message, descriptors)))
-            }
-            None => Ok(None),
-        });
-        match heard {
-            Ok(Some((request, descriptors))) => {
-                if !descriptors.is_empty() {
-                    driver.descriptors = descriptors;
-                }
-                Some(Event::Asked(client, request))
-            }
-            Ok(None) => {
-                self.drivers.remove(&client);
-                Some(Event::Left(client))
-            }
-            Err(error) => {
-                let answer = Answer::Failed(Fault::Other(format!("{error:#}")));
-                self.answer(client, &answer);
-                Some(Event::Left(client))
-            }
-        }
-    }
-
-    fn read_console(&mut self, number: usize) {
-        let mut buffer = [0; 4_096];
-        let Some(output) = &self.outputs[number] else { return };
-        match rustix::io::read(output, &mut buffer) {
-            Ok(length) if length > 0 => self.remember(&buffer[..length]),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-            Ok(_) | Err(_) => self.outputs[number] = None,
-        }
-    }
-
-    fn remember(&mut self, text: &[u8]) {
-        self.console.extend(text);
-        let over = self.console.len().saturating_sub(CONSOLE);
-        self.console.drain(..over);
-    }
-
-    /// The console as text, without what a terminal would obey.
-    fn console(&self) -> String {
-        let bytes: Vec<u8> = self.console.iter().copied().collect();
-        let text = String::from_utf8_lossy(&bytes);
-        let harmless = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
-        text.trim().chars().map(harmless).collect()
-    }
-
-    /// Does one thing; what it gives back is the end.
-    fn act(&mut self, act: Act) -> Option<Gone> {
-        match act {
-            Act::Start => self.tell_agent(&Command::Start { environment: self.machine.environment.clone() }, &[]),
-            Act::Ready => self.tell_orderer(&Progress::Ready),
-            Act::Failed(reason) => {
-                let console = self.console();
-                let said = if console.is_empty() { String::new() } else { format!(". Its console: {console}") };
-                let text = format!("{} before it was ready{said}", reason.sentence());
-                tracing::error!("Job {}: {text}", self.machine.token);
-                self.tell_orderer(&Progress::Failed(Fault::Unavailable(text)));
-            }
-            Act::Stage(client) => {
-                let descriptors = self.drivers.get_mut(&client).map(|driver| std::mem::take(&mut driver.descriptors));
-                self.tell_agent(&Command::Stage, &descriptors.unwrap_or_default());
-            }
-            Act::Cancel(grace) => self.tell_agent(&Command::Cancel { grace }, &[]),
-            Act::Answer(client, answer) => self.answer(client, &answer),
-            Act::Note(note) => self.note(&note),
-            Act::Console(client) => {
-                let answer = Answer::Console(self.console());
-                self.answer(client, &answer);
-            }
-            Act::Kill => self.kill(),
-            Act::Quit(reason) => {
-                tracing::info!("Job {}: {}", self.machine.token, reason.sentence());
-                return Some(reason);
-            }
-        }
-        None
-    }
-
-    /// An agent that does not read what it is told is none.
-    fn tell_agent(&mut self, command: &Command, descriptors: &[OwnedFd]) {
-        let descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
-        let told = match &self.agent {
-            Some(agent) => agent.send(command, &descriptors),
-            None => Err(anyhow!("it is gone")),
-        };
-        if let Err(error) = told {
-            tracing::warn!("Failed to tell the agent of job {}: {error:#}", self.machine.token);
-            // Seen as the end of the agent by the next look at it.
-            self.kill();
-        }
-    }
-
-    fn tell_orderer(&mut self, progress: &Progress) {
-        if let Some(orderer) = self.orderer.take()
-            && let Err(error) = orderer.send(progress, &[])
-        {
-            tracing::warn!("Nobody waits for job {}: {error:#}", self.machine.token);
-        }
-    }
-
-    /// Who does not read its answer gets none.
-    fn answer(&mut self, client: Client, answer: &Answer) {
-        if let Some(driver) = self.drivers.remove(&client)
-            && let Err(error) = driver.connection.send(answer, &[])
-        {
-            tracing::warn!("Failed to answer a driver of job {}: {error:#}", self.machine.token);
-        }
-    }
-
-    fn note(&self, note: &Note) {
-        let result = match &note.answer {
-            Answer::Exit(code) => format!("exit {code}"),
-            Answer::Signal(signal) => format!("signal {signal}"),
-            Answer::Gone(reason) => reason.sentence().into(),
-            Answer::Failed(fault) => fault.to_string(),
-            other => format!("{other:?}"),
-        };
-        tracing::info!(
-            "Job {}, stage {}: {result} after {:.1} s",
-            self.machine.token,
-            note.stage,
-            note.took.as_secs_f64()
-        );
-    }
-
-    /// Kills the machine: its first process, with which all others end. Before that has connected there is only nspawn,
-    /// and what it started ends with the unit.
-    fn kill(&self) {
-        let target = self.leader.as_ref().unwrap_or(&self.nspawn);
-        // It may be gone already.
-        _ = pidfd_send_signal(target, Kill::KILL);
-    }
-
-    /// Kills the machine and waits for nspawn, which takes its own mounts and directories away.
-    fn end(mut self) {
-        self.kill();
-        let until = Instant::now() + END;
-        while !self.has_exited {
-            let left = until.saturating_duration_since(Instant::now());
-            let mut polled = [PollFd::new(&self.nspawn, PollFlags::IN)];
-            let timeout = Timespec::try_from(left).ok();
-            if left.is_zero() || matches!(poll(&mut polled, timeout.as_ref()), Ok(0)) {
-                _ = pidfd_send_signal(&self.nspawn, Kill::KILL);
-            }
-            self.has_exited = left.is_zero() || !matches!(self.machine.nspawn.try_wait(), Ok(None));
-        }
-    }
-}
-
-/// Holds a request to its form: a stage has a script that is a file, and two pipes; nothing else has descriptors. So
-/// no directory and no socket of the host gets into a machine.
-fn check(request: &Request, descriptors: &[OwnedFd]) -> Result<()> {
-    let Request::Stage { name } = request else {
-        return if descriptors.is_empty() { Ok(()) } else { Err(anyhow!("Only a stage comes with descriptors")) };
-    };
-    if name.len() > LONGEST_STAGE {
-        bail!("The name of a stage has at most {LONGEST_STAGE} bytes");
-    }
-    let kinds: Vec<_> = descriptors
-        .iter()
-        .map(|descriptor| rustix::fs::fstat(descriptor).map(|stat| FileType::from_raw_mode(stat.st_mode)))
-        .collect::<Result<_, _>>()
-        .context("Failed to look at the descriptors of a stage")?;
-    if kinds != [FileType::RegularFile, FileType::Fifo, FileType::Fifo] {
-        bail!("A stage comes with a script, which is a file, and with two pipes, and not with {kinds:?}");
-    }
-    Ok(())
 }
