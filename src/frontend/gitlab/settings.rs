@@ -6,15 +6,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::machines::nspawn;
-use crate::sys::{LastLink, read_regular_file};
-
-/// The settings are a few hundred bytes for each image.
-const MAX_SIZE: u64 = 1 << 20;
 
 /// From SIGTERM to SIGKILL for the processes of a stage, unless the settings say otherwise, in seconds. gitlab-runner's own
 /// patience, `graceful_kill_timeout`, has to be longer.
@@ -54,15 +50,7 @@ impl Settings {
     ///
     /// If the file cannot be read, or says what cannot work; the text names the key.
     pub fn read(path: &Path) -> Result<Self> {
-        let read = || {
-            let text = match read_regular_file(path, MAX_SIZE, LastLink::Follow)? {
-                Ok(Some(text)) => text,
-                Ok(None) => bail!("there is no such file"),
-                Err(fault) => bail!("it {fault}"),
-            };
-            Self::parse(&text)
-        };
-        read().with_context(|| format!("Failed to read the settings {}", path.display()))
+        nspawn::read_settings(path, Self::parse)
     }
 
     fn parse(text: &[u8]) -> Result<Self> {

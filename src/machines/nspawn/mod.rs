@@ -47,4 +47,5 @@ pub use client::{Client, Stage, Streams};
 pub use notify::Watchdog;
 pub use protocol::{Answer, Gone, LONGEST_GRACE, LONGEST_STAGE};
 pub use settings::FILE as SETTINGS;
+pub use settings::read as read_settings;
 pub use settings::{CacheStore, Devices, Image, Limits, Network, NetworkMode, Ports, Settings, Source};

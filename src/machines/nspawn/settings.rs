@@ -169,6 +169,20 @@ struct File {
     machines: Settings,
 }
 
+/// Reads the settings file with `parse`, for whoever reads a part of it.
+///
+/// # Errors
+///
+/// If the file cannot be read, or `parse` fails; the text names the file.
+pub fn read<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+    let read = || match read_regular_file(path, MAX_SIZE, LastLink::Follow)? {
+        Ok(Some(text)) => parse(&text),
+        Ok(None) => bail!("there is no such file"),
+        Err(fault) => bail!("it {fault}"),
+    };
+    read().with_context(|| format!("Failed to read the settings {}", path.display()))
+}
+
 impl Settings {
     /// Reads the machines' part of the settings file.
     ///
@@ -176,15 +190,7 @@ impl Settings {
     ///
     /// If the file cannot be read, or says what cannot work; the text names the key.
     pub fn read(path: &Path) -> Result<Self> {
-        let read = || {
-            let text = match read_regular_file(path, MAX_SIZE, LastLink::Follow)? {
-                Ok(Some(text)) => text,
-                Ok(None) => bail!("there is no such file"),
-                Err(fault) => bail!("it {fault}"),
-            };
-            Self::parse(&text)
-        };
-        read().with_context(|| format!("Failed to read the settings {}", path.display()))
+        read(path, Self::parse)
     }
 
     /// As [`Settings::read`], from the content of the file.
