@@ -16,12 +16,17 @@ mod gitlab;
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/gitlab/host.rs"]
 mod host;
+#[allow(dead_code, reason = "tests use more of it")]
+#[path = "../../tests/support/nspawn.rs"]
+mod nspawn;
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/support/gitlab.rs"]
 mod site;
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/support/times.rs"]
 mod times;
+#[path = "../../tests/support/wait.rs"]
+mod wait;
 
 use std::time::Instant;
 

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::calls::{Calls, DRIVER, Said, read_until, stands};
 use crate::gitlab::example_job;
-use crate::site::wait_for;
 use crate::supervisor::Fault;
 use crate::times::{AT_ONCE, FOREVER};
+use crate::wait::wait_for;
 
 fn signal(child: &std::process::Child, signal: Signal) {
     kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();

@@ -1,27 +1,18 @@
-//! A host with real machines, without systemd as its first process: what the socket unit and the units of jobs do is done here.
-//!
-//! For each connection it starts a supervisor in a control group of its own, kills what is left of the group after it, and
-//! takes the rest away with `ended`, in the order in which systemd does these. Needs root.
+//! A host with real machines, a runner and a coordinator. Needs root.
 
 use std::fs;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, shutdown, socket_with,
-};
 use serde_json::{Value, json};
 
 use crate::driver;
 use crate::gitlab::{Cancel, Ended, example_job};
-use crate::site::{Site, stand_in, wait_for};
-
-/// Where this machine has hierarchies that nspawn or the supervisor look at.
-const HIERARCHIES: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
+use crate::nspawn::Units;
+use crate::site::{Site, stand_in};
+use crate::wait::wait_for;
 
 /// Each host has ranges of user ids of its own.
 static HOSTS: AtomicU32 = AtomicU32::new(0);
@@ -31,17 +22,13 @@ const SLOTS: u32 = 12;
 
 /// One host with a runner and a coordinator.
 pub struct Host {
+    // First, because it ends before its files go.
+    units: Units,
     directory: tempfile::TempDir,
     pub site: Site,
     /// Added to the numbers of jobs: machines of tests that run at the same time need different names.
     first: u64,
-    groups: Groups,
-    listener: Arc<OwnedFd>,
-    thread: Option<JoinHandle<()>>,
 }
-
-/// The control groups of the supervisors that run.
-type Groups = Arc<Mutex<Vec<Vec<PathBuf>>>>;
 
 /// A text of the page for users.
 fn documented(language: &str) -> String {
@@ -92,27 +79,11 @@ impl Host {
         let config = config.replace("https://gitlab.example.com", "URL").replace("glrt-FAKE", "TOKEN");
         let config =
             config.replace("\"]", &arguments).replace("graceful_kill_timeout = 60", "graceful_kill_timeout = 5");
-        fs::create_dir(path("run")).unwrap();
-        let listener = Arc::new(listener(&directory.path().join("run/machines.sock")));
-        let groups = Groups::default();
-        let (accepting, settings, shared) = (Arc::clone(&listener), path("settings.json"), Arc::clone(&groups));
-        let name = directory.path().file_name().unwrap().to_str().unwrap().trim_start_matches('.').to_owned();
-        let thread = thread::spawn(move || {
-            let mut units = Vec::new();
-            for number in 0.. {
-                let Ok(connection) = accept_with(&*accepting, SocketFlags::CLOEXEC) else { break };
-                let (settings, shared) = (settings.clone(), Arc::clone(&shared));
-                let name = format!("test-{name}-{number}.service");
-                units.push(thread::spawn(move || unit(connection, &settings, &name, &shared)));
-            }
-            for unit in units {
-                // One that panicked has said so.
-                _ = unit.join();
-            }
-        });
+        let name = format!("test-{}-{number}", std::process::id());
+        let units = Units::listen(Path::new(driver()), directory.path(), &name, None);
         let site = Site::new(&config, repositories);
         let first = u64::from(std::process::id()) * 10_000 + u64::from(number) * 100;
-        Self { directory, site, first, groups, listener, thread: Some(thread) }
+        Self { units, directory, site, first }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -176,7 +147,7 @@ impl Host {
         let mounts = text(Path::new("/proc/self/mounts"));
         assert!(!mounts.contains(self.directory.path().to_str().unwrap()), "{mounts}");
         for name in ["unix-export", "propagate"] {
-            assert!(!Path::new("/run/systemd/nspawn").join(name).join(format!("gl-{id}")).exists());
+            assert!(!self.path("nspawn").join(name).join(format!("gl-{id}")).exists());
         }
         for slot in fs::read_dir(self.path("run/slots")).into_iter().flatten() {
             let slot = slot.unwrap().path();
@@ -187,88 +158,14 @@ impl Host {
 
     /// Fails unless no supervisor and none of its processes is left.
     pub fn wait_until_no_unit_is_left(&self) {
-        wait_for("the end of all units", || self.groups.lock().unwrap().is_empty().then_some(()));
+        wait_for("the end of all units", || self.units.running().is_empty().then_some(()));
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("journal:\n{}", fs::read_to_string(self.path("journal")).unwrap_or_default());
-        }
-        // After a failed claim machines may run.
-        for group in self.groups.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter().flatten() {
-            _ = fs::write(group.join("cgroup.kill"), "1");
-        }
-        _ = shutdown(&*self.listener, rustix::net::Shutdown::Both);
-        if let Some(thread) = self.thread.take() {
-            _ = thread.join();
+            eprintln!("log:\n{}", fs::read_to_string(self.path("log")).unwrap_or_default());
         }
     }
-}
-
-/// Serves one connection as its unit does.
-fn unit(connection: OwnedFd, settings: &str, name: &str, groups: &Groups) {
-    let journal = || fs::File::options().create(true).append(true).open(Path::new(settings).with_file_name("journal"));
-    let own: Vec<PathBuf> = HIERARCHIES
-        .iter()
-        .map(Path::new)
-        .filter(|path| path.join("cgroup.procs").exists())
-        .map(|path| path.join(name))
-        .collect();
-    for group in &own {
-        fs::create_dir(group).unwrap();
-    }
-    groups.lock().unwrap().push(own.clone());
-    let run = |step: &str, stdin: Stdio| {
-        let enter = "settings=$1 program=$2 step=$3; shift 3; for group; do echo $$ > \"$group/cgroup.procs\"; done; \
-             exec \"$program\" \"$step\" --settings \"$settings\"";
-        let mut command = Command::new("bash");
-        command
-            .args(["-c", enter, "unit", settings, driver(), step])
-            .args(&own)
-            .stdin(stdin)
-            .stdout(Stdio::null())
-            .stderr(journal().unwrap());
-        command.status().unwrap()
-    };
-    run("supervise", connection.into());
-    // What `KillMode=mixed` does after the first process.
-    wait_for("an empty control group", || {
-        for group in &own {
-            // Hierarchies of version 1 have no such file.
-            _ = fs::write(group.join("cgroup.kill"), "1");
-        }
-        own.iter().all(|group| is_empty(group)).then_some(())
-    });
-    run("ended", Stdio::null());
-    for group in &own {
-        remove(group);
-    }
-    groups.lock().unwrap().retain(|group| *group != own);
-}
-
-fn is_empty(group: &Path) -> bool {
-    let inner =
-        fs::read_dir(group).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-    let processes = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    for process in processes.lines().filter_map(|line| line.parse().ok()) {
-        // Hierarchies of version 1 have no file for it.
-        _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::Signal::SIGKILL);
-    }
-    processes.is_empty() && inner.collect::<Vec<_>>().iter().all(|path| is_empty(path))
-}
-
-fn remove(group: &Path) {
-    for inner in fs::read_dir(group).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir()) {
-        remove(&inner.path());
-    }
-    _ = fs::remove_dir(group);
-}
-
-fn listener(path: &Path) -> OwnedFd {
-    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-    bind(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
-    listen(&socket, 64).unwrap();
-    socket
 }

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use crate::gitlab::{Cancel, Ended};
 use crate::host::Host;
 use crate::is_root;
-use crate::site::{Working, wait_for};
+use crate::site::Working;
 use crate::times::{AT_ONCE, FOREVER};
+use crate::wait::wait_for;
 
 fn host() -> Host {
     Host::new(|_| {})

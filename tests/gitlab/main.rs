@@ -8,6 +8,9 @@ mod driver;
 mod gitlab;
 mod host;
 mod jobs;
+#[allow(dead_code, reason = "others use more of it")]
+#[path = "../support/nspawn.rs"]
+mod nspawn;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/gitlab.rs"]
 mod site;
@@ -15,6 +18,8 @@ mod supervisor;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/times.rs"]
 mod times;
+#[path = "../support/wait.rs"]
+mod wait;
 
 /// The program under test.
 fn driver() -> &'static str {

@@ -16,6 +16,8 @@ mod server;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/times.rs"]
 mod times;
+#[path = "../support/wait.rs"]
+mod wait;
 
 mod architecture;
 mod claims;

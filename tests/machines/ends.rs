@@ -7,7 +7,8 @@ use github_runners::machines::nspawn::{Answer, Client, Gone};
 use github_runners::machines::{Fault, Machines as _, Specification, Token};
 use serde_json::json;
 
-use crate::host::{Host, run, specification, start, wait_for};
+use crate::host::{Host, run, specification, start};
+use crate::wait::wait_for;
 
 fn booted(host: &Host, token: u64) {
     let booted = Specification { image: "booted".into(), ..specification(token) };

@@ -1,34 +1,26 @@
-//! A host for machines in a temporary directory: does what systemd would do with the socket and the units.
-//!
-//! A connection starts a supervisor in a control group of its own; when that ends, what is left in the group is killed,
-//! and `ended` runs in it. So the programs meet what they meet as units, without the time that a boot takes.
+//! A host for machines: in a temporary directory, or the booted machine with the units that are printed for it.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use github_runners::machines::nspawn::{Answer, Client, Stage, Streams};
 use github_runners::machines::{Cache, Fault, Instance, Machines as _, Specification, Token};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde_json::{Value, json};
 
-use crate::times::HANGS;
+use crate::nspawn::{Unit, Units, groups};
+use crate::wait::wait_for;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gitlab-nspawn-executor");
 
 /// Each host has user ids of its own, as their files may meet in no other way.
 static HOSTS: AtomicU32 = AtomicU32::new(0);
 
-/// Where a unit has control groups: the ones that exist here.
-const HIERARCHIES: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
-
-/// Set where systemd is the first process, and units do what this file does elsewhere: to the image's path.
+/// Set where systemd is the first process, and units are those of systemd: to the image's path.
 const BOOTED: &str = "MACHINES_ON_BOOTED_HOST";
 
 /// The program where it is installed on such a host.
@@ -66,26 +58,10 @@ pub fn image() -> &'static Path {
 }
 
 pub struct Host {
+    // First, because it ends before its files go. `None` where systemd has the units.
+    units: Option<Units>,
     root: tempfile::TempDir,
-    units: Arc<Units>,
-    accepting: Option<JoinHandle<()>>,
     first_id: u32,
-}
-
-struct Units {
-    settings: PathBuf,
-    log: PathBuf,
-    /// The process whose network is that of the host.
-    network: Option<u32>,
-    running: Mutex<Vec<Unit>>,
-    closed: AtomicBool,
-}
-
-/// A control group in each hierarchy, and its supervisor.
-#[derive(Clone)]
-pub struct Unit {
-    groups: Vec<PathBuf>,
-    pub supervisor: i32,
 }
 
 impl Host {
@@ -117,36 +93,9 @@ impl Host {
             return Self::of_systemd(root, &mut machines, first_id);
         }
         fs::write(path("settings.json"), json!({"machines": machines}).to_string()).unwrap();
-        fs::create_dir(path("run")).unwrap();
-        // What nspawn keeps by name, of these machines only.
-        fs::create_dir(path("nspawn")).unwrap();
-        let listener = listen(&path("run/machines.sock"));
-        let units = Arc::new(Units {
-            settings: path("settings.json"),
-            log: path("log"),
-            network,
-            running: Mutex::default(),
-            closed: AtomicBool::new(false),
-        });
-        let accepting = std::thread::spawn({
-            let units = Arc::clone(&units);
-            move || {
-                let mut threads = Vec::new();
-                while let Ok(connection) = rustix::net::accept_with(&listener, SocketFlags::CLOEXEC) {
-                    if units.closed.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    let (units, name) =
-                        (Arc::clone(&units), format!("gl-test-{}-{number}-{}", std::process::id(), threads.len()));
-                    threads.push(std::thread::spawn(move || units.run(connection, &name)));
-                }
-                for thread in threads {
-                    // A failed one said so, and what it left is what a claim finds.
-                    _ = thread.join();
-                }
-            }
-        });
-        Self { root, units, accepting: Some(accepting), first_id }
+        let name = format!("gl-test-{}-{number}", std::process::id());
+        let units = Some(Units::listen(Path::new(PROGRAM), root.path(), &name, network));
+        Self { units, root, first_id }
     }
 
     /// With the very units that are printed for hosts without Nix.
@@ -175,14 +124,7 @@ impl Host {
         // Started anew for each claim, more often than systemd believes anybody; the first time there is nothing to reset.
         _ = Command::new("systemctl").args(["reset-failed", "gitlab-nspawn.socket"]).stderr(Stdio::null()).status();
         said("systemctl", &["restart", "gitlab-nspawn.socket"]);
-        let units = Arc::new(Units {
-            settings: SETTINGS.into(),
-            log: root.path().join("log"),
-            network: None,
-            running: Mutex::default(),
-            closed: AtomicBool::new(false),
-        });
-        Self { root, units, accepting: None, first_id }
+        Self { units: None, root, first_id }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -218,10 +160,11 @@ impl Host {
 
     /// The supervisor of the only machine, or of the last one that was asked for.
     pub fn unit(&self) -> Unit {
-        if is_booted() {
-            return wait_for("a unit", || units_of_systemd().pop());
-        }
-        wait_for("a unit", || self.units.running.lock().unwrap().last().cloned())
+        wait_for("a unit", || self.units().pop())
+    }
+
+    fn units(&self) -> Vec<Unit> {
+        self.units.as_ref().map_or_else(units_of_systemd, Units::running)
     }
 
     /// What stands of jobs in the directories of this host.
@@ -238,10 +181,7 @@ impl Host {
     /// Waits for the end of all units; then nothing of these machines may be left.
     #[track_caller]
     pub fn nothing_is_left(&self) {
-        wait_for("the end of all units", || {
-            let ended = self.units.running.lock().unwrap().is_empty();
-            (ended && (!is_booted() || units_of_systemd().is_empty())).then_some(())
-        });
+        wait_for("the end of all units", || self.units().is_empty().then_some(()));
         let mut left = self.state();
         for directory in ["unix-export", "propagate", "locks"] {
             for entry in fs::read_dir(self.path("nspawn").join(directory)).into_iter().flatten().flatten() {
@@ -273,97 +213,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         if is_booted() {
             units_of_systemd().iter().for_each(Unit::kill);
-            return;
         }
-        self.units.closed.store(true, Ordering::SeqCst);
-        for unit in self.units.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
-            unit.kill();
-        }
-        // Wakes the one that accepts.
-        let socket =
-            rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-        _ = rustix::net::connect(&socket, &SocketAddrUnix::new(self.path("run/machines.sock")).unwrap());
-        if let Some(accepting) = self.accepting.take() {
-            _ = accepting.join();
-        }
-    }
-}
-
-impl Units {
-    /// One unit, from its connection to its last step.
-    fn run(&self, connection: OwnedFd, name: &str) {
-        let groups: Vec<PathBuf> = HIERARCHIES
-            .iter()
-            .filter(|root| Path::new(root).join("cgroup.procs").exists())
-            .map(|root| Path::new(root).join(name))
-            .collect();
-        for group in &groups {
-            fs::create_dir(group).unwrap();
-        }
-        let mut supervisor = self.command(&groups, "supervise").stdin(Stdio::from(connection)).spawn().unwrap();
-        let unit = Unit { groups, supervisor: supervisor.id().cast_signed() };
-        self.running.lock().unwrap().push(unit.clone());
-        supervisor.wait().unwrap();
-        unit.kill();
-        let ended = self.command(&unit.groups, "ended").stdin(Stdio::null()).status().unwrap();
-        if !ended.success() {
-            eprintln!("ended: {ended}\n{}", fs::read_to_string(&self.log).unwrap_or_default());
-        }
-        for group in &unit.groups {
-            wait_for("an empty control group", || remove(group).then_some(()));
-        }
-        self.running.lock().unwrap().retain(|other| other.supervisor != unit.supervisor);
-    }
-
-    /// A step of the unit.
-    fn command(&self, groups: &[PathBuf], step: &str) -> Command {
-        let enter = "for group; do [ \"$group\" = -- ] && break; echo $$ > \"$group/cgroup.procs\"; shift; done; shift; \
-             exec unshare --mount sh -ec 'mkdir -p /run/systemd/nspawn; mount --bind \"$0\" /run/systemd/nspawn; exec \"$@\"' \"$@\"";
-        let mut command = Command::new("sh");
-        command.args(["-c", enter, "sh"]).args(groups).arg("--").arg(self.settings.with_file_name("nspawn"));
-        if let Some(process) = self.network {
-            command.args(["nsenter", &format!("--net=/proc/{process}/ns/net")]);
-        }
-        let log = File::options().create(true).append(true).open(&self.log).unwrap();
-        command
-            .arg(PROGRAM)
-            .arg(step)
-            .arg("--settings")
-            .arg(&self.settings)
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        command
-    }
-}
-
-impl Unit {
-    /// SIGKILL to everything in the unit, as systemd does it after the first process.
-    pub fn kill(&self) {
-        wait_for("the end of all processes", || {
-            let processes = self.processes();
-            for process in &processes {
-                kill(*process);
-            }
-            processes.is_empty().then_some(())
-        });
-    }
-
-    /// All processes of the unit.
-    pub fn processes(&self) -> Vec<i32> {
-        let mut found = Vec::new();
-        for group in &self.groups {
-            collect(group, &mut found);
-        }
-        found
-    }
-
-    /// The process of the unit that runs `program`, once there is one.
-    pub fn process(&self, program: &str) -> i32 {
-        wait_for(program, || {
-            self.processes().into_iter().find(|process| {
-                fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.trim() == program)
-            })
-        })
     }
 }
 
@@ -376,10 +226,9 @@ fn units_of_systemd() -> Vec<Unit> {
         let value =
             |key: &str| shown.lines().find_map(|line| Some(line.strip_prefix(key)?.to_owned())).unwrap_or_default();
         let (group, supervisor) = (value("ControlGroup="), value("MainPID=").parse().unwrap_or(0));
-        let roots = HIERARCHIES.iter().map(Path::new).filter(|root| root.join("cgroup.procs").exists());
         // Without a group it is about to be forgotten.
-        let groups = roots.map(|root| root.join(group.trim_start_matches('/'))).filter(|_| !group.is_empty());
-        Unit { groups: groups.collect(), supervisor }
+        let groups = if group.is_empty() { vec![] } else { groups(group.trim_start_matches('/')) };
+        Unit { groups, supervisor }
     };
     names.map(unit).collect()
 }
@@ -389,51 +238,6 @@ fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn collect(group: &Path, found: &mut Vec<i32>) {
-    let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|process| *process > 0));
-    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
-        if entry.path().is_dir() {
-            collect(&entry.path(), found);
-        }
-    }
-}
-
-fn remove(group: &Path) -> bool {
-    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
-        if entry.path().is_dir() {
-            remove(&entry.path());
-        }
-    }
-    fs::remove_dir(group).is_ok() || !group.exists()
-}
-
-pub fn kill(process: i32) {
-    // It may be gone.
-    _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::Signal::SIGKILL);
-}
-
-fn listen(path: &Path) -> OwnedFd {
-    let socket =
-        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-    rustix::net::bind(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
-    rustix::net::listen(&socket, 16).unwrap();
-    socket
-}
-
-/// Waits for what another process does.
-#[track_caller]
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + HANGS;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 pub fn specification(token: u64) -> Specification {

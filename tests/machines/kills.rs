@@ -4,7 +4,9 @@ use github_runners::machines::nspawn::{Answer, Gone};
 use github_runners::machines::{Fault, Machines as _, Specification, Token};
 use serde_json::json;
 
-use crate::host::{Host, Unit, kill, run, specification, start, wait_for};
+use crate::host::{Host, run, specification, start};
+use crate::nspawn::{Unit, kill};
+use crate::wait::wait_for;
 
 /// What is killed, and how.
 type Victim = (&'static str, fn(&Unit));

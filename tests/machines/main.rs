@@ -8,7 +8,12 @@ mod host;
 mod hostile;
 mod kills;
 mod network;
+#[allow(dead_code, reason = "others use more of it")]
+#[path = "../support/nspawn.rs"]
+mod nspawn;
 mod stages;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/times.rs"]
 mod times;
+#[path = "../support/wait.rs"]
+mod wait;

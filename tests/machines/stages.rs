@@ -6,8 +6,9 @@ use github_runners::machines::nspawn::Answer;
 use github_runners::machines::{Fault, Machines as _, Specification, State, Token};
 use serde_json::json;
 
-use crate::host::{Host, run, specification, start, wait_for};
+use crate::host::{Host, run, specification, start};
 use crate::times::AT_ONCE;
+use crate::wait::wait_for;
 
 #[test]
 fn a_stage_ends_with_the_very_code_or_signal_of_its_script() {

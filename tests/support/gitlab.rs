@@ -6,14 +6,12 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::gitlab::{Coordinator, Ended, RUNNER_TOKEN};
-use crate::times::HANGS;
+use crate::wait::wait_for;
 
 /// One coordinator with the configuration of one runner.
 pub struct Site {
@@ -97,19 +95,6 @@ impl Drop for Working {
         // After a failed claim; otherwise it has ended.
         _ = self.child.kill();
         _ = self.child.wait();
-    }
-}
-
-/// Waits until `look` finds something.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < HANGS, "waited in vain for {what}");
-        // Between two looks; the limit is above.
-        thread::sleep(Duration::from_millis(5));
     }
 }
 

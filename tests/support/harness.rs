@@ -12,7 +12,6 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::{Duration, Instant},
 };
 
 use nix::{
@@ -23,6 +22,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::times::HANGS;
+use crate::wait::wait_for;
 
 /// An API token that nobody has.
 pub const PAT: &str = "ghp_fakeFAKEfakeFAKEfakeFAKEfakeFAKEfake";
@@ -49,19 +49,6 @@ pub fn example(name: &str) -> PathBuf {
         program.display()
     );
     program
-}
-
-/// Waits until `look` finds something.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < HANGS, "waited in vain for {what}");
-        // Between two looks; the limit is above.
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// A temporary directory: `bin` with the listener and its script, `root`, `dump`.

@@ -15,6 +15,8 @@ mod site;
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../support/times.rs"]
 mod times;
+#[path = "../../support/wait.rs"]
+mod wait;
 
 use std::fs;
 use std::path::Path;

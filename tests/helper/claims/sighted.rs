@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::recovery::{edit, now};
 use super::register::registered;
-use crate::harness::wait_for;
 use crate::host::{Host, PAT};
 use crate::server::Server;
+use crate::wait::wait_for;
 
 const URL: &str = "https://github.com/octo-org/example";
 

@@ -8,8 +8,9 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::kills::{assert_sound, holds_token};
-use crate::harness::{example, parse, wait_for};
+use crate::harness::{example, parse};
 use crate::host::Host;
+use crate::wait::wait_for;
 
 /// A host whose listener is the stand-in.
 fn host(script: &Value) -> Host {

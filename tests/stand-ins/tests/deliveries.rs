@@ -13,7 +13,8 @@ use crate::{
     client::{Answer, ask, attempt},
     configure::pair,
     github::{Delivery, Fault, GitHub},
-    harness::{PAT, wait_for},
+    harness::PAT,
+    wait::wait_for,
 };
 
 const RUNNERS: &str = "/orgs/octo-org/actions/runners";

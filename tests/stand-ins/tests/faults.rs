@@ -5,7 +5,8 @@ use std::fs;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::harness::{Running, Stand, TOKEN, wait_for};
+use crate::harness::{Running, Stand, TOKEN};
+use crate::wait::wait_for;
 
 const KEY: &str = ".credentials_rsaparams";
 

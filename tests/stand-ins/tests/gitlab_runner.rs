@@ -9,7 +9,8 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::gitlab::{Cancel, Ended, example_job};
-use crate::site::{Site, Working, wait_for};
+use crate::site::{Site, Working};
+use crate::wait::wait_for;
 
 /// Notes its call, does what the test wrote for it, and otherwise runs the script. `$stage` is `run:NAME` for sub-stages.
 const DRIVER: &str = r#"#!/usr/bin/env bash

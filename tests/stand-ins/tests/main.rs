@@ -16,6 +16,8 @@ mod site;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../../support/times.rs"]
 mod times;
+#[path = "../../support/wait.rs"]
+mod wait;
 
 mod accounts;
 mod apps;

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::{
     configure::{pair, with_pat},
-    harness::{PAT, Stand, wait_for},
+    harness::{PAT, Stand},
+    wait::wait_for,
 };
 
 #[test]

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     client::ask,
     github::{self, Config, Fault, GitHub, Label, Runner, State},
-    harness::{PAT, Running, Stand, example, wait_for},
+    harness::{PAT, Running, Stand, example},
+    wait::wait_for,
 };
 
 fn runner(id: u64) -> Runner {

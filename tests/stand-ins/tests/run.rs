@@ -3,7 +3,8 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Stand, finish, wait_for};
+use crate::harness::{Stand, finish};
+use crate::wait::wait_for;
 
 /// A stand with a configured runner that then follows `script`.
 fn configured(more: &[&str], script: &Value) -> Stand {

@@ -17,7 +17,8 @@ use tokio_rustls::rustls::{
 
 use crate::{
     github::{self, Config, GitHub, State, Tls},
-    harness::{PAT, Running, Stand, example, finish, wait_for},
+    harness::{PAT, Running, Stand, example, finish},
+    wait::wait_for,
 };
 
 const RUNNERS: &str = "/orgs/octo-org/actions/runners";
