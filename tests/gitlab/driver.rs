@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -298,13 +297,16 @@ fn a_reader_that_is_gone_is_as_good_as_a_runner_that_is_gone() {
     assert!(!stands(&calls));
 }
 
+/// How many bytes Linux keeps in a pipe, see pipe(7).
+const PIPE: u64 = 65_536;
+
 #[test]
 fn a_slow_reader_delays_no_cancel() {
     let calls = Calls::prepared();
     let child = calls.start("yes");
     // Nobody reads, so all pipes are full.
-    wait_for("the stage", || calls.supervisors.asked().contains(&"stage".into()).then_some(()));
-    thread::sleep(Duration::from_millis(50));
+    let held = || rustix::io::ioctl_fionread(child.stdout.as_ref().unwrap()).unwrap();
+    wait_for("a full pipe", || (held() == PIPE).then_some(()));
     signal(&child, Signal::SIGTERM);
     wait_for("the word of the driver", || calls.supervisors.asked().contains(&"cancel".into()).then_some(()));
     Said::from(child.wait_with_output().unwrap()).expect(1);

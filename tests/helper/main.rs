@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
 
+#[path = "../support/beside.rs"]
+mod beside;
 #[path = "../stand-ins/github/mod.rs"]
 mod github;
 #[allow(dead_code, reason = "others use more of it")]

@@ -27,6 +27,10 @@ pub const APART: u64 = 120;
 /// When a machine of `tests/machine/run`, which reads this line, is given up with all its scenarios, in seconds.
 pub const MACHINE: u64 = 3_000;
 
+/// When `tests/run`, which reads this line, gives itself up and says what was running, in seconds: before CI does, which
+/// says nothing.
+pub const RUN: u64 = 4_500;
+
 /// As the stand-ins are told it.
 pub fn millis(time: Duration) -> u64 {
     time.as_secs() * 1_000

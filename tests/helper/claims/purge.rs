@@ -10,6 +10,7 @@ use nix::sys::stat::Mode;
 
 use super::hostile::Victim;
 use super::work::prepare_with_work;
+use crate::beside::beside;
 use crate::host::{Host, is_root};
 
 /// Makes directories in each other, `depth` deep, the way only relative names can.
@@ -104,24 +105,16 @@ fn a_deep_tree_that_is_moved_while_it_is_purged_leads_nowhere_else() {
     fs::create_dir(host.path("outside")).unwrap();
     fs::write(host.path("outside/file"), "").unwrap();
     let (work, outside) = (host.path("work"), host.path("outside"));
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // The lower half of the tree goes to and fro between the tree and a directory that is not purged.
-            let low = work.join(["d"; 50].join("/"));
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                drop(fs::rename(&low, outside.join("moved")));
-                drop(fs::rename(outside.join("moved"), &low));
-            }
-        });
-        let said: Vec<_> = (0..20)
-            .map(|_| {
-                dig_again(&work, 100);
-                host.prepare()
-            })
-            .collect();
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        for said in said {
+    // The lower half of the tree goes to and fro between the tree and a directory that is not purged.
+    let low = work.join(["d"; 50].join("/"));
+    let to_and_fro = || {
+        drop(fs::rename(&low, outside.join("moved")));
+        drop(fs::rename(outside.join("moved"), &low));
+    };
+    beside(to_and_fro, || {
+        for _ in 0..20 {
+            dig_again(&work, 100);
+            let said = host.prepare();
             assert!(said.ok || said.text.contains("something keeps"), "{}", said.text);
         }
     });
@@ -218,28 +211,34 @@ fn a_directory_that_is_swapped_while_it_is_purged_leads_nowhere_else() {
     fs::create_dir(host.path("outside")).unwrap();
     fs::write(host.path("outside/file"), "").unwrap();
     let work = host.path("work");
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // Whoever wins the race, nothing outside may be touched. Only fresh names are written through.
-            for round in 0.. {
-                if stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    break;
-                }
-                let (dir, link) = (work.join(format!("dir-{round}")), work.join(format!("link-{round}")));
-                drop(fs::create_dir(&dir));
-                drop(fs::create_dir(dir.join("deep")));
-                drop(symlink(host.path("outside"), &link));
-                for _ in 0..10 {
-                    _ = renameat2(AT_FDCWD, &dir, AT_FDCWD, &link, RenameFlags::RENAME_EXCHANGE);
-                }
+    // Whoever wins the race, nothing outside may be touched. Only fresh names are written through.
+    let mut made = 0;
+    let mut make = || {
+        made += 1;
+        let (dir, link) = (work.join(format!("dir-{made}")), work.join(format!("link-{made}")));
+        drop(fs::create_dir(&dir));
+        drop(fs::create_dir(dir.join("deep")));
+        drop(symlink(host.path("outside"), &link));
+        (dir, link)
+    };
+    let mut pairs: [_; 4] = std::array::from_fn(|_| make());
+    let is_gone = |path: &Path| path.symlink_metadata().is_err();
+    let swap = || {
+        for pair in &mut pairs {
+            let (dir, link) = &*pair;
+            let swapped = renameat2(AT_FDCWD, dir, AT_FDCWD, link, RenameFlags::RENAME_EXCHANGE);
+            // Another pair for each that is gone: whoever fills faster than others empty is a claim of its own.
+            if swapped.is_err() && is_gone(dir) && is_gone(link) {
+                *pair = make();
             }
-        });
-        let said: Vec<_> = (0..50).map(|_| host.prepare()).collect();
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        for said in said {
+        }
+    };
+    beside(swap, || {
+        for _ in 0..50 {
+            let said = host.prepare();
             assert!(said.ok || said.text.contains("something keeps filling"), "{}", said.text);
         }
     });
+    assert!(made > 50, "only {made} pairs were emptied");
     assert_eq!(host.tree("outside"), ["file"]);
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::host::{Host, PAT, mode};
 use crate::server::{MINTED, Server};
+use crate::wait::wait_for;
 
 /// An ephemeral runner with a server.
 pub fn ephemeral() -> (Host, Server) {
@@ -136,9 +137,8 @@ fn a_former_registration_that_holds_the_name_is_waited_for_while_its_job_ends() 
     *host.registration("extraLabels") = json!(["other"]);
     let said = std::thread::scope(|scope| {
         let start = scope.spawn(|| host.prepare().good());
-        while !server.state().asked.iter().any(|verb| matches!(verb, Verb::Observe(Whom::Name))) {
-            std::thread::yield_now();
-        }
+        let is_look = |verb: &Verb| matches!(verb, Verb::Observe(Whom::Name));
+        wait_for("a look for the name", || server.state().asked.iter().any(is_look).then_some(()));
         server.state().runners[0].busy = false;
         start.join().unwrap()
     });

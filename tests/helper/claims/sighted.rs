@@ -92,11 +92,13 @@ fn a_slow_look_does_not_hold_the_emptying_of_the_work_directory_up() {
     drop(server);
     fs::remove_file(host.path("broker")).unwrap();
     let listener = UnixListener::bind(host.path("broker")).unwrap();
+    listener.set_nonblocking(true).unwrap();
     fs::write(host.path("work/left-over"), "").unwrap();
     let work = host.path("work");
     let said = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let (mut stream, _) = listener.accept().unwrap();
+            let (mut stream, _) = wait_for("a question", || listener.accept().ok());
+            stream.set_nonblocking(false).unwrap();
             BufReader::new(&stream).read_line(&mut String::new()).unwrap();
             // It answers once the work directory is empty; if the start waited for it, that would never be.
             wait_for("an empty work directory", || fs::read_dir(&work).unwrap().next().is_none().then_some(()));
