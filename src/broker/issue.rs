@@ -4,13 +4,13 @@
 //! back for the caller to judge. Nobody's runner is deleted for its name, unless `replace` says so and it had the name
 //! before. What was made for somebody who does not get to know of it is deleted again.
 
-use crate::contract::protocol::{Outcome, Seen};
-use crate::github::{Api, Deleted, Failure, Jit, JitRequest, Made, SETTLING};
+use crate::contract::protocol::{Outcome, RemoteRunner};
+use crate::github::{Api, Creation, Deletion, Failure, Jit, JitRequest, SETTLING};
 use crate::model::{RunnerName, shown};
 use crate::state::start::host_name;
 
 use super::labels::labels;
-use super::memory::Known;
+use super::memory::Fact;
 use super::session::{Session, called};
 
 /// So often another runner is deleted for the name, or GitHub may contradict itself about it.
@@ -51,10 +51,10 @@ pub fn jit(session: &Session, work_folder: String) -> Result<Outcome, Failure> {
         let answer = api.make(&request);
         drop(turn);
         let taken = match answer {
-            Ok(Made::New(jit)) => return made(session, &api, jit),
-            Ok(Made::NameTaken) => true,
+            Ok(Creation::New(jit)) => return made(session, &api, jit),
+            Ok(Creation::NameTaken) => true,
             // Nothing was made. A group can have been deleted since another broker looked it up.
-            Ok(Made::Refused(refusal)) => {
+            Ok(Creation::Refused(refusal)) => {
                 if let Some(other) = other_group(session, &api, &group)? {
                     group = other;
                     request.runner_group_id = group.value;
@@ -117,31 +117,34 @@ fn without_jit(session: &Session, api: &Api) -> Result<Outcome, Failure> {
 }
 
 /// The group by a look of our own, if that makes a difference.
-fn other_group(session: &Session, api: &Api, group: &Known<u64>) -> Result<Option<Known<u64>>, Failure> {
+fn other_group(session: &Session, api: &Api, group: &Fact<u64>) -> Result<Option<Fact<u64>>, Failure> {
     if !group.kept {
         return Ok(None);
     }
     let other = session.group(api, Some(group.value))?;
-    Ok((other.value != group.value).then_some(Known { kept: false, ..other }))
+    Ok((other.value != group.value).then_some(Fact { kept: false, ..other }))
 }
 
 /// The outcome if the name stays with its holder; otherwise it is free now.
 fn kept(
     session: &Session,
     api: &Api,
-    holder: Option<Seen>,
+    holder: Option<RemoteRunner>,
     name: &str,
     conflicts: u32,
 ) -> Result<Option<Outcome>, Failure> {
     match holder {
         Some(seen) if !session.manifest.replace || conflicts >= MOST_REPLACED => Ok(Some(Outcome::NameTaken(seen))),
         Some(seen) => match api.delete(seen.id)? {
-            Deleted::Busy => Ok(Some(Outcome::NameTaken(Seen { busy: true, ..seen }))),
-            Deleted::Now => {
-                tracing::info!("Deleted runner {} to take its name, because of `replace`", called(&seen.name, seen.id));
+            Deletion::Busy => Ok(Some(Outcome::NameTaken(RemoteRunner { busy: true, ..seen }))),
+            Deletion::Now => {
+                tracing::info!(
+                    "Deletion runner {} to take its name, because of `replace`",
+                    called(&seen.name, seen.id)
+                );
                 Ok(None)
             }
-            Deleted::Gone => Ok(None),
+            Deletion::Gone => Ok(None),
         },
         None if conflicts >= MOST_REPLACED => Err(Failure::Refused(format!(
             "GitHub says that the name {} is taken, but shows no such runner: set another `name`.",
@@ -185,7 +188,7 @@ fn undo(session: &Session, api: Option<&Api>, id: u64) -> String {
     session.undo();
     // No runner has the id 0.
     match api.filter(|_| id > 0).map(|api| api.delete(id)) {
-        Some(Ok(Deleted::Now | Deleted::Gone)) => "the runner was deleted again".into(),
+        Some(Ok(Deletion::Now | Deletion::Gone)) => "the runner was deleted again".into(),
         _ => format!(
             "the runner could not be deleted again: remove it on {} by hand if it is there",
             session.manifest.registration.url.settings_page()

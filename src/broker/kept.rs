@@ -30,12 +30,12 @@ const OURS: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 const OTHERS: Mode = Mode::S_IRWXG.union(Mode::S_IRWXO);
 
 /// The directory of the brokers of one credential.
-pub struct Kept(OwnedFd);
+pub struct SharedDirectory(OwnedFd);
 
 /// A lock. Dropping it gives it back, and so does the end of the process.
-pub struct Held(#[expect(dead_code, reason = "it only has to live")] Flock<File>);
+pub struct SharedLock(#[expect(dead_code, reason = "it only has to live")] Flock<File>);
 
-impl Kept {
+impl SharedDirectory {
     /// Opens the directory that systemd gave. `None` without one, or if others could be in there.
     pub fn open() -> Option<Self> {
         let path = std::env::var_os("RUNTIME_DIRECTORY").filter(|path| !path.is_empty())?;
@@ -52,7 +52,7 @@ impl Kept {
         Ok(Self(directory))
     }
 
-    /// What the file `name` holds. `None` without one, or if it is not as [`Kept::write`] makes it.
+    /// What the file `name` holds. `None` without one, or if it is not as [`SharedDirectory::write`] makes it.
     pub fn read(&self, name: &str) -> Option<Vec<u8>> {
         self.try_read(name).unwrap_or_else(|why| {
             tracing::warn!("Ignored {name}, which brokers share, because it {why}");
@@ -104,7 +104,7 @@ impl Kept {
     /// `None` if not, or if there can be no lock.
     ///
     /// The file stays: a lock on one that was removed would keep nobody out.
-    pub fn lock<E>(&self, name: &str, mut wait: impl FnMut() -> Result<bool, E>) -> Result<Option<Held>, E> {
+    pub fn lock<E>(&self, name: &str, mut wait: impl FnMut() -> Result<bool, E>) -> Result<Option<SharedLock>, E> {
         let no_lock = |why: String| {
             tracing::warn!("Cannot wait for other brokers, because {name} {why}");
             Ok(None)
@@ -117,7 +117,7 @@ impl Kept {
         };
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(Some(Held(lock))),
+                Ok(lock) => return Ok(Some(SharedLock(lock))),
                 Err((back, Errno::EWOULDBLOCK)) => {
                     if !wait()? {
                         return Ok(None);

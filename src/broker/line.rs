@@ -119,7 +119,7 @@ fn line(answer: &Answer) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::protocol::Seen;
+    use crate::contract::protocol::RemoteRunner;
     use std::io::pipe;
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
             written(Outcome::Refused("x".repeat(5_000_000))),
             "{\"version\":2,\"credentialExpires\":7,\"requests\":3,\"rateLimitRemaining\":null,\"clockAhead\":null,\"outcome\":{\"refused\":\"GitHub's answer is too large to be passed on.\"}}\n"
         );
-        let runner = |id| Seen { id, name: "x".repeat(256), online: false, busy: false };
+        let runner = |id| RemoteRunner { id, name: "x".repeat(256), online: false, busy: false };
         let list = written(Outcome::Listed((0..20_000).map(runner).collect()));
         assert!(list.contains("The list of 20000 runners has") && list.contains("at most 4194304"), "{list}");
         let fits = written(Outcome::Listed((0..10_000).map(runner).collect()));

@@ -19,7 +19,7 @@ use crate::contract::protocol::Secret;
 use crate::github::{Client, Failure, InstallationToken};
 
 use super::credential::Credential;
-use super::kept::{Held, Kept};
+use super::kept::{SharedDirectory, SharedLock};
 
 const VERSION: u64 = 1;
 /// Between two looks whether another broker is done.
@@ -39,7 +39,7 @@ const GROUP: Kind = Kind { name: "group", spare: 0, longest: 10 * 60 };
 
 /// The memory of the brokers of one credential.
 pub struct Memory<'a> {
-    kept: Option<Kept>,
+    kept: Option<SharedDirectory>,
     client: &'a Client<'a>,
     /// Stands for the host and the credential.
     owner: String,
@@ -49,7 +49,7 @@ pub struct Memory<'a> {
 
 /// Something that was asked for, now or before.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Known<T> {
+pub struct Fact<T> {
     /// What it is.
     pub value: T,
     /// Whether it was asked for before, so that it may not be true any more.
@@ -66,7 +66,7 @@ struct Record<T> {
 
 impl<'a> Memory<'a> {
     /// The memory for this credential at the host that `client` asks.
-    pub fn new(kept: Option<Kept>, credential: &Credential, client: &'a Client<'a>) -> Self {
+    pub fn new(kept: Option<SharedDirectory>, credential: &Credential, client: &'a Client<'a>) -> Self {
         let credential = match credential {
             Credential::Token(token) => json!(["token", token.expose()]),
             Credential::App(app, key) => json!(["app", app.id, key.expose()]),
@@ -81,7 +81,7 @@ impl<'a> Memory<'a> {
         place: &Value,
         refused: Option<&Secret>,
         ask: impl FnOnce() -> Result<InstallationToken, Failure>,
-    ) -> Result<Known<Secret>, Failure> {
+    ) -> Result<Fact<Secret>, Failure> {
         self.get(&TOKEN, place, refused, || ask().map(|made| (made.token, made.expires)))
     }
 
@@ -100,12 +100,12 @@ impl<'a> Memory<'a> {
         place: &Value,
         refused: Option<u64>,
         ask: impl FnOnce() -> Result<u64, Failure>,
-    ) -> Result<Known<u64>, Failure> {
+    ) -> Result<Fact<u64>, Failure> {
         self.get(&GROUP, place, refused.as_ref(), || Ok((ask()?, Some(self.client.now() + GROUP.longest))))
     }
 
     /// The turn to register something with this credential, until it is dropped. `None` if there is no waiting for it.
-    pub fn turn(&self) -> Result<Option<Held>, Failure> {
+    pub fn turn(&self) -> Result<Option<SharedLock>, Failure> {
         self.kept.as_ref().map_or(Ok(None), |kept| self.lock(kept, "turn", &Value::Null))
     }
 
@@ -115,16 +115,16 @@ impl<'a> Memory<'a> {
         place: &Value,
         refused: Option<&T>,
         ask: impl FnOnce() -> Result<(T, Option<u64>), Failure>,
-    ) -> Result<Known<T>, Failure> {
-        let Some(kept) = &self.kept else { return ask().map(|(value, _)| Known { value, kept: false }) };
+    ) -> Result<Fact<T>, Failure> {
+        let Some(kept) = &self.kept else { return ask().map(|(value, _)| Fact { value, kept: false }) };
         let known = || self.entry(kept, kind, place).filter(|value| Some(value) != refused);
         if let Some(value) = known() {
-            return Ok(Known { value, kept: true });
+            return Ok(Fact { value, kept: true });
         }
         let _lock = self.lock(kept, kind.name, place)?;
         // Whoever had the lock until now has asked for it.
         if let Some(value) = known() {
-            return Ok(Known { value, kept: true });
+            return Ok(Fact { value, kept: true });
         }
         let file = self.file(kind, place);
         if refused.is_some() {
@@ -137,11 +137,11 @@ impl<'a> Memory<'a> {
         {
             kept.write(&file, &content, self.client.now());
         }
-        Ok(Known { value: entry.value, kept: false })
+        Ok(Fact { value: entry.value, kept: false })
     }
 
     /// What is kept and still good.
-    fn entry<T: DeserializeOwned>(&self, kept: &Kept, kind: &Kind, place: &Value) -> Option<T> {
+    fn entry<T: DeserializeOwned>(&self, kept: &SharedDirectory, kind: &Kind, place: &Value) -> Option<T> {
         let file = self.file(kind, place);
         let Ok(entry) = serde_json::from_slice::<Record<T>>(&kept.read(&file)?) else {
             // What is wrong with it is not told, because that could repeat a part of it.
@@ -158,7 +158,7 @@ impl<'a> Memory<'a> {
     }
 
     /// Takes a lock, if that is possible in the time that there is for waiting.
-    fn lock(&self, kept: &Kept, name: &str, place: &Value) -> Result<Option<Held>, Failure> {
+    fn lock(&self, kept: &SharedDirectory, name: &str, place: &Value) -> Result<Option<SharedLock>, Failure> {
         // Without the credential, so that another one leaves no other file behind.
         let file = format!("{name}-{}", digest(&json!([self.client.host(), place])));
         kept.lock(&file, || {

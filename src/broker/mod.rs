@@ -34,7 +34,7 @@ use crate::http::Https;
 use crate::ledger::Entry;
 use crate::state::start::read_manifest;
 use credential::Credential;
-use kept::Kept;
+use kept::SharedDirectory;
 use memory::Memory;
 use session::Session;
 use surroundings::Real;
@@ -43,7 +43,7 @@ use surroundings::Real;
 const LONGEST_PATIENCE: u64 = 10 * 60;
 
 /// What questions need besides GitHub, read for the first one.
-struct Prepared {
+struct Setup {
     manifest: Manifest,
     credential: Credential,
     ledger: Result<Option<Entry>, String>,
@@ -71,14 +71,14 @@ pub fn run(manifest: &Path) -> Result<()> {
 }
 
 /// Answers one question; tells whether another one can follow.
-fn answer_line(path: &Path, prepared: &mut Option<Prepared>, line: Result<Vec<u8>, String>) -> Result<bool> {
+fn answer_line(path: &Path, prepared: &mut Option<Setup>, line: Result<Vec<u8>, String>) -> Result<bool> {
     let surroundings = Real::start();
     let can_follow = line.is_ok();
     let question = line.and_then(|line| request(&line));
     let asked = said::verb(question.as_ref().ok().map(|request| &request.verb));
     let version = question.as_ref().map_or(VERSION, |request| request.version);
     let found = question.and_then(|request| Ok((prepare(path, prepared, &request)?, request)));
-    let (Prepared { manifest, credential, ledger, https }, request) = match found {
+    let (Setup { manifest, credential, ledger, https }, request) = match found {
         Ok(found) => found,
         Err(fault) => {
             tell(&asked, &Answer { version, ..Answer::unasked(Outcome::Refused(fault)) })?;
@@ -87,7 +87,7 @@ fn answer_line(path: &Path, prepared: &mut Option<Prepared>, line: Result<Vec<u8
     };
     let patience = Duration::from_secs(request.patience.min(LONGEST_PATIENCE));
     let client = Client::new(ApiBase::of(&manifest.registration.url), https, &surroundings, patience);
-    let memory = Memory::new(Kept::open(), credential, &client);
+    let memory = Memory::new(SharedDirectory::open(), credential, &client);
     let session = Session::new(manifest, credential, ledger, &client, &memory);
     let outcome = match answer(&session, request.verb) {
         Ok(outcome) => outcome,
@@ -121,7 +121,7 @@ fn tell(asked: &str, answer: &Answer) -> Result<()> {
 }
 
 /// Reads what questions need, unless that was done, and checks that this one is for this broker.
-fn prepare<'a>(path: &Path, prepared: &'a mut Option<Prepared>, request: &Request) -> Result<&'a Prepared, String> {
+fn prepare<'a>(path: &Path, prepared: &'a mut Option<Setup>, request: &Request) -> Result<&'a Setup, String> {
     if let Some(prepared) = prepared {
         is_for(request, &prepared.manifest)?;
         return Ok(prepared);
@@ -130,7 +130,7 @@ fn prepare<'a>(path: &Path, prepared: &'a mut Option<Prepared>, request: &Reques
     is_for(request, &manifest)?;
     let (credential, ledger) = (Credential::read(&manifest)?, credential::ledger(&manifest));
     let https = Https::to(ApiBase::of(&manifest.registration.url).host(), GITHUB)?;
-    Ok(prepared.insert(Prepared { manifest, credential, ledger, https }))
+    Ok(prepared.insert(Setup { manifest, credential, ledger, https }))
 }
 
 fn answer(session: &Session, verb: Verb) -> Result<Outcome, Failure> {

@@ -3,7 +3,7 @@
 //! GitHub deletes an idle runner at once and keeps a busy one, so nothing has to be asked beforehand about that.
 
 use crate::contract::protocol::Outcome;
-use crate::github::{Deleted, Failure, same_name};
+use crate::github::{Deletion, Failure, same_name};
 use crate::model::{RegistrationUrl, shown};
 
 use super::session::{Session, called};
@@ -28,8 +28,8 @@ pub fn retire(session: &Session, id: u64, url: &str) -> Result<Outcome, Failure>
         )));
     }
     Ok(match api.delete(id)? {
-        Deleted::Now => Outcome::Retired,
-        Deleted::Gone => Outcome::Gone,
-        Deleted::Busy => Outcome::Busy,
+        Deletion::Now => Outcome::Retired,
+        Deletion::Gone => Outcome::Gone,
+        Deletion::Busy => Outcome::Busy,
     })
 }

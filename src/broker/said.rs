@@ -1,6 +1,6 @@
 //! Questions and answers as sentences of the journal, which never hold a secret.
 
-use crate::contract::protocol::{Issue, Outcome, Seen, Verb, Whom};
+use crate::contract::protocol::{Issue, Outcome, RemoteRunner, Verb, Whom};
 use crate::model::{date_and_time, shown};
 
 use super::session::called;
@@ -47,7 +47,7 @@ pub fn outcome(outcome: &Outcome) -> (bool, String) {
     }
 }
 
-fn state(seen: &Seen) -> String {
+fn state(seen: &RemoteRunner) -> String {
     let online = if seen.online { "online" } else { "offline" };
     let busy = if seen.busy { ", running a job" } else { "" };
     format!("{}, {online}{busy}", called(&seen.name, seen.id))

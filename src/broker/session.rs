@@ -16,12 +16,12 @@ use crate::model::{Registration, RegistrationUrl, RunnerGroup, RunnerName, Scope
 
 use super::credential::Credential;
 use super::installation::Installation;
-use super::kept::Held;
-use super::memory::{Known, Memory};
+use super::kept::SharedLock;
+use super::memory::{Fact, Memory};
 
 /// What the attempt in the ledger asked for, as far as it is needed to find it.
 #[derive(Deserialize)]
-pub struct Attempted {
+pub struct AttemptTarget {
     /// The name; without one, that of the host.
     pub name: Option<RunnerName>,
     /// The address.
@@ -84,19 +84,19 @@ impl<'a> Session<'a> {
     }
 
     /// The id of the configured runner group, but not `refused`, which GitHub does not know any more.
-    pub fn group(&self, api: &Api, refused: Option<u64>) -> Result<Known<u64>, Failure> {
+    pub fn group(&self, api: &Api, refused: Option<u64>) -> Result<Fact<u64>, Failure> {
         let Registration { url, runner_group, .. } = &self.manifest.registration;
         let name = runner_group.as_ref().map(RunnerGroup::as_str);
         if matches!(url.scope(), Scope::Repository(..)) {
             // Known without asking.
-            return api.group(name).map(|value| Known { value, kept: false });
+            return api.group(name).map(|value| Fact { value, kept: false });
         }
         let place = json!([url.as_str().to_lowercase(), name.map(str::to_lowercase)]);
         self.memory.group(&place, refused, || api.group(name))
     }
 
     /// The turn to register something: GitHub wants such requests one after another.
-    pub fn turn(&self) -> Result<Option<Held>, Failure> {
+    pub fn turn(&self) -> Result<Option<SharedLock>, Failure> {
         self.memory.turn()
     }
 
@@ -114,9 +114,9 @@ impl<'a> Session<'a> {
     }
 
     /// What the attempt in the ledger asked for. `None` if there is no attempt.
-    pub fn attempted(&self) -> Result<Option<Attempted>, Failure> {
+    pub fn attempted(&self) -> Result<Option<AttemptTarget>, Failure> {
         let Some(ledger) = self.ledger()?.filter(|ledger| ledger.attempt.is_some()) else { return Ok(None) };
-        let asked = Attempted::deserialize(Value::Object(ledger.registration.clone()));
+        let asked = AttemptTarget::deserialize(Value::Object(ledger.registration.clone()));
         asked.map(Some).map_err(|error| {
             Failure::Refused(format!("What the attempt in the ledger asked for cannot be read: {error}."))
         })

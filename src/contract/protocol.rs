@@ -160,9 +160,9 @@ pub enum Outcome {
         files: BTreeMap<String, Secret>,
     },
     /// `issue`: a runner has the name already, and nothing was registered.
-    NameTaken(Seen),
+    NameTaken(RemoteRunner),
     /// `issue`: the server's answer was lost, and this runner has the name now; it may be the one that was asked for.
-    Uncertain(Seen),
+    Uncertain(RemoteRunner),
     /// `retire`: deleted now. It was idle and can take no job any more.
     Retired,
     /// `retire`: the server knows no such runner (any more).
@@ -172,10 +172,10 @@ pub enum Outcome {
     /// `retire`: the id belongs to a runner of another name, or the ledger does not know it. Nothing was done.
     NotOurs(String),
     /// `observe`: the runner, if there is one.
-    Seen(Option<Seen>),
+    Seen(Option<RemoteRunner>),
     /// `list`: the runners by ascending id. The server shows them in pages, so one that came or went meanwhile may be
     /// there or not: that one is missing here does not prove that it is gone.
-    Listed(Vec<Seen>),
+    Listed(Vec<RemoteRunner>),
     /// `preflight`: the credential is good.
     #[serde(rename_all = "camelCase")]
     Ready {
@@ -206,7 +206,7 @@ pub struct Release {
 /// A runner as the server shows it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct RemoteRunner {
     /// Its id.
     #[serde(deserialize_with = "id")]
     pub id: u64,
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn lists_keep_their_form_and_answers_of_before_are_still_read() {
-        let seen = Seen { id: 21, name: "runner1".into(), online: true, busy: false };
+        let seen = RemoteRunner { id: 21, name: "runner1".into(), online: true, busy: false };
         insta::assert_snapshot!(line(&Outcome::Listed(vec![seen])), @r#"{"listed":[{"id":21,"name":"runner1","online":true,"busy":false}]}"#);
         let before = r#"{"version":1,"credentialExpires":null,"outcome":"gone"}"#;
         let answer = Answer { version: ONE_QUESTION, ..Answer::unasked(Outcome::Gone) };

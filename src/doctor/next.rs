@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use crate::model::shown;
 use crate::registration::pace::Wait;
-use crate::registration::plan::{Action, GivenUp};
+use crate::registration::plan::{Action, Orphan};
 use crate::root::prepare::Foreseen;
 
 /// What all findings about the next start are called.
@@ -16,7 +16,7 @@ pub fn findings(foreseen: &Foreseen) -> Vec<Finding> {
     let does = does(plan.action);
     let mut findings: Vec<Finding> =
         plan.reasons.iter().map(|reason| Finding::good(TOPIC, format!("it {does}: {reason}"))).collect();
-    if let Some(GivenUp { id, name, page, taken_over }) = &plan.gives_up {
+    if let Some(Orphan { id, name, page, taken_over }) = &plan.gives_up {
         let end = match page.as_ref().filter(|_| !taken_over) {
             Some(page) => format!("; GitHub lists it at {page} until it is taken back"),
             None => String::new(),

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::finding::Finding;
 use crate::state::start::volume;
-use crate::sys::{Mounted, Place, Space};
+use crate::sys::{MountState, Place, Space};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -23,7 +23,7 @@ const TOPIC: &str = "work directory";
 ///
 /// If nobody can tell.
 pub fn of_work(place: &Place, own: Option<u64>) -> Result<Vec<Finding>> {
-    if let Some(total) = own.filter(|_| !matches!(volume(place).mounted(), Ok(Mounted::Ours | Mounted::Other))) {
+    if let Some(total) = own.filter(|_| !matches!(volume(place).mounted(), Ok(MountState::Ours | MountState::Other))) {
         return Ok(vec![to_come(total)]);
     }
     let found = place.space()?;

@@ -13,11 +13,11 @@ use super::app::account;
 use super::base::entity;
 use super::client::{Client, Failure};
 use super::explain::{Account, Question, explain};
-use super::jit::{self, JitRequest, Made};
+use super::jit::{self, Creation, JitRequest};
 use super::kind::{CredentialKind, needed};
 use super::names::{bounded, named};
 use super::reasons::known;
-use crate::contract::protocol::{Release, Secret, Seen};
+use crate::contract::protocol::{Release, RemoteRunner, Secret};
 use crate::http::time;
 use crate::http::{Call, Effect, Response};
 use crate::model::{RegistrationUrl, Scope, id, numbers};
@@ -53,7 +53,7 @@ pub struct Api<'a> {
 
 /// What came of a deletion.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Deleted {
+pub enum Deletion {
     /// It was deleted now.
     Now,
     /// There was none.
@@ -71,7 +71,7 @@ pub(super) struct Runner {
     busy: bool,
 }
 
-impl From<Runner> for Seen {
+impl From<Runner> for RemoteRunner {
     fn from(runner: Runner) -> Self {
         Self { id: runner.id, name: bounded(&runner.name), online: runner.status == "online", busy: runner.busy }
     }
@@ -117,17 +117,17 @@ impl<'a> Api<'a> {
     /// # Errors
     ///
     /// Also [`Failure::Lost`], when it may have been made.
-    pub fn make(&self, request: &JitRequest) -> Result<Made, Failure> {
+    pub fn make(&self, request: &JitRequest) -> Result<Creation, Failure> {
         let body = serde_json::to_value(request).map_err(|error| Failure::Unreachable(error.to_string()))?;
         let call = Call::post(self.path("/generate-jitconfig"), body, Effect::Once);
         // What a 404 means, whoever asked for it finds out.
         let response = self.send_until_settled(&call, &[401, 403])?;
         match response.status {
-            409 => return Ok(Made::NameTaken),
-            404 | 422 => return Ok(Made::Refused(response)),
+            409 => return Ok(Creation::NameTaken),
+            404 | 422 => return Ok(Creation::Refused(response)),
             _ => {}
         }
-        jit::read(self.expect(201, &response)?, &request.name).map(Made::New).map_err(Failure::Lost)
+        jit::read(self.expect(201, &response)?, &request.name).map(Creation::New).map_err(Failure::Lost)
     }
 
     /// Makes sure that the credential sees the runners of the address at all.
@@ -145,7 +145,7 @@ impl<'a> Api<'a> {
     /// # Errors
     ///
     /// As all of these.
-    pub fn runner(&self, id: u64) -> Result<Option<Seen>, Failure> {
+    pub fn runner(&self, id: u64) -> Result<Option<RemoteRunner>, Failure> {
         let call = Call::get(self.path(&format!("/{id}")));
         let known = self.source.is_none() || self.proven.get();
         let mut response = self.send_until_settled(&call, &[401, 403])?;
@@ -169,12 +169,12 @@ impl<'a> Api<'a> {
     /// # Errors
     ///
     /// As all of these.
-    pub fn delete(&self, id: u64) -> Result<Deleted, Failure> {
+    pub fn delete(&self, id: u64) -> Result<Deletion, Failure> {
         let response = self.send(&Call::delete(self.path(&format!("/{id}"))))?;
         match response.status {
-            204 => Ok(Deleted::Now),
-            404 => Ok(Deleted::Gone),
-            422 => Ok(Deleted::Busy),
+            204 => Ok(Deletion::Now),
+            404 => Ok(Deletion::Gone),
+            422 => Ok(Deletion::Busy),
             _ => Err(self.refused(&response)),
         }
     }

@@ -51,7 +51,7 @@ pub struct InstallationToken {
 /// No final answer, or the step that GitHub refuses, in words.
 pub fn installation_token(client: &Client, app: &App, url: &RegistrationUrl) -> Result<InstallationToken, Failure> {
     #[derive(Deserialize)]
-    struct Made {
+    struct TokenAnswer {
         token: Secret,
         expires_at: Option<String>,
     }
@@ -65,7 +65,7 @@ pub fn installation_token(client: &Client, app: &App, url: &RegistrationUrl) -> 
     if response.status != 201 {
         return Err(Failure::Refused(token_refused(&response, app, url, client.now())));
     }
-    let made: Made = response.json().map_err(Failure::Unreachable)?;
+    let made: TokenAnswer = response.json().map_err(Failure::Unreachable)?;
     Ok(InstallationToken { token: made.token, expires: made.expires_at.as_deref().and_then(time::instant) })
 }
 

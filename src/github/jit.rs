@@ -41,7 +41,7 @@ pub struct Jit {
 
 /// What came of making a runner.
 #[derive(Debug)]
-pub enum Made {
+pub enum Creation {
     /// It was made.
     New(Jit),
     /// There is one of that name already.

@@ -12,7 +12,7 @@ use super::api::{Api, Runner};
 use super::base::{encoded, entity};
 use super::client::Failure;
 use super::names::{named, same_name};
-use crate::contract::protocol::Seen;
+use crate::contract::protocol::RemoteRunner;
 use crate::http::Call;
 use crate::model::{Scope, id, shown};
 
@@ -81,9 +81,9 @@ impl Api<'_> {
     /// # Errors
     ///
     /// As all of these.
-    pub fn find(&self, name: &str) -> Result<Option<Seen>, Failure> {
+    pub fn find(&self, name: &str) -> Result<Option<RemoteRunner>, Failure> {
         self.search(&format!("{}?name={}&", self.path(""), encoded(name)), |answer: Runners| {
-            answer.runners.into_iter().find(|runner| same_name(&runner.name, name)).map(Seen::from)
+            answer.runners.into_iter().find(|runner| same_name(&runner.name, name)).map(RemoteRunner::from)
         })
     }
 
@@ -92,7 +92,7 @@ impl Api<'_> {
     /// # Errors
     ///
     /// As all of these; also if there are more than [`MOST_PAGES`] can show.
-    pub fn list(&self) -> Result<Vec<Seen>, Failure> {
+    pub fn list(&self) -> Result<Vec<RemoteRunner>, Failure> {
         let mut listed = BTreeMap::new();
         let ended = self.pages(&format!("{}?", self.path("")), |answer: Runners| {
             listed.extend(answer.runners.into_iter().map(|runner| (runner.id, runner.into())));

@@ -29,7 +29,7 @@ fn runners_are_found_on_the_last_page_without_regard_to_case() {
     let fake = Fake::new().answers(200, &[MORE], &page(&other)).answers(200, &[], &page(RUNNER));
     let client = fake.client(9);
     let seen = api(&client, "https://github.com/o").find("runner1").unwrap().unwrap();
-    assert_eq!(seen, Seen { id: 21, name: "Runner1".into(), online: true, busy: true });
+    assert_eq!(seen, RemoteRunner { id: 21, name: "Runner1".into(), online: true, busy: true });
     assert_eq!(
         fake.asked(),
         [1, 2].map(|page| format!("GET /orgs/o/actions/runners?name=runner1&per_page=100&page={page}"))

@@ -19,10 +19,10 @@ mod wait;
 #[cfg(test)]
 mod fake;
 
-pub use api::{Api, Deleted, SETTLING, Source};
+pub use api::{Api, Deletion, SETTLING, Source};
 pub use app::{App, InstallationToken, installation_token};
 pub use base::{ApiBase, GITHUB};
 pub use client::{Client, Failure};
-pub use jit::{Jit, JitRequest, Made};
+pub use jit::{Creation, Jit, JitRequest};
 pub use kind::CredentialKind;
 pub use names::same_name;

@@ -15,7 +15,7 @@ use crate::contract::protocol::{Outcome, Verb, Whom};
 use crate::ledger::{Draft, Entry, Ledger, Owner, Runner};
 use crate::model::{InstanceName, date_and_time};
 use crate::registration::ask::{Ask, Broker};
-use crate::registration::attempt::{Resolved, resolve};
+use crate::registration::attempt::{Resolution, resolve};
 use crate::registration::pace::limited;
 use crate::registration::retire::{pay, reason};
 use crate::survey::Memory;
@@ -289,10 +289,10 @@ fn owed(
     // While it runs, whoever registered it just now may be about to record it.
     if at_rest && draft.entry.runner.is_none() && draft.entry.attempt.is_some() {
         match resolve(broker, draft, configured.manifest.registration_interval, end)? {
-            Resolved::Open(why) | Resolved::Unclear(why) => {
+            Resolution::Open(why) | Resolution::Unclear(why) => {
                 return Ok(format!("asked for a registration of which it is not known what came: {why}"));
             }
-            Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
+            Resolution::Nothing | Resolution::TakenBack | Resolution::Owed => {}
         }
     }
     if at_rest

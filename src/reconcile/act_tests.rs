@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::contract::protocol::{Answer, Seen};
+use crate::contract::protocol::{Answer, RemoteRunner};
 use crate::fake_broker::FakeBroker;
 use crate::fake_units::FakeUnits;
 use crate::survey::sample::{self, NOW};
@@ -100,7 +100,7 @@ fn look() -> Verb {
 }
 
 fn seen(busy: bool) -> Outcome {
-    Outcome::Seen(Some(Seen { id: 21, name: "one".into(), online: true, busy }))
+    Outcome::Seen(Some(RemoteRunner { id: 21, name: "one".into(), online: true, busy }))
 }
 
 /// Answers after which nobody knows whether the runner is idle.

@@ -22,7 +22,7 @@ use crate::contract::protocol::{Outcome, Verb};
 use crate::ledger::{Debt, Draft, Entry, Runner};
 use crate::model::{InstanceName, Registration, shown};
 use crate::registration::ask::{Ask as _, Broker};
-use crate::registration::attempt::{Resolved, resolve};
+use crate::registration::attempt::{Resolution, resolve};
 use crate::registration::credential::Credential;
 use crate::registration::retire::{pay, reason};
 use crate::state::start::{host_name, volume};
@@ -231,9 +231,9 @@ fn take_back(
     let part = |said| TakeBack::Part { deleted, said };
     if draft.entry.attempt.is_some() {
         match resolve(&broker, &mut draft, manifest.registration_interval, end)? {
-            Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
-            Resolved::Open(why) => return Ok(unless_reaped(&draft.entry, &why, TakeBack::Later)),
-            Resolved::Unclear(why) => return Ok(unless_reaped(&draft.entry, &why, never)),
+            Resolution::Nothing | Resolution::TakenBack | Resolution::Owed => {}
+            Resolution::Open(why) => return Ok(unless_reaped(&draft.entry, &why, TakeBack::Later)),
+            Resolution::Unclear(why) => return Ok(unless_reaped(&draft.entry, &why, never)),
         }
     }
     let silence = pay(&broker, &mut draft, url, end).silence;

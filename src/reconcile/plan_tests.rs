@@ -1,7 +1,7 @@
 //! The table of decisions, one row for each thing that can be found.
 
 use super::*;
-use crate::contract::protocol::Seen;
+use crate::contract::protocol::RemoteRunner;
 use crate::ledger::Owner;
 use crate::survey::Knowledge;
 use crate::units::Unit;
@@ -13,7 +13,7 @@ fn runner() -> Runner {
 }
 
 fn seen(online: bool, busy: bool) -> Server {
-    Server::Lists(Some(Seen { id: 21, name: "a".into(), online, busy }))
+    Server::Lists(Some(RemoteRunner { id: 21, name: "a".into(), online, busy }))
 }
 
 /// A runner that runs as configured, and idle.

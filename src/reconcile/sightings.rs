@@ -53,7 +53,7 @@ mod tests {
         noted.is_some()
     }
 
-    fn seen(found: &mut HostRunner) -> &mut crate::contract::protocol::Seen {
+    fn seen(found: &mut HostRunner) -> &mut crate::contract::protocol::RemoteRunner {
         let Server::Lists(Some(seen)) = &mut found.situation.server else { panic!("it is listed") };
         seen
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::act::Hands;
-use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
+use crate::contract::protocol::{Outcome, RemoteRunner, Verb, Whom};
 use crate::ledger::{Draft, Entry, Runner};
 use crate::model::shown;
 use crate::registration::ask::{Ask as _, Broker};
@@ -31,7 +31,7 @@ pub struct Unknown {
     /// Where the server lists it.
     pub url: String,
     /// What the server says.
-    pub seen: Seen,
+    pub seen: RemoteRunner,
     /// At which place among the found runners the one is whose name it has.
     pub like: usize,
 }

@@ -7,12 +7,12 @@ use crate::survey::sample::{self, NOW};
 
 const URL: &str = "https://github.com/o/r";
 
-fn offline(id: u64, name: &str) -> Seen {
-    Seen { id, name: name.into(), online: false, busy: false }
+fn offline(id: u64, name: &str) -> RemoteRunner {
+    RemoteRunner { id, name: name.into(), online: false, busy: false }
 }
 
 /// A host with the runners `builder-1`, id 21, and `builder-2`, id 22, of the entry `builder`, and what the server lists.
-fn host(list: Vec<Seen>) -> Host {
+fn host(list: Vec<RemoteRunner>) -> Host {
     let (_, mut host, _) = sample::host(&["builder-1", "builder-2"]);
     for found in &mut host.runners {
         let configured = found.configured.as_mut().unwrap();
@@ -52,8 +52,8 @@ fn what_is_offline_and_like_ours_and_in_no_ledger_is_nobodys() {
         (offline(21, "builder-1"), false),
         (offline(9, "other-1"), false),
         (offline(9, "builders"), false),
-        (Seen { online: true, ..offline(9, "builder-3") }, false),
-        (Seen { busy: true, ..offline(9, "builder-3") }, false),
+        (RemoteRunner { online: true, ..offline(9, "builder-3") }, false),
+        (RemoteRunner { busy: true, ..offline(9, "builder-3") }, false),
     ] {
         assert_eq!(found(&host(vec![seen.clone()])), if is_unknown { vec![9] } else { vec![] }, "{seen:?}");
     }
@@ -139,6 +139,6 @@ fn it_is_watched_from_its_first_sight_on_and_forgotten_when_it_comes_back() {
     let memory = watch(&absent, false, &[NOW, NOW + 60, NOW + 5_000]);
     assert_eq!(memory.unknown.values().copied().collect::<Vec<_>>(), [NOW]);
     assert!(memory.restarts.is_empty(), "nothing was asked for, so nothing was deleted");
-    let back = host(vec![Seen { online: true, ..offline(9, "builder-3") }]);
+    let back = host(vec![RemoteRunner { online: true, ..offline(9, "builder-3") }]);
     assert!(watch(&back, true, &[NOW]).unknown.is_empty());
 }

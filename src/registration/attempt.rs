@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tracing::info;
 
-use crate::contract::protocol::{Outcome, Seen, Verb, Whom};
+use crate::contract::protocol::{Outcome, RemoteRunner, Verb, Whom};
 use crate::ledger::{Attempt, Draft, NameHolder, Runner};
 use crate::model::{RegistrationUrl, shown};
 use crate::registration::ask::Ask;
@@ -27,7 +27,7 @@ const BELIEVED: u64 = 6 * 60 * 60;
 
 /// What became of an attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Resolved {
+pub enum Resolution {
     /// There was none, or it made nothing that is left.
     Nothing,
     /// It had made a runner, which is gone now.
@@ -43,7 +43,7 @@ pub enum Resolved {
 /// Whether a runner is the one that an attempt made, if it has the attempt's name.
 ///
 /// Long afterwards somebody else may have taken the name in the meantime, for example for a host in the place of this one.
-fn made(seen: &Seen, attempt: &Attempt, now: u64) -> bool {
+fn made(seen: &RemoteRunner, attempt: &Attempt, now: u64) -> bool {
     let is_new = match attempt.before {
         NameHolder::Unknown => false,
         NameHolder::Nobody => true,
@@ -61,9 +61,9 @@ fn made(seen: &Seen, attempt: &Attempt, now: u64) -> bool {
 /// # Errors
 ///
 /// If the ledger cannot be written, or the clock stands before 1970.
-pub fn resolve(broker: &dyn Ask, draft: &mut Draft<'_>, interval: u64, end: Instant) -> Result<Resolved> {
+pub fn resolve(broker: &dyn Ask, draft: &mut Draft<'_>, interval: u64, end: Instant) -> Result<Resolution> {
     let Some(attempt) = draft.entry.attempt.clone().filter(|_| draft.entry.runner.is_none()) else {
-        return Ok(Resolved::Nothing);
+        return Ok(Resolution::Nothing);
     };
     if attempt.before == NameHolder::Unknown {
         return Ok(unclear(draft, "nobody could look who had its name before"));
@@ -76,21 +76,21 @@ pub fn resolve(broker: &dyn Ask, draft: &mut Draft<'_>, interval: u64, end: Inst
     let left = || end.saturating_duration_since(Instant::now());
     let look = || broker.ask(Verb::Observe(Whom::Attempt), LOOK.min(left())).outcome;
     let time = now()?;
-    let is_made = |seen: &Seen| made(seen, &attempt, time);
+    let is_made = |seen: &RemoteRunner| made(seen, &attempt, time);
     let mut outcome = look();
     if let Outcome::Seen(Some(first)) = &outcome
         && is_made(first)
     {
         let (id, watch) = (first.id, Duration::from_secs(interval / 5));
         if watch + Duration::from_secs(1) > left() {
-            return Ok(Resolved::Open("it is too early to tell".into()));
+            return Ok(Resolution::Open("it is too early to tell".into()));
         }
         if !watch.is_zero() {
             thread::sleep(watch);
             outcome = look();
         }
         if matches!(&outcome, Outcome::Seen(Some(seen)) if seen.id != id) {
-            return Ok(Resolved::Open("its name went from one runner to another just now".into()));
+            return Ok(Resolution::Open("its name went from one runner to another just now".into()));
         }
     }
     match outcome {
@@ -100,16 +100,16 @@ pub fn resolve(broker: &dyn Ask, draft: &mut Draft<'_>, interval: u64, end: Inst
             take_back(broker, draft, seen, end)
         }
         Outcome::Seen(None) if time.abs_diff(attempt.since) < 8 * interval => {
-            Ok(Resolved::Open("there is none so far".into()))
+            Ok(Resolution::Open("there is none so far".into()))
         }
         Outcome::Seen(_) => {
             draft.entry.attempt = None;
             draft.save()?;
-            Ok(Resolved::Nothing)
+            Ok(Resolution::Nothing)
         }
         // Of another server, say, or out of reach of another credential: waiting does not change that.
         Outcome::Refused(_) => Ok(unclear(draft, &reason(&outcome))),
-        outcome => Ok(Resolved::Open(reason(&outcome))),
+        outcome => Ok(Resolution::Open(reason(&outcome))),
     }
 }
 
@@ -127,9 +127,9 @@ pub fn gave_way(draft: &mut Draft<'_>, state: &Dir) -> Result<bool> {
     Ok(true)
 }
 
-fn unclear(draft: &Draft<'_>, why: &str) -> Resolved {
+fn unclear(draft: &Draft<'_>, why: &str) -> Resolution {
     let page = address(draft).map_or_else(|| "GitHub".into(), |url| url.settings_page());
-    Resolved::Unclear(format!("{why}; see {page}"))
+    Resolution::Unclear(format!("{why}; see {page}"))
 }
 
 /// The address that the attempt asked at.
@@ -138,7 +138,7 @@ fn address(draft: &Draft<'_>) -> Option<RegistrationUrl> {
 }
 
 /// Notes what an attempt made as a debt, closes the attempt, and pays.
-fn take_back(broker: &dyn Ask, draft: &mut Draft<'_>, seen: Seen, end: Instant) -> Result<Resolved> {
+fn take_back(broker: &dyn Ask, draft: &mut Draft<'_>, seen: RemoteRunner, end: Instant) -> Result<Resolution> {
     let url = address(draft).context("The ledger has no good address for what an attempt made")?;
     let ephemeral = draft.entry.is_ephemeral();
     let time = now()?;
@@ -148,7 +148,7 @@ fn take_back(broker: &dyn Ask, draft: &mut Draft<'_>, seen: Seen, end: Instant) 
     draft.save()?;
     pay(broker, draft, &url, end);
     let owed = draft.entry.debts.iter().any(|left| left.is(&runner));
-    Ok(if owed { Resolved::Owed } else { Resolved::TakenBack })
+    Ok(if owed { Resolution::Owed } else { Resolution::TakenBack })
 }
 
 #[cfg(test)]
@@ -157,16 +157,16 @@ mod tests {
 
     #[test]
     fn what_an_attempt_made_is_ours_until_a_listener_uses_it() {
-        let seen = |id| Seen { id, name: "runner1".into(), online: false, busy: false };
+        let seen = |id| RemoteRunner { id, name: "runner1".into(), online: false, busy: false };
         let attempt = |before| Attempt { since: 0, before, host: None };
-        let made = |seen: &Seen, attempt: &Attempt| made(seen, attempt, 1_000);
+        let made = |seen: &RemoteRunner, attempt: &Attempt| made(seen, attempt, 1_000);
         assert!(made(&seen(99), &attempt(NameHolder::Nobody)));
         assert!(
             !super::made(&seen(99), &attempt(NameHolder::Nobody), 7 * 60 * 60),
             "somebody else may have come since"
         );
-        assert!(!made(&Seen { online: true, ..seen(99) }, &attempt(NameHolder::Nobody)));
-        assert!(!made(&Seen { busy: true, ..seen(99) }, &attempt(NameHolder::Nobody)));
+        assert!(!made(&RemoteRunner { online: true, ..seen(99) }, &attempt(NameHolder::Nobody)));
+        assert!(!made(&RemoteRunner { busy: true, ..seen(99) }, &attempt(NameHolder::Nobody)));
         assert!(!made(&seen(99), &attempt(NameHolder::Unknown)), "it may have been there before");
         assert!(!made(&seen(7), &attempt(NameHolder::Runner(7))), "it was there before");
         assert!(made(&seen(99), &attempt(NameHolder::Runner(7))), "it took the place of the other one");

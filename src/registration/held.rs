@@ -23,14 +23,14 @@ pub trait Standings {
 }
 
 /// A broker, and what is known about its credential.
-pub struct Held<'a, S> {
+pub struct PacedBroker<'a, S> {
     broker: Broker<'a>,
     place: &'a CredentialPlace,
     url: &'a RegistrationUrl,
     standings: S,
 }
 
-impl<'a, S> Held<'a, S> {
+impl<'a, S> PacedBroker<'a, S> {
     /// Asks `broker`, whose credential is at `place` and whose runner registers at `url`.
     #[must_use]
     pub fn new(broker: Broker<'a>, place: &'a CredentialPlace, url: &'a RegistrationUrl, standings: S) -> Self {
@@ -47,7 +47,7 @@ impl<'a, S> Held<'a, S> {
     }
 }
 
-impl<S: Standings> Ask for Held<'_, S> {
+impl<S: Standings> Ask for PacedBroker<'_, S> {
     fn ask(&self, verb: Verb, limit: Duration) -> Answer {
         let credential = self.credential(&verb);
         if let Some(until) = self.standings.limited(&credential) {
@@ -97,7 +97,7 @@ impl Standings for Limits {
 }
 
 /// The broker of a start or an end.
-pub type Careful<'a> = Held<'a, Limits>;
+pub type Careful<'a> = PacedBroker<'a, Limits>;
 
 impl Careful<'_> {
     /// Until when GitHub wants no requests about runners of the configured address, if it said so.
@@ -137,7 +137,7 @@ mod tests {
         let broker = Broker::once(Path::new("/nonexistent"), &instance);
         let end = now().unwrap() + 600;
         let limits = Limits::new(&place, &RegistrationUrl::parse("https://github.com/there").unwrap(), Some(end));
-        let held = Held::new(broker, &place, &url, limits);
+        let held = PacedBroker::new(broker, &place, &url, limits);
         let there = Verb::Retire { id: 1, url: "https://github.com/there/example".into() };
         assert_eq!(held.ask(there, Duration::from_secs(1)).outcome, Outcome::RateLimited(end));
         let here = Verb::Retire { id: 1, url: "https://github.com/here".into() };

@@ -65,7 +65,7 @@ pub struct Plan {
     /// Why, in the order in which it was found.
     pub reasons: Vec<Reason>,
     /// The registration that this start gives up while GitHub still knows it.
-    pub gives_up: Option<GivenUp>,
+    pub gives_up: Option<Orphan>,
     /// Everything that the ledger must say about former registrations from now on.
     pub debts: Vec<Debt>,
     /// The oldest ones, for which it has no room any more.
@@ -81,7 +81,7 @@ pub struct Plan {
 
 /// A registration that stays on the server without a runner.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct GivenUp {
+pub struct Orphan {
     /// Its id.
     pub id: u64,
     /// Its name.
@@ -304,7 +304,7 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
     let forgotten = debts.drain(..too_many).collect();
 
     let gives_up = match known {
-        Some(runner) => Some(GivenUp {
+        Some(runner) => Some(Orphan {
             taken_over: manifest.replace
                 && asked.url.as_str() == runner.url
                 && asked.name.as_ref().is_some_and(|name| name.as_str() == runner.name),
@@ -313,7 +313,7 @@ fn register(inputs: &Inputs<'_>, reasons: Vec<Reason>) -> Plan {
             name: runner.name,
         }),
         // Without a record only the files say who it was, and jobs can have written them.
-        None if inputs.gone.is_none() && !is_known(entry) => state.identity().map(|settings| GivenUp {
+        None if inputs.gone.is_none() && !is_known(entry) => state.identity().map(|settings| Orphan {
             id: settings.id,
             name: settings.name.clone(),
             page: settings.url.as_deref().and_then(page),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tracing::{info, warn};
 
-use crate::contract::protocol::{Outcome, Seen, Verb};
+use crate::contract::protocol::{Outcome, RemoteRunner, Verb};
 use crate::ledger::{Debt, Draft, Entry, Runner};
 use crate::model::{RegistrationUrl, date_and_time, shown};
 use crate::registration::ask::Ask;
@@ -28,7 +28,7 @@ pub struct Payment {
 
 /// Whether the ledger names this runner of an address, as its present or a former one.
 #[must_use]
-pub fn is_ours(seen: &Seen, entry: &Entry, url: &RegistrationUrl) -> bool {
+pub fn is_ours(seen: &RemoteRunner, entry: &Entry, url: &RegistrationUrl) -> bool {
     let known = entry.runner.iter().chain(entry.debts.iter().map(|left| &left.runner));
     known.into_iter().any(|runner| runner.id == seen.id && runner.url == url.as_str())
 }
@@ -98,7 +98,7 @@ pub fn pay(broker: &dyn Ask, draft: &mut Draft<'_>, url: &RegistrationUrl, end: 
 /// # Errors
 ///
 /// If the ledger cannot be written.
-pub fn retry(broker: &dyn Ask, draft: &mut Draft<'_>, seen: &Seen, url: &RegistrationUrl) -> Result<()> {
+pub fn retry(broker: &dyn Ask, draft: &mut Draft<'_>, seen: &RemoteRunner, url: &RegistrationUrl) -> Result<()> {
     let verb = Verb::Retire { id: seen.id, url: url.as_str().into() };
     if matches!(broker.ask(verb, ONE).outcome, Outcome::Retired | Outcome::Gone) {
         info!("Took back the former registration {}, id {}", shown(&seen.name), seen.id);
@@ -146,7 +146,7 @@ mod tests {
         let text = include_bytes!("../../tests/fixtures/ledger-v3.json");
         let entry = Entry::parse(text, &"runner1".to_string().try_into().unwrap()).unwrap();
         let url = |url| RegistrationUrl::parse(url).unwrap();
-        let seen = |id| Seen { id, name: "runner1".into(), online: false, busy: false };
+        let seen = |id| RemoteRunner { id, name: "runner1".into(), online: false, busy: false };
         let home = url("https://github.com/o/r");
         assert!(is_ours(&seen(21), &entry, &home) && is_ours(&seen(20), &entry, &home));
         assert!(!is_ours(&seen(99), &entry, &home));

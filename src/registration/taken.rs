@@ -10,7 +10,7 @@ use crate::ledger::{Entry, NameHolder};
 
 /// The part of an entry that an answer depends on. Two entries with the same part get the same answer.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Taken<'a> {
+pub enum Dependence<'a> {
     /// None of it.
     Nothing,
     /// The names of all runners that it has of one id and address, in order.
@@ -23,10 +23,10 @@ pub enum Taken<'a> {
 
 /// What the answer to `verb` depends on; `entry` is `None` if there is no entry.
 #[must_use]
-pub fn taken<'a>(verb: &Verb, entry: Option<&'a Entry>) -> Taken<'a> {
+pub fn taken<'a>(verb: &Verb, entry: Option<&'a Entry>) -> Dependence<'a> {
     let attempt = entry.and_then(|entry| Some((entry, entry.attempt.as_ref()?)));
     match verb {
-        Verb::List | Verb::Preflight | Verb::Observe(Whom::Name) | Verb::Issue(Issue::Token) => Taken::Nothing,
+        Verb::List | Verb::Preflight | Verb::Observe(Whom::Name) | Verb::Issue(Issue::Token) => Dependence::Nothing,
         Verb::Retire { id, url } | Verb::Observe(Whom::Id { id, url }) => {
             let runners = entry
                 .into_iter()
@@ -34,15 +34,17 @@ pub fn taken<'a>(verb: &Verb, entry: Option<&'a Entry>) -> Taken<'a> {
             let mut names: Vec<&str> =
                 runners.filter(|runner| runner.id == *id && runner.url == *url).map(|runner| &*runner.name).collect();
             names.sort_unstable();
-            Taken::Names(names)
+            Dependence::Names(names)
         }
         Verb::Observe(Whom::Attempt) => {
-            Taken::Attempt(attempt.map(|(entry, _)| ["name", "url"].map(|field| entry.registration.get(field))))
+            Dependence::Attempt(attempt.map(|(entry, _)| ["name", "url"].map(|field| entry.registration.get(field))))
         }
-        Verb::Issue(Issue::Jit { .. }) => Taken::Before(attempt.and_then(|(entry, attempt)| match attempt.before {
-            NameHolder::Runner(id) => Some((id, entry.registration.get("url"))),
-            NameHolder::Nobody | NameHolder::Unknown => None,
-        })),
+        Verb::Issue(Issue::Jit { .. }) => {
+            Dependence::Before(attempt.and_then(|(entry, attempt)| match attempt.before {
+                NameHolder::Runner(id) => Some((id, entry.registration.get("url"))),
+                NameHolder::Nobody | NameHolder::Unknown => None,
+            }))
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::ledger::{Draft, Entry, Ledger, Runner};
 use crate::model::InstanceName;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::credential::Credential;
-use crate::registration::held::{Held, Limits};
+use crate::registration::held::{Limits, PacedBroker};
 use crate::registration::retire::reason;
 use crate::state::start::{Start, existing};
 
@@ -45,7 +45,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let name = manifest.instance.as_str();
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, entry.not_before);
-    let broker = Held::new(Broker::once(socket, &manifest.instance), &place, url, limits);
+    let broker = PacedBroker::new(Broker::once(socket, &manifest.instance), &place, url, limits);
     // Without the lock, for which a stop would wait: the entry names it, whoever else works on that.
     let outcome = broker.ask(Verb::Retire { id: runner.id, url: runner.url.clone() }, LIMIT).outcome;
     match &outcome {

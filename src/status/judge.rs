@@ -9,7 +9,7 @@ use super::report::{
 use crate::contract::fleet::{Fleet, RestartPolicy};
 use crate::contract::manifest::CredentialPlace;
 use crate::contract::names::{PASS, PASS_TIMER};
-use crate::contract::protocol::Seen;
+use crate::contract::protocol::RemoteRunner;
 use crate::ledger::{Entry, ExitKind, Owner, Runner};
 use crate::model::{Behind, Standing, TokenKind, TokenType, date, date_and_time, package_version, plain, span};
 use crate::registration::credential::Credential;
@@ -181,7 +181,7 @@ fn seen_state(found: &HostRunner, host: &Host, runner: &Runner) -> (Registration
     }
 }
 
-fn state(seen: Option<&Seen>) -> RegistrationState {
+fn state(seen: Option<&RemoteRunner>) -> RegistrationState {
     match seen {
         None => RegistrationState::Missing,
         Some(seen) if seen.busy => RegistrationState::Busy,

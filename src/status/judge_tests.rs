@@ -16,7 +16,7 @@ fn faults_of(edit: impl FnOnce(&mut HostRunner, &mut Memory)) -> Vec<String> {
 }
 
 fn offline(found: &mut HostRunner) {
-    found.situation.server = Server::Lists(Some(Seen { id: 21, name: "a".into(), online: false, busy: false }));
+    found.situation.server = Server::Lists(Some(RemoteRunner { id: 21, name: "a".into(), online: false, busy: false }));
 }
 
 fn pending(found: &mut HostRunner, policy: RestartPolicy) {

@@ -9,11 +9,11 @@ use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::{Answer, Outcome};
 use crate::model::RegistrationUrl;
 use crate::registration::ask::Broker;
-use crate::registration::held::{Held, Standings};
+use crate::registration::held::{PacedBroker, Standings};
 use crate::registration::pace::limited;
 
 /// What a pass knows about credentials, at its time in seconds since 1970.
-pub struct Remembered<'a> {
+pub struct MemoryStandings<'a> {
     now: u64,
     memory: RefCell<&'a mut Memory>,
 }
@@ -26,11 +26,11 @@ pub fn counted<'a>(
     url: &'a RegistrationUrl,
     memory: &'a mut Memory,
     now: u64,
-) -> Held<'a, Remembered<'a>> {
-    Held::new(broker, place, url, Remembered { now, memory: RefCell::new(memory) })
+) -> PacedBroker<'a, MemoryStandings<'a>> {
+    PacedBroker::new(broker, place, url, MemoryStandings { now, memory: RefCell::new(memory) })
 }
 
-impl Standings for Remembered<'_> {
+impl Standings for MemoryStandings<'_> {
     fn limited(&self, credential: &str) -> Option<u64> {
         let standing = self.memory.borrow().credentials.get(credential).and_then(|standing| standing.limited);
         limited(standing, self.now)

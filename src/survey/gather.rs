@@ -13,7 +13,7 @@ use super::runner::{Configuration, HostRunner, key_of};
 use super::situation::{Intent, Knowledge, Server, Situation};
 use crate::contract::fleet::Fleet;
 use crate::contract::names;
-use crate::contract::protocol::Seen;
+use crate::contract::protocol::RemoteRunner;
 use crate::ledger::{Entry, Ledger};
 use crate::model::{InstanceName, changes};
 use crate::registration::credential::Credential;
@@ -27,7 +27,7 @@ pub struct Host {
     /// The declared runners, then those that left an entry, each by name.
     pub runners: Vec<HostRunner>,
     /// The runners that the server lists, by address.
-    pub lists: BTreeMap<String, Vec<Seen>>,
+    pub lists: BTreeMap<String, Vec<RemoteRunner>>,
     /// The ways on which nobody answered.
     pub silent: Silences,
     /// The runners about which something could not be read, with what that was.
@@ -144,7 +144,7 @@ fn learn_limits(runners: &[HostRunner], memory: &mut Memory, now: u64) {
     }
 }
 
-fn server(found: &HostRunner, lists: &BTreeMap<String, Result<Vec<Seen>, String>>) -> Server {
+fn server(found: &HostRunner, lists: &BTreeMap<String, Result<Vec<RemoteRunner>, String>>) -> Server {
     let Some(configured) = &found.configured else { return Server::NoCredential };
     match &configured.credential {
         Err(why) => return Server::Silent(why.clone()),
@@ -164,7 +164,7 @@ fn server(found: &HostRunner, lists: &BTreeMap<String, Result<Vec<Seen>, String>
         }
         // It is registered at the address that was configured before: what is listed here says nothing about it.
         (Some(Ok(_)), Some(runner)) => {
-            Server::Lists(Some(Seen { id: runner.id, name: runner.name.clone(), online: true, busy: false }))
+            Server::Lists(Some(RemoteRunner { id: runner.id, name: runner.name.clone(), online: true, busy: false }))
         }
     }
 }

@@ -11,7 +11,7 @@ use super::counted::counted;
 use super::memory::Memory;
 use super::runner::{Configuration, HostRunner};
 use crate::contract::manifest::CredentialPlace;
-use crate::contract::protocol::{Answer, Outcome, Seen, Verb};
+use crate::contract::protocol::{Answer, Outcome, RemoteRunner, Verb};
 use crate::model::RegistrationUrl;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::retire::reason;
@@ -35,7 +35,7 @@ pub type Silences = BTreeMap<Way, String>;
 /// What the servers list.
 pub struct Lists {
     /// By address: the runners, or why nobody knows them.
-    pub by_address: BTreeMap<String, Result<Vec<Seen>, String>>,
+    pub by_address: BTreeMap<String, Result<Vec<RemoteRunner>, String>>,
     /// The ways on which nobody answered.
     pub silent: Silences,
 }
@@ -73,7 +73,7 @@ fn list(
     sockets: &Path,
     memory: &mut Memory,
     now: u64,
-) -> Result<Vec<Seen>, String> {
+) -> Result<Vec<RemoteRunner>, String> {
     let mut said = "nobody asked".to_owned();
     // Credentials to which the server said no.
     let mut refused: BTreeSet<String> = BTreeSet::new();

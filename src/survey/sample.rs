@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Configuration, Host, HostRunner, Intent, Knowledge, Memory, Server, Situation, Standing};
 use crate::contract::fleet::{Declaration, Fleet, RestartPolicy};
 use crate::contract::manifest::Manifest;
-use crate::contract::protocol::Seen;
+use crate::contract::protocol::RemoteRunner;
 use crate::ledger::{Entry, Exit, ExitKind, Owner, Runner};
 use crate::model::{Releases, Token, TokenKind};
 use crate::registration::credential::Credential;
@@ -69,7 +69,7 @@ fn found(declared: &Declaration, id: u64) -> HostRunner {
             is_defined: true,
         },
         known: Some(Knowledge { owner: Owner::Declared, runner: Some(runner), owes: false, started: None }),
-        server: Server::Lists(Some(Seen { id, name: name.into(), online: true, busy: false })),
+        server: Server::Lists(Some(RemoteRunner { id, name: name.into(), online: true, busy: false })),
     };
     HostRunner {
         instance: declared.instance.clone(),

@@ -1,7 +1,7 @@
 //! What a pass found out about one runner, as plain values: everything that a decision depends on.
 
 use crate::contract::fleet::RestartPolicy;
-use crate::contract::protocol::Seen;
+use crate::contract::protocol::RemoteRunner;
 use crate::ledger::{Entry, Owner, Runner};
 use crate::units::Unit;
 
@@ -63,5 +63,5 @@ pub enum Server {
     /// It was not asked, or gave no answer; why, as the end of a sentence.
     Silent(String),
     /// It lists the present registration like this, or not at all.
-    Lists(Option<Seen>),
+    Lists(Option<RemoteRunner>),
 }

@@ -29,6 +29,6 @@ pub use purge::{Purged, empty, empty_but};
 pub use shelf::Listed;
 pub use space::Space;
 pub use staged::Staged;
-pub use volume::{Mounted, Volume, memory, on_host};
+pub use volume::{MountState, Volume, memory, on_host};
 pub use walk::Place;
 pub use way::{Stop, way};

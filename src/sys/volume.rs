@@ -28,7 +28,7 @@ const FEWEST_FILES: u64 = 256;
 
 /// What is mounted on a directory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mounted {
+pub enum MountState {
     /// Nothing: it belongs to the file system of the directory above.
     Nothing,
     /// A file system that bears the mark.
@@ -56,8 +56,8 @@ impl<'a> Volume<'a> {
     /// # Errors
     ///
     /// If the kernel does not list what is mounted.
-    pub fn mounted(&self) -> Result<Mounted> {
-        let Some((_, stat)) = self.place.end() else { return Ok(Mounted::Nothing) };
+    pub fn mounted(&self) -> Result<MountState> {
+        let Some((_, stat)) = self.place.end() else { return Ok(MountState::Nothing) };
         let list = std::fs::read("/proc/thread-self/mountinfo").context("Failed to read what is mounted")?;
         Ok(look_up(&list, &self.place.resolved(), &stat, self.mark))
     }
@@ -82,7 +82,7 @@ impl<'a> Volume<'a> {
     /// As [`Volume::mounted`] and `umount2(2)`.
     pub fn take_off(&self) -> Result<bool> {
         let Some((fd, _)) = self.place.end() else { return Ok(false) };
-        if self.mounted()? != Mounted::Ours {
+        if self.mounted()? != MountState::Ours {
             return Ok(false);
         }
         umount2(&by_handle(fd), MntFlags::MNT_DETACH)
@@ -131,17 +131,17 @@ fn by_handle(fd: &OwnedFd) -> PathBuf {
 }
 
 /// Looks for what is mounted on `path` and has the device of `stat`; see `proc_pid_mountinfo(5)`.
-fn look_up(list: &[u8], path: &Path, stat: &FileStat, mark: &str) -> Mounted {
+fn look_up(list: &[u8], path: &Path, stat: &FileStat, mark: &str) -> MountState {
     let device = format!("{}:{}", major(stat.st_dev), minor(stat.st_dev));
     let on_it = |line: &&[u8]| {
         let mut fields = line.split(|byte| *byte == b' ');
         fields.nth(2) == Some(device.as_bytes())
             && fields.nth(1).is_some_and(|point| plain(point) == path.as_os_str().as_bytes())
     };
-    let Some(line) = list.split(|byte| *byte == b'\n').rfind(on_it) else { return Mounted::Nothing };
+    let Some(line) = list.split(|byte| *byte == b'\n').rfind(on_it) else { return MountState::Nothing };
     let mut fields = line.split(|byte| *byte == b' ').skip_while(|field| *field != b"-").skip(1);
     let ours = fields.next() == Some(KIND.as_bytes()) && fields.next() == Some(mark.as_bytes());
-    if ours { Mounted::Ours } else { Mounted::Other }
+    if ours { MountState::Ours } else { MountState::Other }
 }
 
 /// Without the escapes, which are three octal digits after a backslash.
@@ -176,12 +176,16 @@ mod tests {
         let on = |list: &str, path: &str| look_up(list.as_bytes(), Path::new(path), &found, "mark");
         let line = |device: &str, point: &str, rest: &str| format!("30 20 {device} / {point} rw shared:5 - {rest}\n");
         let ours = line("0:41", "/run/a\\040b", "tmpfs mark rw,size=1k");
-        assert_eq!(on(&ours, "/run/a b"), Mounted::Ours);
-        assert_eq!(on(&ours, "/run/a"), Mounted::Nothing, "on another directory");
-        assert_eq!(on(&line("0:42", "/run/a", "tmpfs mark rw"), "/run/a"), Mounted::Nothing, "hidden by another one");
-        assert_eq!(on(&line("0:41", "/run/a", "tmpfs tmpfs rw"), "/run/a"), Mounted::Other);
-        assert_eq!(on(&line("0:41", "/run/a", "ext4 mark rw"), "/run/a"), Mounted::Other);
-        assert_eq!(on("", "/run/a"), Mounted::Nothing);
+        assert_eq!(on(&ours, "/run/a b"), MountState::Ours);
+        assert_eq!(on(&ours, "/run/a"), MountState::Nothing, "on another directory");
+        assert_eq!(
+            on(&line("0:42", "/run/a", "tmpfs mark rw"), "/run/a"),
+            MountState::Nothing,
+            "hidden by another one"
+        );
+        assert_eq!(on(&line("0:41", "/run/a", "tmpfs tmpfs rw"), "/run/a"), MountState::Other);
+        assert_eq!(on(&line("0:41", "/run/a", "ext4 mark rw"), "/run/a"), MountState::Other);
+        assert_eq!(on("", "/run/a"), MountState::Nothing);
     }
 
     /// Whether this process may mount; says so if not, because the test then proves less.
@@ -202,11 +206,11 @@ mod tests {
         fs::create_dir(&path).unwrap();
         let walk = || Place::walk(&path).unwrap();
         let mounted = |mark| Volume::new(&walk(), mark).mounted().unwrap();
-        assert_eq!(mounted("probe"), Mounted::Nothing);
+        assert_eq!(mounted("probe"), MountState::Nothing);
         if !may_mount(&walk()) {
             return;
         }
-        assert_eq!((mounted("probe"), mounted("other")), (Mounted::Ours, Mounted::Other));
+        assert_eq!((mounted("probe"), mounted("other")), (MountState::Ours, MountState::Other));
         let full = |name: &str, bytes: usize| fs::write(path.join(name), vec![0; bytes]).unwrap_err().raw_os_error();
         assert_eq!(full("large", 2 << 20), Some(nix::libc::ENOSPC));
         fs::remove_file(path.join("large")).unwrap();
@@ -216,7 +220,7 @@ mod tests {
 
         assert!(!Volume::new(&walk(), "other").take_off().unwrap());
         assert!(Volume::new(&walk(), "probe").take_off().unwrap());
-        assert_eq!((mounted("probe"), fs::read_dir(&path).unwrap().count()), (Mounted::Nothing, 0));
+        assert_eq!((mounted("probe"), fs::read_dir(&path).unwrap().count()), (MountState::Nothing, 0));
         assert!(!Volume::new(&walk(), "probe").take_off().unwrap());
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use github_runners::contract::fleet::Fleet;
-use github_runners::contract::protocol::{Answer, Outcome, Seen};
+use github_runners::contract::protocol::{Answer, Outcome, RemoteRunner};
 use github_runners::reconcile::{self};
 use github_runners::status::{RegistrationState, Report, Screen, json_text, look, text};
 use github_runners::survey::Places;
@@ -56,7 +56,7 @@ impl Host {
         });
         let fleet = Fleet::parse(fleet.to_string().as_bytes()).unwrap();
         let list = (1..=count).filter(|id| is_listed(*id));
-        let list = list.map(|id| Seen { id, name: format!("builder-{id}"), online: true, busy: id % 2 == 1 });
+        let list = list.map(|id| RemoteRunner { id, name: format!("builder-{id}"), online: true, busy: id % 2 == 1 });
         let broker = broker(list.collect());
         broker.listen(&sockets.join("builder-1"));
         let places = Places { ledger, sockets, roots: ["a", "b", "c"].map(|name| roots.join(name)), memory, runtime };
@@ -90,7 +90,7 @@ fn declare(root: &Path, id: u64) -> Value {
 }
 
 /// A broker that answers every question with the list.
-fn broker(list: Vec<Seen>) -> FakeBroker {
+fn broker(list: Vec<RemoteRunner>) -> FakeBroker {
     let broker = FakeBroker::default();
     broker.answers_with(Answer {
         credential_expires: Some(NOW + 100 * 86_400),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use github_runners::contract::protocol::{Answer, Issue, Outcome, Request, Secret, Seen, Verb, Whom};
+use github_runners::contract::protocol::{Answer, Issue, Outcome, RemoteRunner, Request, Secret, Verb, Whom};
 use serde_json::{Value, json};
 
 /// What the server gives out to be staged.
@@ -26,7 +26,7 @@ const SETTLED: &str = "settled\n";
 /// What the server knows, and how it behaves.
 #[derive(Debug, Default)]
 pub struct State {
-    pub runners: Vec<Seen>,
+    pub runners: Vec<RemoteRunner>,
     /// Ids of deleted runners.
     pub deleted: Vec<u64>,
     /// Every verb, in order.
@@ -45,9 +45,9 @@ pub struct State {
     /// Makes the next runner by JIT configuration, but lets its answer get lost on the way.
     pub uncertain: bool,
     /// Somebody else's runners that come right after a look.
-    pub after_look: Vec<Seen>,
+    pub after_look: Vec<RemoteRunner>,
     /// All runners there are from the next look for an attempt's on.
-    pub after_attempt: Option<Vec<Seen>>,
+    pub after_attempt: Option<Vec<RemoteRunner>>,
     /// Answers the next request for a JIT configuration, which has its effect all the same.
     pub after_jit: Option<Outcome>,
     /// Answers everything from the next deletion on.
@@ -111,7 +111,7 @@ impl Server {
 
     /// Adds a runner that is offline and idle.
     pub fn add(&self, id: u64, name: &str) {
-        self.state().runners.push(Seen { id, name: name.into(), online: false, busy: false });
+        self.state().runners.push(RemoteRunner { id, name: name.into(), online: false, busy: false });
     }
 
     /// What was asked since the last time, as words.
@@ -245,7 +245,7 @@ impl State {
         }
     }
 
-    fn seen(&self, whom: &Whom, ledger: &Texts) -> Option<Seen> {
+    fn seen(&self, whom: &Whom, ledger: &Texts) -> Option<RemoteRunner> {
         let configured = self.name.clone().unwrap_or_else(|| "runner1".into());
         let named = |name: &str| self.runners.iter().find(|seen| seen.name == name).cloned();
         match whom {
@@ -263,7 +263,7 @@ impl State {
         if self.uncertain {
             self.uncertain = false;
             self.last += 1;
-            self.runners.push(Seen { id: self.last, name: "runner1".into(), online: false, busy: false });
+            self.runners.push(RemoteRunner { id: self.last, name: "runner1".into(), online: false, busy: false });
             return Outcome::Uncertain(self.runners[self.runners.len() - 1].clone());
         }
         if let Some(at) = self.runners.iter().position(|seen| seen.name == "runner1") {
@@ -274,7 +274,7 @@ impl State {
         }
         self.last += 1;
         let id = self.last;
-        self.runners.push(Seen { id, name: "runner1".into(), online: false, busy: false });
+        self.runners.push(RemoteRunner { id, name: "runner1".into(), online: false, busy: false });
         let settings = json!({ "AgentId": id.to_string(), "AgentName": "runner1", "Ephemeral": "True", "WorkFolder": work_folder });
         let secret = |value: Value| Secret::new(value.to_string());
         let mut files = BTreeMap::from([

@@ -11,9 +11,9 @@ use crate::contract::manifest::Manifest;
 use crate::ledger::{Entry, Exit, ExitKind, Ledger};
 use crate::model::{TokenKind, date, shown};
 use crate::registration::credential::Credential;
-use crate::registration::held::Held;
+use crate::registration::held::PacedBroker;
 use crate::registration::pace::{Wait, wait};
-use crate::registration::plan::{Action, GivenUp, Plan};
+use crate::registration::plan::{Action, Orphan, Plan};
 use crate::state::start::now;
 
 /// Waits as long as the ledger demands.
@@ -79,7 +79,7 @@ pub(super) fn explain(plan: &Plan, found: &Basis<'_>) {
         );
     }
     // With a broker it is not left to people to remove it, or they are told when that fails.
-    let Some(GivenUp { id, name, page, taken_over }) = plan.gives_up.as_ref().filter(|old| {
+    let Some(Orphan { id, name, page, taken_over }) = plan.gives_up.as_ref().filter(|old| {
         let is_owed = plan.claimed == Some(old.id) || plan.debts.iter().any(|left| left.runner.id == old.id);
         found.broker.is_none() || !is_owed
     }) else {
@@ -99,7 +99,8 @@ const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
 
 /// Complains about an access token that ends soon.
 pub(super) fn warn_about_expiry(found: &Basis<'_>, now: u64) {
-    let Some(end) = found.broker.as_ref().and_then(Held::expires).filter(|end| end.saturating_sub(EXPIRES_SOON) <= now)
+    let Some(end) =
+        found.broker.as_ref().and_then(PacedBroker::expires).filter(|end| end.saturating_sub(EXPIRES_SOON) <= now)
     else {
         return;
     };

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use nix::unistd::{Gid, Uid};
 
-use super::read::{Reached, Reading, Told, check_owner, is_news, reach};
+use super::read::{Instructions, Reading, StartDirectories, check_owner, is_news, reach};
 use super::work;
 use crate::ledger::Ledger;
 use crate::registration::pace::{Wait, wait};
@@ -40,7 +40,7 @@ pub struct Foreseen {
 ///
 /// What would stop the start.
 pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>) -> Result<Foreseen> {
-    let told = Told::read(start)?;
+    let told = Instructions::read(start)?;
     let instance = &told.manifest.instance;
     let ledger_place = walk("ledger", ledger_directory)?;
     let ledger = ledger_place.open()?.map(Ledger::new).transpose();
@@ -48,7 +48,7 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
     let stored = ledger.map(|ledger| ledger.load(instance)).transpose()?.flatten();
     check_owner(stored.as_ref(), now()?)?;
     let news = is_news(&told.text(start), stored.as_ref());
-    let Reached { state, work: work_place, .. } = reach(start, &told.manifest, &ledger_place, possible)?;
+    let StartDirectories { state, work: work_place, .. } = reach(start, &told.manifest, &ledger_place, possible)?;
     let (mut notes, mut unknown) = (Vec::new(), Vec::new());
     let owner = state.as_ref().map(Dir::owner).transpose()?;
     let reading = Reading::new(&told, stored.as_ref(), state.as_ref())?;

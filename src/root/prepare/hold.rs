@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::read::{Told, is_news};
+use super::read::{Instructions, is_news};
 use crate::contract::names::runner_stem;
 use crate::ledger::{Entry, Ledger, Owner};
 use crate::state::start::{Start, possible};
@@ -17,7 +17,7 @@ pub fn held(start: &Start, ledger_directory: &Path) -> Option<String> {
     let manifest = start.manifest().ok()?;
     let entry = entry(&manifest.instance, ledger_directory)
         .filter(|entry| entry.stays_down && entry.owner == Owner::Declared)?;
-    let told = Told::read(start).ok()?;
+    let told = Instructions::read(start).ok()?;
     if is_news(&told.text(start), Some(&entry)) {
         return None;
     }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::basis::Basis;
-use crate::contract::protocol::Seen;
+use crate::contract::protocol::RemoteRunner;
 use crate::model::shown;
 
 /// How long a registration may take, with all repetitions.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to say when the name belongs to somebody else.
-pub(super) fn taken(found: &Basis<'_>, seen: &Seen) -> String {
+pub(super) fn taken(found: &Basis<'_>, seen: &RemoteRunner) -> String {
     if found.manifest.replace {
         return format!("{} cannot be replaced now; it is tried again at the next start", described(seen));
     }
@@ -22,7 +22,7 @@ pub(super) fn taken(found: &Basis<'_>, seen: &Seen) -> String {
 }
 
 /// A runner at the start of a sentence.
-pub(super) fn described(seen: &Seen) -> String {
+pub(super) fn described(seen: &RemoteRunner) -> String {
     let status = match (seen.online, seen.busy) {
         (_, true) => "running a job",
         (true, false) => "online",

@@ -19,7 +19,7 @@ use crate::state::Snapshot;
 pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// What the server says about a registration that would be kept.
-pub(super) enum Looked {
+pub(super) enum Presence {
     /// It is there, or nobody can tell.
     Good,
     /// The server could not be asked.
@@ -65,29 +65,29 @@ pub(super) fn tell_spared((id, age): (u64, u64)) {
 /// # Errors
 ///
 /// If it should be adopted and nobody can tell whether it may be.
-pub(super) fn look(found: &Basis<'_>, decision: &Plan, snapshot: &Snapshot) -> Result<Looked> {
+pub(super) fn look(found: &Basis<'_>, decision: &Plan, snapshot: &Snapshot) -> Result<Presence> {
     let recorded = decision.runner.as_ref().map(|runner| runner.id);
     let (Some(broker), Some(id)) =
         (&found.broker, recorded.or_else(|| snapshot.identity().map(|settings| settings.id)))
     else {
-        return Ok(Looked::Good);
+        return Ok(Presence::Good);
     };
     let url = decision.runner.as_ref().map_or(found.manifest.registration.url.as_str(), |runner| &runner.url);
     let unproven = is_unproven(decision, found.credential);
     Ok(match broker.ask(Verb::Observe(Whom::Id { id, url: url.into() }), LOOK).outcome {
         Outcome::Seen(Some(seen)) => match snapshot.identity() {
-            Some(settings) if unproven && !settings.name.eq_ignore_ascii_case(&seen.name) => Looked::Another(id),
+            Some(settings) if unproven && !settings.name.eq_ignore_ascii_case(&seen.name) => Presence::Another(id),
             // GitHub may have renamed a runner since.
-            _ => Looked::Good,
+            _ => Presence::Good,
         },
-        Outcome::Seen(None) => Looked::Gone(id),
+        Outcome::Seen(None) => Presence::Gone(id),
         outcome if unproven => bail!(
             "Failed to adopt the registration that nixpkgs' module made, because GitHub did not confirm it: {}",
             reason(&outcome)
         ),
         outcome => {
             warn!("Could not see whether GitHub still knows id {id}: {}. Going on with it", reason(&outcome));
-            Looked::Silence
+            Presence::Silence
         }
     })
 }

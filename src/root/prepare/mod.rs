@@ -31,7 +31,7 @@ use crate::ledger::{Draft, Entry, Ledger, Owner};
 use crate::model::TokenDigest;
 use crate::registration::ask::Broker;
 use crate::registration::credential::salt;
-use crate::registration::held::{Held, Limits};
+use crate::registration::held::{Limits, PacedBroker};
 use crate::registration::pace::limited;
 use crate::registration::plan::{Action, Plan, Reason};
 use crate::registration::retire::pay;
@@ -44,8 +44,8 @@ use crate::sys::{Attributes, Dir, EntryKind, Place};
 
 use basis::{Basis, Heir};
 use explain::{explain, hold_back, wait_for_turn, warn_about_expiry};
-use kept::{LOOK, Looked};
-use read::{Reached, Reading, Told, check_owner, is_news, reach, service_user};
+use kept::{LOOK, Presence};
+use read::{Instructions, Reading, StartDirectories, check_owner, is_news, reach, service_user};
 use room::save;
 
 pub use foresee::{Foreseen, foresee};
@@ -66,7 +66,7 @@ const EMPTYING: Duration = Duration::from_secs(12 * 60);
 /// next start finds out how far this one got.
 pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> {
     let end = Instant::now() + EMPTYING;
-    let told = Told::read(start)?;
+    let told = Instructions::read(start)?;
     let ledger_place = walk("ledger", ledger_directory)?;
     let ledger = open_ledger(&ledger_place, ledger_directory)?;
     let marks = open_ledger(&walk("ledger", ledger_directory)?, ledger_directory)?;
@@ -82,13 +82,13 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     }
     // Before anything is staged that they could read; here, so that the next refusal waits longer.
     leftovers::refuse(&told.manifest.instance)?;
-    let Reached { state, work: work_place, logs } = reach(start, &told.manifest, &ledger_place, existing)?;
+    let StartDirectories { state, work: work_place, logs } = reach(start, &told.manifest, &ledger_place, existing)?;
     let owner = service_user(&state)?;
     guard(&told.manifest, owner)?;
     let reading = Reading::new(&told, stored.as_ref(), Some(&state))?;
     let mut decision = reading.decide(None);
 
-    let Told { manifest, credential, registration } = &told;
+    let Instructions { manifest, credential, registration } = &told;
     let time = reading.now;
     let new = Entry::new(&manifest.instance, registration.clone(), credential.digest()?);
     let mut draft = Draft::new(&ledger, &manifest.instance, stored.clone(), new.clone());
@@ -104,7 +104,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     close_state(&state)?;
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, draft.entry.not_before);
-    let broker = Held::new(Broker::kept(socket, &manifest.instance, &ledger), &place, url, limits);
+    let broker = PacedBroker::new(Broker::kept(socket, &manifest.instance, &ledger), &place, url, limits);
     let found = Basis {
         broker: credential.is_of_api().then_some(broker),
         work,
@@ -146,10 +146,10 @@ fn look_again(found: &Basis<'_>, reading: &Reading<'_>, decision: Plan) -> Resul
     // A start that may not adopt ends here, with everything as it is.
     let looked = if can_ask && decision.action == Action::Keep { work::empty_while(found, look) } else { look() };
     Ok(match looked? {
-        Looked::Good => (decision, can_ask),
-        Looked::Silence => (decision, false),
-        Looked::Gone(id) => (reading.decide(Some(id)), can_ask),
-        Looked::Another(id) => {
+        Presence::Good => (decision, can_ask),
+        Presence::Silence => (decision, false),
+        Presence::Gone(id) => (reading.decide(Some(id)), can_ask),
+        Presence::Another(id) => {
             (Plan { reasons: vec![Reason::AnotherOnServer(id)], ..reading.decide(Some(id)) }, can_ask)
         }
     })
@@ -190,7 +190,7 @@ fn carry_out(
 
 /// Keeps a limit on requests in the entry, also one that was met while debts were paid; what is over or cannot be is dropped.
 fn keep_limit(found: &Basis<'_>, draft: &mut Draft<'_>, time: u64) {
-    let limits = [found.broker.as_ref().and_then(Held::limited), draft.entry.not_before];
+    let limits = [found.broker.as_ref().and_then(PacedBroker::limited), draft.entry.not_before];
     draft.entry.not_before = limits.into_iter().filter_map(|until| limited(until, time)).max();
 }
 
@@ -204,7 +204,7 @@ fn guard(manifest: &Manifest, owner: (Uid, Gid)) -> Result<()> {
 }
 
 /// Puts into the entry what this start is told; `news` is that, if the start before was told something else.
-fn note(entry: &mut Entry, told: &Told, start: &Start, news: Option<&String>) -> Result<()> {
+fn note(entry: &mut Entry, told: &Instructions, start: &Start, news: Option<&String>) -> Result<()> {
     let place = told.manifest.credential_place();
     if let Some(text) = news {
         entry.tried = Some(TokenDigest::of(text, salt()?));

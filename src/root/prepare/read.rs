@@ -19,14 +19,14 @@ use crate::state::start::{Start, host_name, now, walk};
 use crate::sys::{Dir, NOBODY, Place};
 
 /// What a start is told: the configuration and the credential.
-pub(super) struct Told {
+pub(super) struct Instructions {
     pub(super) manifest: Manifest,
     pub(super) credential: Credential,
     /// The configuration as the ledger writes it.
     pub(super) registration: Map<String, Value>,
 }
 
-impl Told {
+impl Instructions {
     /// Reads both.
     pub(super) fn read(start: &Start) -> Result<Self> {
         let manifest = start.manifest()?;
@@ -58,7 +58,7 @@ pub(super) fn check_owner(stored: Option<&Entry>, now: u64) -> Result<()> {
 }
 
 /// The directories of a start.
-pub(super) struct Reached<T> {
+pub(super) struct StartDirectories<T> {
     pub(super) state: T,
     pub(super) work: Place,
     pub(super) logs: Place,
@@ -71,17 +71,17 @@ pub(super) fn reach<T>(
     manifest: &Manifest,
     ledger: &Place,
     open: impl Fn(&str, &Path) -> Result<(Place, T)>,
-) -> Result<Reached<T>> {
+) -> Result<StartDirectories<T>> {
     let (state_place, state) = open("state", &start.state_directory)?;
     let logs = walk("logs", &start.logs_directory)?;
     let work = walk("work", &start.work_directory)?;
     apart::check(manifest, &work, &state_place, &logs, ledger)?;
-    Ok(Reached { state, work, logs })
+    Ok(StartDirectories { state, work, logs })
 }
 
 /// Everything that a decision depends on.
 pub(super) struct Reading<'a> {
-    told: &'a Told,
+    told: &'a Instructions,
     stored: Option<&'a Entry>,
     pub(super) snapshot: Snapshot,
     host: String,
@@ -90,14 +90,14 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// Reads the rest. Without a state directory there is nothing in it.
-    pub(super) fn new(told: &'a Told, stored: Option<&'a Entry>, state: Option<&Dir>) -> Result<Self> {
+    pub(super) fn new(told: &'a Instructions, stored: Option<&'a Entry>, state: Option<&Dir>) -> Result<Self> {
         let snapshot = state.map_or_else(|| Ok(Snapshot::nothing()), Snapshot::read)?;
         Ok(Self { told, stored, snapshot, host: host_name()?, now: now()? })
     }
 
     /// Decides; `gone` is the runner that the server was asked for and does not know any more.
     pub(super) fn decide(&self, gone: Option<u64>) -> Plan {
-        let Told { manifest, credential, registration } = self.told;
+        let Instructions { manifest, credential, registration } = self.told;
         plan(&Inputs {
             manifest,
             registration,

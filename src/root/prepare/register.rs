@@ -15,10 +15,10 @@ use super::holder::{PATIENCE, described, taken};
 use super::room::{purge, save};
 use super::{jit, ready, work};
 use crate::contract::manifest::Method;
-use crate::contract::protocol::{Issue, Outcome, Seen, Verb, Whom};
+use crate::contract::protocol::{Issue, Outcome, RemoteRunner, Verb, Whom};
 use crate::ledger::{Attempt, Draft, Entry, NameHolder, Registrations, Runner};
 use crate::registration::ask::Ask as _;
-use crate::registration::attempt::{Resolved, gave_way, resolve};
+use crate::registration::attempt::{Resolution, gave_way, resolve};
 use crate::registration::held::Careful;
 use crate::registration::retire::{is_ours, pay, reason, retry};
 use crate::state::start::{host_name, now};
@@ -51,15 +51,15 @@ pub(super) fn run(found: &Basis<'_>, draft: &mut Draft<'_>, new: Entry, claimed:
         pay(broker, draft, &manifest.registration.url, Instant::now() + DEBTS);
         gave_way(draft, found.state)?;
         match resolve(broker, draft, manifest.registration_interval, Instant::now() + DEBTS)? {
-            Resolved::Nothing | Resolved::TakenBack | Resolved::Owed => {}
-            Resolved::Unclear(why) => {
+            Resolution::Nothing | Resolution::TakenBack | Resolution::Owed => {}
+            Resolution::Unclear(why) => {
                 warn!("Nobody can tell what came of the last registration that was asked for: {why}");
             }
             // The new attempt would take its place, and nobody would look under the former name again.
-            Resolved::Open(why) if is_elsewhere(&draft.entry, &new) => bail!(
+            Resolution::Open(why) if is_elsewhere(&draft.entry, &new) => bail!(
                 "Failed to register: it is not known yet what came of the last registration, of another name or address: {why}. It is tried again"
             ),
-            Resolved::Open(why) => {
+            Resolution::Open(why) => {
                 earlier = true;
                 info!("It is not known yet what came of the last registration that was asked for: {why}");
             }
@@ -146,8 +146,8 @@ fn look(found: &Basis<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, claimed:
 /// The server shows it under this runner's own name, of which there is one. A job could have put the id of another host's
 /// runner of that name into the files, so it is left alone if a listener uses it. Watched for as long as what an attempt
 /// may have made.
-fn recognize(found: &Basis<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, first: &Seen) -> Result<()> {
-    let in_use = |seen: &Seen| seen.online || seen.busy;
+fn recognize(found: &Basis<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, first: &RemoteRunner) -> Result<()> {
+    let in_use = |seen: &RemoteRunner| seen.online || seen.busy;
     let mut last = first.clone();
     if !in_use(first) {
         thread::sleep(Duration::from_secs(found.manifest.registration_interval / 5));

@@ -20,7 +20,7 @@ use crate::ledger::Entry;
 use crate::model::{MemorySize, WorkDir};
 use crate::registration::plan::{Action, Plan};
 use crate::state::start::volume;
-use crate::sys::{Attributes, ControlGroup, Dir, Mounted, NOBODY, Place, empty as purge, memory, on_host};
+use crate::sys::{Attributes, ControlGroup, Dir, MountState, NOBODY, Place, empty as purge, memory, on_host};
 
 /// Whether the ledger says that the directory at `place` was handed to this runner before. One that nixpkgs' module
 /// registered with the very same configuration had it, too.
@@ -105,7 +105,7 @@ fn renew(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Resu
     }
     let dir = open(&Place::walk(path)?, heir)?;
     let place = Place::walk(path)?;
-    if volume(&place).mounted()? == Mounted::Other {
+    if volume(&place).mounted()? == MountState::Other {
         return Ok(Ok(()));
     }
     // What lies below would take room unseen.

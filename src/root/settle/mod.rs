@@ -17,9 +17,9 @@ use crate::contract::manifest::Manifest;
 use crate::contract::protocol::{Outcome, Verb};
 use crate::ledger::{Draft, Entry, Exit, ExitKind, Ledger};
 use crate::registration::ask::{Ask as _, Broker};
-use crate::registration::attempt::{Resolved, gave_way, resolve};
+use crate::registration::attempt::{Resolution, gave_way, resolve};
 use crate::registration::credential::Credential;
-use crate::registration::held::{Careful, Held, Limits};
+use crate::registration::held::{Careful, Limits, PacedBroker};
 use crate::registration::retire::pay;
 use crate::state::logs::{self, When};
 use crate::state::purge::registration;
@@ -83,7 +83,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let api = credential.as_ref().map(Credential::is_of_api);
     let (place, url) = (manifest.credential_place(), &manifest.registration.url);
     let limits = Limits::new(&place, url, draft.entry.not_before);
-    let broker = Held::new(Broker::kept(socket, &manifest.instance, &ledger), &place, url, limits);
+    let broker = PacedBroker::new(Broker::kept(socket, &manifest.instance, &ledger), &place, url, limits);
     let broker = (api == Some(true)).then_some(broker);
     let (mut kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
     // Here systemd would start it again and again: by itself it goes only by what the listener ends with.
@@ -129,7 +129,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         _ => warn!("{line}{}", advice(kind, &manifest, api)),
     }
     draft.entry.last_exit = Some(Exit { at, kind, said, failures, alike });
-    draft.entry.not_before = broker.as_ref().and_then(Held::limited).or(draft.entry.not_before);
+    draft.entry.not_before = broker.as_ref().and_then(PacedBroker::limited).or(draft.entry.not_before);
     draft.save()?;
     // Last, because the next start does it as well.
     logs::keep(&state, &walk("logs", &start.logs_directory)?, &manifest.logs, When::End);
@@ -186,17 +186,17 @@ fn settle_registration(
         return Ok(Some("somebody else has its name, so nothing had been registered"));
     }
     match resolve(broker, draft, manifest.registration_interval, end)? {
-        Resolved::TakenBack => {
+        Resolution::TakenBack => {
             forget(draft, state)?;
             Ok(Some("what was registered was taken back"))
         }
-        Resolved::Nothing => Ok(Some("nothing had been registered")),
-        Resolved::Owed => Ok(Some("what was registered could not be taken back yet")),
-        Resolved::Unclear(why) => {
+        Resolution::Nothing => Ok(Some("nothing had been registered")),
+        Resolution::Owed => Ok(Some("what was registered could not be taken back yet")),
+        Resolution::Unclear(why) => {
             warn!("Nobody can tell whether anything was registered: {why}");
             Ok(Some("whether anything was registered is not known"))
         }
-        Resolved::Open(why) => {
+        Resolution::Open(why) => {
             info!("It is not known yet what was registered: {why}");
             Ok(Some("what was registered is found out at the next start"))
         }

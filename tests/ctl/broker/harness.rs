@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use github_runners::contract::protocol::{Answer, Outcome, Seen, VERSION, Verb};
+use github_runners::contract::protocol::{Answer, Outcome, RemoteRunner, VERSION, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -34,7 +34,7 @@ pub struct Stand {
 }
 
 /// What one broker said.
-pub struct Told {
+pub struct Reply {
     pub answer: Answer,
     pub journal: String,
     pub took: Duration,
@@ -133,12 +133,12 @@ impl Stand {
     }
 
     /// Asks, and checks what holds for every answer.
-    pub fn ask(&self, verb: &Verb) -> Told {
+    pub fn ask(&self, verb: &Verb) -> Reply {
         self.ask_for(verb, PATIENCE)
     }
 
     /// The same with so many seconds of patience.
-    pub fn ask_for(&self, verb: &Verb, patience: u64) -> Told {
+    pub fn ask_for(&self, verb: &Verb, patience: u64) -> Reply {
         let started = Instant::now();
         let told = finish(self.start(verb, patience), started);
         self.check(&told);
@@ -146,7 +146,7 @@ impl Stand {
     }
 
     /// No secret leaves by another way than it should, and nobody else is asked.
-    pub fn check(&self, told: &Told) {
+    pub fn check(&self, told: &Reply) {
         let answer = serde_json::to_string(&told.answer).unwrap();
         for text in [&answer, &told.journal] {
             assert!(!text.contains(self.credential.trim()) && !text.contains("PRIVATE KEY"), "{text}");
@@ -188,7 +188,7 @@ impl Stand {
     }
 }
 
-impl Told {
+impl Reply {
     /// The sentences of a refusal.
     pub fn refusal(self) -> String {
         match self.answer.outcome {
@@ -222,17 +222,17 @@ pub fn start_with(program: &mut Command, question: &str) -> Child {
 }
 
 /// Waits for the one answer and the one line in the journal.
-pub fn finish(mut child: Child, started: Instant) -> Told {
+pub fn finish(mut child: Child, started: Instant) -> Reply {
     let (mut answer, mut journal) = (String::new(), String::new());
     child.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
     child.stderr.take().unwrap().read_to_string(&mut journal).unwrap();
     let status = child.wait().unwrap();
     assert!(status.success(), "{status}: {journal}");
     assert_eq!(answer.lines().count(), 1, "{answer}");
-    Told { answer: serde_json::from_str(&answer).unwrap(), journal, took: started.elapsed() }
+    Reply { answer: serde_json::from_str(&answer).unwrap(), journal, took: started.elapsed() }
 }
 
 /// A runner as an idle one is shown.
-pub fn idle(id: u64, name: &str) -> Seen {
-    Seen { id, name: name.into(), online: false, busy: false }
+pub fn idle(id: u64, name: &str) -> RemoteRunner {
+    RemoteRunner { id, name: name.into(), online: false, busy: false }
 }

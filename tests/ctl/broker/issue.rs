@@ -1,14 +1,14 @@
 //! Getting what registers a runner.
 
-use github_runners::contract::protocol::{Issue, Outcome, Seen, Verb};
+use github_runners::contract::protocol::{Issue, Outcome, RemoteRunner, Verb};
 use serde_json::json;
 
-use super::harness::{ENTITY, NAME, Stand, Told, URL, idle};
+use super::harness::{ENTITY, NAME, Reply, Stand, URL, idle};
 use crate::github::{Delivery, Fault, Group, JitChanges};
 
 const JIT: &str = "/generate-jitconfig";
 
-fn jit(stand: &Stand) -> Told {
+fn jit(stand: &Stand) -> Reply {
     stand.ask(&Verb::Issue(Issue::Jit { work_folder: "/work".into() }))
 }
 
@@ -105,7 +105,7 @@ fn replace_deletes_an_idle_holder_and_no_busy_one() {
     stand.manifest["replace"] = json!(true);
     stand.add_runner(7, NAME, ENTITY);
     stand.github.change(|state| state.runners[0].busy = true).unwrap();
-    let busy = Seen { busy: true, ..idle(7, NAME) };
+    let busy = RemoteRunner { busy: true, ..idle(7, NAME) };
     assert_eq!(jit(&stand).answer.outcome, Outcome::NameTaken(busy));
     stand.github.change(|state| state.runners[0].busy = false).unwrap();
     let told = jit(&stand);

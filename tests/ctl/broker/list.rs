@@ -4,10 +4,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
-use github_runners::contract::protocol::{Outcome, Seen, Verb};
+use github_runners::contract::protocol::{Outcome, RemoteRunner, Verb};
 use github_runners::registration::ask::{Ask as _, Broker};
 
-use super::harness::{ENTITY, Stand, Told, idle};
+use super::harness::{ENTITY, Reply, Stand, idle};
 use crate::github::{Delivery, Fault, Runner};
 use crate::times::{APART, HANGS, SHORT};
 
@@ -33,7 +33,7 @@ fn name(id: u64) -> String {
     format!("{id}-{}", "x".repeat(50))
 }
 
-fn listed(told: Told) -> Vec<Seen> {
+fn listed(told: Reply) -> Vec<RemoteRunner> {
     let Outcome::Listed(runners) = told.answer.outcome else { panic!("{}", told.journal) };
     runners
 }
@@ -45,7 +45,7 @@ fn every_runner_of_the_address_is_listed_a_hundred_for_one_request() {
         let told = stand.ask(&Verb::List);
         assert_eq!(told.journal, format!("Listing the runners: there are {count}\n"));
         assert_eq!((told.answer.requests, told.answer.rate_limit_remaining), (requests, Some(5_000 - requests)));
-        let expected = (2..count + 2).map(|id| Seen { online: true, busy: id % 2 == 1, ..idle(id, &name(id)) });
+        let expected = (2..count + 2).map(|id| RemoteRunner { online: true, busy: id % 2 == 1, ..idle(id, &name(id)) });
         assert_eq!(listed(told), expected.collect::<Vec<_>>());
         let paths = (1..=requests)
             .map(|page| format!("GET /orgs/octo-org/actions/runners?per_page=100&page={page} 200"))

@@ -1,6 +1,6 @@
 //! Questions that change nothing.
 
-use github_runners::contract::protocol::{Outcome, Seen, Verb, Whom};
+use github_runners::contract::protocol::{Outcome, RemoteRunner, Verb, Whom};
 use serde_json::{Value, json};
 
 use super::harness::{ENTITY, NAME, PAT, Stand, URL, idle};
@@ -18,7 +18,7 @@ fn a_runner_is_found_by_name_and_by_id() {
     assert_eq!(stand.ask(&Verb::Observe(Whom::Name)).answer.outcome, Outcome::Seen(None));
     stand.add_runner(7, "RUNNER1", ENTITY);
     stand.github.change(|state| state.runners[0].status = "online".into()).unwrap();
-    let seen = Seen { online: true, ..idle(7, "RUNNER1") };
+    let seen = RemoteRunner { online: true, ..idle(7, "RUNNER1") };
     assert_eq!(stand.ask(&Verb::Observe(Whom::Name)).answer.outcome, Outcome::Seen(Some(seen.clone())));
     assert_eq!(stand.ask(&by_id(7, URL)).answer.outcome, Outcome::Seen(Some(seen)));
     assert_eq!(stand.ask(&by_id(8, URL)).answer.outcome, Outcome::Seen(None));

@@ -3,12 +3,12 @@
 use github_runners::contract::protocol::{Outcome, Verb};
 use serde_json::json;
 
-use super::harness::{ENTITY, NAME, PAT, Stand, Told, URL};
+use super::harness::{ENTITY, NAME, PAT, Reply, Stand, URL};
 use crate::github::Pat;
 
 const OLD: &str = "https://github.com/octo-org/old";
 
-fn retire(stand: &Stand, id: u64, url: &str) -> Told {
+fn retire(stand: &Stand, id: u64, url: &str) -> Reply {
     stand.ask(&Verb::Retire { id, url: url.into() })
 }
 

@@ -6,7 +6,7 @@ use github_runners::contract::protocol::{Issue, Outcome, Verb};
 use serde_json::{Value, json};
 
 use super::apps::{app, stand};
-use super::harness::{NAME, Stand, Told, URL, finish};
+use super::harness::{NAME, Reply, Stand, URL, finish};
 use crate::github::{Fault, Group};
 use crate::times::PATIENCE;
 
@@ -19,7 +19,7 @@ fn verb() -> Verb {
 }
 
 /// Asks so many brokers at once, each of another runner.
-fn at_once(stand: &mut Stand, count: usize, verb: &Verb) -> Vec<Told> {
+fn at_once(stand: &mut Stand, count: usize, verb: &Verb) -> Vec<Reply> {
     let children: Vec<_> = (0..count)
         .map(|number| {
             stand.manifest["registration"]["name"] = json!(format!("runner-{number}"));
@@ -34,7 +34,7 @@ fn at_once(stand: &mut Stand, count: usize, verb: &Verb) -> Vec<Told> {
 }
 
 /// Has a runner made under this name, and deletes it again at GitHub.
-fn make(stand: &Stand) -> Told {
+fn make(stand: &Stand) -> Reply {
     let told = stand.ask(&verb());
     assert!(matches!(told.answer.outcome, Outcome::Jit { .. }), "{}", told.journal);
     stand.github.change(|state| state.runners.clear()).unwrap();

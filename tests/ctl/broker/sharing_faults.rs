@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use serde_json::{Value, json};
 
 use super::apps::{app, stand};
-use super::harness::{Stand, Told, URL};
+use super::harness::{Reply, Stand, URL};
 use crate::times::AT_ONCE;
 
 /// Makes something of a path that it must not be.
@@ -36,7 +36,7 @@ fn change(file: &Path, change: impl FnOnce(&mut Value)) {
 }
 
 /// Asks once more; the answer must be good, and cost a new token or not.
-fn asks(stand: &Stand, new_token: bool) -> Told {
+fn asks(stand: &Stand, new_token: bool) -> Reply {
     let before = stand.count("POST", "/access_tokens");
     let told = stand.ask(&Verb::List);
     assert!(matches!(told.answer.outcome, Outcome::Listed(_)), "{}", told.journal);

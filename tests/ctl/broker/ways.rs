@@ -8,17 +8,17 @@ use std::time::Instant;
 use github_runners::contract::protocol::{Outcome, Verb};
 use serde_json::json;
 
-use super::harness::{Stand, Told, finish, start_with};
+use super::harness::{Reply, Stand, finish, start_with};
 use crate::github::{Identity, Odd, Tls};
 use crate::times::PATIENCE;
 
 /// Asks a broker of `stand` with these variables besides, of which an empty one is taken away.
-fn ask(stand: &Stand, variables: &[(&str, &str)]) -> Told {
+fn ask(stand: &Stand, variables: &[(&str, &str)]) -> Reply {
     ask_for(stand, variables, PATIENCE)
 }
 
 /// The same with so many seconds of patience.
-fn ask_for(stand: &Stand, variables: &[(&str, &str)], patience: u64) -> Told {
+fn ask_for(stand: &Stand, variables: &[(&str, &str)], patience: u64) -> Reply {
     let mut program = stand.program();
     for (name, value) in variables {
         if value.is_empty() {
@@ -31,7 +31,7 @@ fn ask_for(stand: &Stand, variables: &[(&str, &str)], patience: u64) -> Told {
     finish(start_with(&mut program, &format!("{question}\n")), Instant::now())
 }
 
-fn is_ready(told: &Told) -> bool {
+fn is_ready(told: &Reply) -> bool {
     matches!(told.answer.outcome, Outcome::Ready { .. })
 }
 

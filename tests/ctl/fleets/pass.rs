@@ -1,7 +1,7 @@
 //! Passes over the world: the decisions are the real ones, and the acts do what `reconcile` does, step by step.
 
 use github_runners::contract::fleet::RestartPolicy;
-use github_runners::contract::protocol::Seen;
+use github_runners::contract::protocol::RemoteRunner;
 use github_runners::ledger::{Lease, Owner, Runner};
 use github_runners::reconcile::{Cause, Decision, plan};
 use github_runners::survey::{Intent, Knowledge, Recall, Server, Situation};
@@ -28,7 +28,7 @@ impl World {
     fn situation(&self, at: usize) -> Situation {
         let one = &self.runners[at];
         let runner = |id| Runner { id, name: "a".into(), url: "u".into(), recorded_at: 0 };
-        let seen = |id| Seen {
+        let seen = |id| RemoteRunner {
             id,
             name: "a".into(),
             online: one.runs.is_some() && !one.deaf,

@@ -6,7 +6,7 @@ mod owner;
 
 use std::fs;
 
-use github_runners::contract::protocol::{Outcome, Seen, Verb};
+use github_runners::contract::protocol::{Outcome, RemoteRunner, Verb};
 use github_runners::reconcile::{Wish, operate};
 use github_runners::state::start::volume;
 use github_runners::sys::Place;
@@ -153,7 +153,7 @@ fn draining_a_former_runner_waits_for_its_job() {
 fn paying_debts_is_counted_and_a_limit_that_it_meets_ends_it_for_all() {
     let host = Host::new().configured();
     host.owes(&[18, 19, 20]);
-    let seen = Seen { id: 21, name: "one".into(), online: true, busy: false };
+    let seen = RemoteRunner { id: 21, name: "one".into(), online: true, busy: false };
     host.broker.answers_in_turn(&[Outcome::Listed(vec![seen]), Outcome::Retired, Outcome::RateLimited(now() + 600)]);
     let (said, _) = host.pass();
     assert!(said.contains("still owes 2 former registrations: GitHub's rate limit is used up"), "{said}");

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use github_runners::contract::protocol::{Outcome, Seen};
+use github_runners::contract::protocol::{Outcome, RemoteRunner};
 use serde_json::{Value, json};
 
 use super::recovery::{edit, now};
@@ -12,12 +12,12 @@ use crate::host::{Host, TOKEN};
 
 const NOBODY: [u64; 0] = [];
 
-fn offline(id: u64, name: &str) -> Seen {
-    Seen { id, name: name.into(), online: false, busy: false }
+fn offline(id: u64, name: &str) -> RemoteRunner {
+    RemoteRunner { id, name: name.into(), online: false, busy: false }
 }
 
-fn online(id: u64) -> Seen {
-    Seen { online: true, ..offline(id, "runner1") }
+fn online(id: u64) -> RemoteRunner {
+    RemoteRunner { online: true, ..offline(id, "runner1") }
 }
 
 /// A start that staged a token for the listener, and died while that registered.
@@ -241,7 +241,7 @@ fn a_change_that_is_taken_back_never_costs_the_registration_that_is_kept() {
 fn a_replaced_runner_that_cannot_go_is_no_reason_to_advise_what_is_set() {
     let (mut host, server) = ephemeral();
     host.manifest["replace"] = json!(true);
-    server.state().after_look = vec![Seen { busy: true, ..offline(7, "runner1") }];
+    server.state().after_look = vec![RemoteRunner { busy: true, ..offline(7, "runner1") }];
     let said = host.prepare().bad();
     assert!(said.contains("id 7, running a job, cannot be replaced now"), "{said}");
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use github_runners::contract::protocol::{Outcome, Seen};
+use github_runners::contract::protocol::{Outcome, RemoteRunner};
 use serde_json::{Value, json};
 
 use super::recovery::{edit, now};
@@ -22,7 +22,7 @@ const ELSEWHERE: &str = "https://github.com/octo-org/former";
 #[test]
 fn a_debt_is_not_forgotten_by_age_where_the_server_can_be_asked() {
     let (host, server) = registered();
-    server.state().runners.push(Seen { id: 20, name: "old".into(), online: true, busy: true });
+    server.state().runners.push(RemoteRunner { id: 20, name: "old".into(), online: true, busy: true });
     edit(&host, |ledger| ledger["leftBehind"] = json!([debt(20, HOME, now() - 100 * 86_400)]));
     host.prepare().good();
     assert_eq!(host.ledger()["leftBehind"][0]["runner"]["id"], 20, "somebody keeps it busy");

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use github_runners::contract::protocol::{Outcome, Seen};
+use github_runners::contract::protocol::{Outcome, RemoteRunner};
 use serde_json::{Value, json};
 
 use super::recovery::edit;
@@ -92,7 +92,7 @@ fn a_ledger_that_is_lost_while_github_is_down_is_no_worse_afterwards() {
 fn a_runner_that_only_the_state_names_is_left_alone_while_it_is_used() {
     for (online, busy) in [(true, false), (true, true), (false, true)] {
         let (host, server) = lost("directory");
-        server.state().runners = vec![Seen { id: 21, name: "runner1".into(), online, busy }];
+        server.state().runners = vec![RemoteRunner { id: 21, name: "runner1".into(), online, busy }];
         let said = host.prepare().bad();
         assert!(said.contains("is the one that the state directory names, but") && said.contains("uses it"), "{said}");
         assert_eq!((server.ids(), host.tree("state").len()), (vec![21], 3));

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::os::unix::net::UnixListener;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use github_runners::contract::protocol::{Outcome, Seen};
+use github_runners::contract::protocol::{Outcome, RemoteRunner};
 use serde_json::{Value, json};
 
 use super::register::{ephemeral, registered};
@@ -186,7 +186,7 @@ fn a_token_that_is_new_at_each_start_is_no_way_around_the_interval() {
         fs::write(host.path("token"), format!("ghp_FAKE{id}")).unwrap();
         host.prepare().good();
         host.configured(id);
-        server.state().runners = vec![Seen { id, name: "runner1".into(), online: false, busy: false }];
+        server.state().runners = vec![RemoteRunner { id, name: "runner1".into(), online: false, busy: false }];
         host.step("record").good();
         host.settle("signal", Some(("killed", "KILL"))).good();
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use github_runners::contract::protocol::{Outcome, Seen, Verb, Whom};
+use github_runners::contract::protocol::{Outcome, RemoteRunner, Verb, Whom};
 use serde_json::json;
 
 use crate::host::{Host, PAT, mode};
@@ -150,7 +150,7 @@ fn a_former_registration_that_holds_the_name_is_waited_for_while_its_job_ends() 
 fn a_foreign_runner_of_the_name_is_left_alone_and_named() {
     let (host, server) = Host::with_server();
     for (online, busy, status) in [(false, false, "offline"), (true, false, "online"), (true, true, "running a job")] {
-        server.state().runners = vec![Seen { id: 7, name: "runner1".into(), online, busy }];
+        server.state().runners = vec![RemoteRunner { id: 7, name: "runner1".into(), online, busy }];
         let said = host.prepare().bad();
         assert!(said.contains(&format!("name \"runner1\", id 7, {status}, exists already")), "{said}");
         assert!(said.contains("settings/actions/runners") && said.contains("`replace = true`"), "{said}");

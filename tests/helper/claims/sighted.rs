@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 
-use github_runners::contract::protocol::{Answer, Outcome, Seen};
+use github_runners::contract::protocol::{Answer, Outcome, RemoteRunner};
 use serde_json::{Value, json};
 
 use super::recovery::{edit, now};
@@ -102,7 +102,7 @@ fn a_slow_look_does_not_hold_the_emptying_of_the_work_directory_up() {
             BufReader::new(&stream).read_line(&mut String::new()).unwrap();
             // It answers once the work directory is empty; if the start waited for it, that would never be.
             wait_for("an empty work directory", || fs::read_dir(&work).unwrap().next().is_none().then_some(()));
-            let seen = Seen { id: 21, name: "runner1".into(), online: false, busy: false };
+            let seen = RemoteRunner { id: 21, name: "runner1".into(), online: false, busy: false };
             let answer = serde_json::to_string(&Answer::unasked(Outcome::Seen(Some(seen)))).unwrap() + "\n";
             stream.write_all(answer.as_bytes()).unwrap();
         });
