@@ -40,8 +40,8 @@
 //! | `units::drop_ins` | | files |
 //! | `units::door` | | files, writing, processes, sockets |
 //! | `units` | `contract::names`, `sys` | files, writing, processes |
-//! | `broker::kept` | | files, writing, environment |
-//! | `broker` | `model`, `contract`, `ledger`, `state::start`, `http`, `github`, `units::drop_ins`, `broker::kept` | files, clock, environment |
+//! | `broker::shared` | | files, writing, environment |
+//! | `broker` | `model`, `contract`, `ledger`, `state::start`, `http`, `github`, `units::drop_ins`, `broker::shared` | files, clock, environment |
 //! | `survey::memory` | `model`, `contract::manifest`, `sys` | writing |
 //! | `survey` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `units`, `survey::memory` | files |
 //! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |

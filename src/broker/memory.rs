@@ -19,7 +19,7 @@ use crate::contract::protocol::Secret;
 use crate::github::{Client, Failure, InstallationToken};
 
 use super::credential::Credential;
-use super::kept::{SharedDirectory, SharedLock};
+use super::shared::{SharedDirectory, SharedLock};
 
 const VERSION: u64 = 1;
 /// Between two looks whether another broker is done.

@@ -11,7 +11,6 @@
 mod credential;
 mod installation;
 mod issue;
-mod kept;
 mod labels;
 mod line;
 mod look;
@@ -19,6 +18,7 @@ mod memory;
 mod retire;
 mod said;
 mod session;
+mod shared;
 mod surroundings;
 
 use std::path::Path;
@@ -34,9 +34,9 @@ use crate::http::Https;
 use crate::ledger::Entry;
 use crate::state::start::read_manifest;
 use credential::Credential;
-use kept::SharedDirectory;
 use memory::Memory;
 use session::Session;
+use shared::SharedDirectory;
 use surroundings::Real;
 
 /// Nobody is kept waiting longer, whatever was asked for.

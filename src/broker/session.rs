@@ -16,8 +16,8 @@ use crate::model::{Registration, RegistrationUrl, RunnerGroup, RunnerName, Scope
 
 use super::credential::Credential;
 use super::installation::Installation;
-use super::kept::SharedLock;
 use super::memory::{Fact, Memory};
+use super::shared::SharedLock;
 
 /// What the attempt in the ledger asked for, as far as it is needed to find it.
 #[derive(Deserialize)]

@@ -3,8 +3,8 @@
 pub mod ask;
 pub mod attempt;
 pub mod credential;
-pub mod held;
 pub mod pace;
+pub mod paced;
 pub mod plan;
 pub mod retire;
 pub mod secrecy;

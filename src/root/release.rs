@@ -15,7 +15,7 @@ use crate::ledger::{Draft, Entry, Ledger, Runner};
 use crate::model::InstanceName;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::credential::Credential;
-use crate::registration::held::{Limits, PacedBroker};
+use crate::registration::paced::{Limits, PacedBroker};
 use crate::registration::retire::reason;
 use crate::state::start::{Start, existing};
 

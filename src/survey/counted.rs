@@ -9,8 +9,8 @@ use crate::contract::manifest::CredentialPlace;
 use crate::contract::protocol::{Answer, Outcome};
 use crate::model::RegistrationUrl;
 use crate::registration::ask::Broker;
-use crate::registration::held::{PacedBroker, Standings};
 use crate::registration::pace::limited;
+use crate::registration::paced::{PacedBroker, Standings};
 
 /// What a pass knows about credentials, at its time in seconds since 1970.
 pub struct MemoryStandings<'a> {

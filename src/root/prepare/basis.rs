@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::contract::manifest::Manifest;
 use crate::registration::credential::Credential;
-use crate::registration::held::Careful;
+use crate::registration::paced::Careful;
 use crate::state::STAGED_TOKEN;
 use crate::sys::Dir;
 

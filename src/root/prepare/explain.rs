@@ -11,8 +11,8 @@ use crate::contract::manifest::Manifest;
 use crate::ledger::{Entry, Exit, ExitKind, Ledger};
 use crate::model::{TokenKind, date, shown};
 use crate::registration::credential::Credential;
-use crate::registration::held::PacedBroker;
 use crate::registration::pace::{Wait, wait};
+use crate::registration::paced::PacedBroker;
 use crate::registration::plan::{Action, Orphan, Plan};
 use crate::state::start::now;
 

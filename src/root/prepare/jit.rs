@@ -15,7 +15,7 @@ use crate::contract::protocol::{Issue, Outcome, Secret, Verb};
 use crate::ledger::{Draft, Runner};
 use crate::model::shown;
 use crate::registration::ask::Ask as _;
-use crate::registration::held::Careful;
+use crate::registration::paced::Careful;
 use crate::registration::retire::reason;
 use crate::state::start::now;
 use crate::state::{CREDENTIALS, KEY, SETTINGS, Settings};

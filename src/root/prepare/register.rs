@@ -19,7 +19,7 @@ use crate::contract::protocol::{Issue, Outcome, RemoteRunner, Verb, Whom};
 use crate::ledger::{Attempt, Draft, Entry, NameHolder, Registrations, Runner};
 use crate::registration::ask::Ask as _;
 use crate::registration::attempt::{Resolution, gave_way, resolve};
-use crate::registration::held::Careful;
+use crate::registration::paced::Careful;
 use crate::registration::retire::{is_ours, pay, reason, retry};
 use crate::state::start::{host_name, now};
 

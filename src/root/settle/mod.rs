@@ -19,7 +19,7 @@ use crate::ledger::{Draft, Entry, Exit, ExitKind, Ledger};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::attempt::{Resolution, gave_way, resolve};
 use crate::registration::credential::Credential;
-use crate::registration::held::{Careful, Limits, PacedBroker};
+use crate::registration::paced::{Careful, Limits, PacedBroker};
 use crate::registration::retire::pay;
 use crate::state::logs::{self, When};
 use crate::state::purge::registration;
