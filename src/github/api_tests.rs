@@ -35,7 +35,7 @@ fn what_was_made_is_what_was_asked_for() {
         api(&client, "https://github.com/o/r").make(&JitRequest { name, runner_group_id: 1, labels, work_folder })
     };
     let new = |runner: &str| match made(runner) {
-        Ok(Made::New(jit)) => jit,
+        Ok(Creation::New(jit)) => jit,
         other => panic!("{other:?}"),
     };
     assert!(new(RUNNER).files.is_ok());

@@ -29,7 +29,7 @@ use crate::state::start::{host_name, volume};
 use crate::survey::counted::counted;
 use crate::survey::lists::{is_silence, way};
 use crate::survey::{HostRunner, Places};
-use crate::sys::{Mounted, Place};
+use crate::sys::{MountState, Place};
 use crate::units::{Activity, Door, Units, copy};
 
 /// How long taking back may take for one runner, and how long for its present registration.
@@ -125,7 +125,7 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places
 /// unmount it.
 fn left_mounted(path: &Path) -> Result<Option<PathBuf>> {
     let place = Place::walk(path)?;
-    Ok((volume(&place).mounted()? == Mounted::Ours).then(|| place.resolved()))
+    Ok((volume(&place).mounted()? == MountState::Ours).then(|| place.resolved()))
 }
 
 /// What is said if the entry is not there any more, or belongs to something else by now.

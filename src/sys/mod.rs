@@ -17,6 +17,7 @@ mod space;
 mod staged;
 mod volume;
 mod walk;
+mod walks;
 mod way;
 
 pub use acl::{AccessList, PASS, Person, READ, Rights, WRITE};
@@ -31,4 +32,5 @@ pub use space::Space;
 pub use staged::Staged;
 pub use volume::{MountState, Volume, memory, on_host};
 pub use walk::Place;
+pub use walks::Walks;
 pub use way::{Stop, way};

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -26,7 +27,7 @@ const MAX_LINKS: u32 = 40;
 pub struct Place {
     path: PathBuf,
     /// The directories from the root to the end, each with its name.
-    steps: Vec<Step>,
+    steps: Vec<Arc<Step>>,
     /// The names that do not exist yet.
     missing: Vec<OsString>,
     through_link: bool,
@@ -72,12 +73,12 @@ impl Place {
     pub fn walk(path: &Path) -> Result<Self> {
         let mut place = Self {
             path: path.into(),
-            steps: vec![root()?],
+            steps: vec![root()?.into()],
             missing: Vec::new(),
             through_link: false,
             safe_before: true,
         };
-        let mut names: VecDeque<OsString> = VecDeque::new();
+        let mut names = VecDeque::new();
         for part in path.components() {
             match part {
                 Component::RootDir | Component::CurDir => {}
@@ -90,21 +91,43 @@ impl Place {
         if !path.is_absolute() {
             bail!("{} is not an absolute path", path.display());
         }
+        place.walk_on(names)?;
+        Ok(place)
+    }
+
+    /// Walks on from the end of this one to the name `name` in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Place::walk`].
+    pub(super) fn below(&self, name: &OsStr) -> Result<Self> {
+        let mut place = Self {
+            path: self.path.join(name),
+            steps: self.steps.clone(),
+            missing: self.missing.clone(),
+            through_link: self.through_link,
+            safe_before: self.safe_before,
+        };
+        place.walk_on(VecDeque::from([name.to_owned()]))?;
+        Ok(place)
+    }
+
+    fn walk_on(&mut self, mut names: VecDeque<OsString>) -> Result<()> {
         let mut links = 0;
         while let Some(name) = names.pop_front() {
-            if !place.missing.is_empty() {
-                place.missing.push(name);
+            if !self.missing.is_empty() {
+                self.missing.push(name);
                 continue;
             }
             if name == ".." {
-                if place.steps.len() > 1 {
-                    place.steps.pop();
+                if self.steps.len() > 1 {
+                    self.steps.pop();
                 }
                 continue;
             }
-            place.step(&name, &mut names, &mut links)?;
+            self.step(&name, &mut names, &mut links)?;
         }
-        Ok(place)
+        Ok(())
     }
 
     fn step(&mut self, name: &OsStr, names: &mut VecDeque<OsString>, links: &mut u32) -> Result<()> {
@@ -121,7 +144,7 @@ impl Place {
         };
         let stat = fstat(&fd).with_context(|| format!("Failed to examine {}", shown.display()))?;
         match kind(&stat) {
-            SFlag::S_IFDIR => self.steps.push(Step { name: name.into(), fd, stat }),
+            SFlag::S_IFDIR => self.steps.push(Arc::new(Step { name: name.into(), fd, stat })),
             SFlag::S_IFLNK => {
                 if !parent.is_safe() || !ours(stat.st_uid) {
                     bail!(
@@ -145,9 +168,9 @@ impl Place {
 
     fn follow(&mut self, target: &Path, names: &mut VecDeque<OsString>) -> Result<()> {
         self.through_link = true;
-        self.safe_before &= self.steps.iter().all(Step::is_safe);
+        self.safe_before &= self.steps.iter().all(|step| step.is_safe());
         if target.is_absolute() {
-            self.steps = vec![root()?];
+            self.steps = vec![root()?.into()];
         }
         for part in target.components().rev() {
             match part {
@@ -235,7 +258,7 @@ impl Place {
         let parents = &self.steps[..self.steps.len() - 1];
         let ours_alone =
             ours(self.last().stat.st_uid) || parents.last().is_none_or(|parent| !parent.is_open_to_others());
-        self.safe_before && ours_alone && parents.iter().all(Step::is_safe)
+        self.safe_before && ours_alone && parents.iter().all(|parent| parent.is_safe())
     }
 
     /// Whether one of the two is, contains or lies in the other, also if one is a bind mount of the other. A bind

@@ -11,7 +11,7 @@ use crate::contract::manifest::Manifest;
 use crate::model::{
     closed_directories, is_general_directory, runner_directories, runtime_directories, system_directory_in,
 };
-use crate::sys::Place;
+use crate::sys::{Place, Walks};
 
 /// Refuses work directories that must not be emptied, and secrets in directories that jobs or purges own.
 ///
@@ -35,10 +35,11 @@ pub(super) fn check(manifest: &Manifest, work: &Place, state: &Place, logs: &Pla
             );
         }
     }
-    let is_own = runtime_directories(manifest.instance.as_str()).iter().any(|own| lies_in(work, own));
+    let mut walks = Walks::default();
+    let is_own = runtime_directories(manifest.instance.as_str()).iter().any(|own| lies_in(work, own, &mut walks));
     let runners = runner_directories().filter(|_| !is_own);
     for other in closed_directories().map(PathBuf::from).chain(runners) {
-        if overlaps(work, &other) {
+        if overlaps(work, &other, &mut walks) {
             bail!(
                 "Work directory {} overlaps with {}, which is none of a job's business, and it is emptied at every start: choose a directory of its own",
                 path.display(),
@@ -46,17 +47,17 @@ pub(super) fn check(manifest: &Manifest, work: &Place, state: &Place, logs: &Pla
             );
         }
     }
-    check_secret(manifest, work, state, logs)
+    check_secret(manifest, work, state, logs, &mut walks)
 }
 
 /// The secret must not lie where a start deletes it, or where jobs can exchange it.
-fn check_secret(manifest: &Manifest, work: &Place, state: &Place, logs: &Place) -> Result<()> {
+fn check_secret(manifest: &Manifest, work: &Place, state: &Place, logs: &Place, walks: &mut Walks) -> Result<()> {
     let place = manifest.credential_place();
     let Some(file) = place.file().map(Path::new) else { return Ok(()) };
     for directory in directories_of(file) {
-        let Ok(secret) = Place::walk(&directory) else { continue };
+        let Some(secret) = walks.walk(&directory) else { continue };
         for (what, directory) in [("work", work), ("state", state), ("logs", logs)] {
-            if directory.contains(&secret) {
+            if directory.contains(secret) {
                 bail!(
                     "Secret file {} lies in the {what} directory {}, where a start deletes it and jobs can exchange it: keep it elsewhere, for example in /run/secrets, or choose another work directory",
                     file.display(),
@@ -83,12 +84,12 @@ fn directories_of(file: &Path) -> impl Iterator<Item = PathBuf> {
     named.into_iter().chain(led)
 }
 
-fn lies_in(work: &Place, path: &Path) -> bool {
-    Place::walk(path).map_or_else(|_| work.resolved().starts_with(path), |place| place.contains(work))
+fn lies_in(work: &Place, path: &Path, walks: &mut Walks) -> bool {
+    walks.walk(path).map_or_else(|| work.resolved().starts_with(path), |place| place.contains(work))
 }
 
 /// Whether `work` overlaps with `path`; by the texts alone if nobody can get there.
-fn overlaps(work: &Place, path: &Path) -> bool {
+fn overlaps(work: &Place, path: &Path, walks: &mut Walks) -> bool {
     let by_text = || work.resolved().starts_with(path) || path.starts_with(work.resolved());
-    Place::walk(path).map_or_else(|_| by_text(), |place| work.overlaps(&place))
+    walks.walk(path).map_or_else(by_text, |place| work.overlaps(place))
 }

@@ -69,7 +69,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let told = Instructions::read(start)?;
     let ledger_place = walk("ledger", ledger_directory)?;
     let ledger = open_ledger(&ledger_place, ledger_directory)?;
-    let marks = open_ledger(&walk("ledger", ledger_directory)?, ledger_directory)?;
+    let marks = open_ledger(&ledger_place, ledger_directory)?;
     stop::watch(marks, &told.manifest.instance, &start.state_directory)?;
     let _lock = ledger.must_lock(&told.manifest.instance, PATIENCE)?;
     let stored = ledger.load(&told.manifest.instance)?;
