@@ -139,7 +139,7 @@ fn kept(
             Deletion::Busy => Ok(Some(Outcome::NameTaken(RemoteRunner { busy: true, ..seen }))),
             Deletion::Now => {
                 tracing::info!(
-                    "Deletion runner {} to take its name, because of `replace`",
+                    "Deleted runner {} to take its name, because of `replace`",
                     called(&seen.name, seen.id)
                 );
                 Ok(None)
