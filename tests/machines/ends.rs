@@ -82,6 +82,22 @@ fn a_machine_ends_when_its_time_is_over() {
     host.nothing_is_left();
 }
 
+/// As after a driver that was killed on its way to the end: the runner is there, and calls nobody for this job any more.
+#[test]
+fn a_machine_that_nobody_uses_ends_while_its_runner_lives() {
+    if !crate::host::can_make_machines() {
+        return;
+    }
+    let host = Host::new(&json!({"idle": 2}));
+    host.made(1);
+    wait_for("the end of the machine", || (!host.path("run/jobs/1").exists()).then_some(()));
+    host.nothing_is_left();
+    assert!(host.log().contains("Job 1: Nobody ran anything in the machine"), "{}", host.log());
+    host.made(1);
+    host.client().delete(Token(1)).unwrap();
+    host.nothing_is_left();
+}
+
 #[test]
 fn the_same_number_again_ends_the_first_machine_before() {
     if !crate::host::can_make_machines() {

@@ -140,6 +140,8 @@ pub enum Gone {
     Deadline,
     /// The runner that wanted it is gone.
     RunnerGone,
+    /// Nobody ran a stage in it for too long.
+    Unused,
     /// Somebody asked for its end: cleanup, or an operator.
     Ended,
 }
@@ -157,6 +159,7 @@ impl Gone {
             Self::Killed => "The machine of this job was killed from outside",
             Self::Deadline => "The time of this job's machine is over",
             Self::RunnerGone => "The gitlab-runner that this machine was made for is gone",
+            Self::Unused => "Nobody ran anything in the machine of this job for so long that it was ended",
             Self::Ended => "The machine of this job was asked to end",
         }
     }

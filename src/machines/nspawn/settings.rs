@@ -59,6 +59,10 @@ pub struct Settings {
     /// How many machines there can be at a time.
     #[serde(default = "slots")]
     pub slots: u32,
+    /// After how many seconds without a stage a machine ends: one whose driver was killed on its way to the end. gitlab-runner
+    /// needs seconds between two stages. Only tests have another number.
+    #[serde(default = "idle")]
+    pub idle: u64,
     /// Where sockets and what lives as long as a machine are. Only tests have another one.
     #[serde(default = "run_directory")]
     pub run_directory: PathBuf,
@@ -254,6 +258,9 @@ impl Settings {
                 self.slots
             );
         }
+        if self.idle == 0 {
+            bail!("machines.idle must be 1 or more seconds");
+        }
         for (key, value) in [("memory", &self.limits.memory), ("tmpfs", &self.limits.tmpfs)] {
             if value.as_ref().is_some_and(|value| !is_size(value)) {
                 bail!("machines.limits.{key} must be a number with K, M, G or T, or percent, such as \"4G\"");
@@ -289,6 +296,12 @@ fn first_base() -> u32 {
 
 fn slots() -> u32 {
     256
+}
+
+/// gitlab-runner waits for nothing between two stages. The longest of its own patiences, for a stage that it cancels, is as long,
+/// and then that stage is there.
+fn idle() -> u64 {
+    600
 }
 
 fn run_directory() -> PathBuf {
@@ -327,7 +340,7 @@ mod tests {
                 "limits": {"memory": "4G", "tasks": 100, "cpuWeight": 50, "ioWeight": 50, "tmpfs": "50%"},
                 "network": {"mode": "host", "hostPorts": {"tcp": [8080], "udp": [53]}, "resolvers": ["192.0.2.1", "2001:db8::1"]},
                 "devices": ["/dev/kvm"], "cache": {"directory": "/var/cache/gitlab-nspawn", "limit": 1000000},
-                "gitlabRunner": "/usr/bin/gitlab-runner", "uidBase": 65536, "slots": 4,
+                "gitlabRunner": "/usr/bin/gitlab-runner", "uidBase": 65536, "slots": 4, "idle": 60,
                 "runDirectory": "/run/other", "stateDirectory": "/var/lib/other"}"#,
         )
         .unwrap();
@@ -354,6 +367,7 @@ mod tests {
             (format!(r#"{{{image}, "uidBase": 1000}}"#), "machines.uidBase must be a multiple"),
             (format!(r#"{{{image}, "uidBase": 2147287040}}"#), "end before 2147352576"),
             (format!(r#"{{{image}, "slots": 0}}"#), "machines.slots must be 1 to"),
+            (format!(r#"{{{image}, "idle": 0}}"#), "machines.idle must be"),
             (format!(r#"{{{image}, "cache": {{"directory": "/c d", "limit": 1}}}}"#), "machines.cache.directory"),
         ] as [(String, &str); _]
         {

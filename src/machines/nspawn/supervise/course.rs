@@ -116,6 +116,10 @@ pub struct Course {
     phase: Phase,
     boots: bool,
     deadline: Duration,
+    /// How long it may be ready without a stage.
+    idle: Duration,
+    /// When it was ready, or its last stage ended.
+    unused_since: Duration,
     stage: Option<Stage>,
     /// A stage that waits for the end of one that nobody waits for.
     next: Option<(Client, String)>,
@@ -124,10 +128,12 @@ pub struct Course {
 }
 
 impl Course {
-    /// Of a machine that ends after `deadline`, and is ready when its init says so if it `boots`.
+    /// Of a machine that ends after `deadline`, or earlier once it had no stage for `idle`. If it `boots`, it is ready when its
+    /// init says so.
     #[must_use]
-    pub fn new(boots: bool, deadline: Duration) -> Self {
-        Self { phase: Phase::Waiting, boots, deadline, stage: None, next: None, killed: None }
+    pub fn new(boots: bool, deadline: Duration, idle: Duration) -> Self {
+        let (phase, unused_since) = (Phase::Waiting, Duration::ZERO);
+        Self { phase, boots, deadline, idle, unused_since, stage: None, next: None, killed: None }
     }
 
     /// When [`Event::Tick`] is due.
@@ -135,7 +141,13 @@ impl Course {
     pub fn next_tick(&self) -> Duration {
         let alone = if let Phase::Alone { until } = self.phase { Some(until) } else { None };
         let over = self.stage.as_ref().and_then(|stage| stage.over);
-        [alone, over].into_iter().flatten().fold(self.deadline, Duration::min)
+        [alone, over, self.given_up()].into_iter().flatten().fold(self.deadline, Duration::min)
+    }
+
+    /// When a machine that nobody uses ends. A driver that was killed before it asked for the end leaves one, and its runner
+    /// goes on. Looking at a machine is no use of it: whoever watches all machines keeps none of them.
+    fn given_up(&self) -> Option<Duration> {
+        (self.is_ready() && self.stage.is_none()).then(|| self.unused_since + self.idle)
     }
 
     /// What follows from `event`.
@@ -144,7 +156,7 @@ impl Course {
             Event::Agent(report) => self.agent(now, report),
             Event::AgentGone => self.alone(now),
             Event::Booted if self.phase == Phase::Booting => {
-                self.phase = Phase::Running;
+                self.run(now);
                 vec![Act::Ready]
             }
             Event::Booted => vec![],
@@ -163,12 +175,20 @@ impl Course {
         !matches!(self.phase, Phase::Waiting | Phase::Booting)
     }
 
+    fn run(&mut self, now: Duration) {
+        self.phase = Phase::Running;
+        self.unused_since = now;
+    }
+
     fn agent(&mut self, now: Duration, report: Report) -> Vec<Act> {
         let answer = match report {
             Report::Hello { version: VERSION } if self.phase == Phase::Waiting => {
-                self.phase = if self.boots { Phase::Booting } else { Phase::Running };
-                let ready = (!self.boots).then_some(Act::Ready);
-                return [Act::Start].into_iter().chain(ready).collect();
+                if self.boots {
+                    self.phase = Phase::Booting;
+                    return vec![Act::Start];
+                }
+                self.run(now);
+                return vec![Act::Start, Act::Ready];
             }
             Report::Hello { .. } => return self.lied(),
             Report::Exit(code) => Answer::Exit(code),
@@ -188,6 +208,7 @@ impl Course {
     /// The end of the stage that runs, if one does.
     fn finish(&mut self, now: Duration, answer: Answer) -> Vec<Act> {
         let Some(stage) = self.stage.take() else { return vec![] };
+        self.unused_since = now;
         let note = Note { stage: stage.name, answer: answer.clone(), took: now.saturating_sub(stage.since) };
         let answered = stage.client.map(|client| Act::Answer(client, answer));
         answered.into_iter().chain([Act::Note(note)]).collect()
@@ -320,6 +341,9 @@ impl Course {
     fn tick(&mut self, now: Duration) -> Vec<Act> {
         if now >= self.deadline {
             return self.quit(now, Gone::Deadline);
+        }
+        if self.given_up().is_some_and(|at| now >= at) {
+            return self.quit(now, Gone::Unused);
         }
         if matches!(self.phase, Phase::Alone { until } if now >= until) {
             self.phase = Phase::Running;

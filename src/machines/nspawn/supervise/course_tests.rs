@@ -4,6 +4,9 @@ use super::*;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// Longer than all of the others here, shorter than the time of a machine.
+const IDLE: Duration = Duration::from_secs(3_000);
+
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -18,7 +21,7 @@ fn stage(client: Client) -> Event {
 
 /// A machine that is ready, and one whose stage of client 1 runs since second 10.
 fn ready() -> Course {
-    let mut course = Course::new(false, HOUR);
+    let mut course = Course::new(false, HOUR, IDLE);
     assert_eq!(course.on(s(1), hello()), [Act::Start, Act::Ready]);
     course
 }
@@ -35,7 +38,7 @@ fn note(client: Client, answer: Answer, took: u64) -> Act {
 
 #[test]
 fn a_machine_that_boots_is_ready_when_its_init_says_so() {
-    let mut course = Course::new(true, HOUR);
+    let mut course = Course::new(true, HOUR, IDLE);
     assert_eq!(course.on(s(0), Event::Booted), [], "the image's word alone is nothing");
     assert_eq!(course.on(s(1), hello()), [Act::Start]);
     let refused = course.on(s(1), stage(1));
@@ -132,9 +135,9 @@ fn an_agent_that_says_what_was_not_asked_is_ended_with_its_machine() {
         assert_eq!(course.on(s(2), Event::Agent(report.clone())), [Act::Kill], "{report:?}");
         assert_eq!(course.on(s(2), Event::Agent(report)), [], "once");
     }
-    let mut early = Course::new(false, HOUR);
+    let mut early = Course::new(false, HOUR, IDLE);
     assert_eq!(early.on(s(1), Event::Agent(Report::Exit(0))), [Act::Kill]);
-    let mut other = Course::new(false, HOUR);
+    let mut other = Course::new(false, HOUR, IDLE);
     assert_eq!(other.on(s(1), Event::Agent(Report::Hello { version: VERSION + 1 })), [Act::Kill]);
 }
 
@@ -150,16 +153,42 @@ fn whatever_wants_the_end_gets_it_and_the_stage_is_told_why() {
     let expected =
         [Act::Answer(5, Answer::Ending), Act::Answer(1, ended.clone()), note(1, ended, 2), Act::Quit(Gone::Ended)];
     assert_eq!(acts, expected);
-    let mut course = ready();
+    let mut course = busy();
     assert_eq!(course.next_tick(), HOUR);
-    assert_eq!(course.on(HOUR, Event::Tick), [Act::Quit(Gone::Deadline)]);
+    let late = Answer::Gone(Gone::Deadline);
+    let acts = course.on(HOUR, Event::Tick);
+    assert_eq!(acts, [Act::Answer(1, late.clone()), note(1, late, 3_590), Act::Quit(Gone::Deadline)]);
+}
+
+#[test]
+fn a_machine_that_nobody_uses_ends_and_looking_at_it_is_no_use() {
+    let idle = s(600);
+    let mut course = Course::new(false, HOUR, idle);
+    course.on(s(1), hello());
+    assert_eq!(course.next_tick(), s(601));
+    course.on(s(10), stage(1));
+    assert_eq!(course.next_tick(), HOUR, "a stage may take as long as the job");
+    assert_eq!(course.on(s(2_000), Event::Tick), []);
+    course.on(s(2_000), Event::Agent(Report::Exit(0)));
+    course.on(s(2_500), Event::Asked(2, Request::Look));
+    course.on(s(2_500), Event::Left(2));
+    assert_eq!(course.next_tick(), s(2_600));
+    assert_eq!(course.on(s(2_599), Event::Tick), []);
+    assert_eq!(course.on(s(2_600), Event::Tick), [Act::Quit(Gone::Unused)]);
+    let mut slow = Course::new(true, HOUR, idle);
+    slow.on(s(1), hello());
+    assert_eq!(slow.on(s(700), Event::Tick), [], "while it boots somebody waits for it");
+    slow.on(s(700), Event::Booted);
+    assert_eq!(slow.on(s(1_299), Event::Tick), []);
+    slow.on(s(1_299), Event::Exited(Some(0), false));
+    assert_eq!(slow.on(s(1_300), Event::Tick), [Act::Quit(Gone::Unused)], "nobody has to be told why it is gone");
 }
 
 #[test]
 fn before_it_is_ready_every_end_is_told_to_who_asked_for_the_machine() {
     for event in [Event::OrdererGone, Event::RunnerGone, Event::Terminated, Event::Exited(Some(1), false)] {
         for agent in [false, true] {
-            let mut course = Course::new(true, HOUR);
+            let mut course = Course::new(true, HOUR, IDLE);
             if agent {
                 course.on(s(1), hello());
             }
@@ -176,7 +205,7 @@ fn before_it_is_ready_every_end_is_told_to_who_asked_for_the_machine() {
 #[test]
 fn looking_tells_what_the_machine_does() {
     let look = |course: &mut Course| course.on(s(11), Event::Asked(9, Request::Look));
-    let mut starting = Course::new(true, HOUR);
+    let mut starting = Course::new(true, HOUR, IDLE);
     assert_eq!(look(&mut starting), [Act::Answer(9, Answer::Look { ready: false, stage: None })]);
     let looked = look(&mut busy());
     assert_eq!(looked, [Act::Answer(9, Answer::Look { ready: true, stage: Some("stage 1".into()) })]);

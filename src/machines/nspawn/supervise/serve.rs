@@ -115,7 +115,7 @@ impl Supervisor {
             rustix::fs::fcntl_setfl(output, flags | rustix::fs::OFlags::NONBLOCK)?;
         }
         Ok(Self {
-            course: Course::new(machine.boots, machine.lifetime),
+            course: Course::new(machine.boots, machine.lifetime, machine.idle),
             killed_for_memory: group::killed_for_memory(&machine.group),
             machine,
             began: Instant::now(),

@@ -45,6 +45,8 @@ pub struct Machine {
     pub boots: bool,
     /// When it ends, counted from the start of its supervision.
     pub lifetime: Duration,
+    /// How long it may be without a stage.
+    pub idle: Duration,
     /// Whose addresses its private network has, if it has one.
     pub slot: Option<Slot>,
     /// Ports of the host that it may reach.
@@ -129,6 +131,7 @@ pub fn make(
         runner,
         boots: plan.init.is_some(),
         lifetime: Duration::from_secs(order.timeout),
+        idle: Duration::from_secs(settings.idle),
         slot: (settings.network.mode == NetworkMode::Private).then_some(slot),
         ports: settings.network.host_ports.clone(),
         rules: places.rules(),
