@@ -1,6 +1,7 @@
 //! What can be checked of a host before a job comes: kernel, ids, images, network. Changes nothing.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::range::overlap;
@@ -12,9 +13,6 @@ const OLDEST_KERNEL: (u32, u32) = (5, 19);
 
 /// What stages of every job call, in the image.
 const PROGRAMS: [&str; 2] = ["bash", "git"];
-
-/// Where a program of an image may be.
-const PLACES: [&str; 4] = ["usr/bin", "bin", "usr/local/bin", "run/current-system/sw/bin"];
 
 /// File systems whose files never have other ids, as `statfs(2)` lists them: NFS and 9p.
 const NEVER: [i64; 2] = [0x6969, 0x0102_1997];
@@ -51,6 +49,9 @@ pub fn all(settings: &Settings) -> Vec<Check> {
     checks.extend(settings.images.keys().flat_map(|name| images(settings, name)));
     checks.extend(programs(settings));
     checks.extend(forwarding(settings));
+    if settings.network.mode == NetworkMode::Private {
+        checks.extend(rules(network::try_rules(&settings.network.host_ports)));
+    }
     checks
 }
 
@@ -105,18 +106,17 @@ fn images(settings: &Settings, name: &str) -> Vec<Check> {
     if let Err(fault) = image::init(name, configured) {
         return vec![check(topic, Outcome::Fault(fault.to_string(), "see machines.images of the settings".into()))];
     }
-    // A system has what its configuration says, and its store may be without other ids.
-    let Source::Root(root) = &configured.source else {
-        return vec![check(topic, Outcome::Good(format!("{name} is a NixOS system")))];
-    };
     let mut checks = Vec::new();
-    if let Err(error) = layers_on(root) {
+    // The store of a system may be without other ids.
+    if let Source::Root(root) = &configured.source
+        && let Err(error) = layers_on(root)
+    {
         let way = "keep it on ext4, xfs, btrfs or tmpfs".into();
         checks.push(check(topic, Outcome::Fault(format!("{name}: {error}"), way)));
     }
-    let mut missing = missing(root, &PROGRAMS);
+    let mut missing = image::missing(configured, &PROGRAMS);
     if settings.gitlab_runner.is_none() {
-        missing.extend(self::missing(root, &["gitlab-runner"]));
+        missing.extend(image::missing(configured, &[image::RUNNER]));
     }
     if missing.contains(&"bash") {
         checks.push(check(topic, Outcome::Fault(format!("{name} has no bash"), "install it in the image".into())));
@@ -140,12 +140,6 @@ fn layers_on(root: &Path) -> anyhow::Result<()> {
         anyhow::bail!("{} is on a file system whose files cannot have other user ids", root.display());
     }
     Ok(())
-}
-
-/// The programs of `wanted` that a directory has in none of the usual places.
-fn missing<'a>(root: &Path, wanted: &[&'a str]) -> Vec<&'a str> {
-    let has = |program: &&&str| PLACES.iter().any(|place| fs::symlink_metadata(root.join(place).join(program)).is_ok());
-    wanted.iter().filter(|program| !has(program)).copied().collect()
 }
 
 fn programs(settings: &Settings) -> Vec<Check> {
@@ -188,6 +182,27 @@ fn forwarding(settings: &Settings) -> Option<Check> {
     Some(check("network", result))
 }
 
+/// Whether the kernel takes the rules of machines, from what `nft` said. Its `fib`, which keeps senders from lying, is a module of
+/// its own that small kernels lack, and without it no machine gets its network.
+fn rules(tried: anyhow::Result<()>) -> Option<Check> {
+    let result = match tried {
+        Ok(()) => Outcome::Good("takes the rules of machines".into()),
+        // Another check says so, where it has to be in the path.
+        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) => {
+            return None;
+        }
+        Err(error) => {
+            let said = format!("{error:#}");
+            let way = "give the kernel nft_fib_inet, nft_masq and nft_reject_inet, or set machines.network.mode to none or host";
+            Outcome::Fault(
+                format!("refuses the rules of machines: {}", said.lines().next().unwrap_or_default()),
+                way.into(),
+            )
+        }
+    };
+    Some(check("packet filter", result))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,12 +226,26 @@ mod tests {
         let found = || images(&settings, "a").pop().unwrap().result;
         assert!(matches!(found(), Outcome::Fault(said, _) if said.contains("no bash")));
         fs::create_dir_all(path.join("usr/bin")).unwrap();
-        // Links lead somewhere in the image, not on this host.
         std::os::unix::fs::symlink("nowhere-on-this-host", path.join("usr/bin/bash")).unwrap();
         assert!(matches!(found(), Outcome::Warning(said, _) if said.contains("no git and no gitlab-runner")));
         for program in ["git", "gitlab-runner"] {
             fs::write(path.join("usr/bin").join(program), "").unwrap();
         }
         assert_eq!(found(), Outcome::Good("a is complete".into()));
+    }
+
+    #[test]
+    fn a_kernel_without_fib_is_a_fault_and_a_missing_nft_is_somebody_elses() {
+        let result = |tried| rules(tried).map(|check| check.result);
+        let refused = anyhow::anyhow!("exit status: 1: /dev/stdin:12:5-60: Error: Could not process rule: No such file\n   ^^^");
+        let refused = refused.context("Failed to set up the network with nft");
+        let found = result(Err(refused));
+        assert!(
+            matches!(&found, Some(Outcome::Fault(said, way)) if said.ends_with("No such file") && way.contains("nft_fib_inet")),
+            "{found:?}"
+        );
+        let missing = anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound)).context("Failed to set up");
+        assert_eq!(result(Err(missing)), None);
+        assert!(matches!(result(Ok(())), Some(Outcome::Good(_))));
     }
 }

@@ -14,6 +14,27 @@ use crate::sys::Place;
 /// Where an image's init is, in the order in which nspawn looks for one.
 const INITS: [&str; 4] = ["usr/lib/systemd/systemd", "lib/systemd/systemd", "sbin/init", "init"];
 
+/// Where a program of an image may be.
+const PLACES: [&str; 4] = ["usr/bin", "bin", "usr/local/bin", "run/current-system/sw/bin"];
+
+/// Where a program of a NixOS system is.
+const PLACE_OF_SYSTEM: &str = "sw/bin";
+
+/// Uploads and downloads artifacts and caches, in the machine.
+pub const RUNNER: &str = "gitlab-runner";
+
+/// The programs of `wanted` that an image has in none of the usual places.
+#[must_use]
+pub fn missing<'a>(image: &Image, wanted: &[&'a str]) -> Vec<&'a str> {
+    let (root, places): (&Path, &[&str]) = match &image.source {
+        Source::Root(root) => (root, &PLACES),
+        Source::System(system) => (system, &[PLACE_OF_SYSTEM]),
+    };
+    // Links lead somewhere in the image, not on this host.
+    let has = |program: &&&str| places.iter().any(|place| fs::symlink_metadata(root.join(place).join(program)).is_ok());
+    wanted.iter().filter(|program| !has(program)).copied().collect()
+}
+
 /// The program that the agent of a machine of this image becomes; `None` if it stays the first process.
 ///
 /// # Errors
@@ -68,5 +89,18 @@ mod tests {
         fs::create_dir(path.join("sbin")).unwrap();
         fs::write(path.join("sbin/init"), "").unwrap();
         assert_eq!(init("a", &image(Source::Root(path), true)), Ok(Some("/sbin/init".into())));
+    }
+
+    #[test]
+    fn programs_are_looked_for_where_each_kind_of_image_has_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        for (place, program) in [("usr/bin", "bash"), ("sw/bin", "git")] {
+            fs::create_dir_all(path.join(place)).unwrap();
+            std::os::unix::fs::symlink("nowhere-on-this-host", path.join(place).join(program)).unwrap();
+        }
+        let wanted = ["bash", "git", RUNNER];
+        assert_eq!(missing(&image(Source::Root(path.into()), true), &wanted), ["git", RUNNER]);
+        assert_eq!(missing(&image(Source::System(path.into()), true), &wanted), ["bash", RUNNER]);
     }
 }

@@ -106,6 +106,15 @@ pub fn connect(slot: Slot, leader: u32, ports: &Ports, lock: &Path) -> Result<()
     tell(Command::new("ip").args(["-batch", "-"]), &outside(slot))
 }
 
+/// Asks the kernel whether it would take the rules, and changes nothing.
+///
+/// # Errors
+///
+/// If it would not, or `nft` is missing.
+pub fn try_rules(ports: &Ports) -> Result<()> {
+    tell(Command::new("nft").args(["--check", "-f", "-"]), &rules(ports))
+}
+
 /// Keeps the host from taking routes and addresses that a machine advertises, before the interface is up. A host without
 /// IPv6 has nothing to be set.
 fn refuse_routes(slot: Slot) -> Result<()> {
@@ -212,6 +221,19 @@ mod tests {
         assert!(rules(&Ports::default()).contains("echo-request accept\n    reject\n"));
         let spoofed = "priority raw; policy accept;\n    iifname \"glnspawn*\" fib saddr . iif oif missing drop\n";
         assert!(text.contains(spoofed), "{text}");
+    }
+
+    #[test]
+    fn trying_the_rules_makes_no_table() {
+        let list = || Command::new("nft").args(["list", "tables"]).output().ok().filter(|output| output.status.success());
+        let Some(before) = list() else {
+            eprintln!("not root, or nft is missing: no rules were tried");
+            return;
+        };
+        try_rules(&Ports { tcp: vec![8080], udp: vec![53] }).unwrap();
+        assert_eq!(list().map(|output| output.stdout), Some(before.stdout));
+        let unknown = tell(Command::new("nft").args(["--check", "-f", "-"]), "add rule inet no_such_table host accept");
+        assert!(unknown.is_err(), "the kernel is asked");
     }
 
     #[test]

@@ -122,6 +122,12 @@ pub fn make(
         cache: mounted.cache,
         gitlab_runner: settings.gitlab_runner.clone(),
     };
+    if settings.gitlab_runner.is_none() && !image::missing(configured, &[image::RUNNER]).is_empty() {
+        tell(&format!(
+            "WARNING: Image {name} has no {0}, so artifacts and `cache:` fail. Install it there, or set machines.gitlabRunner",
+            image::RUNNER
+        ));
+    }
     tell(&format!("Starting machine {} of image {name}", plan.name()));
     let nspawn = spawn(&plan, &sockets.readiness_path)?;
     Ok(Machine {
