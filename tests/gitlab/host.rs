@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::driver;
 use crate::gitlab::{Cancel, Ended, example_job};
-use crate::nspawn::Units;
+use crate::nspawn::{Surroundings, Units};
 use crate::site::{Site, stand_in};
 use crate::wait::wait_for;
 
@@ -80,7 +80,7 @@ impl Host {
         let config =
             config.replace("\"]", &arguments).replace("graceful_kill_timeout = 60", "graceful_kill_timeout = 5");
         let name = format!("test-{}-{number}", std::process::id());
-        let units = Units::listen(Path::new(driver()), directory.path(), &name, None);
+        let units = Units::listen(Path::new(driver()), directory.path(), &name, Surroundings::default());
         let site = Site::new(&config, repositories);
         let first = u64::from(std::process::id()) * 10_000 + u64::from(number) * 100;
         Self { units, directory, site, first }

@@ -174,6 +174,24 @@ fn a_machine_that_ends_under_a_script_is_a_system_failure_with_the_reason() {
     assert!(log.contains("\nstill here\n"), "{log}");
 }
 
+/// Beside an init the agent is a process like others, which root of the machine can kill.
+#[test]
+fn a_booted_machine_whose_job_kills_everything_or_powers_off_is_a_system_failure_with_the_reason() {
+    if !is_root() {
+        return;
+    }
+    let host = Host::new(|settings| settings["defaultImage"] = json!("debian"));
+    for (id, (script, sentence)) in (1..).zip([
+        ("kill -9 -1; sleep 3600", "killed the agent in its machine"),
+        ("systemctl poweroff; sleep 3600", "powered its machine off"),
+    ]) {
+        let (ended, log) = host.script(id, &[script, "echo never"]);
+        assert_eq!(ended, system_failure(), "{script}: {log}");
+        assert!(log.contains(sentence) && !log.contains("\nnever"), "{script}: {log}");
+    }
+    host.wait_until_no_unit_is_left();
+}
+
 #[test]
 fn output_comes_as_it_is_and_complete() {
     if !is_root() {

@@ -12,7 +12,7 @@ use github_runners::machines::nspawn::{Answer, Client, Stage, Streams};
 use github_runners::machines::{Cache, Fault, Instance, Machines as _, Specification, Token};
 use serde_json::{Value, json};
 
-use crate::nspawn::{Unit, Units, groups};
+use crate::nspawn::{Surroundings, Unit, Units, groups};
 use crate::wait::wait_for;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gitlab-nspawn-executor");
@@ -67,11 +67,11 @@ pub struct Host {
 impl Host {
     /// With images `plain`, which is not booted, and `booted`, no network, and `changes` to the settings.
     pub fn new(changes: &Value) -> Self {
-        Self::in_network(changes, None)
+        Self::among(Surroundings::default(), changes)
     }
 
-    /// The same, in the network of another process.
-    pub fn in_network(changes: &Value, network: Option<u32>) -> Self {
+    /// The same, among other things than those of this machine. A booted one has them itself.
+    pub fn among(surroundings: Surroundings, changes: &Value) -> Self {
         // Long paths are no names of sockets; /tmp may be in memory, which is fine as well.
         let root = tempfile::Builder::new().prefix("gl").tempdir_in("/var/tmp").unwrap();
         let path = |name: &str| root.path().join(name);
@@ -94,7 +94,7 @@ impl Host {
         }
         fs::write(path("settings.json"), json!({"machines": machines}).to_string()).unwrap();
         let name = format!("gl-test-{}-{number}", std::process::id());
-        let units = Some(Units::listen(Path::new(PROGRAM), root.path(), &name, network));
+        let units = Some(Units::listen(Path::new(PROGRAM), root.path(), &name, surroundings));
         Self { units, root, first_id }
     }
 

@@ -4,6 +4,7 @@
 
 mod ends;
 mod figures;
+mod given;
 mod host;
 mod hostile;
 mod kills;
@@ -11,6 +12,7 @@ mod network;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/nspawn.rs"]
 mod nspawn;
+mod reboot;
 mod stages;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/times.rs"]

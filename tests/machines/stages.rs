@@ -1,6 +1,5 @@
 //! Stages of a machine that is not booted, and of one that is: codes, signals, cancelling, what a stage leaves behind.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use github_runners::machines::nspawn::Answer;
@@ -36,33 +35,6 @@ fn a_stage_ends_with_the_very_code_or_signal_of_its_script() {
     assert!(log.contains("Job 1, stage build_script: exit 42 after "), "{log}");
     host.client().delete(Token(1)).unwrap();
     host.nothing_is_left();
-}
-
-#[test]
-fn a_job_is_warned_of_a_machine_without_gitlab_runner_and_runs_that_of_the_host_if_it_is_given() {
-    if !crate::host::can_make_machines() {
-        return;
-    }
-    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
-    let program = directory.path().join("runner-of-the-host");
-    std::fs::write(&program, "#!/bin/sh\necho the runner of the host: $1\n").unwrap();
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    for (settings, warnings, said) in [
-        (json!({}), 1, "none\n"),
-        (json!({"gitlabRunner": program}), 0, "the runner of the host: artifacts-uploader\n"),
-    ] {
-        let host = Host::new(&settings);
-        let told = RefCell::new(Vec::new());
-        let client = host.client().telling(|text| told.borrow_mut().push(text.to_owned()));
-        client.create(&specification(1)).unwrap_or_else(|fault| panic!("{fault}\n{}", host.log()));
-        let told = told.borrow();
-        let found = told.iter().filter(|text| text.contains("WARNING: Image plain has no gitlab-runner")).count();
-        assert_eq!(found, warnings, "{told:?}");
-        let ended = run(&host, 1, "gitlab-runner artifacts-uploader 2> /dev/null || echo none");
-        assert_eq!(ended.stdout, said, "{ended:?}");
-        host.client().delete(Token(1)).unwrap();
-        host.nothing_is_left();
-    }
 }
 
 #[test]

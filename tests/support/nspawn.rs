@@ -63,6 +63,15 @@ impl Unit {
     }
 }
 
+/// What units meet in place of what this machine has.
+#[derive(Default)]
+pub struct Surroundings {
+    /// The process whose network is that of the host.
+    pub network: Option<u32>,
+    /// The directory in the place of that of the Nix daemon's socket.
+    pub nix_daemon: Option<PathBuf>,
+}
+
 /// The units of one socket; they end when it is dropped.
 pub struct Units {
     shared: Arc<Shared>,
@@ -74,20 +83,19 @@ struct Shared {
     program: PathBuf,
     /// Where `settings.json` is; `log` and `nspawn`, which stands for nspawn's own directory, are made beside it.
     directory: PathBuf,
-    /// The process whose network is that of the host.
-    network: Option<u32>,
+    surroundings: Surroundings,
     running: Mutex<Vec<Unit>>,
 }
 
 impl Units {
     /// Serves `directory`/run/machines.sock with `program` and `directory`/settings.json. `name` is that of the units.
-    pub fn listen(program: &Path, directory: &Path, name: &str, network: Option<u32>) -> Self {
+    pub fn listen(program: &Path, directory: &Path, name: &str, surroundings: Surroundings) -> Self {
         for made in ["run", "nspawn"] {
             fs::create_dir(directory.join(made)).unwrap();
         }
         let socket = Arc::new(listener(&directory.join("run/machines.sock")));
         let (program, directory) = (program.to_owned(), directory.to_owned());
-        let shared = Arc::new(Shared { program, directory, network, running: Mutex::default() });
+        let shared = Arc::new(Shared { program, directory, surroundings, running: Mutex::default() });
         let accepting = thread::spawn({
             let (socket, shared, name) = (Arc::clone(&socket), Arc::clone(&shared), name.to_owned());
             move || {
@@ -151,10 +159,17 @@ impl Shared {
     /// A step of the unit.
     fn command(&self, groups: &[PathBuf], step: &str) -> Command {
         let enter = "for group; do [ \"$group\" = -- ] && break; echo $$ > \"$group/cgroup.procs\"; shift; done; shift; \
-             exec unshare --mount sh -ec 'mkdir -p /run/systemd/nspawn; mount --bind \"$0\" /run/systemd/nspawn; exec \"$@\"' \"$@\"";
+             exec unshare --mount sh -ec 'mkdir -p /run/systemd/nspawn; mount --bind \"$0\" /run/systemd/nspawn
+                 if [ -n \"$NIX_DAEMON\" ]; then
+                     mkdir -p /nix; mount -t tmpfs none /nix; mkdir -p /nix/var/nix/daemon-socket
+                     mount --bind \"$NIX_DAEMON\" /nix/var/nix/daemon-socket
+                 fi
+                 exec \"$@\"' \"$@\"";
+        let Surroundings { network, nix_daemon } = &self.surroundings;
         let mut command = Command::new("sh");
+        command.env("NIX_DAEMON", nix_daemon.as_deref().unwrap_or(Path::new("")));
         command.args(["-c", enter, "sh"]).args(groups).arg("--").arg(self.directory.join("nspawn"));
-        if let Some(process) = self.network {
+        if let Some(process) = network {
             command.args(["nsenter", &format!("--net=/proc/{process}/ns/net")]);
         }
         let log = File::options().create(true).append(true).open(self.directory.join("log")).unwrap();
