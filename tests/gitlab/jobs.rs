@@ -3,47 +3,23 @@
 //! Runner and coordinator are the stand-ins, or the real runner with `tests/peers/run gitlab`; driver, supervisors and machines are
 //! the real ones.
 
+mod exchange;
+mod kills;
+
 use std::fs;
-use std::process::Command;
 use std::time::Instant;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::gitlab::{Cancel, Ended};
+use crate::gitlab::Cancel;
 use crate::host::Host;
 use crate::is_root;
-use crate::site::Working;
+use crate::outcomes::{script_failure, success, system_failure, with_after_script};
 use crate::times::{AT_ONCE, FOREVER};
-use crate::wait::wait_for;
 
+/// A host whose machines do not boot and have no network.
 fn host() -> Host {
     Host::new(|_| {})
-}
-
-fn success() -> Ended {
-    Ended { state: "success".into(), reason: String::new(), exit_code: 0 }
-}
-
-fn script_failure(exit_code: i64) -> Ended {
-    Ended { state: "failed".into(), reason: "script_failure".into(), exit_code }
-}
-
-fn system_failure() -> Ended {
-    Ended { state: "failed".into(), reason: "runner_system_failure".into(), exit_code: 0 }
-}
-
-fn with_after_script(mut job: Value, script: &[&str]) -> Value {
-    let after =
-        json!({"name": "after_script", "script": script, "timeout": 300, "when": "always", "allow_failure": true});
-    job["steps"].as_array_mut().unwrap().push(after);
-    job
-}
-
-fn with_variable(mut job: Value, key: &str, value: &str) -> Value {
-    job["variables"].as_array_mut().unwrap().push(json!({"key": key, "value": value}));
-    job
 }
 
 #[test]
@@ -274,190 +250,4 @@ fn an_unknown_image_is_refused_at_once_with_the_names() {
         assert_eq!(host.run(job), script_failure(1));
         assert!(host.log(id).contains("Its images are: debian, debian-unbooted"));
     }
-}
-
-#[test]
-fn variables_of_a_job_move_nothing_outside() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
-    let mut job = host.job(1, &["echo \"$CI_JOB_ID\"", "exit 3"]);
-    for (key, value) in [
-        ("CI_JOB_ID", "../../x"),
-        ("CI_JOB_IMAGE", "../../etc"),
-        ("BUILD_EXIT_CODE_FILE", "/etc/planted"),
-        ("JOB_RESPONSE_FILE", "/dev/zero"),
-        ("TMPDIR", "/etc"),
-        ("LD_PRELOAD", "/lib/planted.so"),
-        ("LINES", "a\nb\n"),
-        ("ODD-NAME", "x"),
-    ] {
-        job = with_variable(job, key, value);
-    }
-    assert_eq!(host.run(job), script_failure(3), "{}", host.log(1));
-    assert!(!fs::exists("/etc/planted").unwrap());
-}
-
-#[test]
-fn secrets_of_a_job_are_in_no_process_of_the_host_but_its_runner_and_driver() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
-    let secret = "s3cr3t-fake-fake-fake";
-    let job =
-        with_variable(host.job(1, &["echo begun; until [[ -e /root/go ]]; do sleep 0.05; done"]), "SECRET", secret);
-    let mut working = host.site.start(job);
-    host.wait_for_log(1, "\nbegun\n");
-    let mut holders = Vec::new();
-    for process in fs::read_dir("/proc").unwrap().flatten() {
-        let text = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
-        let has = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-        let inside = fs::read_to_string(process.path().join("uid_map")).unwrap_or_default()
-            != fs::read_to_string("/proc/self/uid_map").unwrap();
-        if !inside && (has(&text("environ")) || has(&text("cmdline"))) {
-            holders.push(String::from_utf8_lossy(&text("cmdline")).replace('\0', " "));
-        }
-    }
-    host.cancel(1, Cancel::Canceled);
-    working.wait();
-    assert!(holders.iter().all(|holder| holder.starts_with(crate::driver())), "{holders:?}");
-    assert_eq!(holders.len(), 1, "{holders:?}");
-}
-
-#[test]
-fn repositories_artifacts_dependencies_and_caches_reach_the_machine() {
-    if !is_root() {
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let sha = repository(&directory.path().join("octo-org/example.git"));
-    let cache = tempfile::tempdir_in("/var/tmp").unwrap();
-    let change = |settings: &mut Value| {
-        settings["machines"]["network"]["mode"] = json!("host");
-        settings["machines"]["cache"] = json!({"directory": cache.path(), "limit": 1_000_000_000});
-    };
-    let host = Host::with_repositories(change, Some(directory.path().to_owned()));
-    let job = |id, script: &[&str]| {
-        let mut job = host.job(id, script);
-        job["variables"] = json!([]);
-        job["git_info"]["sha"] = json!(sha);
-        job["git_info"]["repo_url"] = json!(format!("{}/octo-org/example.git", host.site.coordinator.url()));
-        job["cache"] = json!([{"key": "k", "paths": ["kept"], "policy": "pull-push", "when": "always"}]);
-        job
-    };
-    let mut first = job(1, &["cat file", "mkdir -p out kept", "echo made > out/a", "echo kept > kept/b"]);
-    let first_id = host.id(1);
-    first["artifacts"] = json!([{"name": "a", "paths": ["out/"], "when": "always", "artifact_type": "archive", "artifact_format": "zip"}]);
-    assert_eq!(host.run(first), success(), "{}", host.log(1));
-    assert!(host.log(1).contains("\ncontent of the repository\n"));
-    assert_eq!(host.site.coordinator.job(first_id).unwrap().artifacts.len(), 1);
-    let mut second = job(2, &["cat out/a kept/b"]);
-    let token = host.site.coordinator.job(first_id).unwrap().token().to_owned();
-    second["dependencies"] = json!([{"id": first_id, "token": token, "name": "test", "artifacts_file": {"filename": "artifacts.zip", "size": 1}}]);
-    assert_eq!(host.run(second), success(), "{}", host.log(2));
-    assert!(host.log(2).contains("\nmade\nkept\n"), "{}", host.log(2));
-    // A protected branch reads nothing that others wrote.
-    let mut protected = job(3, &["[[ ! -e kept/b ]]"]);
-    protected["git_info"]["protected"] = json!(true);
-    assert_eq!(host.run(protected), success(), "{}", host.log(3));
-}
-
-/// A bare repository with one commit, and its name.
-fn repository(path: &std::path::Path) -> String {
-    let work = tempfile::tempdir().unwrap();
-    fs::create_dir_all(path).unwrap();
-    let script = format!(
-        "set -e; cd {}; git init --quiet --initial-branch main .; echo 'content of the repository' > file; git add file; \
-         git -c user.name=example -c user.email=example@example.com commit --quiet -m first; \
-         git clone --quiet --bare . {}; git rev-parse HEAD",
-        work.path().display(),
-        path.display()
-    );
-    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// The driver in this step, once the runner has started it.
-fn driver_in(working: &Working, step: &str) -> Pid {
-    wait_for(step, || {
-        let tasks = fs::read_dir(format!("/proc/{}/task", working.id())).ok()?.flatten();
-        let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-        let children: Vec<i32> = children
-            .flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-            .collect();
-        let is_in_step = |pid: &&i32| {
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.split(|byte| *byte == 0).nth(1) == Some(step.as_bytes())
-        };
-        children.iter().find(is_in_step).map(|pid| Pid::from_raw(*pid))
-    })
-}
-
-#[test]
-fn a_job_of_the_same_number_follows_on_one_whose_runner_was_killed() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
-    for (number, text) in [(1, "\nbegun\n"), (2, "Starting machine")] {
-        let mut working = host.site.start(host.job(number, &["echo begun; sleep 3600"]));
-        host.wait_for_log(number, text);
-        kill(Pid::from_raw(working.id().cast_signed()), Signal::SIGKILL).unwrap();
-        let killed = Instant::now();
-        working.wait();
-        wait_for("the end of the machine", || (!host.stands(number)).then_some(()));
-        println!("figure nothing stands {} ms after gitlab-runner was killed", killed.elapsed().as_millis());
-        host.wait_until_no_unit_is_left();
-        host.nothing_is_left_of(number);
-        assert_eq!(host.script(number, &["true"]).0, success());
-    }
-}
-
-#[test]
-fn a_driver_that_is_killed_while_it_prepares_is_followed_by_another_attempt() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
-    let mut working = host.site.start(host.job(1, &["true"]));
-    kill(driver_in(&working, "prepare"), Signal::SIGKILL).unwrap();
-    working.wait();
-    assert_eq!(host.ended(1), Some(success()), "{}", host.log(1));
-    assert!(host.log(1).contains("Preparation failed"), "{}", host.log(1));
-    host.wait_until_no_unit_is_left();
-    host.nothing_is_left_of(1);
-}
-
-#[test]
-fn a_machine_whose_cleanup_was_killed_ends_with_its_runner() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
-    let mut working = host.site.start(host.job(1, &["true"]));
-    kill(driver_in(&working, "cleanup"), Signal::SIGKILL).unwrap();
-    working.wait();
-    assert_eq!(host.ended(1), Some(success()));
-    wait_for("the end of the machine", || (!host.stands(1)).then_some(()));
-    host.wait_until_no_unit_is_left();
-    host.nothing_is_left_of(1);
-}
-
-#[test]
-fn a_driver_that_is_killed_ends_its_stage_and_not_the_job() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
-    let look = "ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs";
-    let mut working = host.site.start(with_after_script(host.job(1, &["echo begun; sleep 3600"]), &[look]));
-    host.wait_for_log(1, "\nbegun\n");
-    kill(driver_in(&working, "run"), Signal::SIGKILL).unwrap();
-    working.wait();
-    assert_eq!(host.ended(1), Some(system_failure()));
-    assert!(host.log(1).contains("\nnothing runs\n"), "{}", host.log(1));
-    host.nothing_is_left_of(1);
 }

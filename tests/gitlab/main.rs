@@ -11,6 +11,7 @@ mod jobs;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/nspawn.rs"]
 mod nspawn;
+mod outcomes;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/gitlab.rs"]
 mod site;

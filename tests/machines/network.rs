@@ -142,8 +142,7 @@ fn a_machine_reaches_the_world_and_of_the_host_only_what_is_named() {
         return;
     }
     let network = Network::new();
-    let host =
-        network.host(&json!({"mode": "private", "hostPorts": {"tcp": [8080]}, "resolvers": ["198.51.100.2"]}));
+    let host = network.host(&json!({"mode": "private", "hostPorts": {"tcp": [8080]}, "resolvers": ["198.51.100.2"]}));
     host.made(1);
     host.made(2);
     assert_eq!(asked(&host, 1, "198.51.100.2", 8000), "here for 198.51.100.1", "translated\n{}", host.log());

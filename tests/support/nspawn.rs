@@ -158,7 +158,8 @@ impl Shared {
 
     /// A step of the unit.
     fn command(&self, groups: &[PathBuf], step: &str) -> Command {
-        let enter = "for group; do [ \"$group\" = -- ] && break; echo $$ > \"$group/cgroup.procs\"; shift; done; shift; \
+        let enter =
+            "for group; do [ \"$group\" = -- ] && break; echo $$ > \"$group/cgroup.procs\"; shift; done; shift; \
              exec unshare --mount sh -ec 'mkdir -p /run/systemd/nspawn; mount --bind \"$0\" /run/systemd/nspawn
                  if [ -n \"$NIX_DAEMON\" ]; then
                      mkdir -p /nix; mount -t tmpfs none /nix; mkdir -p /nix/var/nix/daemon-socket

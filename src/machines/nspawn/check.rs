@@ -188,7 +188,9 @@ fn rules(tried: anyhow::Result<()>) -> Option<Check> {
     let result = match tried {
         Ok(()) => Outcome::Good("takes the rules of machines".into()),
         // Another check says so, where it has to be in the path.
-        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) => {
+        Err(error)
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) =>
+        {
             return None;
         }
         Err(error) => {
@@ -237,7 +239,8 @@ mod tests {
     #[test]
     fn a_kernel_without_fib_is_a_fault_and_a_missing_nft_is_somebody_elses() {
         let result = |tried| rules(tried).map(|check| check.result);
-        let refused = anyhow::anyhow!("exit status: 1: /dev/stdin:12:5-60: Error: Could not process rule: No such file\n   ^^^");
+        let refused =
+            anyhow::anyhow!("exit status: 1: /dev/stdin:12:5-60: Error: Could not process rule: No such file\n   ^^^");
         let refused = refused.context("Failed to set up the network with nft");
         let found = result(Err(refused));
         assert!(

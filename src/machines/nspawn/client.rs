@@ -3,23 +3,20 @@
 //! It opens sockets below the run directory, which root made, and believes what comes from there. It never starts a
 //! process, and holds nothing that outlives it: if it dies, the supervisor sees the end of the connection.
 
+mod wait;
+
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify;
 use rustix::io::Errno;
 
 use super::protocol::{Answer, Errand, LONGEST_STAGE, Order, Progress, Request, VERSION};
 use super::record::Record;
 use super::wire::Connection;
 use crate::machines::{Fault, Instance, Machines, Specification, State, Token};
-
-/// How long an end may take, from the kill to the last file: a machine may have written millions.
-const END: Duration = Duration::from_secs(300);
+use wait::{await_end, comes_first};
 
 /// Speaks to the supervisors of this host.
 pub struct Client<'a> {
@@ -161,45 +158,6 @@ impl<'a> Client<'a> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         Ok(Instance { token, image: record.image, state, age: now.saturating_sub(record.made) })
     }
-
-    /// Waits until nothing has this job's name.
-    fn await_end(&self, token: Token) -> Result<(), Fault> {
-        let job = self.job(token);
-        let wait = || -> anyhow::Result<bool> {
-            let deadline = Instant::now() + END;
-            let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
-            let events = inotify::WatchFlags::DELETE | inotify::WatchFlags::MOVED_FROM;
-            match inotify::add_watch(&watch, self.directory.join("jobs"), events) {
-                // Not even the directory of all jobs.
-                Err(Errno::NOENT) => return Ok(true),
-                added => added.context("Failed to watch the jobs")?,
-            };
-            let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
-            let mut reader = inotify::Reader::new(watch.as_fd(), &mut buffer);
-            loop {
-                if !job.try_exists()? {
-                    return Ok(true);
-                }
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Ok(false);
-                }
-                let timeout = Timespec::try_from(left).ok();
-                let mut polled = [PollFd::new(&watch, PollFlags::IN)];
-                if rustix::io::retry_on_intr(|| poll(&mut polled, timeout.as_ref()))? > 0 {
-                    while reader.next().is_ok() && !reader.is_buffer_empty() {}
-                }
-            }
-        };
-        match wait() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Fault::Busy(format!(
-                "The machine of job {token} still stands after {} s; `systemctl list-units 'gitlab-nspawn@*'` shows its unit",
-                END.as_secs()
-            ))),
-            Err(error) => Err(Fault::Other(format!("Failed to see whether job {token} still stands: {error:#}"))),
-        }
-    }
 }
 
 impl Machines for Client<'_> {
@@ -243,7 +201,7 @@ impl Machines for Client<'_> {
             }
             Err(fault) => return Err(fault),
         }
-        self.await_end(token)
+        await_end(&self.directory.join("jobs"), token)
     }
 
     fn get(&self, token: Token) -> Result<Instance, Fault> {
@@ -316,14 +274,6 @@ impl AsFd for Stage {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-/// Waits for two things, and whether the first one is there.
-fn comes_first(stop: BorrowedFd<'_>, connection: &Connection) -> Result<bool, Fault> {
-    let mut polled = [PollFd::from_borrowed_fd(stop, PollFlags::IN), PollFd::new(connection, PollFlags::IN)];
-    rustix::io::retry_on_intr(|| poll(&mut polled, None))
-        .map_err(|error| Fault::Other(format!("Failed to wait for a machine: {error}")))?;
-    Ok(!polled[0].revents().is_empty())
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -225,7 +225,8 @@ mod tests {
 
     #[test]
     fn trying_the_rules_makes_no_table() {
-        let list = || Command::new("nft").args(["list", "tables"]).output().ok().filter(|output| output.status.success());
+        let list =
+            || Command::new("nft").args(["list", "tables"]).output().ok().filter(|output| output.status.success());
         let Some(before) = list() else {
             eprintln!("not root, or nft is missing: no rules were tried");
             return;

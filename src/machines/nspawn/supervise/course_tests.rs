@@ -1,6 +1,7 @@
 //! What follows from each event at each time.
 
 use super::*;
+use crate::machines::nspawn::protocol::LONGEST_GRACE;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
