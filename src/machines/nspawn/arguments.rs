@@ -69,8 +69,6 @@ impl Plan {
             "--timezone=off",
             "--resolv-conf=off",
             "--private-users-ownership=off",
-            // The supervisor is protected from the kernel's killer, its machine is not.
-            "--oom-score-adjust=0",
         ]
         .map(String::from)
         .into();
@@ -158,7 +156,6 @@ mod tests {
         --timezone=off
         --resolv-conf=off
         --private-users-ownership=off
-        --oom-score-adjust=0
         --private-users=1879179264:65536
         --machine=gl-4711
         --directory=/var/lib/gitlab-nspawn/jobs/4711/root

@@ -1,4 +1,5 @@
-//! The control group of a job's unit: whether it still has processes, and how many the kernel killed for lack of memory.
+//! The control group of a job's unit: whether it still has processes, and which of them the kernel kills for lack of memory, and
+//! how many it killed.
 
 use std::fs;
 use std::io::Write as _;
@@ -37,6 +38,18 @@ pub fn is_populated(group: &str) -> bool {
 pub fn killed_for_memory(group: &str) -> u64 {
     let text = fs::read_to_string(directory(group).join("memory.events")).unwrap_or_default();
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or(0)
+}
+
+/// Takes from a machine's first process, and from all that follow from it, what protects its supervisor when memory is short.
+/// Written by root of the host, it is also the least that any of them can ask for. nspawn's own option writes it as root of the
+/// machine, who may not.
+///
+/// # Errors
+///
+/// As `write(2)`.
+pub fn expose(leader: u32) -> Result<()> {
+    let path = format!("/proc/{leader}/oom_score_adj");
+    fs::write(&path, "0").with_context(|| format!("Failed to write {path}"))
 }
 
 /// How many control groups a machine may make. The kernel has 65,535 numbers for groups with a memory controller, for the whole

@@ -39,15 +39,12 @@ impl Supervisor {
             self.leader = Some(pidfd_open(peer.pid, PidfdFlags::empty()).context("Failed to watch the machine")?);
             fs::remove_file(&self.machine.sockets.agent_path).context("Failed to remove the agent's socket")?;
             let Some(Received { message, .. }) = connection.receive()? else { bail!("The agent went away") };
+            let leader = peer.pid.as_raw_nonzero().get().cast_unsigned();
             // Nothing of the image runs before the agent is told to start.
             group::bound(&self.machine.group)?;
+            group::expose(leader)?;
             if let Some(slot) = self.machine.slot {
-                network::connect(
-                    slot,
-                    peer.pid.as_raw_nonzero().get().cast_unsigned(),
-                    &self.machine.ports,
-                    &self.machine.rules,
-                )?;
+                network::connect(slot, leader, &self.machine.ports, &self.machine.rules)?;
             }
             connection.never_wait()?;
             self.agent = Some(connection);
