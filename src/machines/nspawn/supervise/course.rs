@@ -36,7 +36,8 @@ pub enum Event {
     AgentGone,
     /// The image's init says that everything was started.
     Booted,
-    /// nspawn ended: with a code, or `None` by a signal; and whether the kernel killed for lack of memory.
+    /// nspawn ended: with a code, or `None` by a signal; and whether the kernel killed for lack of memory since the last stage
+    /// began.
     Exited(Option<i32>, bool),
     /// The process that the machine was made for ended.
     RunnerGone,
@@ -252,12 +253,14 @@ impl Course {
     }
 
     fn exited(&mut self, now: Duration, code: Option<i32>, memory: bool) -> Vec<Act> {
-        let reason = self.killed.unwrap_or(match code {
-            _ if memory => Gone::Memory,
-            Some(REBOOTED) => Gone::Rebooted,
-            Some(0) => Gone::PoweredOff,
-            _ => Gone::Killed,
-        });
+        let reason = match (self.killed, code) {
+            // Beside an init the kernel may choose the agent and leave the rest of the machine.
+            (None | Some(Gone::AgentKilled), _) if memory => Gone::Memory,
+            (Some(reason), _) => reason,
+            (None, Some(REBOOTED)) => Gone::Rebooted,
+            (None, Some(0)) => Gone::PoweredOff,
+            (None, _) => Gone::Killed,
+        };
         if !self.is_ready() {
             return self.quit(now, reason);
         }

@@ -128,6 +128,19 @@ fn a_machine_without_its_agent_is_ended_and_what_is_asked_meanwhile_gets_the_rea
 }
 
 #[test]
+fn an_agent_that_the_kernel_killed_for_lack_of_memory_is_not_laid_to_the_job() {
+    let mut course = busy();
+    course.on(s(11), Event::AgentGone);
+    assert_eq!(course.on(s(16), Event::Tick), [Act::Kill]);
+    let acts = course.on(s(17), Event::Exited(None, true));
+    assert_eq!(acts[0], Act::Answer(1, Answer::Gone(Gone::Memory)));
+    let mut liar = busy();
+    liar.on(s(11), hello());
+    let acts = liar.on(s(12), Event::Exited(None, true));
+    assert_eq!(acts[0], Act::Answer(1, Answer::Gone(Gone::AgentLied)), "what we ended ourselves has our reason");
+}
+
+#[test]
 fn an_agent_that_says_what_was_not_asked_is_ended_with_its_machine() {
     for report in
         [Report::Exit(0), Report::Signal(9), Report::Failed(String::new()), Report::Hello { version: VERSION }]

@@ -79,6 +79,7 @@ struct Supervisor {
     outputs: Vec<Option<OwnedFd>>,
     has_exited: bool,
     runner_watched: bool,
+    /// How many processes the kernel had killed for lack of memory when the last stage began.
     killed_for_memory: u64,
 }
 

@@ -9,6 +9,7 @@ use rustix::process::{Signal as Kill, pidfd_send_signal};
 
 use super::{END, Supervisor};
 use crate::machines::Fault;
+use crate::machines::nspawn::group;
 use crate::machines::nspawn::protocol::{Answer, Command, Gone, Progress};
 use crate::machines::nspawn::supervise::course::{Act, Client, Note};
 
@@ -26,6 +27,7 @@ impl Supervisor {
                 self.tell_orderer(&Progress::Failed(Fault::Unavailable(text)));
             }
             Act::Stage(client) => {
+                self.killed_for_memory = group::killed_for_memory(&self.machine.group);
                 let descriptors = self.drivers.get_mut(&client).map(|driver| std::mem::take(&mut driver.descriptors));
                 self.tell_agent(&Command::Stage, &descriptors.unwrap_or_default());
             }
