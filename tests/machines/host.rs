@@ -1,10 +1,10 @@
 //! A host for machines: in a temporary directory, or the booted machine with the units that are printed for it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,7 +12,8 @@ use github_runners::machines::nspawn::{Answer, Client, Stage, Streams};
 use github_runners::machines::{Cache, Fault, Instance, Machines as _, Specification, Token};
 use serde_json::{Value, json};
 
-use crate::nspawn::{Surroundings, Unit, Units, groups};
+use crate::nspawn::{Surroundings, Unit, Units};
+use crate::systemd;
 use crate::wait::wait_for;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gitlab-nspawn-executor");
@@ -22,12 +23,6 @@ static HOSTS: AtomicU32 = AtomicU32::new(0);
 
 /// Set where systemd is the first process, and units are those of systemd: to the image's path.
 const BOOTED: &str = "MACHINES_ON_BOOTED_HOST";
-
-/// The program where it is installed on such a host.
-const INSTALLED: &str = "/usr/bin/gitlab-nspawn-executor";
-
-/// The settings there.
-const SETTINGS: &str = "/etc/gitlab-nspawn/settings.json";
 
 /// Whether systemd starts the units.
 pub fn is_booted() -> bool {
@@ -90,41 +85,13 @@ impl Host {
             machines[key] = value.clone();
         }
         if is_booted() {
-            return Self::of_systemd(root, &mut machines, first_id);
+            systemd::install(&mut machines, root.path());
+            return Self { units: None, root, first_id };
         }
         fs::write(path("settings.json"), json!({"machines": machines}).to_string()).unwrap();
         let name = format!("gl-test-{}-{number}", std::process::id());
         let units = Some(Units::listen(Path::new(PROGRAM), root.path(), &name, surroundings));
         Self { units, root, first_id }
-    }
-
-    /// With the very units that are printed for hosts without Nix.
-    fn of_systemd(root: tempfile::TempDir, machines: &mut Value, first_id: u32) -> Self {
-        // Where units look, whatever the directory of this host is.
-        machines["runDirectory"] = json!("/run/gitlab-nspawn");
-        machines["stateDirectory"] = json!("/var/lib/gitlab-nspawn");
-        fs::create_dir_all("/etc/gitlab-nspawn").unwrap();
-        fs::write(SETTINGS, json!({"machines": machines}).to_string()).unwrap();
-        std::os::unix::fs::symlink("/run/gitlab-nspawn", root.path().join("run")).unwrap();
-        std::os::unix::fs::symlink("/var/lib/gitlab-nspawn", root.path().join("state")).unwrap();
-        std::os::unix::fs::symlink("/run/systemd/nspawn", root.path().join("nspawn")).unwrap();
-        let printed = said(INSTALLED, &["units"]);
-        let mut file = String::new();
-        for line in printed.lines() {
-            if let Some(path) = line.strip_prefix("# /") {
-                file = format!("/{path}");
-                fs::create_dir_all(Path::new(&file).parent().unwrap()).unwrap();
-                fs::write(&file, "").unwrap();
-            } else {
-                writeln!(File::options().append(true).open(&file).unwrap(), "{line}").unwrap();
-            }
-        }
-        said("systemd-sysusers", &[]);
-        said("systemctl", &["daemon-reload"]);
-        // Started anew for each claim, more often than systemd believes anybody; the first time there is nothing to reset.
-        _ = Command::new("systemctl").args(["reset-failed", "gitlab-nspawn.socket"]).stderr(Stdio::null()).status();
-        said("systemctl", &["restart", "gitlab-nspawn.socket"]);
-        Self { units: None, root, first_id }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -143,7 +110,7 @@ impl Host {
     /// What the programs said.
     pub fn log(&self) -> String {
         if is_booted() {
-            return said("journalctl", &["--no-pager", "--output=cat", "--unit=gitlab-nspawn@*"]);
+            return systemd::said("journalctl", &["--no-pager", "--output=cat", "--unit=gitlab-nspawn@*"]);
         }
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
@@ -164,7 +131,7 @@ impl Host {
     }
 
     fn units(&self) -> Vec<Unit> {
-        self.units.as_ref().map_or_else(units_of_systemd, Units::running)
+        self.units.as_ref().map_or_else(systemd::units, Units::running)
     }
 
     /// What stands of jobs in the directories of this host.
@@ -212,32 +179,9 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         if is_booted() {
-            units_of_systemd().iter().for_each(Unit::kill);
+            systemd::units().iter().for_each(Unit::kill);
         }
     }
-}
-
-/// The units of jobs that systemd has.
-fn units_of_systemd() -> Vec<Unit> {
-    let listed = said("systemctl", &["list-units", "--plain", "--no-legend", "--all", "gitlab-nspawn@*"]);
-    let names = listed.lines().filter_map(|line| line.split_whitespace().next());
-    let unit = |name: &str| {
-        let shown = said("systemctl", &["show", "--property=ControlGroup", "--property=MainPID", name]);
-        let value =
-            |key: &str| shown.lines().find_map(|line| Some(line.strip_prefix(key)?.to_owned())).unwrap_or_default();
-        let (group, supervisor) = (value("ControlGroup="), value("MainPID=").parse().unwrap_or(0));
-        // Without a group it is about to be forgotten.
-        let groups = if group.is_empty() { vec![] } else { groups(group.trim_start_matches('/')) };
-        Unit { groups, supervisor }
-    };
-    names.map(unit).collect()
-}
-
-/// What a program says that has to succeed.
-fn said(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 pub fn specification(token: u64) -> Specification {

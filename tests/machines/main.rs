@@ -14,6 +14,7 @@ mod network;
 mod nspawn;
 mod reboot;
 mod stages;
+mod systemd;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/times.rs"]
 mod times;
