@@ -8,6 +8,7 @@ mod given;
 mod host;
 mod hostile;
 mod kills;
+mod limits;
 mod network;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/nspawn.rs"]
