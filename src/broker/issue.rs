@@ -138,10 +138,7 @@ fn kept(
         Some(seen) => match api.delete(seen.id)? {
             Deletion::Busy => Ok(Some(Outcome::NameTaken(RemoteRunner { busy: true, ..seen }))),
             Deletion::Now => {
-                tracing::info!(
-                    "Deleted runner {} to take its name, because of `replace`",
-                    called(&seen.name, seen.id)
-                );
+                tracing::info!("Deleted runner {} to take its name, because of `replace`", called(&seen.name, seen.id));
                 Ok(None)
             }
             Deletion::Gone => Ok(None),
