@@ -32,6 +32,9 @@ pub const LONGEST_STAGE: usize = 128;
 /// The longest grace between SIGTERM and SIGKILL, in seconds: what the runner itself waits at most by default.
 pub const LONGEST_GRACE: u64 = 600;
 
+/// How much of a sentence of an agent is repeated, in characters.
+const LONGEST_SENTENCE: usize = 500;
+
 /// What a new supervisor is started for.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -198,6 +201,12 @@ pub enum Report {
     Signal(u8),
     /// The script could not be started: a sentence.
     Failed(String),
+}
+
+/// What an agent says, short and without what a terminal would obey: a job may have taken its place.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars().take(LONGEST_SENTENCE).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod drivers;
 use std::time::Duration;
 
 use crate::machines::Fault;
-use crate::machines::nspawn::protocol::{Answer, Gone, Report, Request, VERSION};
+use crate::machines::nspawn::protocol::{Answer, Gone, Report, Request, VERSION, harmless};
 
 /// With this code nspawn ends if a machine reboots and something else has to start it again.
 const REBOOTED: i32 = 133;
@@ -20,9 +20,6 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// How long an agent may take to kill a stage after the grace.
 const KILL: Duration = Duration::from_secs(30);
-
-/// How much of a sentence of an agent is repeated, in characters.
-const LONGEST_SENTENCE: usize = 500;
 
 /// Stands for one connection of a driver.
 pub type Client = u64;
@@ -295,12 +292,6 @@ impl Course {
         }
         vec![]
     }
-}
-
-/// What an agent says, short and without what a terminal would obey: a job may have taken its place.
-#[must_use]
-pub fn harmless(text: &str) -> String {
-    text.chars().take(LONGEST_SENTENCE).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::{CONSOLE, Driver, MOST_CLIENTS, Supervisor};
 use crate::machines::Fault;
-use crate::machines::nspawn::protocol::{Answer, LONGEST_STAGE, Report, Request};
-use crate::machines::nspawn::supervise::course::{Client, Event, harmless};
+use crate::machines::nspawn::protocol::{Answer, LONGEST_STAGE, Report, Request, harmless};
+use crate::machines::nspawn::supervise::course::{Client, Event};
 use crate::machines::nspawn::wire::{Connection, Received};
 use crate::machines::nspawn::{group, network};
 
