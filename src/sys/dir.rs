@@ -14,6 +14,9 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, unlinkat};
 const BELOW: ResolveFlag =
     ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS).union(ResolveFlag::RESOLVE_NO_XDEV);
 
+/// How often something may be moved away while it is opened before it counts as a mount point.
+const MOVES: usize = 16;
+
 /// Where file systems put what their repair finds; it comes with the file system.
 const LOST_AND_FOUND: &[u8] = b"lost+found";
 
@@ -76,8 +79,8 @@ impl Dir {
     ///
     /// As `openat2(2)`; `EXDEV` means a mount point, `ELOOP` a link.
     pub fn open_dir(&self, name: &OsStr) -> nix::Result<Self> {
-        let how = OpenHow::new().flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(BELOW);
-        openat2(&self.fd, name, how).map(Self::from_fd)
+        self.open_strictly(name, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+            .map(Self::from_fd)
     }
 
     /// Opens the directory above. Who moved the tree decides which one that is, so the caller has to check its
@@ -221,10 +224,17 @@ impl Dir {
             return Err(Errno::EINVAL);
         }
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        match openat2(&self.fd, name, OpenHow::new().flags(flags).mode(mode).resolve(BELOW)) {
+        match self.open_strictly(name, flags, mode) {
             Err(Errno::ENOSYS | Errno::EPERM) => openat(&self.fd, name, flags, mode),
             opened => opened,
         }
+    }
+
+    /// The kernel also says `EXDEV` of what somebody moved out of this directory while it was opened. A mount point
+    /// stays one.
+    fn open_strictly(&self, name: &OsStr, flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
+        let open = || openat2(&self.fd, name, OpenHow::new().flags(flags).mode(mode).resolve(BELOW));
+        (1..MOVES).map(|_| open()).find(|opened| !matches!(opened, Err(Errno::EXDEV))).unwrap_or_else(open)
     }
 }
 
@@ -240,4 +250,36 @@ pub(super) fn is_dot(name: &[u8]) -> bool {
 
 pub(super) fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::{fs, thread};
+
+    use super::*;
+    use crate::sys::Place;
+
+    #[test]
+    fn what_is_moved_away_while_it_is_opened_is_no_mount_point() {
+        let temporary = tempfile::tempdir().unwrap();
+        let [here, there] = ["here", "there"].map(|name| temporary.path().canonicalize().unwrap().join(name));
+        fs::create_dir_all(here.join("d")).unwrap();
+        fs::create_dir(&there).unwrap();
+        let dir = Place::walk(&here).unwrap().open().unwrap().unwrap();
+        let over = AtomicBool::new(false);
+        let fault = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    fs::rename(here.join("d"), there.join("d")).unwrap();
+                    fs::rename(there.join("d"), here.join("d")).unwrap();
+                }
+            });
+            let opened = (0..50_000).map(|_| dir.open_dir(OsStr::new("d")));
+            let fault = opened.filter_map(Result::err).find(|error| *error != Errno::ENOENT);
+            over.store(true, Ordering::Relaxed);
+            fault
+        });
+        assert_eq!(fault, None);
+    }
 }
