@@ -41,7 +41,7 @@ fn documented(language: &str) -> String {
 
 /// Where the image of the tests is.
 fn image() -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gitlab/image");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machine/image");
     let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "there is no image");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
