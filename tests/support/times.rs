@@ -24,12 +24,8 @@ pub const SHORT: u64 = 15;
 /// How far two readings of a clock may be apart that a test takes one after the other, in seconds.
 pub const APART: u64 = 120;
 
-/// When a machine of `tests/machine/run`, which reads this line, is given up with all its scenarios, in seconds.
+/// When a boot of a machine is given up with all its scenarios, in seconds. `tests/machine/boot` and `vm` read this line.
 pub const MACHINE: u64 = 3_000;
-
-/// When `tests/run`, which reads this line, gives itself up and says what was running, in seconds: before CI does, which
-/// says nothing.
-pub const RUN: u64 = 4_500;
 
 /// As the stand-ins are told it.
 pub fn millis(time: Duration) -> u64 {
