@@ -29,8 +29,8 @@
 //! | `user` | `model`, `contract::manifest`, `sys`, `state` | files, writing, processes, clock, environment |
 //! | `registration::plan` | `model`, `contract::manifest`, `ledger`, `state` | pure |
 //! | `registration::pace` | `ledger` | pure |
-//! | `registration::taken` | `contract::protocol`, `ledger` | pure |
-//! | `registration::ask` | `model`, `contract`, `ledger`, `registration::taken` | sockets, clock |
+//! | `registration::dependence` | `contract::protocol`, `ledger` | pure |
+//! | `registration::ask` | `model`, `contract`, `ledger`, `registration::dependence` | sockets, clock |
 //! | `registration` | `model`, `contract`, `sys`, `ledger`, `state`, `registration::ask`, `registration::pace` | files, writing, clock |
 //! | `root::release` | `model`, `contract::protocol`, `ledger`, `state::start`, `registration` | writing, clock, environment |
 //! | `root` | `model`, `contract`, `sys`, `ledger`, `state`, `registration` | files, writing, clock, environment |

@@ -22,7 +22,7 @@ use crate::contract::protocol::{
 };
 use crate::ledger::{Entry, Ledger};
 use crate::model::InstanceName;
-use crate::registration::taken::taken;
+use crate::registration::dependence::dependence;
 
 /// By how much the broker gives up sooner than whoever asked it, so that its reasons are heard.
 const HEAD_START: Duration = Duration::from_secs(1);
@@ -64,7 +64,7 @@ impl Connection {
             && self.began.elapsed() < LIFE
             && self.answered.elapsed() < PAUSE / 2
             && self.is_open()
-            && taken(verb, self.entry.as_ref()) == taken(verb, entry)
+            && dependence(verb, self.entry.as_ref()) == dependence(verb, entry)
     }
 
     /// Whether the broker is there. It says nothing unasked, so there is nothing to be read but its end.

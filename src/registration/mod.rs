@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod attempt;
 pub mod credential;
+mod dependence;
 pub mod pace;
 pub mod paced;
 pub mod plan;
@@ -10,4 +11,3 @@ pub mod retire;
 pub mod secrecy;
 pub mod sighted;
 pub mod started;
-mod taken;

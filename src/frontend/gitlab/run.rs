@@ -42,10 +42,10 @@ pub fn run(settings: &Path, call: &Call, script: &Path, name: &str) -> Verdict {
         Ok(Err(fault)) => return Verdict::fault(&fault),
         Err(error) => return system(error),
     };
-    let watched = Watched { stage, signals, runner, grace: settings.grace };
-    match watched.follow(output) {
-        Ok(Ended::Stage(verdict)) => verdict,
-        Ok(Ended::Runner) => end(&client, job),
+    let watch = StageWatch { stage, signals, runner, grace: settings.grace };
+    match watch.follow(output) {
+        Ok(FirstEnd::Stage(verdict)) => verdict,
+        Ok(FirstEnd::Runner) => end(&client, job),
         Err(error) => system(error),
     }
 }
@@ -76,7 +76,7 @@ fn start(
 }
 
 /// Everything that may happen while a stage runs.
-struct Watched {
+struct StageWatch {
     stage: Stage,
     signals: SignalFd,
     runner: OwnedFd,
@@ -84,26 +84,26 @@ struct Watched {
 }
 
 /// What ended first.
-enum Ended {
+enum FirstEnd {
     Stage(Verdict),
     Runner,
 }
 
-impl Watched {
-    fn follow(&self, [output, errors]: [PipeReader; 2]) -> Result<Ended> {
+impl StageWatch {
+    fn follow(&self, [output, errors]: [PipeReader; 2]) -> Result<FirstEnd> {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let mut relays = [Relay::new(output, stdout.as_fd()), Relay::new(errors, stderr.as_fd())];
         let (mut answer, mut stopped) = (None, false);
         loop {
             if let Some(answer) = answer.take_if(|_| relays.iter().all(Relay::is_done)) {
-                return Ok(Ended::Stage(Verdict::of_stage(answer, stopped || has_come(&self.signals))));
+                return Ok(FirstEnd::Stage(Verdict::of_stage(answer, stopped || has_come(&self.signals))));
             }
             let found = self.wait(&relays, answer.is_some())?;
             // Whoever is gone has closed its ends of the pipes, too.
             if found.runner
                 || found.relayed.iter().zip(&mut relays).any(|(found, relay)| relay.go_on(*found) == Err(Closed))
             {
-                return Ok(Ended::Runner);
+                return Ok(FirstEnd::Runner);
             }
             if found.signal && has_come(&self.signals) && !stopped {
                 stopped = true;
@@ -118,7 +118,7 @@ impl Watched {
     }
 
     /// Waits until something happens.
-    fn wait(&self, relays: &[Relay<'_>; 2], is_answered: bool) -> Result<Found> {
+    fn wait(&self, relays: &[Relay<'_>; 2], is_answered: bool) -> Result<Events> {
         let mut polled = vec![PollFd::new(&self.runner, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
         polled.extend(relays.iter().flat_map(Relay::polled));
         if !is_answered {
@@ -127,24 +127,29 @@ impl Watched {
         match poll(&mut polled, None) {
             Ok(_) => {}
             // As if nothing had happened.
-            Err(Errno::INTR) => return Ok(Found::default()),
+            Err(Errno::INTR) => return Ok(Events::default()),
             Err(error) => return Err(error).context("Failed to wait for a stage"),
         }
         let found: Vec<PollFlags> = polled.iter().map(PollFd::revents).collect();
         let is = |at: usize| found.get(at).is_some_and(|found| !found.is_empty());
-        Ok(Found { runner: is(0), signal: is(1), relayed: [[found[2], found[3]], [found[4], found[5]]], answer: is(6) })
+        Ok(Events {
+            runner: is(0),
+            signal: is(1),
+            relayed: [[found[2], found[3]], [found[4], found[5]]],
+            answer: is(6),
+        })
     }
 }
 
 /// What happened.
-struct Found {
+struct Events {
     runner: bool,
     signal: bool,
     relayed: [[PollFlags; 2]; 2],
     answer: bool,
 }
 
-impl Default for Found {
+impl Default for Events {
     fn default() -> Self {
         Self { runner: false, signal: false, relayed: [[PollFlags::empty(); 2]; 2], answer: false }
     }

@@ -23,7 +23,7 @@ pub enum Dependence<'a> {
 
 /// What the answer to `verb` depends on; `entry` is `None` if there is no entry.
 #[must_use]
-pub fn taken<'a>(verb: &Verb, entry: Option<&'a Entry>) -> Dependence<'a> {
+pub fn dependence<'a>(verb: &Verb, entry: Option<&'a Entry>) -> Dependence<'a> {
     let attempt = entry.and_then(|entry| Some((entry, entry.attempt.as_ref()?)));
     match verb {
         Verb::List | Verb::Preflight | Verb::Observe(Whom::Name) | Verb::Issue(Issue::Token) => Dependence::Nothing,
@@ -83,7 +83,7 @@ mod tests {
     fn changed(before: &Entry, edit: impl FnOnce(&mut Entry)) -> Vec<&'static str> {
         let mut after = before.clone();
         edit(&mut after);
-        let differs = |verb: &Verb| taken(verb, Some(before)) != taken(verb, Some(&after));
+        let differs = |verb: &Verb| dependence(verb, Some(before)) != dependence(verb, Some(&after));
         verbs().iter().filter(|(_, verb)| differs(verb)).map(|(word, _)| *word).collect()
     }
 
@@ -124,6 +124,6 @@ mod tests {
     #[test]
     fn no_entry_is_like_one_that_knows_nothing() {
         let entry = entry();
-        assert!(verbs().iter().all(|(_, verb)| taken(verb, None) == taken(verb, Some(&entry))));
+        assert!(verbs().iter().all(|(_, verb)| dependence(verb, None) == dependence(verb, Some(&entry))));
     }
 }
