@@ -1,9 +1,9 @@
 //! `github-runnerctl doctor`: everything that can be checked before a runner starts, each fault with its way out; and
 //! what the next start would do.
 //!
-//! For root, on the host itself. It changes nothing, neither here nor on GitHub, takes no lock, and opens no connection
-//! but to brokers, which it asks for nothing but whether their credential is good. A check that cannot be made is a
-//! finding, and no reason to leave out the next one.
+//! For root, on the host itself. It changes nothing, neither here nor on GitHub, but for modules that the kernel loads to
+//! answer. It takes no lock, and opens no connection but to brokers, which it asks for nothing but whether their
+//! credential is good. A check that cannot be made is a finding, and no reason to leave out the next one.
 
 mod entry;
 mod finding;

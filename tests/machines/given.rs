@@ -52,6 +52,7 @@ fn the_nix_daemon_answers_in_jobs_of_images_that_have_it_and_is_not_there_otherw
         return;
     }
     let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    let had_nix = Path::new("/nix").exists();
     let mut surroundings = Surroundings::default();
     let place = if is_booted() {
         fs::create_dir_all(NIX_DAEMON).unwrap();
@@ -90,6 +91,10 @@ fn the_nix_daemon_answers_in_jobs_of_images_that_have_it_and_is_not_there_otherw
     assert!(place.join("socket").exists());
     fs::remove_file(place.join("socket")).unwrap();
     host.nothing_is_left();
+    if !had_nix && !is_booted() {
+        // Made for the mount, which only its unit saw.
+        fs::remove_dir("/nix").unwrap();
+    }
 }
 
 /// The file system of all layers, until it is dropped.

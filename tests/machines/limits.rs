@@ -60,7 +60,8 @@ fn a_fork_bomb_is_bounded_by_the_tasks_of_its_unit_and_ends_with_its_stage() {
     let made = run(&host, 1, count);
     assert!((50..150).contains(&made.stdout.parse().unwrap_or(0)), "{made:?}");
     // One that never stops, whose shell waits for no end of it.
-    run(&host, 1, "bomb() { bomb | bomb & }; bomb 2> /dev/null; read -t 2 < <(read -t 3600)");
+    let bomb = run(&host, 1, "bomb() { bomb | bomb & }; echo lit; bomb 2> /dev/null; read -t 2 < <(read -t 3600)");
+    assert_eq!(bomb.stdout, "lit\n", "{bomb:?}");
     let left = run(&host, 1, "ls -d /proc/[0-9]* | wc -l");
     assert!(left.stdout.trim().parse::<u32>().is_ok_and(|left| left < 10), "{left:?}\n{}", host.log());
     host.client().delete(Token(1)).unwrap();

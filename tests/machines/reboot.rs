@@ -17,7 +17,7 @@ const JOB: u64 = 4_712;
 /// Says that the host went down.
 const MARK: &str = "/var/lib/went-down";
 
-/// Ends the host at once, as the loss of power does: nothing is stopped, nothing is taken away.
+/// Ends the host at once: nothing is stopped, and nothing is taken away. What the loss of power does to a disk is not shown.
 #[test]
 #[ignore = "restarts the host"]
 fn the_host_goes_down_while_a_job_runs() {

@@ -1,4 +1,5 @@
-//! What can be checked of a host before a job comes: kernel, ids, images, network. Changes nothing.
+//! What can be checked of a host before a job comes: kernel, ids, images, network. Changes nothing but for modules
+//! that the kernel loads to answer.
 
 use std::fs;
 use std::io;
@@ -195,7 +196,7 @@ fn rules(tried: anyhow::Result<()>) -> Option<Check> {
         }
         Err(error) => {
             let said = format!("{error:#}");
-            let way = "give the kernel nft_fib_inet, nft_masq and nft_reject_inet, or set machines.network.mode to none or host";
+            let way = "if a module is missing, give the kernel nft_fib_inet, nft_masq and nft_reject_inet; or set machines.network.mode to none or host";
             Outcome::Fault(
                 format!("refuses the rules of machines: {}", said.lines().next().unwrap_or_default()),
                 way.into(),
@@ -241,13 +242,12 @@ mod tests {
         let result = |tried| rules(tried).map(|check| check.result);
         let refused =
             anyhow::anyhow!("exit status: 1: /dev/stdin:12:5-60: Error: Could not process rule: No such file\n   ^^^");
-        let refused = refused.context("Failed to set up the network with nft");
         let found = result(Err(refused));
         assert!(
             matches!(&found, Some(Outcome::Fault(said, way)) if said.ends_with("No such file") && way.contains("nft_fib_inet")),
             "{found:?}"
         );
-        let missing = anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound)).context("Failed to set up");
+        let missing = anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound));
         assert_eq!(result(Err(missing)), None);
         assert!(matches!(result(Ok(())), Some(Outcome::Good(_))));
     }

@@ -1,8 +1,8 @@
-//! The control group of a job's unit: whether it still has processes, and which of them the kernel kills for lack of memory, and
-//! how many it killed.
+//! The control group of a job's unit: whether it still has processes, which of them the kernel kills first for lack of memory,
+//! and how many it killed.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -42,14 +42,20 @@ pub fn killed_for_memory(group: &str) -> u64 {
 
 /// Takes from a machine's first process, and from all that follow from it, what protects its supervisor when memory is short.
 /// Written by root of the host, it is also the least that any of them can ask for. nspawn's own option writes it as root of the
-/// machine, who may not.
+/// machine, who may not. Where an operator gave units less than nothing, machines keep that.
 ///
 /// # Errors
 ///
-/// As `write(2)`.
+/// As `read(2)` and `write(2)`.
 pub fn expose(leader: u32) -> Result<()> {
     let path = format!("/proc/{leader}/oom_score_adj");
-    fs::write(&path, "0").with_context(|| format!("Failed to write {path}"))
+    let write = || -> io::Result<()> {
+        if fs::read_to_string(&path)?.trim().starts_with('-') {
+            fs::write(&path, "0")?;
+        }
+        Ok(())
+    };
+    write().with_context(|| format!("Failed to take the protection of its supervisor from a machine at {path}"))
 }
 
 /// How many control groups a machine may make. The kernel has 65,535 numbers for groups with a memory controller, for the whole

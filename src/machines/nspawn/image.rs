@@ -6,7 +6,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+
 use super::arguments::STORE;
+use super::protocol::PROGRAMS;
 use super::settings::{Image, Source};
 use crate::machines::Fault;
 use crate::sys::Place;
@@ -14,25 +18,32 @@ use crate::sys::Place;
 /// Where an image's init is, in the order in which nspawn looks for one.
 const INITS: [&str; 4] = ["usr/lib/systemd/systemd", "lib/systemd/systemd", "sbin/init", "init"];
 
-/// Where a program of an image may be.
-const PLACES: [&str; 4] = ["usr/bin", "bin", "usr/local/bin", "run/current-system/sw/bin"];
-
 /// Where a program of a NixOS system is.
 const PLACE_OF_SYSTEM: &str = "sw/bin";
 
 /// Uploads and downloads artifacts and caches, in the machine.
 pub const RUNNER: &str = "gitlab-runner";
 
-/// The programs of `wanted` that an image has in none of the usual places.
+/// The programs of `wanted` that an image has in none of the places where stages look, before it runs: its init may add some.
 #[must_use]
 pub fn missing<'a>(image: &Image, wanted: &[&'a str]) -> Vec<&'a str> {
-    let (root, places): (&Path, &[&str]) = match &image.source {
-        Source::Root(root) => (root, &PLACES),
-        Source::System(system) => (system, &[PLACE_OF_SYSTEM]),
+    let has = |program: &&&str| match &image.source {
+        Source::Root(root) => PROGRAMS.split(':').any(|place| is_in(root, place, program)),
+        // Its links lead into the store, which is this host's.
+        Source::System(system) => fs::symlink_metadata(system.join(PLACE_OF_SYSTEM).join(program)).is_ok(),
     };
-    // Links lead somewhere in the image, not on this host.
-    let has = |program: &&&str| places.iter().any(|place| fs::symlink_metadata(root.join(place).join(program)).is_ok());
     wanted.iter().filter(|program| !has(program)).copied().collect()
+}
+
+/// Whether a root has `program` in `place`, also behind links, which lead somewhere in the root and not on this host. What cannot
+/// be looked at counts as there.
+fn is_in(root: &Path, place: &str, program: &str) -> bool {
+    let opened =
+        openat2(CWD, root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::empty()).and_then(|root| {
+            let path = format!("{place}/{program}");
+            openat2(root, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)
+        });
+    !matches!(opened, Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
 /// The program that the agent of a machine of this image becomes; `None` if it stays the first process.
@@ -99,6 +110,12 @@ mod tests {
             fs::create_dir_all(path.join(place)).unwrap();
             std::os::unix::fs::symlink("nowhere-on-this-host", path.join(place).join(program)).unwrap();
         }
+        // A link on the way leads somewhere in the image.
+        fs::create_dir(path.join("opt")).unwrap();
+        fs::create_dir_all(path.join("usr/local")).unwrap();
+        std::os::unix::fs::symlink("/opt", path.join("usr/local/bin")).unwrap();
+        fs::write(path.join("opt/only-here"), "").unwrap();
+        assert!(missing(&image(Source::Root(path.into()), true), &["only-here"]).is_empty());
         let wanted = ["bash", "git", RUNNER];
         assert_eq!(missing(&image(Source::Root(path.into()), true), &wanted), ["git", RUNNER]);
         assert_eq!(missing(&image(Source::System(path.into()), true), &wanted), ["bash", RUNNER]);

@@ -20,6 +20,10 @@ pub const VERSION: u32 = 1;
 /// Where a machine has what is not its image's: the agent, and the socket to which it connects.
 pub const HOME: &str = "/run/ci-machine";
 
+/// Where stages look for programs besides, as in `PATH`: the usual places, then those of NixOS.
+pub const PROGRAMS: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin";
+
 /// No message is longer, in bytes.
 pub const LONGEST_MESSAGE: usize = 16 * 1024;
 

@@ -16,11 +16,7 @@ use nix::sys::signal::Signal;
 use rustix::process::WaitStatus;
 
 use super::processes::{below_us, kill_all, reap_until, signal};
-use crate::machines::nspawn::protocol::{HOME, Report};
-
-/// Where programs are: what the host put into the machine, then the usual places, then those of NixOS.
-const PATH: &str =
-    "bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin";
+use crate::machines::nspawn::protocol::{HOME, PROGRAMS, Report};
 
 /// When memory is short, the kernel ends processes of stages rather than the image's services.
 const FIRST_TO_GO: &str = "500";
@@ -56,7 +52,7 @@ impl Stage {
         let child = command
             .env_clear()
             .envs([
-                ("PATH", format!("{HOME}/{PATH}").as_str()),
+                ("PATH", format!("{HOME}/bin:{PROGRAMS}").as_str()),
                 ("HOME", "/root"),
                 ("USER", "root"),
                 ("LOGNAME", "root"),

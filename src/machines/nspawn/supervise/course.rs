@@ -16,7 +16,7 @@ const REBOOTED: i32 = 133;
 
 /// How long after its agent a machine may be there before it counts as alive without one: a shutdown that kills the agent goes on
 /// for a moment.
-const SHUTDOWN: Duration = Duration::from_secs(5);
+const SHUTDOWN: Duration = Duration::from_secs(30);
 
 /// How long an agent may take to kill a stage after the grace.
 const KILL: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ pub enum Event {
     /// The image's init says that everything was started.
     Booted,
     /// nspawn ended: with a code, or `None` by a signal; and whether the kernel killed for lack of memory since the last stage
-    /// began.
+    /// ended.
     Exited(Option<i32>, bool),
     /// The process that the machine was made for ended.
     RunnerGone,
@@ -279,7 +279,8 @@ impl Course {
             return self.quit(now, Gone::Deadline);
         }
         if self.given_up().is_some_and(|at| now >= at) {
-            return self.quit(now, Gone::Unused);
+            let reason = if let Phase::Gone(reason) = self.phase { reason } else { Gone::Unused };
+            return self.quit(now, reason);
         }
         if matches!(self.phase, Phase::Alone { until } if now >= until) {
             self.phase = Phase::Running;

@@ -121,9 +121,10 @@ fn a_machine_without_its_agent_is_ended_and_what_is_asked_meanwhile_gets_the_rea
     let mut course = ready();
     course.on(s(10), Event::AgentGone);
     assert_eq!(course.on(s(11), stage(1)), []);
-    assert_eq!(course.next_tick(), s(15));
-    assert_eq!(course.on(s(15), Event::Tick), [Act::Kill]);
-    let acts = course.on(s(16), Event::Exited(None, false));
+    let end = s(10) + SHUTDOWN;
+    assert_eq!(course.next_tick(), end);
+    assert_eq!(course.on(end, Event::Tick), [Act::Kill]);
+    let acts = course.on(end + s(1), Event::Exited(None, false));
     assert_eq!(acts[0], Act::Answer(1, Answer::Gone(Gone::AgentKilled)));
 }
 
@@ -131,8 +132,8 @@ fn a_machine_without_its_agent_is_ended_and_what_is_asked_meanwhile_gets_the_rea
 fn an_agent_that_the_kernel_killed_for_lack_of_memory_is_not_laid_to_the_job() {
     let mut course = busy();
     course.on(s(11), Event::AgentGone);
-    assert_eq!(course.on(s(16), Event::Tick), [Act::Kill]);
-    let acts = course.on(s(17), Event::Exited(None, true));
+    assert_eq!(course.on(s(11) + SHUTDOWN, Event::Tick), [Act::Kill]);
+    let acts = course.on(s(12) + SHUTDOWN, Event::Exited(None, true));
     assert_eq!(acts[0], Act::Answer(1, Answer::Gone(Gone::Memory)));
     let mut liar = busy();
     liar.on(s(11), hello());
@@ -195,7 +196,7 @@ fn a_machine_that_nobody_uses_ends_and_looking_at_it_is_no_use() {
     slow.on(s(700), Event::Booted);
     assert_eq!(slow.on(s(1_299), Event::Tick), []);
     slow.on(s(1_299), Event::Exited(Some(0), false));
-    assert_eq!(slow.on(s(1_300), Event::Tick), [Act::Quit(Gone::Unused)], "nobody has to be told why it is gone");
+    assert_eq!(slow.on(s(1_300), Event::Tick), [Act::Quit(Gone::PoweredOff)], "the reason stays the first one");
 }
 
 #[test]

@@ -79,7 +79,7 @@ struct Supervisor {
     outputs: Vec<Option<OwnedFd>>,
     has_exited: bool,
     runner_watched: bool,
-    /// How many processes the kernel had killed for lack of memory when the last stage began.
+    /// How many processes the kernel had killed for lack of memory when the last stage ended.
     killed_for_memory: u64,
 }
 

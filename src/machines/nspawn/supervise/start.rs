@@ -124,7 +124,8 @@ pub fn make(
         cache: mounted.cache,
         gitlab_runner: settings.gitlab_runner.clone(),
     };
-    if settings.gitlab_runner.is_none() && !image::missing(configured, &[image::RUNNER]).is_empty() {
+    // Where not even bash is seen, programs come with the image's init, and nothing can be said.
+    if settings.gitlab_runner.is_none() && image::missing(configured, &["bash", image::RUNNER]) == [image::RUNNER] {
         tell(&format!(
             "WARNING: Image {name} has no {0}, so artifacts and `cache:` fail. Install it there, or set machines.gitlabRunner",
             image::RUNNER

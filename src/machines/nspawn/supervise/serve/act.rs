@@ -27,13 +27,15 @@ impl Supervisor {
                 self.tell_orderer(&Progress::Failed(Fault::Unavailable(text)));
             }
             Act::Stage(client) => {
-                self.killed_for_memory = group::killed_for_memory(&self.machine.group);
                 let descriptors = self.drivers.get_mut(&client).map(|driver| std::mem::take(&mut driver.descriptors));
                 self.tell_agent(&Command::Stage, &descriptors.unwrap_or_default());
             }
             Act::Cancel(grace) => self.tell_agent(&Command::Cancel { grace }, &[]),
             Act::Answer(client, answer) => self.answer(client, &answer),
-            Act::Note(note) => self.note(&note),
+            Act::Note(note) => {
+                self.killed_for_memory = group::killed_for_memory(&self.machine.group);
+                self.note(&note);
+            }
             Act::Console(client) => {
                 let answer = Answer::Console(self.console());
                 self.answer(client, &answer);
