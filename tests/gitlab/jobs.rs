@@ -17,17 +17,14 @@ use crate::is_root;
 use crate::outcomes::{script_failure, success, system_failure, with_after_script};
 use crate::times::{AT_ONCE, FOREVER};
 
-/// A host whose machines do not boot and have no network.
-fn host() -> Host {
-    Host::new(|_| {})
+/// A host whose machines do not boot and have no network; `None` where nobody may make machines.
+fn host() -> Option<Host> {
+    is_root().then(|| Host::new(|_| {}))
 }
 
 #[test]
 fn a_job_runs_as_root_of_a_machine_of_its_own() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     let (ended, log) =
         host.script(1, &["id -u", "hostname", "pwd", "cat /proc/self/uid_map", "echo done; touch /root/x"]);
     assert_eq!(ended, success(), "{log}");
@@ -39,10 +36,7 @@ fn a_job_runs_as_root_of_a_machine_of_its_own() {
 
 #[test]
 fn the_next_job_sees_nothing_of_the_last_one() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     assert_eq!(host.script(1, &["echo mine > /root/left; echo mine > /left; rm -rf /usr/share/doc"]).0, success());
     let look = "[[ ! -e /root/left && ! -e /left && -d /usr/share/doc && ! -e /builds/octo-org/example/x ]]";
     for id in [2, 1] {
@@ -52,10 +46,7 @@ fn the_next_job_sees_nothing_of_the_last_one() {
 
 #[test]
 fn the_exit_code_of_a_script_is_the_one_that_gitlab_shows() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     for (id, code) in (1..).zip([1, 2, 42, 126, 127, 143, 255]) {
         let (ended, log) = host.script(id, &["true", &format!("(exit {code})"), "echo never"]);
         assert_eq!(ended, script_failure(code), "{log}");
@@ -65,10 +56,7 @@ fn the_exit_code_of_a_script_is_the_one_that_gitlab_shows() {
 
 #[test]
 fn a_script_that_a_signal_ends_has_128_and_its_number() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     // The script's own shell, which gitlab-runner starts within another one.
     for (id, (signal, code)) in (1..).zip([("KILL", 137), ("SEGV", 139), ("ABRT", 134)]) {
         let (ended, log) = host.script(id, &[&format!("kill -{signal} $BASHPID; sleep 3600")]);
@@ -78,10 +66,7 @@ fn a_script_that_a_signal_ends_has_128_and_its_number() {
 
 #[test]
 fn a_cancelled_script_is_over_when_after_script_begins_and_the_machine_is_not() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     let scripts = [
         "echo begun; sleep 3600",
         "trap 'exit 0' TERM; echo begun; while :; do sleep 0.05; done",
@@ -106,10 +91,7 @@ fn a_cancelled_script_is_over_when_after_script_begins_and_the_machine_is_not() 
 
 #[test]
 fn a_job_that_is_given_up_leaves_nothing_whatever_it_does() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     for (id, (script, after, text)) in (1..).zip([
         ("echo begun; sleep 3600", "true", "\nbegun\n"),
         ("true", "echo after; sleep 3600", "\nafter\n"),
@@ -129,10 +111,7 @@ fn a_job_that_is_given_up_leaves_nothing_whatever_it_does() {
 
 #[test]
 fn a_machine_that_ends_under_a_script_is_a_system_failure_with_the_reason() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     // Without an init the job's own command is the one that tells the kernel.
     for (id, (script, sentence)) in
         (1..).zip([("poweroff -ff", "powered its machine off"), ("reboot -ff", "rebooted its machine")])
@@ -170,10 +149,7 @@ fn a_booted_machine_whose_job_kills_everything_or_powers_off_is_a_system_failure
 
 #[test]
 fn output_comes_as_it_is_and_complete() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     let config = host.site.path("config.toml");
     let text = fs::read_to_string(&config).unwrap().replace("limit = 4", "limit = 4\n  output_limit = 400000");
     fs::write(config, text).unwrap();
@@ -190,10 +166,7 @@ fn output_comes_as_it_is_and_complete() {
 
 #[test]
 fn a_process_that_keeps_the_output_open_keeps_nobody_waiting_and_is_ended() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     let begun = Instant::now();
     let left = format!("setsid sleep {} & echo begun", FOREVER.as_secs());
     let job = with_after_script(host.job(1, &[&left]), &["ls -l /proc/[0-9]*/exe | grep sleep || echo nothing runs"]);
@@ -204,10 +177,7 @@ fn a_process_that_keeps_the_output_open_keeps_nobody_waiting_and_is_ended() {
 
 #[test]
 fn two_thousand_processes_end_with_their_stage() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     let many = "for ((i = 0; i < 2000; i++)); do sleep 3600 & done; echo begun";
     let job = with_after_script(host.job(1, &[many]), &["ls -d /proc/[0-9]* | wc -l"]);
     assert_eq!(host.run(job), success());
@@ -218,10 +188,7 @@ fn two_thousand_processes_end_with_their_stage() {
 
 #[test]
 fn ten_jobs_at_once_are_ten_machines() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     let mut all: Vec<_> =
         (1..=10).map(|id| host.site.start(host.job(id, &["cat /proc/self/uid_map", "hostname"]))).collect();
     for working in &mut all {
@@ -240,10 +207,7 @@ fn ten_jobs_at_once_are_ten_machines() {
 
 #[test]
 fn an_unknown_image_is_refused_at_once_with_the_names() {
-    if !is_root() {
-        return;
-    }
-    let host = host();
+    let Some(host) = host() else { return };
     for (id, image) in (1..).zip(["../../etc", "alpine"]) {
         let mut job = host.job(id, &["true"]);
         job["image"]["name"] = json!(image);

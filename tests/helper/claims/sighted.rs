@@ -98,7 +98,6 @@ fn a_slow_look_does_not_hold_the_emptying_of_the_work_directory_up() {
     let said = std::thread::scope(|scope| {
         scope.spawn(|| {
             let (mut stream, _) = wait_for("a question", || listener.accept().ok());
-            stream.set_nonblocking(false).unwrap();
             BufReader::new(&stream).read_line(&mut String::new()).unwrap();
             // It answers once the work directory is empty; if the start waited for it, that would never be.
             wait_for("an empty work directory", || fs::read_dir(&work).unwrap().next().is_none().then_some(()));
