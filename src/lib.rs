@@ -32,8 +32,9 @@
 //! | `registration::dependence` | `contract::protocol`, `ledger` | pure |
 //! | `registration::ask` | `model`, `contract`, `ledger`, `registration::dependence` | sockets, clock |
 //! | `registration` | `model`, `contract`, `sys`, `ledger`, `state`, `registration::ask`, `registration::pace` | files, writing, clock |
+//! | `root::settle::unit` | `model`, `contract::names`, `sys` | processes, environment |
 //! | `root::release` | `model`, `contract::protocol`, `ledger`, `state::start`, `registration` | writing, clock, environment |
-//! | `root` | `model`, `contract`, `sys`, `ledger`, `state`, `registration` | files, writing, clock, environment |
+//! | `root` | `model`, `contract`, `sys`, `ledger`, `state`, `registration`, `root::settle::unit` | files, writing, clock, environment |
 //! | `http::roots` | `model` | network, certificates |
 //! | `http` | `contract::protocol`, `http::roots` | network, environment |
 //! | `github` | `model`, `contract::protocol`, `http` | |

@@ -66,7 +66,6 @@ let
         )
       )
       {
-        ExecCondition.hold = "a version that GitHub refuses is started again and again";
         ExecStartPre = {
           prepare = "nothing registers it, and the work directory keeps what the job before left";
           configure = "it cannot register";

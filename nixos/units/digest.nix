@@ -24,7 +24,6 @@ let
       value;
 
   steps = {
-    ExecCondition = null;
     ExecStartPre = null;
     ExecStop = null;
     ExecStopPost = null;

@@ -127,9 +127,6 @@ in
     (builtins.mapAttrs (_: yielding) (slice.directives runner.resources))
 
     (ahead {
-      # Where another start would only end as the last one did; systemd itself
-      # goes by what the listener ends with, and not by the steps before it.
-      ExecCondition = [ (rootStep "hold") ];
       ExecStartPre = [
         (brokeredStep "prepare")
       ]

@@ -18,7 +18,6 @@ Prepares, registers and records a self-hosted GitHub Actions runner before it st
 Usage: github-runner-helper COMMAND [OPTIONS]
 
 Commands, in the order in which a unit runs them:
-  hold       As root, as the unit's condition: end with 1 if the start would only fail as the last one did
   prepare    As root: decide whether the registration stays, purge if not, and stage the token
   configure  As the service user: register with the staged token, if there is one
   record     As root: write into the ledger which runner this is, and link its logs and credentials for jobs
@@ -31,14 +30,13 @@ Options of all commands but check:
   --state-directory DIR    Where the registration is kept
   --work-directory DIR     Where jobs run; emptied at every start
   --logs-directory DIR     Where the listener's logs are kept
-  --ledger-directory DIR   hold, prepare, record, release, settle: where root keeps what it knows about registrations
+  --ledger-directory DIR   prepare, record, release, settle: where root keeps what it knows about registrations
   --broker SOCKET          prepare, release, settle: who asks GitHub with the API credential
 ";
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
 enum Command {
-    Hold(Start, PathBuf),
     Prepare(Start, PathBuf, PathBuf),
     Configure(Start),
     Record(Start, PathBuf),
@@ -70,13 +68,6 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Hold(start, ledger) => {
-            let held = prepare::held(&start, &ledger);
-            return Ok(held.map_or(ExitCode::SUCCESS, |why| {
-                tracing::warn!("{why}");
-                ExitCode::FAILURE
-            }));
-        }
         Command::Prepare(start, ledger, broker) => prepare::run(&start, &ledger, &broker),
         Command::Configure(start) => user::configure::run(&start),
         Command::Record(start, ledger) => record::run(&start, &ledger),
@@ -107,11 +98,11 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
                 Some(more) => Err(unexpected(&more, name)),
             };
         }
-        "hold" | "prepare" | "configure" | "record" | "release" | "settle" => {}
+        "prepare" | "configure" | "record" | "release" | "settle" => {}
         _ => bail!("There is no command `{}`", name.escape_debug()),
     }
     let knows = |option: &str| match option {
-        "--ledger-directory" => matches!(name, "hold" | "prepare" | "record" | "release" | "settle"),
+        "--ledger-directory" => matches!(name, "prepare" | "record" | "release" | "settle"),
         "--broker" => matches!(name, "prepare" | "release" | "settle"),
         _ => true,
     };
@@ -134,7 +125,6 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
         given.map(|(option, value)| value.with_context(|| format!("Command {name} needs option {option}")));
     let start = Start { manifest: manifest?, state_directory: state?, work_directory: work?, logs_directory: logs? };
     Ok(match name {
-        "hold" => Command::Hold(start, ledger?),
         "prepare" => Command::Prepare(start, ledger?, broker?),
         "release" => Command::Release(start, ledger?, broker?),
         "settle" => Command::Settle(start, ledger?, broker?),
@@ -168,8 +158,6 @@ mod tests {
         assert_eq!(parsed(GOOD).unwrap(), Command::Prepare(start(), "r".into(), "b".into()));
         let record = GOOD.replace(" --broker b", "").replace("prepare", "record");
         assert_eq!(parsed(&record).unwrap(), Command::Record(start(), "r".into()));
-        let hold = GOOD.replace(" --broker b", "").replace("prepare", "hold");
-        assert_eq!(parsed(&hold).unwrap(), Command::Hold(start(), "r".into()));
         let settle = GOOD.replace("prepare", "settle");
         assert_eq!(parsed(&settle).unwrap(), Command::Settle(start(), "r".into(), "b".into()));
         let release = GOOD.replace("prepare", "release");

@@ -52,9 +52,9 @@ pub struct Entry {
     /// How the unit ended last, and what was made of it.
     #[serde(default)]
     pub last_exit: Option<Exit>,
-    /// Whether the next start is not to be made unless somebody changed something: it would end as the last one did.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stays_down: bool,
+    /// What earlier helpers wrote into entries of this version. Nothing reads it.
+    #[serde(default, skip_serializing)]
+    pub stays_down: IgnoredAny,
     /// With what the registrations above can be taken back when the runner is not configured any more.
     #[serde(default)]
     pub credential: Option<CredentialPlace>,
@@ -213,7 +213,7 @@ impl Entry {
             tried: None,
             not_before: None,
             last_exit: None,
-            stays_down: false,
+            stays_down: IgnoredAny,
             credential: None,
             work_directory: None,
             started: None,

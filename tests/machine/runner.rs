@@ -12,7 +12,7 @@ use crate::tools::{run, set_mode, wait_for};
 /// Units of this boot alone.
 pub const RUNTIME_UNITS: &str = "/run/systemd/system";
 /// Where a unit names the helper; empty, each forgets what was there.
-pub const STEPS: [&str; 4] = ["ExecCondition=", "ExecStartPre=", "ExecStop=", "ExecStopPost="];
+pub const STEPS: [&str; 3] = ["ExecStartPre=", "ExecStop=", "ExecStopPost="];
 const MANIFESTS: &str = "/run/machine-tests";
 
 /// A configured runner. Stopped and forgotten by the server when a scenario begins.

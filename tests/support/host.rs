@@ -125,7 +125,7 @@ impl Host {
         add("state-directory", "state");
         add("work-directory", "work");
         add("logs-directory", "logs");
-        if matches!(step, "hold" | "prepare" | "record" | "release" | "settle") {
+        if matches!(step, "prepare" | "record" | "release" | "settle") {
             add("ledger-directory", "ledger");
         }
         if matches!(step, "prepare" | "release" | "settle") {

@@ -8,7 +8,6 @@ mod apart;
 mod basis;
 mod explain;
 mod foresee;
-mod hold;
 mod holder;
 mod jit;
 mod kept;
@@ -49,7 +48,6 @@ use read::{Instructions, Reading, StartDirectories, check_owner, is_news, reach,
 use room::save;
 
 pub use foresee::{Foreseen, foresee};
-pub use hold::held;
 
 /// How long a start waits for another process that works on the same registration; none of these takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -260,7 +258,7 @@ fn forget_nixpkgs(state: &Dir) -> Result<()> {
 fn open_ledger(place: &Place, path: &Path) -> Result<Ledger> {
     let make = || {
         place.create(Mode::S_IRWXU).or_else(|error| {
-            // Another runner of this host, which starts for the first time as well, may have been faster.
+            // Another runner of this host may have been faster, and on a first start this one asks twice.
             Place::walk(path)?.open()?.ok_or(error)
         })
     };

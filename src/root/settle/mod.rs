@@ -1,11 +1,12 @@
 //! The last step of a unit, as root, after everything of it has ended: say what the end means, and leave no registration
 //! behind that nobody will use.
 //!
-//! Must not start a process, open a network connection or take long: a stop waits for it. What cannot be settled now is
-//! in the ledger for the next start.
+//! Must not open a network connection or take long: a stop waits for it. What cannot be settled now is in the ledger for the
+//! next start.
 
 mod ending;
 mod memory;
+mod unit;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -60,10 +61,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let mut draft = Draft::new(&ledger, &manifest.instance, Some(stored.clone()), stored);
     let variable = |name| std::env::var(name).ok();
     if variable("SERVICE_RESULT").as_deref() == Some("exec-condition") {
-        // Nothing ran, so nothing ended. Whoever starts it once more wants it to be tried.
-        if std::mem::take(&mut draft.entry.stays_down) {
-            draft.save()?;
-        }
+        // An operator's condition did not hold: nothing ran, so nothing ended.
         return Ok(());
     }
     // A job can have made anything of its files; that must not keep its registration alive.
@@ -86,7 +84,6 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let broker = PacedBroker::new(Broker::kept(socket, &manifest.instance, &ledger), &place, url, limits);
     let broker = (api == Some(true)).then_some(broker);
     let (mut kind, mut said) = ending.meaning(manifest.registration.ephemeral, files);
-    // Here systemd would start it again and again: by itself it goes only by what the listener ends with.
     let stays_down = kind == ExitKind::NotStarted
         && draft.entry.attempt.is_some()
         && state.entry(VERSION_REFUSED).is_ok_and(|entry| entry == EntryKind::File);
@@ -102,7 +99,6 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let (failures, alike) =
         if credential.is_some() { failures(draft.entry.last_exit.as_ref(), kind, at) } else { (0, 0) };
     let at = ending.counts_from(draft.entry.last_exit.as_ref(), at);
-    draft.entry.stays_down = stays_down;
     // Before the server is asked: what comes then may take until systemd loses its patience.
     draft.entry.last_exit = Some(Exit { at, kind, said: said.clone(), failures, alike });
     if kind == ExitKind::JobDone {
@@ -131,9 +127,13 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     draft.entry.last_exit = Some(Exit { at, kind, said, failures, alike });
     draft.entry.not_before = broker.as_ref().and_then(PacedBroker::limited).or(draft.entry.not_before);
     draft.save()?;
-    // Last, because the next start does it as well.
-    logs::keep(&state, &walk("logs", &start.logs_directory)?, &manifest.logs, When::End);
-    Ok(())
+    // Late, because the next start does it as well.
+    let kept = walk("logs", &start.logs_directory).map(|place| logs::keep(&state, &place, &manifest.logs, When::End));
+    if stays_down {
+        // systemd by itself goes only by what the listener ends with, and would start it again and again.
+        unit::keep_down(&manifest.instance);
+    }
+    kept
 }
 
 /// Takes back what will not be used any more; what came of it, as the end of a sentence.

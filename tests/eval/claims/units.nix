@@ -26,7 +26,6 @@ let
       broker = "--broker /run/github-runner-broker/${instance}";
     in
     [
-      "ExecCondition=+${helper} hold ${common} ${ledger}"
       "ExecStartPre=+${helper} prepare ${common} ${ledger} ${broker}"
       "ExecStartPre=${helper} configure ${common}"
       "ExecStartPre=+${helper} record ${common} ${ledger}"

@@ -1,12 +1,15 @@
 //! The end of a unit: what is said about it, and what is taken back.
 
+use std::env;
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use github_runners::contract::protocol::Outcome;
 use serde_json::{Value, json};
 
 use super::register::{ephemeral, registered};
-use crate::host::Host;
+use crate::host::{Host, Said};
 use crate::server::Server;
 
 const DONE: Option<(&str, &str)> = Some(("exited", "0"));
@@ -183,51 +186,71 @@ fn refused_for_its_version() -> (Host, Server) {
     host.prepare().good();
     fs::remove_file(host.state(".staged-token")).unwrap();
     fs::write(host.state(".version-refused"), "").unwrap();
-    let said = host.settle("exit-code", None).good();
-    assert!(
-        said.contains("could not register, because its version is too old") && said.contains("`package`"),
-        "{said}"
-    );
-    assert_eq!(host.ledger()["lastExit"]["kind"], "versionDeprecated");
     (host, server)
+}
+
+/// Settles a start that failed, as a step that systemd started; what its systemctl was told. `code` is what that ends with.
+fn settled_by_systemd(host: &Host, code: u8) -> (String, String) {
+    let (programs, told) = (host.path("programs"), host.path("told"));
+    fs::create_dir_all(&programs).unwrap();
+    let script = format!("#!/bin/sh\necho \"$@\" >> {}\necho no such unit >&2\nexit {code}\n", told.display());
+    fs::write(programs.join("systemctl"), script).unwrap();
+    fs::set_permissions(programs.join("systemctl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let said = Command::new("sh")
+        .args(["-c", "SYSTEMD_EXEC_PID=$$ exec \"$@\"", "sh", env!("CARGO_BIN_EXE_github-runner-helper")])
+        .args(host.arguments("settle"))
+        .env("PATH", format!("{}:{}", programs.display(), env::var("PATH").unwrap()))
+        .env("SERVICE_RESULT", "exit-code")
+        .env_remove("EXIT_CODE")
+        .env_remove("EXIT_STATUS")
+        .env_remove("INVOCATION_ID")
+        .output();
+    (Said::from(said.unwrap()).good(), fs::read_to_string(told).unwrap_or_default())
 }
 
 #[test]
 fn a_start_that_was_refused_for_its_version_is_not_made_again_by_itself() {
-    let (host, server) = refused_for_its_version();
-    server.asked();
-    let said = host.step("hold").bad();
-    assert!(said.contains("version is too old") && said.contains(", so it stays down: set `package`"), "{said}");
-    assert_eq!(server.asked(), "", "nobody is asked");
-    // What systemd does after a condition that does not hold.
-    assert_eq!(host.settle("exec-condition", None).good(), "");
-    assert_eq!(host.ledger()["lastExit"]["kind"], "versionDeprecated", "so that people see why");
-    // Whoever starts it now wants it tried.
-    assert_eq!(host.step("hold").good(), "");
+    let (host, _server) = refused_for_its_version();
+    let (said, told) = settled_by_systemd(&host, 0);
+    assert!(
+        said.contains("could not register, because its version is too old") && said.contains("`package`"),
+        "{said}"
+    );
+    assert!(said.contains("github-runner-runner1 stays down until somebody starts it"), "{said}");
+    assert_eq!(told, "--no-block stop -- github-runner-runner1.service\n");
+    assert_eq!(host.ledger()["lastExit"]["kind"], "versionDeprecated");
 }
 
 #[test]
-fn a_change_is_no_start_that_would_only_fail_again() {
-    let (mut host, _server) = refused_for_its_version();
-    *host.registration("extraLabels") = json!(["other"]);
-    assert_eq!(host.step("hold").good(), "");
+fn a_systemd_that_takes_no_stop_is_told_and_costs_nothing_else() {
+    let (host, _server) = refused_for_its_version();
+    let (said, _) = settled_by_systemd(&host, 1);
+    assert!(said.contains("systemctl did not stop github-runner-runner1.service: no such unit"), "{said}");
+    assert_eq!(host.ledger()["lastExit"]["kind"], "versionDeprecated");
+}
+
+#[test]
+fn what_systemd_did_not_start_stops_no_unit() {
+    let (host, _server) = refused_for_its_version();
+    let said = host.settle("exit-code", None).good();
+    assert!(said.contains("version is too old") && !said.contains("stays down"), "{said}");
 }
 
 #[test]
 fn no_job_keeps_its_runner_down() {
     let (host, _server) = registered();
     fs::write(host.state(".version-refused"), "").unwrap();
-    host.settle("exit-code", None).good();
+    let (_, told) = settled_by_systemd(&host, 0);
     assert_eq!(host.ledger()["lastExit"]["kind"], "notStarted");
-    assert_eq!(host.step("hold").good(), "");
+    assert_eq!(told, "");
 }
 
 #[test]
-fn what_is_wrong_otherwise_keeps_no_start_from_telling_it() {
-    let (host, _server) = refused_for_its_version();
-    fs::write(host.path("ledger/runner1.json"), "{").unwrap();
-    assert_eq!(host.step("hold").good(), "");
-    assert_eq!(Host::new().step("hold").good(), "", "without a ledger");
+fn a_condition_that_an_operator_added_is_no_end() {
+    let (host, _server) = registered();
+    let before = host.ledger();
+    assert_eq!(host.settle("exec-condition", None).good(), "");
+    assert_eq!(host.ledger(), before);
 }
 
 #[test]

@@ -9,9 +9,6 @@ use crate::tools::run;
 use super::listener::Listeners;
 use super::start::{Start, connections, is_online, journal, measured, property};
 
-/// The steps before a listener, by systemd's names for their directives.
-const BEFORE_LISTENER: [&str; 2] = ["ExecConditionEx", "ExecStartPreEx"];
-
 /// See the description of the file.
 pub struct Subject<'a> {
     /// The kind of its starts.
@@ -78,12 +75,9 @@ impl<'a> Subject<'a> {
     /// besides.
     pub fn steps(&self) -> Result<(usize, usize)> {
         let mut steps = (0, 0);
-        for directive in BEFORE_LISTENER {
-            let commands = property(&self.unit, directive)?;
-            for command in commands.split("{ path=").skip(1) {
-                steps.0 += 1;
-                steps.1 += usize::from(!command.contains("flags=privileged"));
-            }
+        for command in property(&self.unit, "ExecStartPreEx")?.split("{ path=").skip(1) {
+            steps.0 += 1;
+            steps.1 += usize::from(!command.contains("flags=privileged"));
         }
         Ok(steps)
     }

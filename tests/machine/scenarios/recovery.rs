@@ -165,8 +165,9 @@ pub fn version_refused(machine: &Machine) -> Result<()> {
     machine.github.tell("faults", &json!({ "path": path, "status": 404, "times": 99, "message": message }))?;
     let before = machine.github.asked("POST", path)?;
     runner.begin()?;
-    runner.wait_for_line("so it stays down: set `package`")?;
-    wait_for("the unit to stay down", || Ok((runner.property("ActiveState")? == "inactive").then_some(())))?;
+    runner.wait_for_line("stays down until somebody starts it")?;
+    wait_for("the unit to stay down", || Ok((runner.property("ActiveState")? == "failed").then_some(())))?;
+    ensure!(runner.property("NRestarts")? == "0", "systemd starts it again");
     ensure!(machine.github.asked("POST", path)? == before + 1, "it is not asked for again and again");
     ensure!(runner.ledger()?["lastExit"]["kind"] == "versionDeprecated");
     // Whoever starts it wants it tried.

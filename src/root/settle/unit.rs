@@ -1,0 +1,44 @@
+//! The unit that has ended: what systemd does with it next.
+//!
+//! Must not wait for systemd, which waits for this step.
+
+use std::process::{Command, Stdio, id};
+
+use anyhow::{Context as _, Result, bail};
+use tracing::warn;
+
+use crate::contract::names::{runner, runner_stem};
+use crate::model::InstanceName;
+use crate::sys::on_host;
+
+/// By what systemd tells a step that it started it itself (systemd.exec(5)).
+const STARTED: &str = "SYSTEMD_EXEC_PID";
+
+/// Has a unit stay down that would be started again by itself: a stop that somebody asks for makes systemd forget the restart, also
+/// in the last step of a unit, and holds only until somebody starts it (systemd.service(5), `Restart=`). A failure is told and
+/// costs another start that ends in the same way. Does nothing where systemd is not what started this step.
+pub fn keep_down(instance: &InstanceName) {
+    if std::env::var(STARTED).ok() != Some(id().to_string()) {
+        return;
+    }
+    let name = runner_stem(instance);
+    // In the view of its unit, also that of root's steps, systemd has no socket.
+    let stopped = on_host(|| stop(&runner(instance)));
+    match stopped.context("Failed to see the host's files").and_then(|stopped| stopped) {
+        Ok(()) => warn!("{name} stays down until somebody starts it, as a switch with a changed configuration does"),
+        Err(error) => warn!("{error:#}. {name} is started again by itself, and ends in the same way"),
+    }
+}
+
+/// Asks for a stop without waiting for it. It takes the place of the start that has failed, for systemd has not given that up yet.
+fn stop(unit: &str) -> Result<()> {
+    let output = Command::new("systemctl")
+        .args(["--no-block", "stop", "--", unit])
+        .stdin(Stdio::null())
+        .output()
+        .context("Failed to run systemctl")?;
+    if !output.status.success() {
+        bail!("systemctl did not stop {unit}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
