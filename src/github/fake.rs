@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{ApiBase, Client};
 use crate::contract::protocol::Secret;
-use crate::http::{Broken, Call, Method, Response, Surroundings, Transport};
+use crate::http::{Broken, Call, Response, Surroundings, Transport};
 use crate::model::RegistrationUrl;
 
 /// When it always is, in seconds since 1970.
@@ -53,12 +53,7 @@ impl Fake {
 
     /// What was asked, as `METHOD /path`.
     pub fn asked(&self) -> Vec<String> {
-        let name = |method| match method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Delete => "DELETE",
-        };
-        self.asked.borrow().iter().map(|(call, _)| format!("{} {}", name(call.method), call.path)).collect()
+        self.asked.borrow().iter().map(|(call, _)| format!("{} {}", call.method.word(), call.path)).collect()
     }
 
     /// The credential of each request.

@@ -17,6 +17,8 @@ pub enum Method {
     Get,
     /// Make.
     Post,
+    /// Replace, or have something done with what is there.
+    Put,
     /// Delete.
     Delete,
 }
@@ -45,6 +47,19 @@ pub struct Call {
     pub effect: Effect,
 }
 
+impl Method {
+    /// As it is sent.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 impl Call {
     /// Reads `path`.
     #[must_use]
@@ -56,6 +71,12 @@ impl Call {
     #[must_use]
     pub fn post(path: String, body: Value, effect: Effect) -> Self {
         Self { method: Method::Post, path, body: Some(body), effect }
+    }
+
+    /// Puts `body`.
+    #[must_use]
+    pub fn put(path: String, body: Value) -> Self {
+        Self { method: Method::Put, path, body: Some(body), effect: Effect::Repeatable }
     }
 
     /// Deletes `path`.

@@ -1,14 +1,34 @@
-//! Requests over TLS to one host, as GitHub's interface needs them and every other server's would.
+//! Requests to one server: over TLS to a host, as GitHub's interface needs them, and through a socket or with a certificate of
+//! the client, as Incus and LXD do.
 //!
 //! The credential goes into one header only: never into an address, a log line or an error. Redirects are not followed,
 //! answers are capped. Nothing here reads files, but for the certificates that the system trusts, and nothing here repeats
 //! a request: that is for whoever knows what it does at the server.
 
+#[cfg(feature = "garm")]
+mod bypass;
 mod call;
+#[cfg(feature = "garm")]
+mod channel;
+mod exchange;
+mod fault;
+#[cfg(feature = "ctl")]
 mod https;
 mod proxy;
 mod roots;
+#[cfg(feature = "ctl")]
+mod runner;
+#[cfg(feature = "garm")]
+mod socket;
 pub mod time;
+#[cfg(feature = "garm")]
+mod tls;
 
 pub use call::{Broken, Call, Effect, Method, Response, Surroundings, Transport};
-pub use https::{Https, Service};
+#[cfg(feature = "garm")]
+pub use channel::{Channel, NoWay};
+pub use exchange::Service;
+#[cfg(feature = "ctl")]
+pub use https::Https;
+#[cfg(feature = "garm")]
+pub use tls::{Identity, Unusable};

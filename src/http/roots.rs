@@ -9,9 +9,6 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 
 use crate::model::{date_and_time, shown};
 
-/// By which the runner, but no broker, is told to believe everybody.
-const NO_VERIFY: &str = "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY";
-
 /// Reads what the system trusts.
 ///
 /// # Errors
@@ -37,18 +34,6 @@ pub fn trusted(variable: impl Fn(&str) -> Option<String>) -> Result<Vec<Certific
         None => format!(
             "The system has no certificates of authorities{why}: set `security.pki`, or SSL_CERT_FILE to a file of them."
         ),
-    })
-}
-
-/// What is to be told of the runner being told not to check certificates: the broker holds the credential and checks.
-#[must_use]
-pub fn ignored(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
-    // As the runner reads it (`StringUtil.ConvertToBoolean`).
-    let set = matches!(variable(NO_VERIFY)?.trim().to_ascii_uppercase().as_str(), "1" | "TRUE" | "$TRUE");
-    set.then(|| {
-        format!(
-            "{NO_VERIFY} holds for the runner only: the broker checks certificates all the same, or anybody on the way could take its credential; add the certificate to `security.pki.certificateFiles` instead"
-        )
     })
 }
 
