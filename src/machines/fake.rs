@@ -27,6 +27,10 @@ fn missing(token: Token) -> Fault {
 }
 
 impl Machines for Fake {
+    type Id<'a> = Token;
+    type Specification = Specification;
+    type Instance = Instance;
+
     fn create(&self, specification: &Specification) -> Result<Instance, Fault> {
         let token = specification.token;
         if specification.image != "debian" {

@@ -8,6 +8,9 @@
 
 #[cfg(test)]
 mod fake;
+#[cfg(feature = "garm")]
+pub mod incus;
+#[cfg(feature = "gitlab")]
 pub mod nspawn;
 
 use std::fmt;
@@ -15,7 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Names one machine, and makes its creation safe to repeat: who asks again after a lost answer gives the same token.
+/// Names one machine of a host, and makes its creation safe to repeat: who asks again after a lost answer gives the same token.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Token(pub u64);
@@ -124,52 +127,59 @@ impl std::error::Error for Fault {}
 
 /// A kind of machine.
 pub trait Machines {
+    /// What names one machine.
+    type Id<'a>;
+    /// What is asked for.
+    type Specification;
+    /// A machine that exists.
+    type Instance;
+
     /// Makes a machine and waits until it takes work.
     ///
     /// # Errors
     ///
-    /// [`Fault::Duplicate`] if the token is taken, and every other one. Nothing is left of a machine that failed.
-    fn create(&self, specification: &Specification) -> Result<Instance, Fault>;
+    /// [`Fault::Duplicate`] if the name is taken, and every other one. Nothing is left of a machine that failed.
+    fn create(&self, specification: &Self::Specification) -> Result<Self::Instance, Fault>;
 
     /// Ends a machine, whatever it does, and returns when nothing of it stands. A missing one is fine.
     ///
     /// # Errors
     ///
     /// If it is not known whether something is left.
-    fn delete(&self, token: Token) -> Result<(), Fault>;
+    fn delete(&self, id: Self::Id<'_>) -> Result<(), Fault>;
 
     /// Looks at one machine.
     ///
     /// # Errors
     ///
     /// [`Fault::NotFound`] if there is none.
-    fn get(&self, token: Token) -> Result<Instance, Fault>;
+    fn get(&self, id: Self::Id<'_>) -> Result<Self::Instance, Fault>;
 
-    /// All machines, in the order of their tokens.
+    /// All machines, in the order of what names them.
     ///
     /// # Errors
     ///
-    /// If they cannot be listed.
-    fn list(&self) -> Result<Vec<Instance>, Fault>;
+    /// If not all of them can be listed.
+    fn list(&self) -> Result<Vec<Self::Instance>, Fault>;
 
     /// Starts a machine that is stopped; a running one is left alone.
     ///
     /// # Errors
     ///
     /// [`Fault::NotFound`]; [`Fault::Configuration`] for kinds whose machines run once.
-    fn start(&self, token: Token) -> Result<(), Fault>;
+    fn start(&self, id: Self::Id<'_>) -> Result<(), Fault>;
 
     /// Stops a machine and keeps it; a stopped one is left alone.
     ///
     /// # Errors
     ///
     /// As [`Machines::start`].
-    fn stop(&self, token: Token) -> Result<(), Fault>;
+    fn stop(&self, id: Self::Id<'_>) -> Result<(), Fault>;
 
     /// The last text that the machine wrote to its console. It is the machine's word.
     ///
     /// # Errors
     ///
     /// [`Fault::NotFound`] if there is none.
-    fn console(&self, token: Token) -> Result<String, Fault>;
+    fn console(&self, id: Self::Id<'_>) -> Result<String, Fault>;
 }

@@ -17,7 +17,7 @@ use super::settings::Settings;
 use super::signals::{self, has_come};
 use super::verdict::Verdict;
 use crate::machines::nspawn::Client;
-use crate::machines::{Fault, Machines, Specification};
+use crate::machines::{Fault, Machines, Specification, Token};
 
 /// What may follow after the job's own timeout: two patiences of gitlab-runner, each of 5 or 10 minutes.
 const MARGIN: Duration = Duration::from_secs(900);
@@ -80,7 +80,10 @@ fn specify(settings: &Settings, response: &Response) -> Result<Specification, St
 }
 
 /// A former attempt of the same job may have left its machine: that one ends first.
-fn make(machines: &impl Machines, specification: &Specification) -> Result<(), Fault> {
+fn make<M>(machines: &M, specification: &Specification) -> Result<(), Fault>
+where
+    M: for<'a> Machines<Id<'a> = Token, Specification = Specification>,
+{
     match machines.create(specification) {
         Err(Fault::Duplicate(_)) => {
             machines.delete(specification.token)?;

@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::machines::{Cache, Instance, State, Token};
+use crate::machines::{Cache, Instance, State};
 
 const SETTINGS: &str = r#"{
     "machines": {"images": {"debian": {"root": "/a"}, "nixos": {"root": "/b"}}, "cache": {"directory": "/c", "limit": 1}},
@@ -68,6 +68,10 @@ fn services_and_steps_are_refused() {
 struct Taken(RefCell<Vec<&'static str>>);
 
 impl Machines for Taken {
+    type Id<'a> = Token;
+    type Specification = Specification;
+    type Instance = Instance;
+
     fn create(&self, specification: &Specification) -> Result<Instance, Fault> {
         self.0.borrow_mut().push("create");
         let Specification { token, image, .. } = specification.clone();

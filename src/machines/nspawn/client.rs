@@ -161,6 +161,10 @@ impl<'a> Client<'a> {
 }
 
 impl Machines for Client<'_> {
+    type Id<'a> = Token;
+    type Specification = Specification;
+    type Instance = Instance;
+
     fn create(&self, specification: &Specification) -> Result<Instance, Fault> {
         if specification.user_data.is_some() {
             return Err(Fault::Configuration("Machines of systemd-nspawn take no user data".into()));

@@ -1,0 +1,151 @@
+//! Instances of Incus and of LXD, by one client: both answer to the same requests, and where they differ an answer tells.
+//!
+//! An instance belongs to a controller of GARM, whose id it carries as a tag. Nothing is ever changed about one of somebody
+//! else's. The project is looked at before everything else: of a project that does not exist both servers list no instances,
+//! and who asked would forget all of its own.
+//!
+//! What a request did is judged by the body of its answer, never by its status, and is then looked at: Incus says 200 above
+//! failures, operations are forgotten five seconds after their end, and an answer can get lost. Every wait has a limit,
+//! see [`times`].
+
+#[cfg(test)]
+mod answer_tests;
+#[cfg(test)]
+mod claims_tests;
+mod connection;
+#[cfg(test)]
+mod connection_tests;
+mod create;
+mod delete;
+mod image;
+mod instance;
+mod open;
+#[cfg(test)]
+mod owner_tests;
+mod power;
+mod profile;
+#[cfg(test)]
+mod race_tests;
+mod server;
+mod specification;
+#[cfg(test)]
+mod stand_tests;
+mod times;
+mod wire;
+
+use super::{Fault, Machines};
+pub use connection::{Connection, Endpoint, Owner};
+use server::Server;
+pub use specification::{Image, Instance, Kind, Limits, Specification, Status};
+
+/// The instances of one owner in one project of one server.
+pub struct Incus {
+    server: Server,
+    owner: Owner,
+}
+
+impl Incus {
+    /// Reads the certificates and the environment; asks the server nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Configuration`]: a certificate or key that cannot be used, an address that is none, a proxy that is none.
+    pub fn open(connection: &Connection, owner: Owner) -> Result<Self, Fault> {
+        Ok(Self { server: Server::open(connection)?, owner })
+    }
+}
+
+impl Machines for Incus {
+    /// The name of an instance.
+    type Id<'a> = &'a str;
+    type Specification = Specification;
+    type Instance = Instance;
+
+    fn create(&self, specification: &Specification) -> Result<Instance, Fault> {
+        self.server.look_at_project()?;
+        create::run(&self.server, &self.owner, specification)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), Fault> {
+        self.server.look_at_project()?;
+        delete::run(&self.server, &self.owner, name)
+    }
+
+    fn get(&self, name: &str) -> Result<Instance, Fault> {
+        self.server.look_at_project()?;
+        instance::own(&self.server, &self.owner.controller, name)
+    }
+
+    fn list(&self) -> Result<Vec<Instance>, Fault> {
+        self.server.look_at_project()?;
+        instance::list(&self.server, &self.owner)
+    }
+
+    fn start(&self, name: &str) -> Result<(), Fault> {
+        self.server.look_at_project()?;
+        power::start(&self.server, &self.owner.controller, name)
+    }
+
+    fn stop(&self, name: &str) -> Result<(), Fault> {
+        self.server.look_at_project()?;
+        power::stop(&self.server, &self.owner.controller, name)
+    }
+
+    fn console(&self, name: &str) -> Result<String, Fault> {
+        self.server.look_at_project()?;
+        power::console(&self.server, &self.owner.controller, name)
+    }
+}
+
+/// What a server is, for people who want to know why something does not work.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct About {
+    /// `incus` or `lxd`, in the server's words.
+    pub server: String,
+    /// Such as `6.0.4`, in the server's words.
+    pub version: String,
+    /// Whether the server knows this client.
+    pub is_trusted: bool,
+}
+
+impl Incus {
+    /// What the server is.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub fn about(&self) -> Result<About, Fault> {
+        let about = self.server.about()?;
+        let environment = about.environment.unwrap_or_default();
+        let word = |text: Option<String>| text.map_or_else(String::new, |text| wire::told(&text));
+        Ok(About {
+            server: word(environment.server),
+            version: word(environment.server_version),
+            is_trusted: about.auth.as_deref() == Some("trusted"),
+        })
+    }
+
+    /// Looks whether the project is there.
+    ///
+    /// # Errors
+    ///
+    /// It is not, or the server does not answer.
+    pub fn look_at_project(&self) -> Result<(), Fault> {
+        self.server.look_at_project()
+    }
+
+    /// The names of the profiles in the project.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be listed.
+    pub fn profiles(&self) -> Result<Vec<String>, Fault> {
+        Ok(profile::all(&self.server)?.into_iter().map(|profile| profile.name).collect())
+    }
+
+    /// The aliases of images in the project; none where the server does not tell.
+    #[must_use]
+    pub fn aliases(&self) -> Vec<String> {
+        image::aliases(&self.server)
+    }
+}

@@ -1,0 +1,16 @@
+//! Instances of Incus and LXD: the same claims against the stand-ins, and against the real servers on a booted host.
+//!
+//! `tests/machine/garm` makes such a host, and names its socket; without one the stand-ins are asked.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers as well")]
+
+mod host;
+mod instances;
+mod others;
+#[path = "../stand-ins/incus/mod.rs"]
+mod stand_in;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/times.rs"]
+mod times;
+#[path = "../support/wait.rs"]
+mod wait;
