@@ -36,7 +36,8 @@
 //! | `root::release` | `model`, `contract::protocol`, `ledger`, `state::start`, `registration` | writing, clock, environment |
 //! | `root` | `model`, `contract`, `sys`, `ledger`, `state`, `registration`, `root::settle::unit` | files, writing, clock, environment |
 //! | `http::roots` | `model` | network, certificates |
-//! | `http` | `contract::protocol`, `http::roots` | network, environment |
+//! | `http::socket` | | network, sockets |
+//! | `http` | `contract::protocol`, `http::roots`, `http::socket` | network, environment |
 //! | `github` | `model`, `contract::protocol`, `http` | |
 //! | `units::drop_ins` | | files |
 //! | `units::door` | | files, writing, processes, sockets |
@@ -49,6 +50,7 @@
 //! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::prepare::foresee`, `survey`, `units`, `reconcile::plan` | files, writing, clock, environment |
 //! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units` | clock, environment |
 //! | `machines` | | pure |
+//! | `machines::incus` | `machines`, `model`, `http` | files, clock |
 //! | `machines::nspawn::protocol` | `machines` | pure |
 //! | `machines::nspawn::wire` | `machines::nspawn::protocol` | sockets |
 //! | `machines::nspawn::settings` | `sys` | |
@@ -57,15 +59,17 @@
 //! | `machines::nspawn::agent` | `machines::nspawn::protocol`, `machines::nspawn::wire` | files, writing, processes, clock |
 //! | `machines::nspawn` | `machines`, `sys`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::settings`, `machines::nspawn::wire` | files, writing, mounts, processes, sockets, clock, environment |
 //! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
+//! | `frontend::garm` | `model`, `machines` | files |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
+//! | `cli::garm` | `model`, `frontend::garm` | environment |
 //! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
 //! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
-//! Each program has a feature. From `http` on, up to `doctor`, everything exists with `ctl` only; `user`, and what of
-//! `root` is no rule that passes or `doctor` foresee, with `helper` only.
+//! Each program has a feature. From `github` on, up to `doctor`, everything exists with `ctl` only, but for `machines`; `user`,
+//! and what of `root` is no rule that passes or `doctor` foresee, with `helper` only.
 
 #[cfg(feature = "ctl")]
 pub mod broker;
@@ -73,14 +77,14 @@ pub mod cli;
 pub mod contract;
 #[cfg(feature = "ctl")]
 pub mod doctor;
-#[cfg(feature = "gitlab")]
+#[cfg(any(feature = "garm", feature = "gitlab"))]
 pub mod frontend;
 #[cfg(feature = "ctl")]
 pub mod github;
-#[cfg(feature = "ctl")]
+#[cfg(any(feature = "ctl", feature = "garm"))]
 pub mod http;
 pub mod ledger;
-#[cfg(feature = "gitlab")]
+#[cfg(any(feature = "garm", feature = "gitlab"))]
 pub mod machines;
 pub mod model;
 #[cfg(feature = "ctl")]
@@ -109,3 +113,14 @@ mod fake_broker;
 #[allow(dead_code, clippy::unwrap_used, reason = "as in all tests, and others use more of it")]
 #[path = "../tests/support/units.rs"]
 mod fake_units;
+#[cfg(all(test, feature = "garm"))]
+#[allow(clippy::expect_used, reason = "as in all tests")]
+#[path = "../tests/stand-ins/incus/mod.rs"]
+mod stand_in_incus;
+#[cfg(all(test, feature = "garm"))]
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../tests/support/times.rs"]
+mod times;
+#[cfg(all(test, feature = "garm"))]
+#[path = "../tests/support/wait.rs"]
+mod wait;

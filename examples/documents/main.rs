@@ -1,5 +1,5 @@
-//! Writes the man pages and the shell completions of `github-runnerctl` into a directory, made from the very definition
-//! that it parses its command line with: `cargo run --example command-line-documents -- DIRECTORY`.
+//! Writes the man pages and the shell completions of `github-runnerctl` and `garm-provider-incus-lxd` into a directory, made from
+//! the very definitions that they read their command lines with: `cargo run --example command-line-documents -- DIRECTORY`.
 //!
 //! An example, so that neither it nor what it needs gets into a program that is shipped.
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "garm")]
+pub mod garm;
 #[cfg(feature = "gitlab")]
 pub mod gitlab;
 #[cfg(feature = "helper")]

@@ -2,4 +2,7 @@
 //!
 //! A front end knows what its asker wants and never how a machine is made. Front ends do not know each other.
 
+#[cfg(feature = "garm")]
+pub mod garm;
+#[cfg(feature = "gitlab")]
 pub mod gitlab;

@@ -175,6 +175,14 @@ fn the_executor_depends_on_one_crate_more() {
 }
 
 #[test]
+fn the_provider_links_neither_a_parser_of_command_lines_nor_a_runtime() {
+    let all = crates_with("garm", "99");
+    for foreign in ["clap", "comfy-table", "composefs-ioctls", "jsonwebtoken", "tokio", "toml_edit"] {
+        assert!(!all.contains(foreign), "{foreign} is linked");
+    }
+}
+
+#[test]
 fn programs_of_root_link_nothing_that_could_reach_the_network() {
     let all = &crates_with("helper", "99") | &crates_with("gitlab", "99");
     for foreign in
