@@ -32,7 +32,7 @@ rustPlatform.buildRustPackage (
         --target ${stdenv.hostPlatform.rust.rustcTargetSpec} -- documents
     '';
     postInstall = lib.optionalString canRun ''
-      installManPage documents/man/*.8
+      installManPage documents/man/github-runnerctl*.8
       installShellCompletion \
         --bash documents/completions/github-runnerctl.bash \
         --fish documents/completions/github-runnerctl.fish \
