@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::image::listed;
 use super::server::Server;
@@ -77,15 +77,27 @@ pub fn devices(all: &[Profile], specification: &Specification, project: &str) ->
     if let Some(network) = &specification.network {
         let card = merged.iter().find(|(_, device)| is(device, "type", "nic"));
         let name = card.map_or("eth0", |(name, _)| name);
-        let inside = card.and_then(|(_, device)| device.get("name")).cloned().unwrap_or_else(|| "eth0".into());
-        let device = json!({"type": "nic", "network": network, "name": inside});
-        own.insert(name.to_owned(), device.as_object().cloned().unwrap_or_default());
+        own.insert(name.to_owned(), card_of(network, card.map(|(_, device)| device)));
     }
     Ok(own)
 }
 
+/// A card in this network. Rules, filters and limits of the profiles' card hold in every network; the bridge that it names does not.
+fn card_of(network: &str, card: Option<&Map<String, Value>>) -> Map<String, Value> {
+    let mut device = card.cloned().unwrap_or_default();
+    for other in ["nictype", "parent"] {
+        device.remove(other);
+    }
+    device.insert("type".into(), "nic".into());
+    device.insert("network".into(), network.into());
+    device.entry("name").or_insert_with(|| "eth0".into());
+    device
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::machines::incus::stand_tests::specification;
 
@@ -132,6 +144,24 @@ mod tests {
         assert_eq!(json!(own), json!({"net": {"type": "nic", "network": "garm", "name": "enp1s0"}}));
         let own = devices(&profiles(), &specified(&["small"], None, Some("garm")), "p").unwrap();
         assert_eq!(json!(own), json!({"eth0": {"type": "nic", "network": "garm", "name": "eth0"}}));
+    }
+
+    #[test]
+    fn another_network_keeps_the_rules_the_filters_and_the_limits_of_the_card() {
+        let kept = json!({
+            "type": "nic", "name": "enp1s0", "security.acls": "guests", "security.mac_filtering": "true",
+            "security.port_isolation": "true", "limits.ingress": "100Mbit", "mtu": "1400",
+        });
+        for way in [json!({"network": "incusbr0"}), json!({"nictype": "bridged", "parent": "br0"})] {
+            let mut card = kept.clone();
+            card.as_object_mut().unwrap().extend(way.as_object().unwrap().clone());
+            let profiles: Vec<Profile> =
+                serde_json::from_value(json!([{"name": "default", "devices": {"net": card}}])).unwrap();
+            let mut expected = kept.clone();
+            expected["network"] = "garm".into();
+            let own = devices(&profiles, &specified(&["default"], None, Some("garm")), "p").unwrap();
+            assert_eq!(json!(own), json!({"net": expected}));
+        }
     }
 
     #[test]
