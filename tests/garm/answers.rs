@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::calls::{CONTROLLER, Garm, POOL, REMOTE, Said, bootstrap, changed, socket_settings};
-use crate::stand_in::{Durations, Flavor, PROJECT, Rule, Then};
+use crate::stand_in::{Durations, Flavor, PROJECT, Rule, State, Then};
 use crate::wait::wait_for;
 
 /// An instance as GARM reads it.
@@ -226,5 +226,38 @@ fn a_delete_waits_for_what_a_killed_creation_left_at_work() {
         creation.wait().unwrap();
         garm.call("DeleteInstance", "garm-1").expect(0);
         assert!(garm.server.names().is_empty());
+    }
+}
+
+#[test]
+fn a_delete_is_no_success_while_the_server_downloads_the_image_for_a_killed_creation() {
+    for garm in Garm::both() {
+        garm.server.take(Durations { download: Duration::from_secs(3), ..Durations::default() });
+        let mut creation = garm.process("CreateInstance", "").spawn().unwrap();
+        let mut input = creation.stdin.take().unwrap();
+        input.write_all(bootstrap("garm-1").to_string().as_bytes()).unwrap();
+        drop(input);
+        wait_for("the request", || garm.server.requests().iter().any(|line| line.starts_with("POST")).then_some(()));
+        creation.kill().unwrap();
+        creation.wait().unwrap();
+        // GARM stops at the first success.
+        garm.call("DeleteInstance", "garm-1").expect(0);
+        garm.server.with(State::finish);
+        assert!(garm.server.names().is_empty());
+    }
+}
+
+#[test]
+fn a_list_has_the_runners_whose_host_is_away_or_is_none() {
+    for garm in Garm::both() {
+        for name in ["a", "b"] {
+            garm.server.add(name, 103, &[("user.runner-controller-id", CONTROLLER), ("user.runner-pool-id", POOL)]);
+        }
+        garm.server.with(|state| state.untold.push("b".into()));
+        let list = garm.call("ListInstances", "").expect(0).json();
+        assert_eq!(list.as_array().unwrap().len(), 2, "{list}");
+        let away = json!({"type": "error", "error_code": 400, "error": "the host of the instance is away"});
+        garm.server.inject(Rule::new("GET", "/1.0/instances/b", Then::Say(400, away)));
+        garm.call("ListInstances", "").expect(1);
     }
 }

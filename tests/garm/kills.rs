@@ -3,10 +3,11 @@
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use std::{iter, thread};
 
 use crate::calls::{CONTROLLER, Garm, PROVIDER, bootstrap};
-use crate::stand_in::Flavor;
+use crate::stand_in::{Durations, Flavor, State};
 use crate::wait::wait_for;
 
 /// Kinds of calls by which the program reaches the world. Between two of them it only thinks.
@@ -30,6 +31,9 @@ const MOST: usize = 1_000;
 
 /// Calls that change nothing at the server and are made by the hundred are died at as often as this.
 const ENOUGH: usize = 12;
+
+/// The server is at work on an instance for twice this long: far longer than a process takes to be started and to look.
+const DOWNLOAD: Duration = Duration::from_millis(200);
 
 /// Runs a command of GARM and kills it at its `number`-th call of `kind`. Tells whether it got that far.
 fn killed(garm: &Garm, command: &str, kind: &str, number: usize) -> bool {
@@ -63,14 +67,18 @@ fn at_every_call(flavor: Flavor, command: &'static str, begin: fn(&Garm)) -> usi
             let garm = Garm::new(flavor);
             garm.server.add("foreign", 103, &[("user.runner-controller-id", "other")]);
             begin(&garm);
+            // As on a real server nothing is to be seen of an instance before its image is there.
+            garm.server.take(Durations { download: DOWNLOAD, create: DOWNLOAD, ..Durations::default() });
             if !killed(&garm, command, kind, number) {
                 return place;
             }
-            // GARM asks until the first success.
+            // GARM asks until the first success, and then never again: what comes later would stay for ever.
             wait_for("a delete that succeeds", || {
                 (garm.call("DeleteInstance", "garm-1").code == Some(0)).then_some(())
             });
             assert_eq!(garm.server.names(), ["foreign"], "{command} killed at {kind} {number}");
+            garm.server.with(State::finish);
+            assert_eq!(garm.server.names(), ["foreign"], "{command} killed at {kind} {number}, and what went on");
             garm.create(&bootstrap("garm-1")).expect(0);
             garm.call("DeleteInstance", "garm-1").expect(0);
             assert_eq!(garm.server.names(), ["foreign"], "{command} killed at {kind} {number}");

@@ -1,7 +1,11 @@
 //! The commands for people.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use github_runners::machines::incus::LONGEST;
 
 use crate::calls::{CONTROLLER, Garm, PROVIDER, Said};
 use crate::stand_in::Flavor;
@@ -64,4 +68,15 @@ fn an_answer_that_nobody_takes_is_no_success() {
     let output = Command::new(PROVIDER).arg("--help").stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("Failed to answer"));
+}
+
+#[test]
+fn every_call_ends_before_the_limit_that_the_example_for_garm_names() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/garm/garm-config.toml");
+    let example = fs::read_to_string(path).unwrap();
+    // It is a remark there: GARM up to 0.2.1 does not know the key.
+    let line = example.lines().find_map(|line| line.trim_start_matches("# ").strip_prefix("exec_timeout_seconds = "));
+    let limit = Duration::from_secs(line.expect("the key in the example").parse().unwrap());
+    // The process has to start, and to say why it failed.
+    assert!(LONGEST + Duration::from_secs(10) <= limit, "{LONGEST:?} and {limit:?}");
 }

@@ -43,6 +43,8 @@ fn incus_makes_and_starts_an_instance_by_one_operation() {
     GET /1.0/images/aliases/trixie
     GET /1.0/images/5a3c1e5f0d7b4c6a8e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9010203040506
     GET /1.0/instances/r-1
+    GET /1.0/operations?recursion=1
+    GET /1.0/instances/r-1
     POST /1.0/instances
     GET /1.0/operations/ID/wait?timeout=15
     GET /1.0/instances/r-1
@@ -60,6 +62,8 @@ fn lxd_is_asked_to_start_what_it_made() {
     GET /1.0/profiles?recursion=1
     GET /1.0/images/aliases/trixie
     GET /1.0/images/5a3c1e5f0d7b4c6a8e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9010203040506
+    GET /1.0/instances/r-1
+    GET /1.0/operations?recursion=1
     GET /1.0/instances/r-1
     POST /1.0/instances
     GET /1.0/operations/ID/wait?timeout=15
@@ -118,10 +122,14 @@ fn other_commands_look_at_the_project_and_at_the_tags_first() {
     DELETE /1.0/instances/r-1
     GET /1.0/operations/ID/wait?timeout=15
     GET /1.0/instances/r-1
+    GET /1.0/operations?recursion=1
+    GET /1.0/instances/r-1
     ");
     client.delete("r-1").unwrap();
     insta::assert_snapshot!(requests(&server), @r"
     GET /1.0/projects/garm-project
+    GET /1.0/instances/r-1
+    GET /1.0/operations?recursion=1
     GET /1.0/instances/r-1
     ");
 }

@@ -6,15 +6,17 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::thread::sleep;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::connection::Owner;
-use super::delete::{self, pause_before};
-use super::instance::{Found, can_be_named, look, look_inside};
+use super::delete;
+use super::instance::{Found, can_be_named, look_inside};
+use super::operation::End;
 use super::power::reach;
-use super::server::{End, Failure, Server};
+use super::server::{Failure, Server};
+use super::sight::sight;
 use super::specification::{Instance, Kind, Specification, Status};
 use super::times::Times;
 use super::wire::{About, told};
@@ -62,7 +64,7 @@ pub fn run(server: &Server, owner: &Owner, specification: &Specification) -> Res
 
 /// Sees to it that nothing has the name. Half-made ones of the same pool are taken away: their guests have older tokens.
 fn make_room(server: &Server, owner: &Owner, pool: &str, name: &str) -> Result<(), Fault> {
-    let Some(found) = look(server, name)? else { return Ok(()) };
+    let Some(found) = sight(server, name, Duration::ZERO, Instant::now() + server.times.end)? else { return Ok(()) };
     let taken =
         |why: &str| Err(Fault::Duplicate(format!("Instance {name} exists already: {why}. Nothing was done to it")));
     if !found.is_of(&owner.controller) {
@@ -73,7 +75,7 @@ fn make_room(server: &Server, owner: &Owner, pool: &str, name: &str) -> Result<(
     }
     match found.status() {
         Status::Stopped | Status::Error => {
-            delete::end(server, name, |found| found.is_of(&owner.controller) && found.is_in(pool))
+            delete::end(server, name, Duration::ZERO, |found| found.is_of(&owner.controller) && found.is_in(pool))
         }
         Status::Running | Status::Unknown => taken("it runs, or is about to"),
     }
@@ -116,55 +118,43 @@ fn mark() -> String {
     format!("{:016x}{:016x}", random(), random())
 }
 
+/// Has the instance made, and waits until it runs.
 fn make(server: &Server, name: &str, mark: &str, call: &Call) -> Result<Instance, Fault> {
     let what = format!("create instance {name}");
     let deadline = Instant::now() + server.times.create;
-    let is_over = match server.change(call) {
+    let doubt = match server.change(call, server.times.accept) {
         Ok(Some(operation)) => match server.wait(&operation, deadline) {
-            End::Done => true,
+            End::Done => None,
             End::Failed(why) => return Err(Fault::Other(format!("Failed to {what}: the server says: {}", told(&why)))),
-            End::Unknown => false,
-        },
-        Ok(None) => true,
-        Err(Failure::Refused(refusal)) => return Err(server.fault(&what, Failure::Refused(refusal))),
-        Err(Failure::Lost(broken)) => {
-            // It may be on its way still.
-            if !appears(server, name)? {
-                return Err(server.fault(&what, Failure::Lost(broken)));
+            End::Unknown(why) => {
+                Some(Fault::Other(format!("Failed to {what}: nothing is there of it: {}", told(&why))))
             }
-            false
-        }
+        },
+        Ok(None) => None,
+        Err(Failure::Refused(refusal)) => return Err(server.fault(&what, Failure::Refused(refusal))),
+        // It may be on its way still.
+        Err(lost) => Some(server.fault(&what, lost)),
     };
-    let until = if is_over { Instant::now() + server.times.power } else { deadline };
+    let until = if doubt.is_none() { Instant::now() + server.times.power } else { deadline };
+    if let Some(fault) = doubt {
+        sight(server, name, server.times.lost, deadline)?.ok_or(fault)?;
+    }
     // Started already by a server that can do both at once.
     let found = reach(server, name, Status::Running, until, |found| found.is_marked(mark))?;
     Ok(with_address(server, found, mark)?.told())
 }
 
-/// Whether an instance comes to be whose answer got lost.
-fn appears(server: &Server, name: &str) -> Result<bool, Fault> {
-    let deadline = Instant::now() + server.times.lost;
-    let mut pause = server.times.pause;
-    loop {
-        if look(server, name)?.is_some() {
-            return Ok(true);
-        }
-        if Instant::now() >= deadline {
-            return Ok(false);
-        }
-        pause_before(deadline, &mut pause);
-    }
-}
-
-/// Waits for an address, of either kind. Networks without any are somebody's wish.
+/// Waits for an address, of either kind. Networks without any are somebody's wish, and a server that does not answer now has
+/// said already that the instance runs.
 fn with_address(server: &Server, started: Found, mark: &str) -> Result<Found, Fault> {
     let deadline = Instant::now() + server.times.address;
     let mut pause = server.times.pause;
     let mut newest = started;
     loop {
-        match look_inside(server, &newest.name)? {
-            Some(found) if found.is_marked(mark) => newest = found,
-            _ => return Err(Fault::Other(format!("Instance {} vanished while it started", newest.name))),
+        match look_inside(server, &newest.name, deadline) {
+            Ok(Some(found)) if found.is_marked(mark) => newest = found,
+            Ok(_) => return Err(Fault::Other(format!("Instance {} vanished while it started", newest.name))),
+            Err(_) => {}
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() || !newest.addresses().is_empty() {
@@ -177,14 +167,15 @@ fn with_address(server: &Server, started: Found, mark: &str) -> Result<Found, Fa
 
 /// Takes away what this call made, and tells why it failed.
 fn take_back(server: &Server, name: &str, mark: &str, fault: Fault) -> Fault {
-    let taken = match look(server, name) {
+    server.allow(server.times.whole_end());
+    let taken = match sight(server, name, Duration::ZERO, Instant::now() + server.times.end) {
         Ok(None) => return fault,
         Ok(Some(found)) if !found.is_marked(mark) => {
             return Fault::Duplicate(format!(
                 "{fault}. Another call made an instance {name} meanwhile; nothing was done to it"
             ));
         }
-        Ok(Some(_)) => delete::end(server, name, |found| found.is_marked(mark)),
+        Ok(Some(_)) => delete::end(server, name, Duration::ZERO, |found| found.is_marked(mark)),
         Err(fault) => Err(fault),
     };
     match taken {

@@ -1,13 +1,14 @@
 //! Instances as a server tells of them, and whose they are.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 // Nothing of it can open a connection.
 use core::net::IpAddr;
 
 use serde::Deserialize;
 
 use super::connection::Owner;
-use super::server::Server;
+use super::server::{Failure, Server};
 use super::specification::{Instance, Status};
 use crate::machines::Fault;
 
@@ -48,20 +49,33 @@ struct Config {
 #[derive(Debug, Deserialize)]
 struct State {
     #[serde(default)]
-    network: Option<BTreeMap<String, Interface>>,
+    network: Option<BTreeMap<String, Option<Interface>>>,
 }
 
+/// What the guest says of itself. What it leaves out must not hide the instance.
 #[derive(Debug, Deserialize)]
 struct Interface {
     #[serde(default)]
-    addresses: Vec<Address>,
+    addresses: Option<Vec<Option<Address>>>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Address {
-    address: String,
     #[serde(default)]
-    scope: String,
+    address: Option<String>,
+    #[serde(default)]
+    scope: Option<String>,
+}
+
+/// Whose an instance is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Whose {
+    /// The controller's.
+    Ours,
+    /// Somebody else's, or nobody's.
+    Foreign,
+    /// The server does not tell: the host of the instance is away, or something is wrong with it.
+    Untold,
 }
 
 impl Found {
@@ -69,9 +83,18 @@ impl Found {
         self.expanded_config.as_ref()
     }
 
-    /// Whether it carries the tag of this controller.
+    /// Whose it is, by the tag of a controller.
+    pub fn whose(&self, controller: &str) -> Whose {
+        match self.config() {
+            None => Whose::Untold,
+            Some(config) if config.controller.as_deref() == Some(controller) => Whose::Ours,
+            Some(_) => Whose::Foreign,
+        }
+    }
+
+    /// Whether it carries the tag of this controller, as far as the server tells.
     pub fn is_of(&self, controller: &str) -> bool {
-        self.config().and_then(|config| config.controller.as_deref()) == Some(controller)
+        self.whose(controller) == Whose::Ours
     }
 
     /// Whether it carries the tag of this pool.
@@ -96,12 +119,12 @@ impl Found {
 
     /// Addresses that are good beyond the host.
     pub fn addresses(&self) -> Vec<String> {
-        let interfaces = self.state.iter().filter_map(|state| state.network.as_ref()).flatten();
-        let all =
-            interfaces.flat_map(|(_, interface)| &interface.addresses).filter(|address| address.scope == "global");
+        let interfaces = self.state.iter().filter_map(|state| state.network.as_ref()).flat_map(BTreeMap::values);
+        let all = interfaces.flatten().filter_map(|interface| interface.addresses.as_ref()).flatten().flatten();
+        let all = all.filter(|address| address.scope.as_deref() == Some("global"));
         // The guest is a stranger, too.
         let mut all: Vec<IpAddr> =
-            all.filter_map(|address| address.address.parse().ok()).take(MOST_ADDRESSES).collect();
+            all.filter_map(|address| address.address.as_deref()?.parse().ok()).take(MOST_ADDRESSES).collect();
         all.sort_by_key(IpAddr::is_ipv6);
         all.iter().map(ToString::to_string).collect()
     }
@@ -135,22 +158,24 @@ pub fn can_be_named(name: &str) -> bool {
 
 /// One instance without its state, whosever it is.
 pub fn look(server: &Server, name: &str) -> Result<Option<Found>, Fault> {
-    find(server, name, &server.path(&["instances", name]))
-}
-
-/// One instance with its state, for which the server looks into the guest.
-pub fn look_inside(server: &Server, name: &str) -> Result<Option<Found>, Fault> {
-    find(server, name, &server.path_with(&["instances", name], &[("recursion", "1")]))
-}
-
-fn find(server: &Server, name: &str, path: &str) -> Result<Option<Found>, Fault> {
     if !can_be_named(name) {
         return Ok(None);
     }
-    let found: Option<Found> =
-        server.find(path).map_err(|failure| server.fault(&format!("look at instance {name}"), failure))?;
-    match found {
-        // Whatever it is, it is not what was asked for.
+    checked(server, name, server.find(&server.path(&["instances", name])))
+}
+
+/// One instance with its state, for which the server looks into the guest, and not for longer than until `deadline`.
+pub fn look_inside(server: &Server, name: &str, deadline: Instant) -> Result<Option<Found>, Fault> {
+    if !can_be_named(name) {
+        return Ok(None);
+    }
+    let path = server.path_with(&["instances", name], &[("recursion", "1")]);
+    checked(server, name, server.find_before(&path, deadline))
+}
+
+/// What was found, unless it is not what was asked for.
+fn checked(server: &Server, name: &str, found: Result<Option<Found>, Failure>) -> Result<Option<Found>, Fault> {
+    match found.map_err(|failure| server.fault(&format!("look at instance {name}"), failure))? {
         Some(other) if other.name != name => Err(Fault::Other(format!(
             "Failed to look at instance {name}: the server answered with {}",
             crate::model::shown(&other.name)
@@ -161,10 +186,11 @@ fn find(server: &Server, name: &str, path: &str) -> Result<Option<Found>, Fault>
 
 /// An instance of this controller, with its state.
 pub fn own(server: &Server, controller: &str, name: &str) -> Result<Instance, Fault> {
-    match look_inside(server, name)? {
-        Some(found) if found.is_of(controller) => Ok(found.told()),
-        Some(_) => Err(Fault::NotFound(foreign(name))),
-        None => Err(missing(server, name)),
+    let found = look_inside(server, name, Instant::now() + server.times.read)?.ok_or_else(|| missing(server, name))?;
+    match found.whose(controller) {
+        Whose::Ours => Ok(found.told()),
+        Whose::Foreign => Err(Fault::NotFound(not_ours(&found))),
+        Whose::Untold => Err(Fault::Unavailable(not_ours(&found))),
     }
 }
 
@@ -174,22 +200,53 @@ pub fn missing(server: &Server, name: &str) -> Fault {
     Fault::NotFound(format!("There is no instance {name} in project {project}"))
 }
 
-/// What is said of somebody else's instance, the end of which is for others to ask for.
-pub fn foreign(name: &str) -> String {
+/// What is said of an instance that does not show that it is the controller's. The end of one is for others to ask for.
+pub fn not_ours(found: &Found) -> String {
+    let name = &found.name;
+    if found.config().is_none() {
+        return format!(
+            "The server does not tell the configuration of instance {name}, and so not whose it is; nothing was done to it.              Look whether its host is there and what the server logs"
+        );
+    }
     format!(
-        "Instance {name} does not carry the tag of this controller (user.runner-controller-id), so nothing was done to it. If \
-         it may go, delete it by hand"
+        "Instance {name} does not carry the tag of this controller (user.runner-controller-id), so nothing was done to it. If          it may go, delete it by hand"
     )
 }
 
 /// All instances of an owner, in the order of their names, without their states.
+///
+/// # Errors
+///
+/// One may be missing: of an instance whose host is away servers list the name alone, and whoever left it out would have its
+/// owner forget it.
 pub fn list(server: &Server, owner: &Owner) -> Result<Vec<Instance>, Fault> {
     let path = server.path_with(&["instances"], &[("recursion", "1")]);
-    let mut all: Vec<Found> = server.list(&path).map_err(|failure| server.fault("list the instances", failure))?;
+    let listed: Vec<Found> = server.list(&path).map_err(|failure| server.fault("list the instances", failure))?;
+    let mut all = Vec::new();
+    for found in listed {
+        all.extend(told_again(server, &owner.controller, found)?);
+    }
     all.retain(|found| found.is_of(&owner.controller));
     if let Some(pool) = &owner.pool {
         all.retain(|found| found.is_in(pool));
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all.iter().map(Found::told).collect())
+}
+
+/// An instance of a list, asked for by its name if the list does not tell whose it is. Nothing if it is gone meanwhile.
+fn told_again(server: &Server, controller: &str, listed: Found) -> Result<Option<Found>, Fault> {
+    if listed.whose(controller) != Whose::Untold {
+        return Ok(Some(listed));
+    }
+    if !can_be_named(&listed.name) {
+        let name = crate::model::shown(&listed.name);
+        return Err(Fault::Other(format!("The server lists an instance {name}, which cannot be a name")));
+    }
+    match look(server, &listed.name)? {
+        Some(found) if found.whose(controller) == Whose::Untold => {
+            Err(Fault::Unavailable(format!("Failed to list the instances: {}", not_ours(&found))))
+        }
+        found => Ok(found),
+    }
 }

@@ -17,9 +17,12 @@ mod connection;
 mod connection_tests;
 mod create;
 mod delete;
+#[cfg(test)]
+mod hiccup_tests;
 mod image;
 mod instance;
 mod open;
+mod operation;
 #[cfg(test)]
 mod owner_tests;
 mod power;
@@ -27,16 +30,25 @@ mod profile;
 #[cfg(test)]
 mod race_tests;
 mod server;
+mod sight;
+#[cfg(test)]
+mod sight_tests;
 mod specification;
 #[cfg(test)]
 mod stand_tests;
 mod times;
 mod wire;
 
+use std::time::Duration;
+
 use super::{Fault, Machines};
 pub use connection::{Connection, Endpoint, Owner};
 use server::Server;
 pub use specification::{Image, Instance, Kind, Limits, Specification, Status};
+use times::Times;
+
+/// No command lasts longer, whatever the server does. Whoever kills calls at a limit of his own needs a later one.
+pub const LONGEST: Duration = Times::USUAL.longest();
 
 /// The instances of one owner in one project of one server.
 pub struct Incus {
@@ -53,6 +65,12 @@ impl Incus {
     pub fn open(connection: &Connection, owner: Owner) -> Result<Self, Fault> {
         Ok(Self { server: Server::open(connection)?, owner })
     }
+
+    /// Begins a command that may last this long as a whole.
+    fn begin(&self, whole: Duration) -> Result<(), Fault> {
+        self.server.allow(whole);
+        self.server.look_at_project()
+    }
 }
 
 impl Machines for Incus {
@@ -62,37 +80,37 @@ impl Machines for Incus {
     type Instance = Instance;
 
     fn create(&self, specification: &Specification) -> Result<Instance, Fault> {
-        self.server.look_at_project()?;
+        self.begin(self.server.times.make)?;
         create::run(&self.server, &self.owner, specification)
     }
 
     fn delete(&self, name: &str) -> Result<(), Fault> {
-        self.server.look_at_project()?;
+        self.begin(self.server.times.whole_end())?;
         delete::run(&self.server, &self.owner, name)
     }
 
     fn get(&self, name: &str) -> Result<Instance, Fault> {
-        self.server.look_at_project()?;
+        self.begin(self.server.times.read)?;
         instance::own(&self.server, &self.owner.controller, name)
     }
 
     fn list(&self) -> Result<Vec<Instance>, Fault> {
-        self.server.look_at_project()?;
+        self.begin(self.server.times.read)?;
         instance::list(&self.server, &self.owner)
     }
 
     fn start(&self, name: &str) -> Result<(), Fault> {
-        self.server.look_at_project()?;
+        self.begin(self.server.times.whole_power())?;
         power::start(&self.server, &self.owner.controller, name)
     }
 
     fn stop(&self, name: &str) -> Result<(), Fault> {
-        self.server.look_at_project()?;
+        self.begin(self.server.times.whole_power())?;
         power::stop(&self.server, &self.owner.controller, name)
     }
 
     fn console(&self, name: &str) -> Result<String, Fault> {
-        self.server.look_at_project()?;
+        self.begin(self.server.times.read)?;
         power::console(&self.server, &self.owner.controller, name)
     }
 }
@@ -115,6 +133,7 @@ impl Incus {
     ///
     /// It does not answer.
     pub fn about(&self) -> Result<About, Fault> {
+        self.server.allow(self.server.times.read);
         let about = self.server.about()?;
         let environment = about.environment.unwrap_or_default();
         let word = |text: Option<String>| text.map_or_else(String::new, |text| wire::told(&text));
@@ -131,7 +150,7 @@ impl Incus {
     ///
     /// It is not, or the server does not answer.
     pub fn look_at_project(&self) -> Result<(), Fault> {
-        self.server.look_at_project()
+        self.begin(self.server.times.read)
     }
 
     /// The names of the profiles in the project.
@@ -140,12 +159,14 @@ impl Incus {
     ///
     /// They cannot be listed.
     pub fn profiles(&self) -> Result<Vec<String>, Fault> {
+        self.server.allow(self.server.times.read);
         Ok(profile::all(&self.server)?.into_iter().map(|profile| profile.name).collect())
     }
 
     /// The aliases of images in the project; none where the server does not tell.
     #[must_use]
     pub fn aliases(&self) -> Vec<String> {
+        self.server.allow(self.server.times.read);
         image::aliases(&self.server)
     }
 }

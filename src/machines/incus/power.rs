@@ -5,8 +5,9 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::delete::{both, pause_before, stop as forced};
-use super::instance::{Found, foreign, look, missing};
-use super::server::{End, Failure, Server};
+use super::instance::{Found, look, missing, not_ours};
+use super::operation::End;
+use super::server::{Failure, Server};
 use super::specification::Status;
 use super::wire::{Refusal, told};
 use crate::http::Call;
@@ -46,7 +47,7 @@ pub fn reach(
     let mut found = look()?;
     loop {
         if !is_ours(&found) {
-            return Err(Fault::Other(foreign(name)));
+            return Err(Fault::Other(not_ours(&found)));
         }
         if found.status() == wanted {
             return Ok(found);
@@ -57,7 +58,7 @@ pub fn reach(
         match server.change_to_the_end(&call, deadline) {
             Ok(End::Done) => last = "the server says it is done, and it is not".into(),
             Ok(End::Failed(why)) => last = format!("the server says: {}", told(&why)),
-            Ok(End::Unknown) => last = "it did not end in time".into(),
+            Ok(End::Unknown(why)) => last = told(&why),
             Err(broken) => last = broken.why,
         }
         first.get_or_insert_with(|| last.clone());
@@ -65,7 +66,8 @@ pub fn reach(
         if found.status() == wanted {
             continue;
         }
-        if let Some(operation) = server.busy_with(name) {
+        // Who cannot tell what goes on says that nothing does.
+        if let Ok(Some(operation)) = server.busy_with(name) {
             server.wait(&operation, deadline);
         } else {
             tries += 1;
@@ -79,7 +81,7 @@ pub fn reach(
 pub fn console(server: &Server, controller: &str, name: &str) -> Result<String, Fault> {
     let found = look(server, name)?.ok_or_else(|| missing(server, name))?;
     if !found.is_of(controller) {
-        return Err(Fault::NotFound(foreign(name)));
+        return Err(Fault::NotFound(not_ours(&found)));
     }
     match server.text(&server.path(&["instances", name, "console"])) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),

@@ -1,7 +1,7 @@
-//! Requests to one server about one project, and the operations that they begin.
+//! Requests to one server about one project.
 //!
 //! Whoever reads may read again, so a server that is being started again is waited for. What changes something is sent once;
-//! after an answer that got lost it is for the caller to look.
+//! after an answer that got lost it is for the caller to look. A command has one deadline, and no request lasts beyond it.
 
 use std::cell::Cell;
 use std::thread::sleep;
@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::connection::Connection;
 use super::open;
 use super::times::Times;
-use super::wire::{About, Answer, Course, Operation, OperationId, Operations, Refusal, told};
+use super::wire::{About, Answer, OperationId, Refusal, told};
 use crate::http::{Broken, Call, Channel};
 use crate::machines::Fault;
 
@@ -32,6 +32,8 @@ pub struct Server {
     project: String,
     /// Once it has answered, whatever is wrong with the way to it passes when it is started again.
     has_answered: Cell<bool>,
+    /// When the command has to be over.
+    deadline: Cell<Instant>,
     pub times: Times,
 }
 
@@ -42,17 +44,6 @@ pub enum Failure {
     Refused(Refusal),
     /// Nobody knows whether it was: the answer is missing.
     Lost(Broken),
-}
-
-/// How an operation ended.
-#[derive(Debug, Eq, PartialEq)]
-pub enum End {
-    /// It did what it was for.
-    Done,
-    /// It did not, in the server's words.
-    Failed(String),
-    /// Nobody knows: it goes on, or is forgotten already. Look.
-    Unknown,
 }
 
 impl Server {
@@ -67,7 +58,14 @@ impl Server {
             )));
         }
         let channel = open::channel(&connection.endpoint)?;
-        Ok(Self { channel, project, has_answered: Cell::new(false), times: Times::USUAL })
+        let times = Times::USUAL;
+        let deadline = Cell::new(Instant::now() + times.read);
+        Ok(Self { channel, project, has_answered: Cell::new(false), deadline, times })
+    }
+
+    /// Begins a command, or its last part: no request of it lasts for longer than this from now on.
+    pub fn allow(&self, whole: Duration) {
+        self.deadline.set(Instant::now() + whole);
     }
 
     /// The project, as it was configured.
@@ -98,45 +96,81 @@ impl Server {
         path
     }
 
-    /// Reads, and reads again while the server does not answer, up to the limit of its restart.
+    /// Reads, and reads again while the server does not or cannot answer, up to the limit of its restart.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.read(path, LARGEST_ANSWER)
+        self.read(path, LARGEST_ANSWER, self.times.answer, self.deadline.get())
     }
 
     /// The same of a list of everything.
     pub fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
-        self.read(path, LARGEST_LIST)
-    }
-
-    fn read<T: DeserializeOwned>(&self, path: &str, largest: u64) -> Result<T, Failure> {
-        let call = Call::get(path.to_owned());
-        let missing = || Failure::Refused(Refusal { code: 0, text: "its answer has nothing in it".into() });
-        match self.ask(&call, self.times.answer, largest)? {
-            Answer::Done(found) => found.ok_or_else(missing),
-            Answer::Begun(_) => Err(missing()),
-            Answer::Refused(refusal) => Err(Failure::Refused(refusal)),
-        }
+        self.read(path, LARGEST_LIST, self.times.read, self.deadline.get())
     }
 
     /// The same of something that may be missing.
     pub fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
-        match self.get(path) {
+        self.find_before(path, self.deadline.get())
+    }
+
+    /// The same, and not for longer than until `deadline`.
+    pub fn find_before<T: DeserializeOwned>(&self, path: &str, deadline: Instant) -> Result<Option<T>, Failure> {
+        match self.read(path, LARGEST_ANSWER, self.times.answer, deadline) {
             Ok(found) => Ok(Some(found)),
             Err(Failure::Refused(Refusal { code: 404, .. })) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 
-    fn ask<T: DeserializeOwned>(&self, call: &Call, limit: Duration, largest: u64) -> Result<Answer<T>, Failure> {
+    /// One answer, whatever it says, for which the server may take up to `limit`.
+    pub fn ask_for<T: DeserializeOwned>(&self, call: &Call, limit: Duration) -> Result<Answer<T>, Failure> {
+        self.ask(call, limit, LARGEST_ANSWER, self.deadline.get())
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        largest: u64,
+        limit: Duration,
+        deadline: Instant,
+    ) -> Result<T, Failure> {
+        let call = Call::get(path.to_owned());
+        let missing = || Failure::Refused(Refusal { code: 0, text: "its answer has nothing in it".into() });
         let (start, mut pause) = (Instant::now(), self.times.pause);
         loop {
-            match self.channel.json(call, limit, largest) {
-                Ok(answer) => {
-                    self.has_answered.set(true);
-                    return Ok(answer);
+            match self.ask(&call, limit, largest, deadline)? {
+                Answer::Done(found) => return found.ok_or_else(missing),
+                Answer::Begun(_) => return Err(missing()),
+                // A database that is locked or has no leader, or a server that is not ready yet.
+                Answer::Refused(Refusal { code: 500..600, .. })
+                    if start.elapsed() + pause <= self.times.restart && self.left(pause, deadline) == pause =>
+                {
+                    sleep(pause);
+                    pause = Times::longer(pause);
                 }
+                Answer::Refused(refusal) => return Err(Failure::Refused(refusal)),
+            }
+        }
+    }
+
+    /// What is left of `limit`, before `deadline` and before that of the command.
+    fn left(&self, limit: Duration, deadline: Instant) -> Duration {
+        limit.min(deadline.min(self.deadline.get()).saturating_duration_since(Instant::now()))
+    }
+
+    fn ask<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        limit: Duration,
+        largest: u64,
+        deadline: Instant,
+    ) -> Result<Answer<T>, Failure> {
+        let (start, mut pause) = (Instant::now(), self.times.pause);
+        loop {
+            match self.send(call, self.left(limit, deadline), largest) {
+                Ok(answer) => return Ok(answer),
                 Err(broken)
-                    if (broken.lasting && !self.has_answered.get()) || start.elapsed() + pause > self.times.restart =>
+                    if (broken.lasting && !self.has_answered.get())
+                        || start.elapsed() + pause > self.times.restart
+                        || self.left(pause, deadline) < pause =>
                 {
                     return Err(Failure::Lost(broken));
                 }
@@ -146,9 +180,18 @@ impl Server {
         }
     }
 
-    /// Sends what changes something, once.
-    pub fn change(&self, call: &Call) -> Result<Option<OperationId>, Failure> {
-        match self.channel.json::<Answer<IgnoredAny>>(call, self.times.answer, LARGEST_ANSWER) {
+    fn send<T: DeserializeOwned>(&self, call: &Call, limit: Duration, largest: u64) -> Result<Answer<T>, Broken> {
+        if limit.is_zero() {
+            return Err(Broken { why: "there was no time left to ask it".into(), lasting: false });
+        }
+        let answer = self.channel.json(call, limit, largest)?;
+        self.has_answered.set(true);
+        Ok(answer)
+    }
+
+    /// Sends what changes something, once. The server may take up to `limit` to take it up.
+    pub fn change(&self, call: &Call, limit: Duration) -> Result<Option<OperationId>, Failure> {
+        match self.send::<IgnoredAny>(call, self.left(limit, self.deadline.get()), LARGEST_ANSWER) {
             Ok(Answer::Done(_)) => Ok(None),
             Ok(Answer::Begun(operation)) => Ok(Some(operation)),
             Ok(Answer::Refused(refusal)) => Err(Failure::Refused(refusal)),
@@ -156,67 +199,11 @@ impl Server {
         }
     }
 
-    /// Sends what changes something, and waits for its end. A refusal is a failure with the server's words.
-    pub fn change_to_the_end(&self, call: &Call, deadline: Instant) -> Result<End, Broken> {
-        match self.change(call) {
-            Ok(None) => Ok(End::Done),
-            Ok(Some(operation)) => Ok(self.wait(&operation, deadline)),
-            Err(Failure::Refused(refusal)) => Ok(End::Failed(refusal.text)),
-            Err(Failure::Lost(broken)) => Err(broken),
-        }
-    }
-
-    /// Waits for the end of an operation.
-    pub fn wait(&self, operation: &OperationId, deadline: Instant) -> End {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return End::Unknown;
-            }
-            let turn = left.min(self.times.turn).as_secs().max(1);
-            let path = self.path_with(&["operations", operation.as_str(), "wait"], &[("timeout", &turn.to_string())]);
-            let limit = self.times.answer + Duration::from_secs(turn);
-            match self.ask::<Operation>(&Call::get(path), limit, LARGEST_ANSWER) {
-                Ok(Answer::Done(Some(found))) => match found.course() {
-                    Course::Running => {}
-                    Course::Done => return End::Done,
-                    Course::Failed(why) => return End::Failed(why),
-                },
-                // Incus says the same of a wait that is over as of an operation that failed.
-                Ok(Answer::Refused(refusal)) => match self.look_at(operation, refusal) {
-                    Some(end) => return end,
-                    None => sleep(self.times.pause),
-                },
-                Ok(_) | Err(_) => return End::Unknown,
-            }
-        }
-    }
-
-    /// How an operation ended whose wait was refused; nothing if it goes on.
-    fn look_at(&self, operation: &OperationId, refusal: Refusal) -> Option<End> {
-        match self.find::<Operation>(&self.path(&["operations", operation.as_str()])) {
-            Ok(Some(found)) => match found.course() {
-                Course::Running => None,
-                Course::Done => Some(End::Done),
-                Course::Failed(why) => Some(End::Failed(why)),
-            },
-            // Forgotten: what the wait said is the last word, unless it was about that.
-            Ok(None) if refusal.code != 404 => Some(End::Failed(refusal.text)),
-            Ok(None) | Err(_) => Some(End::Unknown),
-        }
-    }
-
-    /// What is being done to an instance. Nothing where the server does not tell.
-    pub fn busy_with(&self, instance: &str) -> Option<OperationId> {
-        let path = self.path_with(&["operations"], &[("recursion", "1")]);
-        let all: Operations = self.get(&path).ok()?;
-        all.into_values().flatten().find_map(|operation| operation.if_on(instance))
-    }
-
     /// Reads text that is no JSON; a refusal is JSON all the same.
     pub fn text(&self, path: &str) -> Result<Vec<u8>, Failure> {
         let call = Call::get(path.to_owned());
-        let (status, bytes) = self.channel.bytes(&call, self.times.answer, LARGEST_CONSOLE).map_err(Failure::Lost)?;
+        let limit = self.left(self.times.answer, self.deadline.get());
+        let (status, bytes) = self.channel.bytes(&call, limit, LARGEST_CONSOLE).map_err(Failure::Lost)?;
         if status == 200 {
             return Ok(bytes);
         }

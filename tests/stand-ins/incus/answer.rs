@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Flavor;
-use super::state::Operation;
+use super::operation::Operation;
 
 /// A status and a body.
 pub type Answer = (u16, Value);

@@ -53,6 +53,9 @@ pub fn serve(shared: &Shared, connection: &mut (impl Read + Write), allowed: Opt
             }
             _ => {}
         }
+        if let Some(Then::Late(time)) = &then {
+            pause(shared, *time);
+        }
         let answer = routes::answer(shared, &request, allowed);
         match then {
             Some(Then::LoseAnswer) => return Ok(()),

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::Flavor;
 use super::answer::{Answer, begun, error, sync};
-use super::state::{Effect, Made, State};
+use super::operation::{Effect, taken};
+use super::state::{Made, State};
 
 /// Keys that one server knows, and another refuses.
 const BOOT_MODE: &str = "boot.mode";
@@ -61,7 +62,22 @@ pub fn list(state: &State, project: &str, recursion: u8) -> Answer {
     let all = state.instances.iter().filter(|((of, _), _)| of == project);
     sync(match recursion {
         0 => all.map(|((_, name), _)| json!(format!("/1.0/instances/{name}?project={project}"))).collect(),
-        recursion => all.map(|((_, name), made)| told(state, name, made, recursion == 2)).collect(),
+        recursion => all
+            .map(|((_, name), made)| {
+                if state.untold.contains(name) {
+                    return untold(name);
+                }
+                told(state, name, made, recursion == 2)
+            })
+            .collect(),
+    })
+}
+
+/// What a list has of an instance that cannot be read.
+pub fn untold(name: &str) -> Value {
+    json!({
+        "name": name, "status": "Error", "status_code": 112, "architecture": "", "type": "container", "config": null,
+        "expanded_config": null, "profiles": null, "devices": null, "location": "away",
     })
 }
 
@@ -104,22 +120,21 @@ pub fn create(state: &mut State, flavor: Flavor, project: &str, body: &Value) ->
         };
     }
     if state.instances.contains_key(&(project.to_owned(), name.to_owned())) {
-        let why = match flavor {
-            Flavor::Lxd => "This \"instances\" entry already exists",
-            Flavor::Incus => {
-                "Failed creating instance record: UNIQUE constraint failed: instances.project_id, instances.name"
-            }
-        };
+        let why = taken(flavor);
         return begun(state.begin("Creating instance", target, Effect::Fail(why.into()), Duration::ZERO));
     }
     let made = Made { body: body.clone(), status: 102, started: None, addresses: Vec::new() };
-    state.instances.insert((project.into(), name.into()), made);
-    let mut takes = state.durations.create;
+    let download = state.durations.download;
+    let mut takes = download + state.durations.create;
     let start = body["start"] == json!(true);
     if start && flavor == Flavor::Incus {
         takes += state.durations.start;
     }
-    begun(state.begin("Creating instance", target, Effect::Create { start }, takes))
+    let operation = state.begin("Creating instance", target, Effect::Create { start }, takes);
+    operation.record = Some((Instant::now() + download, made));
+    let answer = begun(operation);
+    state.show(flavor, Instant::now());
+    answer
 }
 
 /// `PUT /1.0/instances/NAME/state`.
@@ -128,7 +143,7 @@ pub fn change(state: &mut State, flavor: Flavor, project: &str, name: &str, body
         return error(404, "Instance not found");
     };
     let target = (project, name);
-    let is_running = made.status == 103;
+    let is_running = made.runs();
     let busy = state.busy(project, name).map(|operation| (operation.effect.clone(), operation.due));
     let left = busy.as_ref().map_or(Duration::ZERO, |(_, due)| due.saturating_duration_since(Instant::now()));
     let durations = state.durations;
@@ -160,7 +175,7 @@ pub fn delete(state: &mut State, project: &str, name: &str) -> Answer {
     let Some(made) = state.instances.get(&(project.into(), name.into())) else {
         return error(404, "Instance not found");
     };
-    if made.status == 103 {
+    if made.runs() {
         return error(400, "Instance is running");
     }
     let target = (project, name);

@@ -12,6 +12,7 @@ mod answer;
 mod http;
 mod instances;
 mod listen;
+mod operation;
 mod routes;
 mod rules;
 mod state;

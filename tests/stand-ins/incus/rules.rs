@@ -24,6 +24,8 @@ pub enum Then {
     Restart,
     /// It is done, and the answer takes this long.
     Delay(Duration),
+    /// It is taken up after this long, also if the client has gone meanwhile.
+    Late(Duration),
     /// Nothing is done, and no answer comes before the client has gone.
     Hang,
     /// Nothing is done, and this is answered: a status and a body.
@@ -34,6 +36,8 @@ pub enum Then {
     FailOperation(&'static str),
     /// The operation that it begins is forgotten as soon as it has ended.
     ForgetOperation,
+    /// The operation that it begins ends at once with success, and does nothing.
+    Pretend,
 }
 
 impl Rule {

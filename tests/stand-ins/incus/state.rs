@@ -1,16 +1,20 @@
 //! What a server knows: projects, profiles, images, instances, and operations that change them when their time has come.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::operation::{Effect, Operation, taken};
 use super::rules::{Rule, Then};
 use super::{FINGERPRINT, Flavor, IMAGE, PROFILE, PROJECT};
 
 /// How long what takes. Nothing, unless tests say so.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Durations {
+    /// The image is downloaded. Nothing is to be seen of the instance before.
+    pub download: Duration,
     /// An instance is made.
     pub create: Duration,
     /// It starts.
@@ -46,41 +50,17 @@ pub struct Made {
     pub body: Value,
     /// 102 is stopped, 103 running.
     pub status: u16,
-    /// When it was started.
+    /// When it was started. One whose status is an error runs all the same if it was.
     pub started: Option<Instant>,
     /// Addresses beside that of every guest.
     pub addresses: Vec<Value>,
 }
 
-/// Something that goes on.
-#[derive(Clone, Debug)]
-pub struct Operation {
-    pub id: String,
-    pub description: &'static str,
-    pub project: String,
-    pub name: String,
-    pub effect: Effect,
-    pub due: Instant,
-    pub ended: Option<(Instant, Result<(), String>)>,
-    pub is_forgotten: bool,
-}
-
-/// What an operation does at its end.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// The instance is there already, and takes work from then on.
-    Create {
-        start: bool,
-    },
-    Start,
-    Stop,
-    Delete,
-    /// Nothing: it fails with these words.
-    Fail(String),
-    /// The instance that was to be made is not there after that, for this reason.
-    FailCreation(String),
-    /// Nothing: it succeeds.
-    Nothing,
+impl Made {
+    /// Whether it runs, whatever is wrong with it.
+    pub fn runs(&self) -> bool {
+        self.status == 103 || (self.status == 112 && self.started.is_some())
+    }
 }
 
 /// How long operations are known after their end.
@@ -93,6 +73,8 @@ pub struct State {
     pub images: Vec<Image>,
     pub instances: BTreeMap<(String, String), Made>,
     pub durations: Durations,
+    /// Instances of whom lists tell the name alone: their host is away, or they cannot be read.
+    pub untold: Vec<String>,
     /// Whether guests get addresses.
     pub has_addresses: bool,
     /// What guests wrote to their consoles.
@@ -131,6 +113,7 @@ impl State {
             ],
             instances: BTreeMap::new(),
             durations: Durations::default(),
+            untold: Vec::new(),
             has_addresses: true,
             console: String::new(),
             extensions: Vec::new(),
@@ -167,6 +150,9 @@ impl State {
         self.durations = Durations::default();
         for operation in &mut self.operations {
             operation.due = operation.due.min(Instant::now());
+            if let Some((seen, _)) = &mut operation.record {
+                *seen = operation.due.min(*seen);
+            }
         }
     }
 
@@ -186,6 +172,7 @@ impl State {
             name: name.into(),
             effect,
             due: Instant::now() + takes,
+            record: None,
             ended: None,
             is_forgotten: false,
         };
@@ -205,6 +192,7 @@ impl State {
                 };
             }
             Then::ForgetOperation => operation.is_forgotten = true,
+            Then::Pretend => (operation.effect, operation.due) = (Effect::Nothing, Instant::now()),
             _ => {}
         }
     }
@@ -225,6 +213,7 @@ impl State {
     /// Does what has come to its time, in that order, and forgets what is over.
     pub(super) fn settle(&mut self, flavor: Flavor) {
         let now = Instant::now();
+        self.show(flavor, now);
         let mut due: Vec<usize> = (0..self.operations.len())
             .filter(|at| self.operations[*at].ended.is_none() && self.operations[*at].due <= now)
             .collect();
@@ -238,6 +227,18 @@ impl State {
             Some((end, _)) => !operation.is_forgotten && now.duration_since(*end) < KEPT,
             None => true,
         });
+    }
+
+    /// Shows the instances whose images are there.
+    pub(super) fn show(&mut self, flavor: Flavor, now: Instant) {
+        for operation in &mut self.operations {
+            let Some((_, made)) = operation.record.take_if(|(seen, _)| *seen <= now) else { continue };
+            let key = (operation.project.clone(), operation.name.clone());
+            match self.instances.entry(key) {
+                Entry::Vacant(free) => _ = free.insert(made),
+                Entry::Occupied(_) => operation.effect = Effect::Fail(taken(flavor).into()),
+            }
+        }
     }
 
     fn apply(&mut self, flavor: Flavor, key: &(String, String), effect: Effect, due: Instant) -> Result<(), String> {
