@@ -35,7 +35,14 @@ impl Host {
             let server = StandIn::start(flavor);
             let some = Duration::from_millis(100);
             server.with(|state| state.console = "guest is up\n".into());
-            server.take(Durations { create: some, start: some, stop: some, delete: some, address: some });
+            server.take(Durations {
+                download: some,
+                create: some,
+                start: some,
+                stop: some,
+                delete: some,
+                address: some,
+            });
             Self::StandIn(server)
         };
         Flavor::BOTH.map(stand_in).into()
