@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::connection::Owner;
 use super::delete;
-use super::instance::{Found, can_be_named, look_inside};
+use super::instance::{Found, can_be_named, look_inside, not_ours};
 use super::operation::End;
 use super::power::reach;
 use super::server::{Failure, Server};
@@ -67,6 +67,9 @@ fn make_room(server: &Server, owner: &Owner, pool: &str, name: &str) -> Result<(
     let Some(found) = sight(server, name, Duration::ZERO, Instant::now() + server.times.end)? else { return Ok(()) };
     let taken =
         |why: &str| Err(Fault::Duplicate(format!("Instance {name} exists already: {why}. Nothing was done to it")));
+    if !found.is_told() {
+        return Err(Fault::Unavailable(not_ours(&found)));
+    }
     if !found.is_of(&owner.controller) {
         return taken("it does not carry the tag of this controller (user.runner-controller-id)");
     }
@@ -153,6 +156,7 @@ fn with_address(server: &Server, started: Found, mark: &str) -> Result<Found, Fa
     loop {
         match look_inside(server, &newest.name, deadline) {
             Ok(Some(found)) if found.is_marked(mark) => newest = found,
+            Ok(Some(found)) if !found.is_told() => {}
             Ok(_) => return Err(Fault::Other(format!("Instance {} vanished while it started", newest.name))),
             Err(_) => {}
         }
@@ -170,6 +174,7 @@ fn take_back(server: &Server, name: &str, mark: &str, fault: Fault) -> Fault {
     server.allow(server.times.whole_end());
     let taken = match sight(server, name, Duration::ZERO, Instant::now() + server.times.end) {
         Ok(None) => return fault,
+        Ok(Some(found)) if !found.is_told() => Err(Fault::Unavailable(not_ours(&found))),
         Ok(Some(found)) if !found.is_marked(mark) => {
             return Fault::Duplicate(format!(
                 "{fault}. Another call made an instance {name} meanwhile; nothing was done to it"

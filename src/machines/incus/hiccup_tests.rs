@@ -77,7 +77,7 @@ fn an_instance_of_which_nothing_is_told_is_not_called_somebody_elses() {
     for fault in [client.delete("r-1").unwrap_err(), client.stop("r-1").unwrap_err()] {
         assert!(fault.to_string().contains("does not tell the configuration"), "{fault}");
     }
-    assert!(matches!(client.create(&specification("r-1")), Err(Fault::Duplicate(_))));
+    assert!(matches!(client.create(&specification("r-1")), Err(Fault::Unavailable(_))));
     assert!(server.requests().iter().all(|line| line.starts_with("GET ")));
 }
 
@@ -99,7 +99,14 @@ fn one_whose_status_is_an_error_is_stopped_before_it_is_deleted() {
 
 #[test]
 fn an_instance_that_runs_is_good_although_nobody_can_look_for_its_address() {
-    for then in [refusal(500, "database is locked"), Then::LoseRequest, Then::Hang, Then::Raw(b"garbage".into())] {
+    let untold = json!({"type": "sync", "metadata": {"name": "r-1", "status_code": 112, "expanded_config": null}});
+    for then in [
+        refusal(500, "database is locked"),
+        Then::Say(200, untold),
+        Then::LoseRequest,
+        Then::Hang,
+        Then::Raw(b"garbage".into()),
+    ] {
         for server in both() {
             server.inject(Rule::new("GET", "/instances/r-1?project=garm-project&recursion=1", then.clone()));
             let client = hasty(&server, |times| {

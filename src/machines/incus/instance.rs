@@ -92,6 +92,11 @@ impl Found {
         }
     }
 
+    /// Whether the server tells whose it is.
+    pub fn is_told(&self) -> bool {
+        self.config().is_some()
+    }
+
     /// Whether it carries the tag of this controller, as far as the server tells.
     pub fn is_of(&self, controller: &str) -> bool {
         self.whose(controller) == Whose::Ours
@@ -203,7 +208,7 @@ pub fn missing(server: &Server, name: &str) -> Fault {
 /// What is said of an instance that does not show that it is the controller's. The end of one is for others to ask for.
 pub fn not_ours(found: &Found) -> String {
     let name = &found.name;
-    if found.config().is_none() {
+    if !found.is_told() {
         return format!(
             "The server does not tell the configuration of instance {name}, and so not whose it is; nothing was done to it.              Look whether its host is there and what the server logs"
         );
@@ -224,7 +229,7 @@ pub fn list(server: &Server, owner: &Owner) -> Result<Vec<Instance>, Fault> {
     let listed: Vec<Found> = server.list(&path).map_err(|failure| server.fault("list the instances", failure))?;
     let mut all = Vec::new();
     for found in listed {
-        all.extend(told_again(server, &owner.controller, found)?);
+        all.extend(told_again(server, found)?);
     }
     all.retain(|found| found.is_of(&owner.controller));
     if let Some(pool) = &owner.pool {
@@ -235,8 +240,8 @@ pub fn list(server: &Server, owner: &Owner) -> Result<Vec<Instance>, Fault> {
 }
 
 /// An instance of a list, asked for by its name if the list does not tell whose it is. Nothing if it is gone meanwhile.
-fn told_again(server: &Server, controller: &str, listed: Found) -> Result<Option<Found>, Fault> {
-    if listed.whose(controller) != Whose::Untold {
+fn told_again(server: &Server, listed: Found) -> Result<Option<Found>, Fault> {
+    if listed.is_told() {
         return Ok(Some(listed));
     }
     if !can_be_named(&listed.name) {
@@ -244,7 +249,7 @@ fn told_again(server: &Server, controller: &str, listed: Found) -> Result<Option
         return Err(Fault::Other(format!("The server lists an instance {name}, which cannot be a name")));
     }
     match look(server, &listed.name)? {
-        Some(found) if found.whose(controller) == Whose::Untold => {
+        Some(found) if !found.is_told() => {
             Err(Fault::Unavailable(format!("Failed to list the instances: {}", not_ours(&found))))
         }
         found => Ok(found),

@@ -21,6 +21,8 @@ mod delete;
 mod hiccup_tests;
 mod image;
 mod instance;
+#[cfg(test)]
+mod mishap_tests;
 mod open;
 mod operation;
 #[cfg(test)]

@@ -91,6 +91,8 @@ pub struct Operation {
     id: String,
     status_code: u16,
     #[serde(default)]
+    class: Option<String>,
+    #[serde(default)]
     err: Option<String>,
     #[serde(default)]
     resources: Option<Resources>,
@@ -131,8 +133,9 @@ impl Operation {
         let resources = self.resources.as_ref()?;
         let mut paths = resources.instances.iter().chain(&resources.containers).flatten();
         let named = |path: &String| path.split('?').next().and_then(|path| path.rsplit('/').next()) == Some(instance);
-        let is_running = self.status_code < 200;
-        (is_running && paths.any(named)).then(|| OperationId::parse(&self.id)).flatten()
+        // Somebody's shell or console is no work, and stays for as long as they like.
+        let is_work = self.status_code < 200 && self.class.as_deref() != Some("websocket");
+        (is_work && paths.any(named)).then(|| OperationId::parse(&self.id)).flatten()
     }
 }
 
@@ -237,6 +240,16 @@ mod tests {
         assert!(!on(json!({"instances": ["/1.0/instances/r-1"]}), 200));
         assert!(!on(json!({"instances": ["/1.0/instances/r-11"], "profiles": ["r-1"]}), 103));
         assert!(!on(json!(null), 103));
+    }
+
+    #[test]
+    fn a_console_that_somebody_has_open_is_no_work_on_its_instance() {
+        let is_work = |class: &str| {
+            let resources = json!({"instances": ["/1.0/instances/r-1"]});
+            let operation = json!({"id": "a", "class": class, "status_code": 103, "resources": resources});
+            serde_json::from_value::<Operation>(operation).unwrap().if_on("r-1").is_some()
+        };
+        assert!(is_work("task") && !is_work("websocket"));
     }
 
     #[test]
