@@ -65,7 +65,7 @@ fn listed_in_full(server: &StandIn, list: impl FnOnce() -> Result<Vec<super::Ins
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_mishap_hides_or_leaves_an_instance(

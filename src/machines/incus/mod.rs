@@ -40,6 +40,8 @@ mod specification;
 mod stand_tests;
 mod times;
 mod wire;
+#[cfg(test)]
+mod wishes_tests;
 
 use std::time::Duration;
 
