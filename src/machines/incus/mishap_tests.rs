@@ -70,6 +70,7 @@ proptest! {
     #[test]
     fn no_mishap_hides_or_leaves_an_instance(
         is_incus: bool,
+        is_killed: bool,
         rules in prop::collection::vec(rule(), 1..8),
         download in duration(),
         create in duration(),
@@ -87,8 +88,13 @@ proptest! {
             (times.create, times.power, times.address, times.end) = (SHORT * 20, SHORT * 10, SHORT * 2, SHORT * 20);
             (times.late, times.read, times.turn) = (SHORT * 10, SHORT * 50, SHORT);
         });
+        // Who is killed waits for nothing, and takes nothing back.
+        let killed = hasty(&server, |times| {
+            *times = client.server.times;
+            (times.create, times.lost, times.end) = Default::default();
+        });
         // It may be made, or not.
-        let made = client.create(&specification("r-1"));
+        let made = if is_killed { &killed } else { &client }.create(&specification("r-1"));
         if made.is_ok() {
             assert!(server.names().contains(&"r-1".to_owned()), "it was made, and is not there");
         }

@@ -141,13 +141,13 @@ fn a_creation_waits_for_a_former_one_of_its_name() {
 
 #[test]
 fn operations_that_never_end_or_end_at_once_for_who_waits_are_given_up() {
-    let server = StandIn::start(Flavor::Incus);
-    download(&server, FOREVER);
-    left_by_a_killed_call(&server, "r-1");
     for (code, err) in [(200, ""), (400, "no"), (103, "")] {
+        let server = StandIn::start(Flavor::Incus);
+        download(&server, FOREVER);
+        left_by_a_killed_call(&server, "r-1");
         let operation = json!({"id": "a", "status_code": code, "err": err});
         let body = json!({"type": "sync", "metadata": operation});
-        server.inject(Rule::new("GET", "/wait", Then::Say(200, body)).times(u32::MAX));
+        server.inject(Rule::new("GET", "/wait", Then::Say(200, body)));
         let pause = SOON / 4;
         let client: Incus = hasty(&server, |times| (times.end, times.pause) = (SOON * 2, pause));
         let (begun, _) = (Instant::now(), server.requests());
