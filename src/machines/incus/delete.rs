@@ -3,7 +3,6 @@
 //! Look, act, wait, and look again, until it is gone: an answer is never taken for the end. Somebody else may act at the same
 //! time (a former call that was killed, whose operation goes on), so what fails is asked for again while the instance is busy.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use super::operation::End;
 use super::server::Server;
 use super::sight::sight;
 use super::specification::Status;
-use super::times::Times;
+use super::times::pause_before;
 use super::wire::told;
 use crate::http::Call;
 use crate::machines::Fault;
@@ -116,12 +115,6 @@ pub fn both(first: Option<&str>, last: &str) -> String {
         Some(first) if first != last => format!("{first}; in the end: {last}"),
         _ => last.to_owned(),
     }
-}
-
-/// Sleeps, each time longer, and not past `deadline`.
-pub fn pause_before(deadline: Instant, pause: &mut Duration) {
-    sleep((*pause).min(deadline.saturating_duration_since(Instant::now())));
-    *pause = Times::longer(*pause);
 }
 
 #[cfg(test)]

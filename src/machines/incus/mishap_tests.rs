@@ -86,7 +86,9 @@ proptest! {
         server.add("r-2", 103, &OURS);
         server.with(|state| state.untold.push("r-2".into()));
         server.take(Durations { download, create, stop, delete, start: create, address: create });
-        rules.into_iter().for_each(|rule| server.inject(rule));
+        for rule in rules {
+            server.inject(rule);
+        }
         let client = hasty(&server, |times| {
             (times.answer, times.accept, times.restart, times.lost) = (SHORT * 5, AT_ONCE, SHORT * 5, SHORT);
             (times.create, times.power, times.address, times.end) = (SHORT * 20, SHORT * 10, SHORT * 2, SHORT * 20);

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::delete::{both, pause_before, stop as forced};
+use super::delete::{both, stop as forced};
 use super::instance::{Found, look, missing, not_ours};
 use super::operation::End;
 use super::server::{Failure, Server};
 use super::specification::Status;
+use super::times::pause_before;
 use super::wire::{Refusal, told};
 use crate::http::Call;
 use crate::machines::Fault;

@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::delete::pause_before;
 use super::instance::{Found, can_be_named, look};
 use super::server::Server;
+use super::times::pause_before;
 use super::wire::OperationId;
 use crate::machines::Fault;
 

@@ -7,7 +7,8 @@
 //! Each wait has its limit here, and each command has one as a whole, which no request outlasts: however many requests a server
 //! lets run to their limits, a call ends in time.
 
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// The waits of one client.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +78,12 @@ impl Times {
     pub fn longer(pause: Duration) -> Duration {
         (pause * 3 / 2).min(Duration::from_secs(1))
     }
+}
+
+/// Sleeps, each time longer, and not past `deadline`.
+pub fn pause_before(deadline: Instant, pause: &mut Duration) {
+    sleep((*pause).min(deadline.saturating_duration_since(Instant::now())));
+    *pause = Times::longer(*pause);
 }
 
 #[cfg(test)]
