@@ -192,7 +192,9 @@ impl State {
                 };
             }
             Then::ForgetOperation => operation.is_forgotten = true,
-            Then::Pretend => (operation.effect, operation.due) = (Effect::Nothing, Instant::now()),
+            Then::Pretend => {
+                (operation.effect, operation.due, operation.record) = (Effect::Nothing, Instant::now(), None);
+            }
             _ => {}
         }
     }
