@@ -1,11 +1,28 @@
-//! Whom a list in `no_proxy` names by the rules of Go's programs (`golang.org/x/net/http/httpproxy`), which users of GARM
-//! have written theirs for: addresses and ranges of them count. Pure.
+//! The way to a server by the rules of Go's programs (`golang.org/x/net/http/httpproxy`), which users of GARM have written their
+//! variables for: a proxy may be named without `http://`, and in `no_proxy` addresses and ranges of them count. Pure, but for the
+//! variables that it is given.
 
 // Nothing of it can open a connection.
 use core::net::IpAddr;
 
+use super::proxy::{Proxied, proxy_unless};
+
+/// The proxy through which `host` is reached at `port`; `None` if there is none on the way.
+///
+/// # Errors
+///
+/// As [`proxy_unless`].
+pub fn proxy_to(host: &str, port: u16, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxied>, String> {
+    let whole = |name: &str| {
+        let value = variable(name)?;
+        let is_bare = name.eq_ignore_ascii_case("https_proxy") && !value.trim().is_empty() && !value.contains("://");
+        Some(if is_bare { format!("http://{}", value.trim()) } else { value })
+    };
+    proxy_unless(host, whole, |list| passes_by(list, host, port))
+}
+
 /// Whether `list` holds `host` at `port`.
-pub fn passes_by(list: &str, host: &str, port: u16) -> bool {
+fn passes_by(list: &str, host: &str, port: u16) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();
     list.split(',').map(|entry| entry.trim().to_ascii_lowercase()).filter(|entry| !entry.is_empty()).any(|entry| {
@@ -79,6 +96,33 @@ mod tests {
             ("", "incus.example", false),
         ] {
             assert_eq!(passes_by(list, host, 8443), expected, "{list} {host}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_one_of_http_unless_it_says_otherwise_and_one_of_socks_is_refused_without_its_password() {
+        let to = |value: &str| {
+            let to = proxy_to("incus.example", 8443, |name| (name == "HTTPS_PROXY").then(|| value.to_owned()));
+            to.map(|proxied| proxied.map(|proxied| proxied.address))
+        };
+        for (value, address) in [
+            ("proxy.example:3128", Some("proxy.example:3128")),
+            ("proxy.example", Some("proxy.example:80")),
+            (" 192.0.2.1:3128\n", Some("192.0.2.1:3128")),
+            ("me:secret@proxy.example:3128", Some("proxy.example:3128")),
+            ("https://proxy.example", Some("proxy.example:443")),
+            ("", None),
+            (" ", None),
+        ] {
+            assert_eq!(to(value).unwrap().as_deref(), address, "{value}");
+        }
+        for value in ["socks5://me:secret@proxy.example:1080", "secret proxy", "http://"] {
+            let refused = to(value).unwrap_err();
+            let (start, way_out) = ("The variable HTTPS_PROXY names no usable proxy", "write it as http://HOST:PORT");
+            assert!(
+                refused.starts_with(start) && refused.contains(way_out) && !refused.contains("secret"),
+                "{refused}"
+            );
         }
     }
 }

@@ -12,16 +12,15 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 use ureq::{Agent, BodyReader, Error};
 
-use super::bypass::passes_by;
+use super::bypass::proxy_to;
 use super::call::{Broken, Call};
 use super::exchange::{Service, exchange, settings};
 use super::fault::Route;
-use super::proxy::proxy_unless;
 use super::socket::{Nowhere, Socket};
 use super::tls::{Identity, Tls, Unusable};
 
-/// Where a server is usually listened to (Incus and LXD: `core.https_address`).
-const PORT: u16 = 8443;
+/// Where https goes that names no port, as in the Go providers; servers usually listen at 8443 (`core.https_address`).
+const PORT: u16 = 443;
 /// Stands in the place of a host before the path of each request to a socket.
 const NOBODY: &str = "http://localhost";
 
@@ -80,16 +79,14 @@ impl Channel {
         if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(address("it is more than https://HOST:PORT"));
         }
-        let (host, port) = (authority.host(), authority.port_u16());
-        let base = if port.is_some() { base.to_owned() } else { format!("{base}:{PORT}") };
-        let port = port.unwrap_or(PORT);
-        let proxy = proxy_unless(host, &variable, |list| passes_by(list, host, port)).map_err(NoWay::Proxy)?;
+        let (host, port) = (authority.host(), authority.port_u16().unwrap_or(PORT));
+        let proxy = proxy_to(host, port, &variable).map_err(NoWay::Proxy)?;
         let tls = Tls::new(identity, &variable).map_err(NoWay::Identity)?;
         let connector = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(tls);
         let config = settings(proxy.as_ref()).https_only(true).build();
         let agent = Agent::with_parts(config, connector, DefaultResolver::default());
         let route = Route { service: service.name, proxy, ignored: None };
-        Ok(Self { service, agent, named: base.clone(), base, route })
+        Ok(Self { service, agent, named: base.into(), base: base.into(), route })
     }
 
     /// As sentences name the server: its socket or its address.
@@ -236,11 +233,23 @@ mod tests {
                 _ => None,
             }
         };
-        let to = |list| Channel::https_by("https://192.0.2.7", &identity, SERVICE, variables(list)).unwrap();
+        let to = |list| Channel::https_by("https://192.0.2.7:8443", &identity, SERVICE, variables(list)).unwrap();
         assert!(to("192.0.2.0/24").route.proxy.is_none());
         let broken = to("10.0.0.0/8").json::<()>(&Call::get("/1.0".into()), LIMIT, 1).unwrap_err();
         assert!(broken.why.contains("refuses to connect to the host (status 403)"), "{broken:?}");
         assert_eq!(asked.join().unwrap(), "CONNECT 192.0.2.7:8443 HTTP/1.1");
+    }
+
+    #[test]
+    fn an_address_without_a_port_is_that_of_https() {
+        let [certificate, key] = identity();
+        let certificate = certificate.as_bytes();
+        let identity = Identity { certificate, key: key.as_bytes(), pinned: Some(certificate), authorities: None };
+        let (address, asked) = proxy();
+        let variable = |name: &str| (name == "HTTPS_PROXY").then(|| address.clone());
+        let channel = Channel::https_by("https://192.0.2.7", &identity, SERVICE, variable).unwrap();
+        channel.json::<()>(&Call::get("/1.0".into()), LIMIT, 1).unwrap_err();
+        assert_eq!(asked.join().unwrap(), "CONNECT 192.0.2.7:443 HTTP/1.1");
     }
 
     #[test]
