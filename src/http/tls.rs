@@ -1,7 +1,8 @@
 //! TLS with a certificate of the client, to a server that may have signed its own.
 //!
 //! A pinned certificate is the very one that the server has to show, by whatever name it is reached: servers of Incus and LXD
-//! sign their own, for a host name that nobody else knows. Without a pin the usual rules hold. No error shows anything of a key.
+//! sign their own, for a host name that nobody else knows. With a pin no authority beside it is believed; without one the usual
+//! rules hold. No error shows anything of a key.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -32,7 +33,7 @@ pub struct Identity<'a> {
     pub key: &'a [u8],
     /// The certificate that the server has to have.
     pub pinned: Option<&'a [u8]>,
-    /// Authorities to believe. Without these and a pinned one those of the system are.
+    /// Authorities to believe, unless a certificate is pinned. Without either those of the system are.
     pub authorities: Option<&'a [u8]>,
 }
 
@@ -67,14 +68,7 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates(identity.certificate).map_err(Unusable::Certificate)?;
         let key = PrivateKeyDer::from_pem_slice(identity.key).map_err(|_| Unusable::Key(no_key(identity.key)))?;
-        let pinned = identity.pinned.map(certificates).transpose().map_err(Unusable::Pinned)?;
-        let authorities = identity.authorities.map(certificates).transpose().map_err(Unusable::Authorities)?;
-        let roots = match (&pinned, &authorities) {
-            (None, None) => trusted(variable).map_err(Unusable::System)?,
-            // A pinned one may also be that of an authority.
-            _ => pinned.iter().chain(&authorities).flatten().cloned().collect(),
-        };
-        let verifier = Verifier::new(pinned.unwrap_or_default(), roots, &provider);
+        let verifier = Verifier::of(identity, variable, &provider)?;
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| Unusable::System("No version of TLS can be spoken".into()))?
@@ -126,16 +120,24 @@ struct Verifier {
 }
 
 impl Verifier {
-    fn new(
-        pinned: Vec<CertificateDer<'static>>,
-        roots: Vec<CertificateDer<'static>>,
+    fn of(
+        identity: &Identity<'_>,
+        variable: impl Fn(&str) -> Option<String>,
         provider: &Arc<CryptoProvider>,
-    ) -> Self {
+    ) -> Result<Self, Unusable> {
+        let pinned = identity.pinned.map(certificates).transpose().map_err(Unusable::Pinned)?;
+        let authorities = identity.authorities.map(certificates).transpose().map_err(Unusable::Authorities)?;
+        let roots = match (&pinned, authorities) {
+            // It may also be that of an authority.
+            (Some(pinned), _) => pinned.clone(),
+            (None, Some(authorities)) => authorities,
+            (None, None) => trusted(variable).map_err(Unusable::System)?,
+        };
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots);
         // Fails only where nothing is in the store.
         let by_roots = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build().ok();
-        Self { pinned, by_roots, provider: Arc::clone(provider) }
+        Ok(Self { pinned: pinned.unwrap_or_default(), by_roots, provider: Arc::clone(provider) })
     }
 }
 
@@ -238,5 +240,44 @@ impl Transport for Secure {
 
     fn is_tls(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+    use super::*;
+
+    const NAME: &str = "incus.example";
+
+    /// Whether the certificate `shown` of the server is believed.
+    fn believes(shown: &rcgen::Certificate, pinned: Option<&[u8]>, authorities: Option<&[u8]>) -> bool {
+        let provider = Arc::new(ring::default_provider());
+        let identity = Identity { certificate: b"", key: b"", pinned, authorities };
+        let verifier = Verifier::of(&identity, |_| panic!("the system is not asked"), &provider).unwrap();
+        let name = ServerName::try_from(NAME).unwrap();
+        verifier.verify_server_cert(shown.der(), &[], &name, &[], UnixTime::now()).is_ok()
+    }
+
+    #[test]
+    fn beside_a_pinned_certificate_no_authority_is_believed() {
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
+        let signed = || {
+            let parameters = CertificateParams::new([NAME.into()]).unwrap();
+            parameters.signed_by(&KeyPair::generate().unwrap(), &authority).unwrap()
+        };
+        let (ours, other) = (signed(), signed());
+        let (authority, pin) = (authority.pem(), ours.pem());
+        let (authority, pin) = (Some(authority.as_bytes()), Some(pin.as_bytes()));
+        // The authority is one indeed.
+        assert!(believes(&other, None, authority));
+        assert!(believes(&ours, pin, authority));
+        assert!(!believes(&other, pin, authority));
+        assert!(!believes(&other, pin, None));
+        // Where it is what is pinned, it is believed as one.
+        assert!(believes(&other, authority, None));
     }
 }
