@@ -40,6 +40,12 @@ fn told(settings: &Settings) -> String {
                 (None, None) => "signed by an authority of this system".into(),
             };
             line(format!("Server: {url}, {trusted}"));
+            if let (Some(_), Some(_)) = (server_certificate, ca) {
+                line("Remark: tls_ca has no effect beside tls_server_certificate".into());
+            }
+            if !names_port(url) {
+                line(format!("Remark: {url} is port 443; servers usually listen at 8443"));
+            }
             if std::fs::metadata(client_key).is_ok_and(|key| key.mode() & 0o077 != 0) {
                 line(format!("Remark: others than its owner may read {}: chmod 600", client_key.display()));
             }
@@ -71,6 +77,12 @@ fn told(settings: &Settings) -> String {
     text
 }
 
+/// Whether an address ends with a port, that of IPv6 among them.
+fn names_port(url: &str) -> bool {
+    let last = url.trim_end_matches('/').rsplit_once(':');
+    last.is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +112,28 @@ mod tests {
             "Remark: key \"other\" is not known",
         ] {
             assert!(told.contains(said), "{said}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_of_the_way_over_the_network_may_surprise_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("provider.toml");
+        let told_of = |url: &str, more: &str| {
+            let text = format!("url = '{url}'\nclient_certificate = '/c'\nclient_key = '/k'\n{more}");
+            std::fs::write(&path, text).unwrap();
+            told(&Settings::read(&path).unwrap())
+        };
+        let (pin, authority) = ("tls_server_certificate = '/s'\n", "tls_ca = '/a'\n");
+        let both = told_of("https://incus.example:8443", &format!("{pin}{authority}"));
+        assert!(both.contains("its certificate is /s") && both.contains("tls_ca has no effect beside"), "{both}");
+        for one in [pin, authority] {
+            let told = told_of("https://[fd00::1]:8443/", one);
+            assert!(!told.contains("no effect") && !told.contains("443; "), "{told}");
+        }
+        for url in ["https://incus.example", "https://[fd00::1]", "https://incus.example/"] {
+            let told = told_of(url, "");
+            assert!(told.contains("is port 443; servers usually listen at 8443"), "{told}");
         }
     }
 
