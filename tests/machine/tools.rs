@@ -29,7 +29,12 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
 
 /// Asks until the answer is `Some`, for at most [`HANGS`]. Most of the time is for what is waited for: several machines
 /// share the processors.
-pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub fn wait_for<T>(what: &str, ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    wait_within(HANGS, what, ask)
+}
+
+/// The same with another limit.
+pub fn wait_within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
     loop {
         let begin = Instant::now();
@@ -37,8 +42,8 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Re
             return Ok(answer);
         }
         let asking = begin.elapsed();
-        if start.elapsed() > HANGS {
-            bail!("waited {} seconds in vain for {what}", HANGS.as_secs());
+        if start.elapsed() > limit {
+            bail!("waited {} seconds in vain for {what}", limit.as_secs());
         }
         std::thread::sleep((asking * 2).clamp(Duration::from_millis(10), Duration::from_millis(200)));
     }

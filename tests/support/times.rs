@@ -27,6 +27,10 @@ pub const APART: u64 = 120;
 /// When a boot of a machine is given up with all its scenarios, in seconds. `tests/machine/boot` and `vm` read this line.
 pub const MACHINE: u64 = 3_000;
 
+/// When GARM is given up that has to see by itself what became of its instances. It looks every five minutes, at runners of
+/// which it has heard nothing for as long.
+pub const REAPS: Duration = Duration::from_secs(1_500);
+
 /// As the stand-ins are told it.
 pub fn millis(time: Duration) -> u64 {
     time.as_secs() * 1_000

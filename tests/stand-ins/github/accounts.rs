@@ -1,4 +1,4 @@
-//! Organisations, users and repositories: as much as finding out what a name is needs.
+//! Organisations, users and repositories: as much as finding out what a name is needs. And what an account may still ask for.
 
 use serde_json::json;
 
@@ -55,6 +55,15 @@ pub fn repository(state: &State, seen: &Seen, owner: &str, name: &str) -> Answer
                 "owner": { "login": owner, "type": kind },
             }),
         )
+    })
+}
+
+/// `GET /rate_limit`, which counts for nothing.
+pub fn rate_limit(state: &State, seen: &Seen) -> Answer {
+    let row = |limit: u64, used: u64| json!({ "limit": limit, "used": used, "remaining": limit.saturating_sub(used), "reset": state.rate_reset });
+    let core = row(state.rate_limit, state.rate_used);
+    refusal(state, seen).unwrap_or_else(|| {
+        Answer::json(200, json!({ "resources": { "core": core, "search": row(30, 0) }, "rate": core }))
     })
 }
 

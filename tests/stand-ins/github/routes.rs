@@ -56,6 +56,7 @@ pub fn route(state: &mut State, seen: &Seen) -> Answer {
         ("GET", [kind @ ("orgs" | "users"), name, "installation"]) => apps::installation(state, seen, kind, name, None),
         ("GET", ["repos", owner, name, "installation"]) => apps::installation(state, seen, "repos", owner, Some(name)),
         ("DELETE", ["installation", "token"]) => apps::revoke(state, seen),
+        ("GET", ["rate_limit"]) => accounts::rate_limit(state, seen),
         ("GET", ["users", name]) => accounts::user(state, seen, name),
         ("GET", ["orgs", name]) => accounts::organization(state, seen, name),
         ("GET", ["repos", owner, name]) => accounts::repository(state, seen, owner, name),

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::{
-    client::ask,
+    client::{ask, attempt},
     github::{self, Config, Fault, GitHub, Label, Runner, State},
     harness::{PAT, Running, Stand, example},
     wait::wait_for,
@@ -46,6 +46,21 @@ fn a_runner_is_found_deleted_and_then_missing() {
     assert_eq!(ask(&url, "DELETE", &path, &Value::Null).status, 204);
     assert_eq!(ask(&url, "DELETE", &path, &Value::Null).status, 404);
     assert_eq!(ask(&url, "GET", &path, &Value::Null).body["message"], "Not Found");
+}
+
+#[test]
+fn what_is_left_of_the_rate_limit_is_told_and_asking_for_it_is_free() {
+    let github = github(1);
+    let url = github.url();
+    for _ in 0..2 {
+        ask(&url, "GET", RUNNERS, &Value::Null);
+        let told = ask(&url, "GET", "/api/v3/rate_limit", &Value::Null);
+        assert_eq!(told.status, 200);
+        assert_eq!(told.header("x-ratelimit-used"), Some(told.body["rate"]["used"].to_string().as_str()));
+    }
+    let rate = &ask(&url, "GET", "/rate_limit", &Value::Null).body["resources"]["core"];
+    assert_eq!((&rate["limit"], &rate["used"], &rate["remaining"]), (&json!(5_000), &json!(2), &json!(4_998)));
+    assert_eq!(attempt(&url, "ghp_other", "GET", "/rate_limit", &Value::Null).unwrap().status, 401);
 }
 
 #[test]
