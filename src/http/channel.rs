@@ -17,7 +17,7 @@ use super::call::{Broken, Call};
 use super::exchange::{Service, exchange, settings};
 use super::fault::Route;
 use super::socket::{Nowhere, Socket};
-use super::tls::{Identity, Tls, Unusable};
+use super::tls::{Identity, Tls, Unusable, server_name};
 
 /// Where https goes that names no port, as in the Go providers; servers usually listen at 8443 (`core.https_address`).
 const PORT: u16 = 443;
@@ -80,6 +80,7 @@ impl Channel {
             return Err(address("it is more than https://HOST:PORT"));
         }
         let (host, port) = (authority.host(), authority.port_u16().unwrap_or(PORT));
+        server_name(host).ok_or_else(|| address("its host is neither a name nor an address"))?;
         let proxy = proxy_to(host, port, &variable).map_err(NoWay::Proxy)?;
         let tls = Tls::new(identity, &variable).map_err(NoWay::Identity)?;
         let connector = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(tls);
@@ -168,12 +169,8 @@ impl Channel {
 
 /// What is wrong with the certificate of the server, if that is the reason.
 fn rejected(error: &Error) -> Option<&rustls::CertificateError> {
-    let error = match error {
-        Error::Rustls(error) => error,
-        Error::Io(error) => error.get_ref()?.downcast_ref()?,
-        _ => return None,
-    };
-    match error {
+    let Error::Io(error) = error else { return None };
+    match error.get_ref()?.downcast_ref()? {
         rustls::Error::InvalidCertificate(fault) => Some(fault),
         _ => None,
     }
@@ -250,6 +247,16 @@ mod tests {
         let channel = Channel::https_by("https://192.0.2.7", &identity, SERVICE, variable).unwrap();
         channel.json::<()>(&Call::get("/1.0".into()), LIMIT, 1).unwrap_err();
         assert_eq!(asked.join().unwrap(), "CONNECT 192.0.2.7:443 HTTP/1.1");
+    }
+
+    #[test]
+    fn a_host_that_no_certificate_can_have_is_told_before_anything_is_asked() {
+        let identity = Identity { certificate: b"", key: b"", pinned: None, authorities: None };
+        for host in ["a_b..example", "-"] {
+            let refused = Channel::https_by(&format!("https://{host}:8443"), &identity, SERVICE, |_| None);
+            let expected = NoWay::Address("its host is neither a name nor an address".into());
+            assert_eq!(refused.err(), Some(expected), "{host}");
+        }
     }
 
     #[test]

@@ -39,6 +39,7 @@ impl Route {
             }),
             Error::BodyExceedsLimit(_) => passing(format!("{}'s answer is far too long", self.service)),
             Error::ConnectProxyFailed(said) => refused_by_proxy(said, proxy),
+            #[cfg(feature = "ctl")]
             Error::Rustls(error) => self.insecure(error),
             Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(error) => self.insecure(error),
@@ -56,6 +57,7 @@ impl Route {
                 None => passing(format!("the connection failed: {error}{}", through())),
             },
             Error::Protocol(_) | Error::Http(_) => passing(format!("the answer is not HTTP{}", through())),
+            #[cfg(feature = "ctl")]
             Error::Tls(fault) => passing(format!("the connection cannot be made secure: {fault}{}", through())),
             _ => passing(format!("the request failed{}", through())),
         }

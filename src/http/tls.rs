@@ -5,7 +5,7 @@
 //! rules hold. No error shows anything of a key.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -105,6 +105,11 @@ fn no_key(pem: &[u8]) -> String {
     }
 }
 
+/// A host of an address as TLS has it; nothing if it is neither a name nor an address.
+pub fn server_name(host: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(host.trim_start_matches('[').trim_end_matches(']').to_owned()).ok()
+}
+
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").finish_non_exhaustive()
@@ -191,10 +196,9 @@ impl<In: Transport> Connector<In> for Tls {
         if !details.needs_tls() || transport.is_tls() {
             return Ok(Some(Either::A(transport)));
         }
-        let host = details.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| Error::Tls("its host is neither a name nor an address"))?;
-        let mut connection = ClientConnection::new(Arc::clone(&self.0), name)?;
+        let host = details.uri.host().unwrap_or_default();
+        let name = server_name(host).ok_or(Error::HostNotFound)?;
+        let mut connection = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
         let mut transport = TransportAdapter::new(transport.boxed(), Arc::clone(&details.current_time));
         transport.set_timeout(details.timeout);
         connection.complete_io(&mut transport)?;
