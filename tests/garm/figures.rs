@@ -2,7 +2,7 @@
 //! it in `PROVIDER`, and of a Go provider in `GO_PROVIDER` to call it in turns with that.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ fn figure(
 
 /// The most memory that a call has at a time, in KiB. The kernel counts for a child what its parent had before, so the program is
 /// looked at itself, and strace keeps it from ending for half a second.
-fn memory(garm: &Garm, command: &str) -> u64 {
+fn memory(garm: &Garm, program: &Path, command: &str) -> u64 {
     let mut strace = Command::new("strace");
     strace.args([
         "-f",
@@ -59,16 +59,18 @@ fn memory(garm: &Garm, command: &str) -> u64 {
     ]);
     strace.args(["env", "-i"]);
     strace.args(garm.environment(command, "garm-1").iter().map(|(name, value)| format!("{name}={value}")));
-    strace.arg(&garm.program).stdin(Stdio::null()).stdout(Stdio::null());
+    strace.arg(program).stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = strace.spawn().unwrap();
     let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let program = fs::canonicalize(program).unwrap();
     let mut most = 0;
     while child.try_wait().unwrap().is_none() {
         let traced = fs::read_to_string(&children).unwrap_or_default();
-        let status = fs::read_to_string(format!("/proc/{}/status", traced.trim())).unwrap_or_default();
-        let value = |key: &str| status.lines().find_map(|line| Some(line.strip_prefix(key)?.trim().to_owned()));
-        if value("Name:").is_some_and(|name| name.starts_with("garm-provider")) {
-            let kib = value("VmHWM:").and_then(|value| value.split(' ').next()?.parse().ok());
+        let process = PathBuf::from("/proc").join(traced.trim());
+        if fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program) {
+            let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+            let kib =
+                status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().split(' ').next()?.parse().ok());
             most = kib.unwrap_or(0).max(most);
         }
     }
@@ -80,6 +82,8 @@ fn memory(garm: &Garm, command: &str) -> u64 {
 fn figures_of_commands() {
     let ours = std::env::var_os("PROVIDER").map_or_else(|| PROVIDER.into(), PathBuf::from);
     let programs: Vec<PathBuf> = [ours].into_iter().chain(std::env::var_os("GO_PROVIDER").map(PathBuf::from)).collect();
+    let sizes = programs.iter().map(|program| fs::metadata(program).unwrap().len() / 1024);
+    println!("figure size: {:?} KiB", sizes.collect::<Vec<_>>());
     for flavor in Flavor::BOTH {
         let mut garm = Garm::new(flavor);
         garm.program.clone_from(&programs[0]);
@@ -113,7 +117,9 @@ fn figures_of_commands() {
         let begin = Instant::now();
         garm.create(&bootstrap("garm-2")).expect(0);
         println!("figure {}: {:?}", named("CreateInstance, with an address after 2 s"), begin.elapsed());
-        println!("figure {}: {} KiB", named("GetInstance, memory"), memory(&garm, "GetInstance"));
-        println!("figure {}: {} KiB", named("ListInstances of 500, memory"), memory(&garm, "ListInstances"));
+        for (command, what) in [("GetInstance", "GetInstance"), ("ListInstances", "ListInstances of 500")] {
+            let most: Vec<u64> = programs.iter().map(|program| memory(&garm, program, command)).collect();
+            println!("figure {}: {most:?} KiB", named(&format!("{what}, memory")));
+        }
     }
 }

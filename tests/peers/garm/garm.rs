@@ -13,11 +13,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::incus;
 use crate::tools::wait_for;
+use crate::{PROVIDER, incus};
 
 /// The name of the provider in GARM.
-pub const PROVIDER: &str = "incus";
+pub const NAME: &str = "incus";
 /// The account of the operator. Nothing else was ever protected by it.
 const PASSWORD: &str = "fake-Password-of-a-test-42!";
 /// How much of what GARM logged is shown.
@@ -64,7 +64,7 @@ impl Garm {
         let directory = tempfile::tempdir_in("/var/lib").context("Failed to make GARM's directory")?;
         // Free again at once; nobody else is on this machine.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let provider = programs.join("garm-provider-incus-lxd");
+        let provider = programs.join(PROVIDER);
         let path = |name: &str| directory.path().join(name);
         fs::write(path("provider.toml"), incus::SETTINGS)?;
         fs::write(path("config.toml"), configuration(directory.path(), &provider, address))?;
@@ -165,7 +165,7 @@ passphrase = "fake-passphrase-for-tests-only-!"
 [database.sqlite3]
 db_file = "{directory}/garm.db"
 [[provider]]
-name = "{PROVIDER}"
+name = "{NAME}"
 description = "Containers of this machine"
 provider_type = "external"
 [provider.external]

@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout, reason = "the report goes to standard output")]
 
+mod figures;
 mod garm;
 #[path = "../../stand-ins/github/mod.rs"]
 mod github;
@@ -28,12 +29,18 @@ use clap::Parser;
 
 use scenarios::{SCENARIOS, Site};
 
+/// The program of this project.
+const PROVIDER: &str = "garm-provider-incus-lxd";
+
 /// Runs all scenarios on this machine, which may not be used for anything else.
 #[derive(Parser)]
 struct Arguments {
     /// Directory of the programs `garm`, `garm-cli` and `garm-provider-incus-lxd`
     #[arg(long, value_name = "DIR")]
     programs: PathBuf,
+    /// Measure calls, in turns with those of this provider, instead
+    #[arg(long, value_name = "PROGRAM")]
+    figures: Option<PathBuf>,
     /// End after the scenario whose name contains this
     #[arg(long, value_name = "TEXT")]
     until: Option<String>,
@@ -42,6 +49,10 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     ensure!(nix::unistd::Uid::effective().is_root(), "scenarios make instances: run them as root");
+    if let Some(theirs) = arguments.figures {
+        figures::run(arguments.programs.join(PROVIDER), theirs)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let site = Site::start(&arguments.programs)?;
     let mut passed = 0;
     for (name, scenario) in SCENARIOS {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::garm::{Garm, PROVIDER, Runner, text};
+use crate::garm::{Garm, NAME, Runner, text};
 use crate::github::{self, Config, GitHub, State};
 use crate::incus::{FLAVOR, FOREIGN, IMAGE, incus, instances, prepare};
 use crate::times::REAPS;
@@ -66,7 +66,7 @@ impl Site {
 
     /// A pool of the repository, with as many idle runners.
     fn add_pool(&self, image: &str, label: &str, idle: &str) -> Result<String> {
-        let what = ["--provider-name", PROVIDER, "--image", image, "--flavor", FLAVOR, "--tags", label];
+        let what = ["--provider-name", NAME, "--image", image, "--flavor", FLAVOR, "--tags", label];
         let count = ["--repo", &self.repository, "--min-idle-runners", idle, "--max-runners", "6", "--enabled=true"];
         text(&self.garm.ask(&[&["pool", "add"], &what[..], &count[..]].concat())?, "id")
     }
