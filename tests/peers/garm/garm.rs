@@ -41,8 +41,9 @@ pub struct Runner {
     pub name: String,
     /// Of the instance.
     pub status: String,
-    /// Of the runner in it.
-    pub runner_status: String,
+    /// How far the runner in it is.
+    #[serde(rename = "runner_status")]
+    pub course: String,
     pub pool_id: String,
     #[serde(default)]
     pub addresses: Vec<Value>,

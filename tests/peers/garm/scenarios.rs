@@ -23,8 +23,10 @@ const LABEL: &str = "incus";
 const PAT: &str = "ghp_FAKE0000000000000000000000000000FAKE";
 const WEBHOOK_SECRET: &str = "fake-webhook-secret";
 
+type Scenario = fn(&Site) -> Result<()>;
+
 /// All scenarios by their names.
-pub const SCENARIOS: [(&str, fn(&Site) -> Result<()>); 6] = [
+pub const SCENARIOS: [(&str, Scenario); 6] = [
     ("a pool of two gets two instances that run and are tagged", pool),
     ("a runner with a job is replaced, and gone when the job is over", job),
     ("a provider that is killed while it makes an instance leaves none behind", killed),
@@ -131,13 +133,15 @@ fn job(site: &Site) -> Result<()> {
     let job = Job { id: 7, label: LABEL, runner: (number, name), site: &here, owner: OWNER, repository: REPOSITORY };
     let hook = format!("{}/webhooks", site.garm.url());
     site.github.change(|state| {
-        state.runners.iter_mut().filter(|runner| runner.id == number).for_each(|runner| runner.busy = true)
+        for runner in state.runners.iter_mut().filter(|runner| runner.id == number) {
+            runner.busy = true;
+        }
     })?;
     job.tell(Course::InProgress, &hook, WEBHOOK_SECRET)?;
     let during = site.settled(3)?;
     ensure!(during.is_superset(&before), "{during:?}");
     let runner = site.garm.runner(name)?;
-    ensure!(runner.runner_status == "active", "{runner:?}");
+    ensure!(runner.course == "active", "{runner:?}");
     // A runner of one job is no more at the forge after it.
     site.github.change(|state| state.runners.retain(|runner| runner.id != number))?;
     job.tell(Course::Completed, &hook, WEBHOOK_SECRET)?;
