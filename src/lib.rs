@@ -36,7 +36,7 @@
 //! | `root::release` | `model`, `contract::protocol`, `ledger`, `state::start`, `registration` | writing, clock, environment |
 //! | `root` | `model`, `contract`, `sys`, `ledger`, `state`, `registration`, `root::settle::unit` | files, writing, clock, environment |
 //! | `http::roots` | `model` | network, certificates |
-//! | `http::socket` | | network, sockets |
+//! | `http::socket` | | network, sockets, clock |
 //! | `http` | `contract::protocol`, `http::roots`, `http::socket` | network, environment |
 //! | `github` | `model`, `contract::protocol`, `http` | |
 //! | `units::drop_ins` | | files |
