@@ -19,6 +19,8 @@ instance_type = "container"
 "#;
 /// What pools name.
 pub const FLAVOR: &str = "garm-small";
+/// One without a network. The provider waits ten seconds for an address, and takes the instance as it is.
+pub const LONELY: &str = "garm-lonely";
 pub const IMAGE: &str = "trixie";
 /// An instance that nobody but the administrator made.
 pub const FOREIGN: &str = "foreign";
@@ -63,7 +65,7 @@ pub fn instances() -> Result<Vec<Instance>> {
     Ok(serde_json::from_str(&incus(&["list", "--format=json"])?)?)
 }
 
-/// What an operator sets up: storage, a project with two profiles, and an image of one program. Beside it an instance that is
+/// What an operator sets up: storage, a project with its profiles, and an image of one program. Beside it an instance that is
 /// none of GARM's.
 pub fn prepare() -> Result<()> {
     wait_for("Incus", || Ok(run("incus", &["query", "/1.0"]).ok()))?;
@@ -72,6 +74,7 @@ pub fn prepare() -> Result<()> {
     incus(&["profile", "device", "add", "default", "root", "disk", "pool=default", "path=/"])?;
     incus(&["profile", "create", FLAVOR])?;
     incus(&["profile", "device", "add", FLAVOR, "eth0", "nic", "nictype=p2p", "name=eth0"])?;
+    incus(&["profile", "create", LONELY])?;
     let directory = tempfile::tempdir_in("/var/tmp")?;
     let image = image(directory.path())?;
     run("incus", &["image", "import", &image, "--alias", IMAGE])?;
