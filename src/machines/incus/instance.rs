@@ -210,11 +210,13 @@ pub fn not_ours(found: &Found) -> String {
     let name = &found.name;
     if !found.is_told() {
         return format!(
-            "The server does not tell the configuration of instance {name}, and so not whose it is; nothing was done to it.              Look whether its host is there and what the server logs"
+            "The server does not tell the configuration of instance {name}, and so not whose it is; nothing was done to it. \
+             Look whether its host is there and what the server logs"
         );
     }
     format!(
-        "Instance {name} does not carry the tag of this controller (user.runner-controller-id), so nothing was done to it. If          it may go, delete it by hand"
+        "Instance {name} does not carry the tag of this controller (user.runner-controller-id), so nothing was done to it. If \
+         it may go, delete it by hand"
     )
 }
 
