@@ -91,6 +91,19 @@ in
     else
       throw evaluation.report;
 
+  # Every option as nixpkgs' own manual would show it, which fails where a description is missing.
+  options =
+    (pkgs.nixosOptionsDoc {
+      options.services = {
+        inherit ((pkgs.nixos ../.).options.services)
+          ci-machines
+          github-runnerctl
+          github-runners
+          gitlab-nspawn
+          ;
+      };
+    }).optionsCommonMark;
+
   # The file of figures, read by those who have to read it, and what is made of it.
   metrics =
     pkgs.runCommand "metrics-tests"
