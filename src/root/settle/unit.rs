@@ -1,7 +1,9 @@
 //! The unit that has ended: what systemd does with it next.
 //!
-//! Must not wait for systemd, which waits for this step.
+//! Must not wait for systemd, which waits for this step. Must not give the unit's environment to what it starts: an operator may
+//! name directories in it that jobs can write, and this is root.
 
+use std::path::Path;
 use std::process::{Command, Stdio, id};
 
 use anyhow::{Context as _, Result, bail};
@@ -13,6 +15,9 @@ use crate::sys::on_host;
 
 /// By what systemd tells a step that it started it itself (systemd.exec(5)).
 const STARTED: &str = "SYSTEMD_EXEC_PID";
+
+/// Where systemd's program is, on NixOS and elsewhere. Looked for nowhere else.
+const PROGRAMS: [&str; 2] = ["/run/current-system/sw/bin/systemctl", "/usr/bin/systemctl"];
 
 /// Has a unit stay down that would be started again by itself: a stop that somebody asks for makes systemd forget the restart, also
 /// in the last step of a unit, and holds only until somebody starts it (systemd.service(5), `Restart=`). A failure is told and
@@ -32,13 +37,31 @@ pub fn keep_down(instance: &InstanceName) {
 
 /// Asks for a stop without waiting for it. It takes the place of the start that has failed, for systemd has not given that up yet.
 fn stop(unit: &str) -> Result<()> {
-    let output = Command::new("systemctl")
-        .args(["--no-block", "stop", "--", unit])
-        .stdin(Stdio::null())
-        .output()
-        .context("Failed to run systemctl")?;
+    let output = stopping(unit).output().context("Failed to run systemctl")?;
     if !output.status.success() {
         bail!("systemctl did not stop {unit}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
+}
+
+fn stopping(unit: &str) -> Command {
+    let program = PROGRAMS.iter().find(|path| Path::new(path).exists()).unwrap_or(&PROGRAMS[0]);
+    let mut command = Command::new(program);
+    command.args(["--no-block", "stop", "--", unit]).env_clear().stdin(Stdio::null());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_root_starts_is_named_by_its_path_and_gets_no_variable_of_the_unit() {
+        let command = stopping("github-runner-one.service");
+        assert!(PROGRAMS.iter().any(|path| command.get_program() == *path));
+        // Cleared, and nothing put in.
+        assert!(format!("{command:?}").starts_with("env -i "), "{command:?}");
+        let arguments: Vec<_> = command.get_args().collect();
+        assert_eq!(arguments, ["--no-block", "stop", "--", "github-runner-one.service"]);
+    }
 }

@@ -1,15 +1,12 @@
 //! The end of a unit: what is said about it, and what is taken back.
 
-use std::env;
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 
 use github_runners::contract::protocol::Outcome;
 use serde_json::{Value, json};
 
 use super::register::{ephemeral, registered};
-use crate::host::{Host, Said};
+use crate::host::Host;
 use crate::server::Server;
 
 const DONE: Option<(&str, &str)> = Some(("exited", "0"));
@@ -189,60 +186,24 @@ fn refused_for_its_version() -> (Host, Server) {
     (host, server)
 }
 
-/// Settles a start that failed, as a step that systemd started; what its systemctl was told. `code` is what that ends with.
-fn settled_by_systemd(host: &Host, code: u8) -> (String, String) {
-    let (programs, told) = (host.path("programs"), host.path("told"));
-    fs::create_dir_all(&programs).unwrap();
-    let script = format!("#!/bin/sh\necho \"$@\" >> {}\necho no such unit >&2\nexit {code}\n", told.display());
-    fs::write(programs.join("systemctl"), script).unwrap();
-    fs::set_permissions(programs.join("systemctl"), fs::Permissions::from_mode(0o755)).unwrap();
-    let said = Command::new("sh")
-        .args(["-c", "SYSTEMD_EXEC_PID=$$ exec \"$@\"", "sh", env!("CARGO_BIN_EXE_github-runner-helper")])
-        .args(host.arguments("settle"))
-        .env("PATH", format!("{}:{}", programs.display(), env::var("PATH").unwrap()))
-        .env("SERVICE_RESULT", "exit-code")
-        .env_remove("EXIT_CODE")
-        .env_remove("EXIT_STATUS")
-        .env_remove("INVOCATION_ID")
-        .output();
-    (Said::from(said.unwrap()).good(), fs::read_to_string(told).unwrap_or_default())
-}
-
 #[test]
-fn a_start_that_was_refused_for_its_version_is_not_made_again_by_itself() {
+fn a_start_that_was_refused_for_its_version_says_so_and_what_systemd_did_not_start_stops_no_unit() {
     let (host, _server) = refused_for_its_version();
-    let (said, told) = settled_by_systemd(&host, 0);
+    let said = host.settle("exit-code", None).good();
     assert!(
         said.contains("could not register, because its version is too old") && said.contains("`package`"),
         "{said}"
     );
-    assert!(said.contains("github-runner-runner1 stays down until somebody starts it"), "{said}");
-    assert_eq!(told, "--no-block stop -- github-runner-runner1.service\n");
+    assert!(!said.contains("stays down") && !said.contains("systemctl"), "{said}");
     assert_eq!(host.ledger()["lastExit"]["kind"], "versionDeprecated");
 }
 
 #[test]
-fn a_systemd_that_takes_no_stop_is_told_and_costs_nothing_else() {
-    let (host, _server) = refused_for_its_version();
-    let (said, _) = settled_by_systemd(&host, 1);
-    assert!(said.contains("systemctl did not stop github-runner-runner1.service: no such unit"), "{said}");
-    assert_eq!(host.ledger()["lastExit"]["kind"], "versionDeprecated");
-}
-
-#[test]
-fn what_systemd_did_not_start_stops_no_unit() {
-    let (host, _server) = refused_for_its_version();
-    let said = host.settle("exit-code", None).good();
-    assert!(said.contains("version is too old") && !said.contains("stays down"), "{said}");
-}
-
-#[test]
-fn no_job_keeps_its_runner_down() {
+fn no_job_says_that_its_runner_is_too_old() {
     let (host, _server) = registered();
     fs::write(host.state(".version-refused"), "").unwrap();
-    let (_, told) = settled_by_systemd(&host, 0);
+    host.settle("exit-code", None).good();
     assert_eq!(host.ledger()["lastExit"]["kind"], "notStarted");
-    assert_eq!(told, "");
 }
 
 #[test]
