@@ -287,6 +287,14 @@ mod tests {
     }
 
     #[test]
+    fn what_earlier_helpers_of_version_3_wrote_is_read_and_not_kept() {
+        let text = include_str!("../../tests/fixtures/ledger-v3.json");
+        let before = text.replacen('{', r#"{ "staysDown": true, "#, 1);
+        let entry = Entry::parse(before.as_bytes(), &instance()).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&entry).unwrap() + "\n", text);
+    }
+
+    #[test]
     fn an_entry_of_version_2_is_declared_and_loses_nothing() {
         let text = include_str!("../../tests/fixtures/ledger-v2.json");
         let entry = Entry::parse(text.as_bytes(), &instance()).unwrap();

@@ -1,5 +1,5 @@
-//! The steps of a unit that run as root, outside of its sandbox. They start no process and open no connection but to the
-//! broker of their runner.
+//! The steps of a unit that run as root, outside of its sandbox. They open no connection but to the broker of their runner,
+//! and start no process but for one: `settle::unit` asks systemd to keep its unit down.
 
 pub mod leftovers;
 #[cfg(feature = "helper")]

@@ -1,6 +1,7 @@
 //! What GARM reads of each command, with both servers.
 
 use std::io::Write as _;
+use std::process::Child;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -212,15 +213,20 @@ fn many_at_once_do_not_disturb_one_another() {
     }
 }
 
+/// A creation that was told all that it needs.
+fn begun(garm: &Garm) -> Child {
+    let mut creation = garm.process("CreateInstance", "").spawn().unwrap();
+    let mut input = creation.stdin.take().unwrap();
+    input.write_all(bootstrap("garm-1").to_string().as_bytes()).unwrap();
+    creation
+}
+
 #[test]
 fn a_delete_waits_for_what_a_killed_creation_left_at_work() {
     for garm in Garm::both() {
         // The server goes on with what a killed call began.
         garm.server.take(Durations { create: Duration::from_secs(3), ..Durations::default() });
-        let mut creation = garm.process("CreateInstance", "").spawn().unwrap();
-        let mut input = creation.stdin.take().unwrap();
-        input.write_all(bootstrap("garm-1").to_string().as_bytes()).unwrap();
-        drop(input);
+        let mut creation = begun(&garm);
         wait_for("an instance that is being made", || (!garm.server.names().is_empty()).then_some(()));
         creation.kill().unwrap();
         creation.wait().unwrap();
@@ -233,10 +239,7 @@ fn a_delete_waits_for_what_a_killed_creation_left_at_work() {
 fn a_delete_is_no_success_while_the_server_downloads_the_image_for_a_killed_creation() {
     for garm in Garm::both() {
         garm.server.take(Durations { download: Duration::from_secs(3), ..Durations::default() });
-        let mut creation = garm.process("CreateInstance", "").spawn().unwrap();
-        let mut input = creation.stdin.take().unwrap();
-        input.write_all(bootstrap("garm-1").to_string().as_bytes()).unwrap();
-        drop(input);
+        let mut creation = begun(&garm);
         wait_for("the request", || garm.server.requests().iter().any(|line| line.starts_with("POST")).then_some(()));
         creation.kill().unwrap();
         creation.wait().unwrap();

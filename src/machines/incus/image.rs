@@ -93,7 +93,7 @@ fn is_fingerprint(text: &str) -> bool {
 }
 
 /// The names of all aliases of the server, as far as it tells them.
-pub fn aliases(server: &Server) -> Vec<String> {
+fn aliases(server: &Server) -> Vec<String> {
     let path = server.path_with(&["images", "aliases"], &[("recursion", "1")]);
     let all: Vec<Alias> = server.list(&path).unwrap_or_default();
     all.into_iter().map(|alias| alias.name).collect()

@@ -148,23 +148,6 @@ pub struct About {
     /// Names of what it can do beyond its first version.
     #[serde(default)]
     pub api_extensions: Vec<String>,
-    /// Whether it knows the client: `trusted` or `untrusted`.
-    #[serde(default)]
-    pub auth: Option<String>,
-    /// What runs.
-    #[serde(default)]
-    pub environment: Option<Environment>,
-}
-
-/// What runs at the other side.
-#[derive(Debug, Default, Deserialize)]
-pub struct Environment {
-    /// `incus` or `lxd`.
-    #[serde(default)]
-    pub server: Option<String>,
-    /// Such as `6.0.4`.
-    #[serde(default)]
-    pub server_version: Option<String>,
 }
 
 /// A server's words for people: on one line, without what a terminal would obey, and cut.

@@ -1,8 +1,8 @@
 //! The last step of a unit, as root, after everything of it has ended: say what the end means, and leave no registration
 //! behind that nobody will use.
 //!
-//! Must not open a network connection or take long: a stop waits for it. What cannot be settled now is in the ledger for the
-//! next start.
+//! Must not open a network connection, start a process but for `unit`, or take long: a stop waits for it. What cannot be
+//! settled now is in the ledger for the next start.
 
 mod ending;
 mod memory;

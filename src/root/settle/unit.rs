@@ -28,22 +28,23 @@ pub fn keep_down(instance: &InstanceName) {
     }
     let name = runner_stem(instance);
     // In the view of its unit, also that of root's steps, systemd has no socket.
-    let stopped = on_host(|| stop(&runner(instance)));
+    let unit = runner(instance);
+    let stopped = on_host(|| ask(&mut stopping(&unit), &unit));
     match stopped.context("Failed to see the host's files").and_then(|stopped| stopped) {
         Ok(()) => warn!("{name} stays down until somebody starts it, as a switch with a changed configuration does"),
         Err(error) => warn!("{error:#}. {name} is started again by itself, and ends in the same way"),
     }
 }
 
-/// Asks for a stop without waiting for it. It takes the place of the start that has failed, for systemd has not given that up yet.
-fn stop(unit: &str) -> Result<()> {
-    let output = stopping(unit).output().context("Failed to run systemctl")?;
+fn ask(systemctl: &mut Command, unit: &str) -> Result<()> {
+    let output = systemctl.output().context("Failed to run systemctl")?;
     if !output.status.success() {
         bail!("systemctl did not stop {unit}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
 }
 
+/// Asks for a stop without waiting for it. It takes the place of the start that has failed, for systemd has not given that up yet.
 fn stopping(unit: &str) -> Command {
     let program = PROGRAMS.iter().find(|path| Path::new(path).exists()).unwrap_or(&PROGRAMS[0]);
     let mut command = Command::new(program);
@@ -63,5 +64,18 @@ mod tests {
         assert!(format!("{command:?}").starts_with("env -i "), "{command:?}");
         let arguments: Vec<_> = command.get_args().collect();
         assert_eq!(arguments, ["--no-block", "stop", "--", "github-runner-one.service"]);
+    }
+
+    #[test]
+    fn a_systemd_that_takes_no_stop_is_told_in_its_own_words() {
+        let asked = |script| {
+            let mut systemctl = Command::new("/bin/sh");
+            ask(systemctl.args(["-c", script]), "github-runner-one.service")
+        };
+        assert!(asked("true").is_ok());
+        let error = asked("echo no such unit >&2; exit 5").unwrap_err().to_string();
+        assert_eq!(error, "systemctl did not stop github-runner-one.service: no such unit");
+        let missing = ask(&mut Command::new("/nowhere/systemctl"), "github-runner-one.service").unwrap_err();
+        assert_eq!(missing.to_string(), "Failed to run systemctl");
     }
 }
