@@ -5,20 +5,31 @@
 // Nothing of it can open a connection.
 use core::net::IpAddr;
 
+use ureq::ProxyProtocol;
+
 use super::proxy::{Proxied, proxy_unless};
 
 /// The proxy through which `host` is reached at `port`; `None` if there is none on the way.
 ///
 /// # Errors
 ///
-/// As [`proxy_unless`].
+/// As [`proxy_unless`]. A proxy of https is refused as well: it would be shown the certificate that is for the server, and be held
+/// to the server's.
 pub fn proxy_to(host: &str, port: u16, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxied>, String> {
     let whole = |name: &str| {
         let value = variable(name)?;
         let is_bare = name.eq_ignore_ascii_case("https_proxy") && !value.trim().is_empty() && !value.contains("://");
         Some(if is_bare { format!("http://{}", value.trim()) } else { value })
     };
-    proxy_unless(host, whole, |list| passes_by(list, host, port))
+    let found = proxy_unless(host, whole, |list| passes_by(list, host, port))?;
+    match found {
+        Some(proxied) if proxied.proxy.protocol() == ProxyProtocol::Https => Err(format!(
+            "The variable {} names a proxy of https, which this program does not speak: name one of http, or leave it out for \
+             {host} by `no_proxy`.",
+            proxied.variable
+        )),
+        found => Ok(found),
+    }
 }
 
 /// Whether `list` holds `host` at `port`.
@@ -100,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_one_of_http_unless_it_says_otherwise_and_one_of_socks_is_refused_without_its_password() {
+    fn a_proxy_is_one_of_http_unless_it_says_otherwise_and_one_of_socks_or_https_is_refused_without_its_password() {
         let to = |value: &str| {
             let to = proxy_to("incus.example", 8443, |name| (name == "HTTPS_PROXY").then(|| value.to_owned()));
             to.map(|proxied| proxied.map(|proxied| proxied.address))
@@ -110,7 +121,6 @@ mod tests {
             ("proxy.example", Some("proxy.example:80")),
             (" 192.0.2.1:3128\n", Some("192.0.2.1:3128")),
             ("me:secret@proxy.example:3128", Some("proxy.example:3128")),
-            ("https://proxy.example", Some("proxy.example:443")),
             ("", None),
             (" ", None),
         ] {
@@ -124,5 +134,11 @@ mod tests {
                 "{refused}"
             );
         }
+        let refused = to("https://me:secret@proxy.example").unwrap_err();
+        assert!(
+            refused.contains("HTTPS_PROXY names a proxy of https") && refused.contains("name one of http"),
+            "{refused}"
+        );
+        assert!(!refused.contains("secret"), "{refused}");
     }
 }
