@@ -55,9 +55,9 @@ fi
 "$client" project set "$project" restricted.networks.access "$network"
 "$client" project set "$project" restricted.cluster.target allow
 
-# Filled when it is made, and then the administrator's to change.
-if ! has profile show "$profile" --project "$project"; then
-    "$client" profile create "$profile" --project "$project"
+# Filled as long as it is empty, and then the administrator's to change.
+has profile show "$profile" --project "$project" || "$client" profile create "$profile" --project "$project"
+if [ -z "$("$client" profile device list "$profile" --project "$project")" ]; then
     "$client" profile edit "$profile" --project "$project" << END
 description: Runners of GARM
 config: {}

@@ -23,7 +23,7 @@ fn run(wish: &Wish, directory: &Path, there: bool, ours: bool) -> (Output, Strin
     let client = bin.join(&wish.client);
     let text = format!(
         "#!/bin/sh\ncase \"$*\" in\n*\" show \"*) exit {} ;;\n*\" get \"*) echo {} ; exit ;;\n\
-         *\" edit \"*) cat >> {2}/input ;;\nesac\necho \"$*\" >> {2}/asked\n",
+         *\" device list \"*) cat {2}/devices 2> /dev/null; exit 0 ;;\n*\" edit \"*) cat >> {2}/input ;;\nesac\necho \"$*\" >> {2}/asked\n",
         i32::from(!there),
         if ours { "yes" } else { "" },
         directory.display()
@@ -69,10 +69,14 @@ fn a_new_server_gets_everything_and_one_that_has_it_nothing_twice() {
     let input = std::fs::read_to_string(directory.path().join("input")).unwrap();
     assert!(input.contains("destination: 192.0.2.10/32\n  destination_port: \"9997\"\n"), "{input}");
     let second = asked(&wish(), directory.path(), true);
-    // The profile is the administrator's now.
-    assert!(!["create", "trust", "profile"].iter().any(|word| second.contains(word)), "{second}");
+    assert!(!["create", "trust"].iter().any(|word| second.contains(word)), "{second}");
+    assert!(second.contains("profile edit garm "), "who was killed before it was filled goes on: {second}");
     assert!(second.contains("network acl edit garm0-guests\n"), "{second}");
     assert_eq!(std::fs::read(&key).unwrap(), before);
+    // The profile is the administrator's then.
+    std::fs::write(directory.path().join("devices"), "root\n").unwrap();
+    let third = asked(&wish(), directory.path(), true);
+    assert!(!third.contains("profile"), "{third}");
 }
 
 #[test]
