@@ -60,6 +60,7 @@
 //! | `machines::nspawn` | `machines`, `sys`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::settings`, `machines::nspawn::wire` | files, writing, mounts, processes, sockets, clock, environment |
 //! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
 //! | `frontend::garm` | `model`, `machines` | files |
+//! | `frontend::ondemand` | `model` | pure |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
@@ -77,7 +78,7 @@ pub mod cli;
 pub mod contract;
 #[cfg(feature = "ctl")]
 pub mod doctor;
-#[cfg(any(feature = "garm", feature = "gitlab"))]
+#[cfg(any(feature = "garm", feature = "gitlab", feature = "on-demand"))]
 pub mod frontend;
 #[cfg(feature = "ctl")]
 pub mod github;

@@ -6,3 +6,5 @@
 pub mod garm;
 #[cfg(feature = "gitlab")]
 pub mod gitlab;
+#[cfg(feature = "on-demand")]
+pub mod ondemand;

@@ -10,6 +10,7 @@ mod memory;
 mod places;
 mod registration;
 mod releases;
+mod repository;
 mod shown;
 mod token;
 mod url;
@@ -27,6 +28,7 @@ pub use registration::{
     Change, InstanceName, Label, Registration, RunnerGroup, RunnerName, TokenPath, TokenType, WorkDir, changes,
 };
 pub use releases::{Behind, Releases, Standing};
+pub use repository::Repository;
 pub use shown::{is_obeyed, plain, shown};
 pub use token::{SALT_BYTES, Token, TokenDigest, TokenFault, TokenKind, hex};
 pub use url::{RegistrationUrl, Scope};
