@@ -61,6 +61,7 @@
 //! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
 //! | `frontend::garm` | `model`, `machines` | files |
 //! | `frontend::ondemand` | `model` | pure |
+//! | `frontend::ondemand::book` | `ledger`, `sys`, `frontend::ondemand` | writing |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn prefix(text: &str) -> Prefix {
@@ -156,4 +158,50 @@ fn a_label_that_was_taken_once_is_read_whatever_the_prefix_is_now() {
     let read = |text: &str| serde_json::from_str::<Label>(&format!("\"{text}\"")).is_ok();
     assert!(read("other-1-a") && read("rr_runner_a"));
     assert!(!read("") && !read("Od-1-a") && !read("1-a") && !read("a.b") && !read("a/b"));
+}
+
+/// Texts out of what labels are made of, and of what they must not hold.
+fn text() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "od",
+        "od-",
+        "rr_runner_",
+        "RR_",
+        "1",
+        "0",
+        "19283746",
+        "a",
+        "B",
+        "-",
+        "_",
+        ".",
+        "/",
+        "..",
+        "*",
+        "?",
+        "\n",
+        "\0",
+        ";",
+        "ä",
+        " ",
+    ]);
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_taken_can_name_a_file_and_a_runner_and_says_its_run(text in text()) {
+        if let Ok((label, run)) = grammar().parse(&text) {
+            let is_good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+            prop_assert!(label.as_str().bytes().all(is_good) && label.as_str().eq_ignore_ascii_case(&text));
+            let start = run.map_or_else(|| "rr_runner_".into(), |run| format!("od-{run}-"));
+            prop_assert!(label.as_str().starts_with(&start), "{label:?} {run:?}");
+            prop_assert_eq!(grammar().parse(label.as_str()), Ok((label.clone(), run)));
+            let key = Key::new(label, class("x86_64")).unwrap();
+            prop_assert!(key.runner_name().len() <= 64);
+            prop_assert_eq!(Key::from_stem(&key.stem()), Some(key));
+        }
+    }
 }

@@ -41,7 +41,7 @@ pub enum Proof {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
-    /// It counts against the limits, and its proof is looked for.
+    /// Its proof is looked for. Until then it counts among those that wait and nowhere else.
     Accepted,
     /// The run wants it.
     Proven,
@@ -219,11 +219,11 @@ pub struct Order {
     pub fork: bool,
     /// Who asked.
     pub source: Source,
-    /// When it was taken.
+    /// When it began to count against the limits: when it was taken, or proven, which is later.
     pub accepted_at: u64,
     /// When its machine ends, whatever it does.
     pub deadline: u64,
-    /// What its machine can cost at most; after the end what it did cost.
+    /// The most that its machine can cost; after its end the cost of the time that it had.
     pub reserved: Cost,
     /// What was reached.
     pub state: State,
@@ -237,6 +237,10 @@ pub struct Order {
     pub token: Option<Token>,
     /// When a machine was asked for first.
     pub launched_at: Option<u64>,
+    /// When the machine of the token was asked for last. For a while afterwards a list may not have it.
+    pub asked_at: Option<u64>,
+    /// Whether it was asked for more than once: then a refusal says nothing of the first request.
+    pub repeated: bool,
     /// Candidates that were of no use.
     pub tries: Vec<Try>,
     /// When the runner was seen online first.
@@ -261,10 +265,16 @@ impl Order {
         Key { label: self.label.clone(), class: self.class.clone() }
     }
 
-    /// Whether it still has or may get a machine.
+    /// Whether it has or may get a machine: the limits are about these.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.state != State::Ended
+        !matches!(self.state, State::Accepted | State::Ended)
+    }
+
+    /// Whether the machine that it asks for was refused, so that there is none of its token.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.state == State::Launching && self.tries.last().is_some_and(|tried| tried.candidate == self.candidate)
     }
 
     /// Puts it into another state.
@@ -302,7 +312,11 @@ impl Order {
         [
             (self.run.is_none() && self.proof != Proof::None, "it has a proof and no run"),
             (self.deadline < self.accepted_at, "it ends before it began"),
-            (has_machine && (self.token.is_none() || self.launched_at.is_none()), "it has a machine without a token"),
+            (has_machine && self.token.is_none(), "it has a machine without a token"),
+            (
+                self.token.is_some() && (self.launched_at.is_none() || self.asked_at.is_none()),
+                "it has a token that was never used",
+            ),
             (ends != self.reason.is_some(), "it ends without a reason, or has one and goes on"),
             ((self.state == State::Ended) != self.ended_at.is_some(), "it is over at no time, or not over at one"),
         ]

@@ -31,6 +31,8 @@ fn a_file_that_says_nothing_good_is_an_error_and_no_order() {
         ("\"run\": 19283746", "\"run\": null", "no run"),
         ("\"deadline\": 1790003600", "\"deadline\": 1", "before it began"),
         ("\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b-2\"", "null", "without a token"),
+        ("\"launchedAt\": 1790000003", "\"launchedAt\": null", "never used"),
+        ("\"askedAt\": 1790000004", "\"askedAt\": null", "never used"),
         ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b-2", "9F-2", "token that no order has"),
         ("\"launching\"", "\"ending\"", "without a reason"),
         ("\"reason\": null", "\"reason\": \"done\"", "goes on"),
@@ -42,6 +44,16 @@ fn a_file_that_says_nothing_good_is_an_error_and_no_order() {
         let error = Order::parse(wrong.as_bytes(), &key()).unwrap_err();
         assert!(error.contains(part), "{old} → {new}: {error}");
     }
+}
+
+#[test]
+fn a_file_that_ends_early_is_no_order() {
+    let text = text();
+    let end = text.trim_end().len();
+    for length in 0..end {
+        assert!(Order::parse(&text.as_bytes()[..length], &key()).is_err(), "{length}");
+    }
+    assert!(Order::parse(&text.as_bytes()[..end], &key()).is_ok());
 }
 
 #[test]

@@ -75,6 +75,8 @@ pub enum Limit {
     Forks,
     /// Open orders without a proof.
     Unproven,
+    /// Orders that wait for their proof.
+    Waiting,
     /// Machines asked for in an hour.
     Starts,
     /// Processors, all together.
@@ -181,6 +183,7 @@ impl Limit {
             Self::Unproven => {
                 "Requests without a proof have as many runners as they can have: ask again when one has ended."
             }
+            Self::Waiting => "Too many requests wait for their proof: ask again when the job of this one is queued.",
             Self::Starts => "As many machines as can be in an hour were started: ask again later.",
             Self::Processors => {
                 "As many processors as this service may use are in use: ask again when a runner has ended."
@@ -312,6 +315,7 @@ mod tests {
             Limit::RunEver,
             Limit::Forks,
             Limit::Unproven,
+            Limit::Waiting,
             Limit::Starts,
             Limit::Processors,
             Limit::Cost,
