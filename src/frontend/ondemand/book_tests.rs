@@ -111,6 +111,6 @@ fn registrations_outlive_the_files_of_orders() {
     book.ledger().stage(&entry, &instance).unwrap().commit().unwrap();
     book.remove(&key()).unwrap();
     let book = open(&path).unwrap();
-    assert_eq!(book.ledger().instances().unwrap(), [instance.clone()]);
+    assert_eq!(book.ledger().instances().unwrap(), std::slice::from_ref(&instance));
     assert_eq!(book.ledger().load(&instance).unwrap(), Some(entry));
 }

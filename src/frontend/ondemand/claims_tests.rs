@@ -41,7 +41,7 @@ enum Event {
     /// GitHub gives up jobs of runners that are silent.
     Notices,
     Registering(usize, Way),
-    Launching(usize, Way),
+    Launching(usize, [Way; 3]),
     Github(bool),
     Machines(bool),
     ListLags,
@@ -49,7 +49,11 @@ enum Event {
     Foreign(usize),
     Reboot,
     Time(u64),
+    /// What most orders go through: a job is queued, its machine is asked for, and perhaps it starts.
+    Workflow(usize, bool),
     Pass,
+    /// A job starts when the pass has read everything.
+    LatePass(usize),
     KilledPass(u32),
 }
 
@@ -59,15 +63,15 @@ fn event() -> impl Strategy<Value = Event> {
         prop_oneof![
             1 => Just(Way::LostAfter),
             1 => Just(Way::LostBefore),
-            1 => (1..200_u64).prop_map(Way::Late),
-            1 => Just(Way::NoRoom),
+            2 => (20..240_u64).prop_map(Way::Late),
+            2 => Just(Way::NoRoom),
             1 => Just(Way::Never),
         ]
     };
     prop_oneof![
-        6 => at().prop_map(Event::Create),
-        1 => at().prop_map(Event::GiveUp),
-        6 => at().prop_map(Event::Queue),
+        3 => at().prop_map(Event::Create),
+        2 => at().prop_map(Event::GiveUp),
+        3 => at().prop_map(Event::Queue),
         1 => (1..4_u64).prop_map(Event::RunOver),
         2 => at().prop_map(Event::Boots),
         5 => at().prop_map(Event::JobStarts),
@@ -75,14 +79,16 @@ fn event() -> impl Strategy<Value = Event> {
         1 => at().prop_map(Event::MachineDies),
         1 => Just(Event::Notices),
         2 => (at(), way()).prop_map(|(at, way)| Event::Registering(at, way)),
-        4 => (at(), way()).prop_map(|(at, way)| Event::Launching(at, way)),
+        4 => (at(), [way(), way(), way()]).prop_map(|(at, ways)| Event::Launching(at, ways)),
         1 => any::<bool>().prop_map(Event::Github),
         1 => any::<bool>().prop_map(Event::Machines),
         2 => Just(Event::ListLags),
         1 => at().prop_map(Event::Foreign),
         1 => Just(Event::Reboot),
-        4 => prop_oneof![1..20_u64, 1..700_u64, 1..30_000_u64].prop_map(Event::Time),
-        10 => Just(Event::Pass),
+        7 => prop_oneof![3 => 1..20_u64, 2 => 1..700_u64, 1 => 1..30_000_u64].prop_map(Event::Time),
+        8 => (at(), any::<bool>()).prop_map(|(at, starts)| Event::Workflow(at, starts)),
+        8 => Just(Event::Pass),
+        4 => at().prop_map(Event::LatePass),
         8 => (0..40_u32).prop_map(Event::KilledPass),
     ]
 }
@@ -115,7 +121,7 @@ fn happen(world: &mut World, desk: &mut Desk, event: Event) {
         Event::MachineDies(at) => world.dies(&key(at)),
         Event::Notices => world.notices(),
         Event::Registering(at, way) => drop(world.registering.insert(key(at), way)),
-        Event::Launching(at, way) => drop(world.launching.insert(key(at), way)),
+        Event::Launching(at, ways) => drop(world.launching.insert(key(at), ways.into())),
         Event::Github(down) => world.github_down = down,
         Event::Machines(down) => world.machines_down = down,
         Event::ListLags => world.list_lags = true,
@@ -138,9 +144,18 @@ fn happen(world: &mut World, desk: &mut Desk, event: Event) {
             world.reboot();
         }
         Event::Time(seconds) => world.pass_time(seconds),
-        Event::Pass => desk.pass(world, None).unwrap(),
+        Event::Workflow(at, starts) => {
+            world.queued.insert(key(at));
+            desk.create(world, request(at));
+            desk.pass(world, None, None).unwrap();
+            if starts {
+                world.job_starts(&key(at));
+            }
+        }
+        Event::Pass => desk.pass(world, None, None).unwrap(),
+        Event::LatePass(at) => desk.pass(world, Some(&key(at)), None).unwrap(),
         Event::KilledPass(steps) => {
-            if desk.pass(world, Some(steps)).is_err() {
+            if desk.pass(world, None, Some(steps)).is_err() {
                 desk.killed();
             }
         }
@@ -151,7 +166,7 @@ fn happen(world: &mut World, desk: &mut Desk, event: Event) {
 
 /// How many sequences of events are tried, unless the environment says otherwise.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").map_or(1_000, |cases| cases.parse().unwrap())
+    std::env::var("PROPTEST_CASES").map_or(400, |cases| cases.parse().unwrap())
 }
 
 proptest! {
@@ -168,6 +183,7 @@ proptest! {
         // Faults stop, jobs end, and nobody asks any more.
         (world.github_down, world.machines_down, world.list_lags) = (false, false, false);
         world.queued.clear();
+        world.launching.clear();
         let latest = desk.book.values().map(|order| order.deadline).max().unwrap_or(world.now).max(world.now);
         while world.now < latest + 600 {
             world.pass_time(60);

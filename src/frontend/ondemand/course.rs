@@ -89,6 +89,8 @@ impl Order {
             Step::Renew => {
                 self.token = None;
                 self.candidate = 0;
+                // Their numbers would be taken for refusals of the next attempt's.
+                self.tries.clear();
                 self.enter(State::Proven, now);
             }
             Step::Launch(candidate) => {

@@ -106,6 +106,21 @@ fn the_same_candidate_keeps_its_token_and_another_attempt_has_another_one() {
 }
 
 #[test]
+fn a_refusal_of_one_attempt_is_none_of_the_next_one() {
+    let mut order = proven();
+    for attempt in [1, 2] {
+        order.before(&Step::Register, "host", NOW);
+        order.after(Outcome::Registered, NOW);
+        order.before(&Step::Launch(1), "host", NOW);
+        assert!(!order.is_refused(), "attempt {attempt}: it was only asked for");
+        order.after(Outcome::NoRoom("full".into()), NOW);
+        assert!(order.is_refused());
+        order.before(&Step::Launch(2), "host", NOW);
+        order.before(&Step::Renew, "host", NOW + 400);
+    }
+}
+
+#[test]
 fn a_refusal_of_a_repeated_request_proves_nothing_of_the_first_one() {
     let mut order = proven();
     order.before(&Step::Register, "host", NOW);

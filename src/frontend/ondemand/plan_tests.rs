@@ -132,7 +132,7 @@ fn before_the_deadline_no_machine_is_ended_whose_registration_stands() {
             for machine in [NoList, NoMachine, Alive] {
                 for wish in [Wish::Nothing, Wish::GiveUp, Wish::Operator] {
                     for run_over in [false, true] {
-                        let facts = Facts { wish, run_over, ..facts(Made, runner, machine) };
+                        let facts = Facts { run_over, wish, ..facts(Made, runner, machine) };
                         let step = next(&order(state), &facts);
                         assert!(step != Step::EndMachine, "{state:?} {facts:?}");
                         let is_end = matches!(step, Step::End(_) | Step::Retire);
@@ -146,7 +146,7 @@ fn before_the_deadline_no_machine_is_ended_whose_registration_stands() {
 
 #[test]
 fn what_is_not_wanted_any_more_ends_unless_it_has_a_job() {
-    let unwanted = |wish, run_over, runner| Facts { wish, run_over, ..facts(Made, runner, Alive) };
+    let unwanted = |wish, run_over, runner| Facts { run_over, wish, ..facts(Made, runner, Alive) };
     for state in
         [State::Proven, State::Registering, State::Registered, State::Launching, State::Launched, State::Online]
     {

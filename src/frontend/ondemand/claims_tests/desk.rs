@@ -139,8 +139,8 @@ impl Desk {
         }
     }
 
-    /// All orders, until each has to wait.
-    pub fn pass(&mut self, world: &mut World, fuse: Option<u32>) -> Result<(), Died> {
+    /// All orders, until each has to wait. A job may be `late`: it starts when the lists were read.
+    pub fn pass(&mut self, world: &mut World, late: Option<&Key>, fuse: Option<u32>) -> Result<(), Died> {
         self.fuse = fuse;
         if !world.github_down {
             let present = world.runners.clone();
@@ -148,6 +148,9 @@ impl Desk {
             if std::mem::take(&mut world.list_lags) {
                 self.listed = before;
             }
+        }
+        if let Some(key) = late {
+            world.job_starts(key);
         }
         for key in self.book.keys().cloned().collect::<Vec<_>>() {
             for steps in 0.. {

@@ -7,9 +7,9 @@ use crate::frontend::ondemand::limits::{ClassLimits, GRACE, Limits};
 use crate::frontend::ondemand::order::{Cost, Token};
 use crate::frontend::ondemand::plan::Times;
 
-/// What an hour of a machine costs. A day may cost five machines of the cheaper class, or three of the dearer.
+/// What an hour of a machine costs. A day may cost a machine of each class.
 const PRICE: u64 = 360;
-pub const CEILING: Cost = Cost(400);
+pub const CEILING: Cost = Cost(210);
 pub const DAY: u64 = 24 * 60 * 60;
 /// How long the same label is not served again.
 const ONCE: u64 = 25 * 60 * 60;
@@ -62,7 +62,8 @@ pub struct World {
     /// GitHub's list shows what it showed at the last pass.
     pub list_lags: bool,
     pub registering: BTreeMap<Key, Way>,
-    pub launching: BTreeMap<Key, Way>,
+    /// The next ways of each, the next one at the end.
+    pub launching: BTreeMap<Key, Vec<Way>>,
     pub runners: BTreeMap<u64, Runner>,
     pub machines: Vec<Machine>,
     /// Machines that are asked for and will be there later.
@@ -101,7 +102,8 @@ fn price(seconds: u64) -> u64 {
 
 impl World {
     pub fn new() -> Self {
-        Self { now: 1_790_000_000, ..Self::default() }
+        // Not long before midnight.
+        Self { now: 1_790_033_000, ..Self::default() }
     }
 
     pub fn register(&mut self, name: &str, ours: bool) -> u64 {
@@ -130,7 +132,7 @@ impl World {
         if self.machines_down {
             return Way::LostBefore;
         }
-        let way = self.launching.remove(key).unwrap_or(Way::Good);
+        let way = self.launching.get_mut(key).and_then(Vec::pop).unwrap_or(Way::Good);
         let way = if matches!(way, Way::Late(_)) && times(key).lag == 0 { Way::LostAfter } else { way };
         let is_there = self.machines.iter().any(|machine| machine.token == *token);
         if is_there && matches!(way, Way::NoRoom | Way::Never) {
