@@ -16,6 +16,7 @@ pub mod limits;
 pub mod order;
 pub mod plan;
 pub mod rate;
+pub mod reason;
 pub mod refusal;
 pub mod source;
 pub mod strays;

@@ -3,14 +3,14 @@
 //! The file is the memory of everything that was decided: it is written before each act, so that whoever dies between two
 //! steps finds out by looking how far it came. It holds no secret. The registration stands in the ledger.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::label::{Class, Key, Label, Run};
 use super::source::Source;
 use crate::model::{Repository, hex};
+
+pub use super::reason::Reason;
 
 /// The version of the format.
 pub const VERSION: u64 = 1;
@@ -93,49 +93,6 @@ impl State {
             Self::Ending => "ending",
             Self::Ended => "ended",
         }
-    }
-}
-
-/// Why an order ends. Texts are those of servers, and were not made harmless yet.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Reason {
-    /// Its job is done, or its runner ended by itself after it was online.
-    Done,
-    /// No job came in time.
-    NoJob,
-    /// The runner did not connect in time.
-    NotOnline,
-    /// Its time is over.
-    Deadline,
-    /// The run is over or was cancelled.
-    RunOver,
-    /// A job that the order could be for was not queued in time.
-    NotQueued,
-    /// Its caller gave it up.
-    GivenUp,
-    /// The operator ended it.
-    Operator,
-    /// Its machine ended before its runner connected, or is gone.
-    MachineLost,
-    /// No candidate had room; what each of them said is in the order's tries.
-    NoCapacity,
-    /// Nobody who could make a machine answered in time.
-    Unavailable(String),
-    /// Machines of this class cannot be made as they are configured.
-    Configuration(String),
-    /// The server registers no such runner.
-    Registration(String),
-    /// A runner that is not the order's has its name.
-    NameTaken,
-}
-
-impl Reason {
-    /// Whether it says that the class does not work, and not that nobody needed the machine.
-    #[must_use]
-    pub fn is_fault(&self) -> bool {
-        use Reason::{Configuration, MachineLost, NoCapacity, NotOnline, Registration, Unavailable};
-        matches!(self, NotOnline | MachineLost | NoCapacity | Unavailable(_) | Configuration(_) | Registration(_))
     }
 }
 
@@ -333,37 +290,6 @@ impl Order {
         let mut text = serde_json::to_vec(self).map_err(|error| error.to_string())?;
         text.push(b'\n');
         Ok(text)
-    }
-}
-
-impl fmt::Display for Reason {
-    /// A sentence for whoever asked.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::model::shown;
-        match self {
-            Self::Done => f.write_str("Its job is done."),
-            Self::NoJob => f.write_str("No job came in time: ask for a runner only when its job is about to be queued."),
-            Self::NotOnline => f.write_str("Its runner did not connect in time: the journal of the host has its console."),
-            Self::Deadline => f.write_str("Its time is over: split the job, or have the class's `ttl` raised."),
-            Self::RunOver => f.write_str("Its run is over or was cancelled."),
-            Self::NotQueued => f.write_str(
-                "No job with this label was queued in time: write the same label into `runs-on` of a job that does not wait for others.",
-            ),
-            Self::GivenUp => f.write_str("It was given up by its workflow."),
-            Self::Operator => f.write_str("The operator of the service ended it."),
-            Self::MachineLost => f.write_str("Its machine ended before the runner connected: run the workflow again."),
-            Self::NoCapacity => f.write_str("There was no room for its machine anywhere: run the workflow again later."),
-            Self::Unavailable(why) => {
-                write!(f, "No machine could be made in time ({}): run the workflow again later.", shown(why))
-            }
-            Self::Configuration(why) => {
-                write!(f, "Machines of its class cannot be made ({}): the operator has to change the class.", shown(why))
-            }
-            Self::Registration(why) => {
-                write!(f, "GitHub registers no runner for it ({}): the operator has to look at the credential.", shown(why))
-            }
-            Self::NameTaken => f.write_str("A runner of this name exists already: use another label."),
-        }
     }
 }
 
