@@ -2,6 +2,8 @@
 
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "on-demand")]
+pub mod door;
 #[cfg(feature = "garm")]
 pub mod garm;
 #[cfg(feature = "gitlab")]

@@ -2,7 +2,8 @@
 //!
 //! An *order* ([`order`]) is one wanted runner: a label and a class ([`label`]), and the proof that came with it. What may
 //! become one is decided by [`limits`] and [`rate`], what is done about it next by [`plan`], what that makes of it by
-//! [`course`], and the [`book`] has it on disk before it happens. Strangers get a [`refusal`] with a sentence.
+//! [`course`], and the [`book`] has it on disk before it happens. Strangers get a [`refusal`] with a sentence. They reach the
+//! [`door`] and nothing else, which asks by the [`wire`].
 //!
 //! Labels, classes and repositories are strangers' text. They are checked once, where they come in, and go into no script,
 //! no command line and no filter.
@@ -11,6 +12,7 @@ pub mod book;
 #[cfg(test)]
 mod claims_tests;
 pub mod course;
+pub mod door;
 pub mod label;
 pub mod limits;
 pub mod order;
@@ -20,3 +22,4 @@ pub mod reason;
 pub mod refusal;
 pub mod source;
 pub mod strays;
+pub mod wire;

@@ -1,0 +1,126 @@
+//! How many connections and waits there are, and since when there are none.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What strangers can have of the door at once, and for how long.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections; the next one is refused.
+    pub connections: usize,
+    /// Those of them that may wait for a runner; the next one is answered without waiting.
+    pub waits: usize,
+    /// How long a request may take to come in, as a whole, and its answer to go out.
+    pub request: Duration,
+    /// How long the door stays without anybody.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 64, waits: 32, request: Duration::from_secs(10), idle: Duration::from_secs(60) }
+    }
+}
+
+/// All places of the door.
+#[derive(Debug)]
+pub struct Places {
+    taken: Mutex<Taken>,
+    connections: usize,
+    waits: usize,
+}
+
+#[derive(Debug)]
+struct Taken {
+    connections: usize,
+    waits: usize,
+    /// When a connection was there last.
+    last: Instant,
+}
+
+/// The place of one connection, free again when it is dropped.
+#[derive(Debug)]
+pub struct Place(Arc<Places>);
+
+/// The place of one wait, free again when it is dropped.
+#[derive(Debug)]
+pub struct Wait<'a>(&'a Places);
+
+impl Places {
+    /// All of them, free.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Arc<Self> {
+        let taken = Mutex::new(Taken { connections: 0, waits: 0, last: Instant::now() });
+        Arc::new(Self { taken, connections: limits.connections, waits: limits.waits })
+    }
+
+    /// A place for one connection more; `None` if all are taken.
+    #[must_use]
+    pub fn connect(self: &Arc<Self>) -> Option<Place> {
+        let mut taken = self.taken();
+        (taken.connections < self.connections).then(|| {
+            taken.connections += 1;
+            Place(Arc::clone(self))
+        })
+    }
+
+    /// Since when there is no connection; `None` while there is one.
+    #[must_use]
+    pub fn idle_since(&self) -> Option<Instant> {
+        let taken = self.taken();
+        (taken.connections == 0).then_some(taken.last)
+    }
+
+    /// The counts, which are right even if a thread died with them in its hands.
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// A place to wait; `None` if all are taken.
+    #[must_use]
+    pub fn wait(&self) -> Option<Wait<'_>> {
+        let mut taken = self.0.taken();
+        (taken.waits < self.0.waits).then(|| {
+            taken.waits += 1;
+            Wait(&self.0)
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.0.taken();
+        taken.connections -= 1;
+        taken.last = Instant::now();
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.taken().waits -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_and_given_back() {
+        let places = Places::new(&Limits { connections: 2, waits: 1, ..Limits::default() });
+        let before = places.idle_since().unwrap();
+        let (first, second) = (places.connect().unwrap(), places.connect().unwrap());
+        assert!(places.connect().is_none() && places.idle_since().is_none());
+        let wait = first.wait().unwrap();
+        assert!(second.wait().is_none());
+        drop(wait);
+        assert!(second.wait().is_some());
+        drop(first);
+        assert!(places.idle_since().is_none());
+        drop(places.connect().unwrap());
+        drop(second);
+        assert!(places.idle_since().unwrap() >= before);
+    }
+}
