@@ -7,6 +7,7 @@
 //! * `broker`: one process for each connection, which may ask it several questions, in a sandbox of its own. With `github` and
 //!   `http` it alone reaches the network.
 //! * `frontend` runs as the user of gitlab-runner, which is given a job's words and has no privileges. It asks `machines`.
+//!   `frontend::ondemand::door` runs as a user of its own: strangers reach it, and it has nothing but its sockets.
 //! * `machines` is in two zones: the supervisor of one job's machine, as root in a unit of its own, and in `machines::nspawn::agent`
 //!   the first process of that machine, which runs among hostile jobs and is not believed.
 //! * `survey` looks at the whole host. `reconcile` changes it; `status` and `doctor` only tell.
@@ -60,11 +61,16 @@
 //! | `machines::nspawn` | `machines`, `sys`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::settings`, `machines::nspawn::wire` | files, writing, mounts, processes, sockets, clock, environment |
 //! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
 //! | `frontend::garm` | `model`, `machines` | files |
-//! | `frontend::ondemand` | `model` | pure |
+//! | `frontend::ondemand` | `model`, `contract::protocol` | pure |
 //! | `frontend::ondemand::book` | `ledger`, `sys`, `frontend::ondemand` | writing |
+//! | `frontend::ondemand::door` | `model`, `contract::protocol`, `frontend::ondemand` | pure |
+//! | `frontend::ondemand::door::places` | | clock |
+//! | `frontend::ondemand::door::ask` | `frontend::ondemand` | sockets, clock |
+//! | `frontend::ondemand::door::serve` | `frontend::ondemand`, `frontend::ondemand::door` | sockets, clock |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
+//! | `cli::door` | `frontend::ondemand`, `cli::journal` | environment |
 //! | `cli::garm` | `model`, `frontend::garm` | environment |
 //! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |

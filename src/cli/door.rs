@@ -68,13 +68,18 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
         let name = argument.to_str().unwrap_or_default().to_owned();
         let place = match name.as_str() {
             "--help" | "-h" => return Ok(Command::Show(HELP)),
-            "--version" | "-V" => return Ok(Command::Show(concat!("github-runner-door ", env!("CARGO_PKG_VERSION"), "\n"))),
+            "--version" | "-V" => {
+                return Ok(Command::Show(concat!("github-runner-door ", env!("CARGO_PKG_VERSION"), "\n")));
+            }
             "--desk" => &mut desk,
             "--prefix" => &mut prefix,
             "--compatible-prefix" => &mut compatible,
             _ => bail!("There is no option `{}`", argument.to_string_lossy().escape_debug()),
         };
-        let value = arguments.next().filter(|value| !value.is_empty()).with_context(|| format!("Option {name} needs a value"))?;
+        let value = arguments
+            .next()
+            .filter(|value| !value.is_empty())
+            .with_context(|| format!("Option {name} needs a value"))?;
         if place.replace(value).is_some() {
             bail!("Option {name} is given twice");
         }
@@ -98,7 +103,8 @@ mod tests {
 
     #[test]
     fn the_form_of_the_unit_is_understood() {
-        let Ok(Command::Serve(desk, grammar)) = parsed("--desk /run/desk --prefix od --compatible-prefix rr_runner_") else {
+        let Ok(Command::Serve(desk, grammar)) = parsed("--desk /run/desk --prefix od --compatible-prefix rr_runner_")
+        else {
             panic!("it is not understood");
         };
         assert_eq!(desk, PathBuf::from("/run/desk"));

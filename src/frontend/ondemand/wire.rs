@@ -169,7 +169,10 @@ impl Question {
     /// If it is no question of this version, or asks for more at once than a question may.
     pub fn of_line(line: &[u8]) -> Result<Self> {
         let question: Self = of_line(line, LONGEST_QUESTION)?;
-        ensure!(question.wait <= LONGEST_WAIT, "Failed to read a question: it waits longer than {LONGEST_WAIT} seconds");
+        ensure!(
+            question.wait <= LONGEST_WAIT,
+            "Failed to read a question: it waits longer than {LONGEST_WAIT} seconds"
+        );
         let fits = match &question.ask {
             Ask::Create { classes, .. } => are_different(classes),
             Ask::Destroy { labels } => are_different(labels),

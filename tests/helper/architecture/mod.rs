@@ -175,6 +175,12 @@ fn the_executor_depends_on_one_crate_more() {
 }
 
 #[test]
+fn the_door_depends_on_one_crate_more() {
+    let more: Vec<String> = crates_with("on-demand", "1").difference(&crates_with("helper", "1")).cloned().collect();
+    assert_eq!(more, ["httparse"]);
+}
+
+#[test]
 fn the_provider_links_neither_a_parser_of_command_lines_nor_a_runtime() {
     let all = crates_with("garm", "99");
     for foreign in ["clap", "comfy-table", "composefs-ioctls", "jsonwebtoken", "tokio", "toml_edit"] {
@@ -183,8 +189,8 @@ fn the_provider_links_neither_a_parser_of_command_lines_nor_a_runtime() {
 }
 
 #[test]
-fn programs_of_root_link_nothing_that_could_reach_the_network() {
-    let all = &crates_with("helper", "99") | &crates_with("gitlab", "99");
+fn programs_of_root_and_what_strangers_reach_link_nothing_that_could_reach_the_network() {
+    let all = &(&crates_with("helper", "99") | &crates_with("gitlab", "99")) | &crates_with("on-demand", "99");
     for foreign in
         ["clap", "comfy-table", "crossterm", "http", "jsonwebtoken", "ring", "rustls", "rustls-native-certs", "ureq"]
     {

@@ -17,10 +17,6 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use super::super::wire::{Answer, LONGEST_ANSWER, Question};
 
-/// How long the desk may take besides the wait that it was asked for. With the longest wait it is less than the 330 s that the
-/// proxy in front has patience.
-pub const PATIENCE: Duration = Duration::from_secs(25);
-
 /// What the desk said.
 #[derive(Debug)]
 pub enum Asked {
@@ -59,7 +55,10 @@ pub fn ask(path: &Path, question: &Question, end: Instant, caller: &UnixStream) 
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error).context("Failed to read the desk's answer"),
         }
-        ensure!(answer.len() <= LONGEST_ANSWER, "Failed to read the desk's answer: it has more than {LONGEST_ANSWER} bytes");
+        ensure!(
+            answer.len() <= LONGEST_ANSWER,
+            "Failed to read the desk's answer: it has more than {LONGEST_ANSWER} bytes"
+        );
     }
     Ok(Asked::Answered(Answer::of_line(&answer)?))
 }

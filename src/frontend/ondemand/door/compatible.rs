@@ -105,7 +105,9 @@ fn several<T: PartialEq>(names: &[T], what: &str) -> Result<(), Refusal> {
     if are_different(names) {
         return Ok(());
     }
-    Err(Refusal::Malformed(format!("The `{what}` are none, too many, or one twice: name 1 to {MOST_NAMES} different ones")))
+    Err(Refusal::Malformed(format!(
+        "The `{what}` are none, too many, or one twice: name 1 to {MOST_NAMES} different ones"
+    )))
 }
 
 fn created(_: &Question, outcome: Outcome) -> Reply {

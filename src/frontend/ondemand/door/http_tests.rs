@@ -136,7 +136,9 @@ fn the_first_line_has_one_form() {
     ] {
         assert_eq!(read(format!("{line}\r\nHost: a\r\n\r\n").as_bytes()), Err(fault), "{line}");
     }
-    for line in ["GET /", "GET  / HTTP/1.1", "GET /  HTTP/1.1", "GET / HTTP/1.1 ", "get / HTTP/1.1", "\r\nGET / HTTP/1.1"] {
+    for line in
+        ["GET /", "GET  / HTTP/1.1", "GET /  HTTP/1.1", "GET / HTTP/1.1 ", "get / HTTP/1.1", "\r\nGET / HTTP/1.1"]
+    {
         assert!(read(format!("{line}\r\nHost: a\r\n\r\n").as_bytes()).is_err(), "{line}");
     }
     malformed(read(b"\x16\x03\x01\x02"));
@@ -146,7 +148,9 @@ fn the_first_line_has_one_form() {
 
 #[test]
 fn a_target_is_a_path_of_this_host_and_is_not_decoded() {
-    for target in ["http://ci.example.org/", "https://ci.example.org/v1/status", "*", "ci.example.org:80", "v1", "?wait=1"] {
+    for target in
+        ["http://ci.example.org/", "https://ci.example.org/v1/status", "*", "ci.example.org:80", "v1", "?wait=1"]
+    {
         malformed(at(target));
     }
     for target in ["/a#b", "/\u{e4}", "/\u{7f}", "/a\tb"] {
@@ -178,11 +182,35 @@ fn a_head_has_its_limits_and_takes_no_more_memory() {
 /// Bytes that look like requests more often than chance would have it.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let words = [
-        "GET ", "PUT ", "POST ", "DELETE ", "/", "/v1/runners/od-1-a", " HTTP/1.1", " HTTP/1.0", "\r\n", "\r", "\n", "\r\n\r\n",
-        "Host: a", "Content-Length: ", "Transfer-Encoding: chunked", "Expect: x", "X-Real-IP: ::1", "3", "8193", ":", " ", "\t",
-        "\0", "{}", "%00", "?wait=1", "abc",
+        "GET ",
+        "PUT ",
+        "POST ",
+        "DELETE ",
+        "/",
+        "/v1/runners/od-1-a",
+        " HTTP/1.1",
+        " HTTP/1.0",
+        "\r\n",
+        "\r",
+        "\n",
+        "\r\n\r\n",
+        "Host: a",
+        "Content-Length: ",
+        "Transfer-Encoding: chunked",
+        "Expect: x",
+        "X-Real-IP: ::1",
+        "3",
+        "8193",
+        ":",
+        " ",
+        "\t",
+        "\0",
+        "{}",
+        "%00",
+        "?wait=1",
+        "abc",
     ];
-    let word = prop::sample::select(words.as_slice()).prop_map(|word| word.as_bytes().to_vec());
+    let word = prop::sample::select(words.to_vec()).prop_map(|word: &str| word.as_bytes().to_vec());
     let noise = prop::collection::vec(any::<u8>(), 0..4);
     prop::collection::vec(prop_oneof![8 => word, 1 => noise], 0..40).prop_map(|pieces| pieces.concat())
 }

@@ -12,13 +12,22 @@ pub struct Limits {
     pub waits: usize,
     /// How long a request may take to come in, as a whole, and its answer to go out.
     pub request: Duration,
+    /// How long the desk may take besides the wait that it was asked for. With the longest wait it is less than the 330 s that the
+    /// proxy in front has patience.
+    pub desk: Duration,
     /// How long the door stays without anybody.
     pub idle: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 64, waits: 32, request: Duration::from_secs(10), idle: Duration::from_secs(60) }
+        Self {
+            connections: 64,
+            waits: 32,
+            request: Duration::from_secs(10),
+            desk: Duration::from_secs(25),
+            idle: Duration::from_secs(60),
+        }
     }
 }
 

@@ -107,7 +107,8 @@ impl Reply {
     pub fn bytes(&self) -> Vec<u8> {
         let mut text = format!("HTTP/1.1 {} {}\r\n", self.status, phrase(self.status));
         let length = self.body.len().to_string();
-        let mut usual = vec![("Connection", "close"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")];
+        let mut usual =
+            vec![("Connection", "close"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")];
         if self.status != 204 {
             usual.extend([("Content-Type", self.kind), ("Content-Length", length.as_str())]);
         }
@@ -141,5 +142,51 @@ fn phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_ends_its_connection_and_says_how_long_it_is() {
+        let text = |reply: Reply| String::from_utf8(reply.bytes()).unwrap().replace('\r', "");
+        insta::assert_snapshot!(text(Reply::json(202, &json!({ "a": 1 })).with("Retry-After", 5)), @r#"
+        HTTP/1.1 202 Accepted
+        Connection: close
+        Cache-Control: no-store
+        X-Content-Type-Options: nosniff
+        Content-Type: application/json
+        Content-Length: 8
+        Retry-After: 5
+
+        {"a":1}
+        "#);
+        assert!(!text(Reply::empty(204)).contains("Content-Length"));
+    }
+
+    #[test]
+    fn every_fault_is_a_refusal_with_the_way_out() {
+        for (fault, status) in [
+            (Fault::Malformed("The head has a control character"), 400),
+            (Fault::Version, 505),
+            (Fault::Method, 405),
+            (Fault::NoLength, 411),
+            (Fault::LongHead, 431),
+            (Fault::ManyFields, 431),
+            (Fault::LongBody, 413),
+            (Fault::TransferEncoding, 501),
+            (Fault::Expectation, 417),
+            (Fault::Ended, 400),
+            (Fault::Late, 408),
+        ] {
+            let reply = Reply::fault(fault);
+            let body: Value = serde_json::from_str(&reply.body).unwrap();
+            assert!(body["error"].is_string() && body["message"].as_str().unwrap().contains(": "), "{body}");
+            assert_eq!(reply.status, status, "{fault:?}");
+            assert!(!phrase(status).is_empty(), "{status}");
+        }
+        assert_eq!(Reply::busy().fields, [("Retry-After", "5".to_owned())]);
     }
 }

@@ -93,9 +93,7 @@ fn no_query(request: &Request) -> Result<(), Refusal> {
 ///
 /// If no class could have it.
 pub fn class(text: String) -> Result<Class, Refusal> {
-    text.clone().try_into().map_err(|why| {
-        Refusal::Malformed(format!("The class {} is none: {why}", shown(&text)))
-    })
+    text.clone().try_into().map_err(|why| Refusal::Malformed(format!("The class {} is none: {why}", shown(&text))))
 }
 
 /// The name of a repository.
@@ -138,7 +136,8 @@ pub fn destroyed(_: &Question, outcome: Outcome) -> Reply {
         return Reply::empty(204);
     }
     let ends = runners.iter().all(|runner| runner.reason.is_some());
-    let message = if ends { "It ends, or has ended." } else { "It will end by itself: a job of its run may still want it." };
+    let message =
+        if ends { "It ends, or has ended." } else { "It will end by itself: a job of its run may still want it." };
     Reply::json(202, &json!({ "message": message, "runners": views(&runners) }))
 }
 

@@ -68,7 +68,11 @@ pub fn question(request: &Request, wait: u16, token: Option<&str>, ask: Ask) -> 
     })?;
     let token = match token {
         Some(text) if is_token(text) => Some(Secret::new(text.into())),
-        Some(_) => return Err(Refusal::Token("This is no ID token: send the `value` of GitHub's answer and nothing else".into())),
+        Some(_) => {
+            return Err(Refusal::Token(
+                "This is no ID token: send the `value` of GitHub's answer and nothing else".into(),
+            ));
+        }
         None => None,
     };
     Ok(Question { version: VERSION, source, wait, token, ask })
@@ -82,3 +86,7 @@ pub fn question(request: &Request, wait: u16, token: Option<&str>, ask: Ask) -> 
 pub fn label(text: &str, grammar: &Grammar) -> Result<(Label, Option<Run>), Refusal> {
     grammar.parse(text).map_err(|fault| Refusal::Label(text.into(), fault))
 }
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

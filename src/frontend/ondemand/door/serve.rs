@@ -22,7 +22,7 @@ use rustix::net::{AddressFamily, Shutdown, SocketType, shutdown, sockopt};
 use tracing::warn;
 
 use super::super::label::Grammar;
-use super::ask::{Asked, PATIENCE, ask, left};
+use super::ask::{Asked, ask, left};
 use super::http::{Fault, Incoming, Request};
 use super::places::{Limits, Place, Places};
 use super::reply::Reply;
@@ -175,7 +175,7 @@ fn answer(door: &Door, request: &Request, caller: &UnixStream, place: &Place) ->
         // Whoever would wait is told to ask again.
         question.wait = 0;
     }
-    let end = Instant::now() + Duration::from_secs(question.wait.into()) + PATIENCE;
+    let end = Instant::now() + Duration::from_secs(question.wait.into()) + door.limits.desk;
     match ask(&door.desk, &question, end, caller) {
         Ok(Asked::Answered(answer)) => Some(reply(&question, answer.outcome)),
         Ok(Asked::Abandoned) => None,
