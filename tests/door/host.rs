@@ -222,6 +222,6 @@ pub fn status(answer: &str) -> u16 {
 /// The body of an answer, whose length is the one that its head says.
 pub fn body(answer: &str) -> serde_json::Value {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{answer}");
+    assert!(head.lines().any(|line| line == format!("Content-Length: {}", body.len())), "{answer}");
     serde_json::from_str(body).unwrap()
 }

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{self, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-use super::super::wire::{Answer, LONGEST_ANSWER, Question};
+use crate::frontend::ondemand::wire::{Answer, LONGEST_ANSWER, Question};
 
 /// What the desk said.
 #[derive(Debug)]
@@ -80,6 +80,7 @@ fn connected(path: &Path, end: Instant) -> io::Result<UnixStream> {
 }
 
 /// What is left until `end`; nothing once it is there.
+#[must_use]
 pub fn left(end: Instant) -> Option<Duration> {
     Some(end.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
 }

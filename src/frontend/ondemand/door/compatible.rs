@@ -6,14 +6,14 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::label::{Grammar, run};
-use super::super::order::Reason;
-use super::super::refusal::{Code, Explanation, Refusal};
-use super::super::wire::{Ask, LONGEST_WAIT, MOST_NAMES, Outcome, Question, Runner, are_different};
+use super::errand::{Errand, Understood, body, class, label, other, question, repository, views};
 use super::http::Request;
 use super::reply::{AGAIN, Reply};
-use super::rest::{body, class, destroyed, other, repository, views};
-use super::route::{Errand, Understood, label, question};
+use super::rest::destroyed;
+use crate::frontend::ondemand::label::{Grammar, run};
+use crate::frontend::ondemand::order::Reason;
+use crate::frontend::ondemand::refusal::{Code, Explanation, Refusal};
+use crate::frontend::ondemand::wire::{Ask, LONGEST_WAIT, MOST_NAMES, Outcome, Question, Runner, are_different};
 
 /// The body.
 #[derive(Deserialize)]
@@ -55,8 +55,8 @@ pub fn errand(request: &Request, grammar: &Grammar) -> Understood {
         Operation::Create => {
             let text = call.label.as_deref().ok_or_else(|| missing("label"))?;
             let (label, named) = label(text, grammar)?;
-            let names = one_or_many(call.architecture, call.architectures, "architecture")?;
-            let classes = names.into_iter().map(class).collect::<Result<Vec<_>, _>>()?;
+            let texts = one_or_many(call.architecture, call.architectures, "architecture")?;
+            let classes = texts.iter().map(|text| class(text)).collect::<Result<Vec<_>, _>>()?;
             several(&classes, "architectures")?;
             let repository = call.repository.as_deref().map(repository).transpose()?;
             let given = call.run_id.map(RunId::number).transpose()?;

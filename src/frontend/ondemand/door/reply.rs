@@ -3,12 +3,12 @@
 //! Everything but the paragraph for people is JSON, and no answer may be kept or repeated by anybody in between. Nothing
 //! that a stranger wrote gets into the head of an answer, but for a label that was checked.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use serde_json::{Value, json};
 
-use super::super::refusal::{Code, Explanation, Refusal};
 use super::http::{Fault, LONGEST_BODY};
+use crate::frontend::ondemand::refusal::{Code, Explanation, Refusal};
 
 /// When to ask again, in seconds, for whoever is not answered for want of room or of an answer.
 pub const AGAIN: u64 = 5;
@@ -97,7 +97,7 @@ impl Reply {
 
     /// The same with one field more.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
         self.fields.push((name, value.to_string()));
         self
     }

@@ -10,15 +10,14 @@
 //! What is not known is refused: a field that is misspelled would otherwise mean something else than was meant.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::super::label::{Class, Grammar};
-use super::super::refusal::Refusal;
-use super::super::wire::{Ask, LONGEST_WAIT, Outcome, Question, Runner};
+use super::errand::{Errand, Understood, body, class, label, other, question, repository, view, views};
 use super::http::{Method, Request};
 use super::reply::{AGAIN, Reply};
-use super::route::{Errand, Understood, label, question};
-use crate::model::{Repository, shown};
+use crate::frontend::ondemand::label::Grammar;
+use crate::frontend::ondemand::refusal::Refusal;
+use crate::frontend::ondemand::wire::{Ask, LONGEST_WAIT, Outcome, Question};
 
 /// The body of a PUT.
 #[derive(Deserialize)]
@@ -39,7 +38,7 @@ pub fn runner(request: &Request, text: &str, grammar: &Grammar) -> Understood {
     let (wait, ask, reply): (_, _, fn(&Question, Outcome) -> Reply) = match request.method {
         Method::Put => {
             let wish: Wish = serde_json::from_slice(&request.body).map_err(|error| body(&error))?;
-            let classes = vec![class(wish.class)?];
+            let classes = vec![class(&wish.class)?];
             let repository = wish.repository.as_deref().map(repository).transpose()?;
             (wait(request)?, Ask::Create { label, classes, repository, run }, created)
         }
@@ -87,29 +86,6 @@ fn no_query(request: &Request) -> Result<(), Refusal> {
     }
 }
 
-/// The name of a class.
-///
-/// # Errors
-///
-/// If no class could have it.
-pub fn class(text: String) -> Result<Class, Refusal> {
-    text.clone().try_into().map_err(|why| Refusal::Malformed(format!("The class {} is none: {why}", shown(&text))))
-}
-
-/// The name of a repository.
-///
-/// # Errors
-///
-/// If no repository could have it.
-pub fn repository(text: &str) -> Result<Repository, Refusal> {
-    Repository::parse(text).map_err(Refusal::RepositoryName)
-}
-
-/// What is said of a body that is not the one that is wanted.
-pub fn body(error: &serde_json::Error) -> Refusal {
-    Refusal::Malformed(format!("The body is not what this address takes: {error}"))
-}
-
 fn created(question: &Question, outcome: Outcome) -> Reply {
     let Outcome::Runners(runners) = outcome else { return other(outcome) };
     let [runner] = runners.as_slice() else { return Reply::busy() };
@@ -130,6 +106,7 @@ fn looked(_: &Question, outcome: Outcome) -> Reply {
 }
 
 /// Says of runners that their end was asked for.
+#[must_use]
 pub fn destroyed(_: &Question, outcome: Outcome) -> Reply {
     let Outcome::Runners(runners) = outcome else { return other(outcome) };
     if runners.is_empty() {
@@ -146,27 +123,4 @@ fn told(_: &Question, outcome: Outcome) -> Reply {
         Outcome::Status(status) => Reply::json(200, &json!(status)),
         outcome => other(outcome),
     }
-}
-
-/// What is said of every other answer.
-pub fn other(outcome: Outcome) -> Reply {
-    match outcome {
-        Outcome::Refused(why) => Reply::refused(&why),
-        // It answers another question.
-        Outcome::Runners(_) | Outcome::Status(_) => Reply::busy(),
-    }
-}
-
-/// Runners as their caller sees them.
-#[must_use]
-pub fn views(runners: &[Runner]) -> Vec<Value> {
-    runners.iter().map(view).collect()
-}
-
-fn view(runner: &Runner) -> Value {
-    let Runner { label, class, state, since, deadline, market, reason } = runner;
-    let reason = reason.as_ref().map(ToString::to_string);
-    json!({
-        "label": label, "class": class, "state": state, "since": since, "deadline": deadline, "market": market, "reason": reason,
-    })
 }

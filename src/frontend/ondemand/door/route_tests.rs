@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
 
-use super::super::super::order::{Reason, State};
-use super::super::super::wire::{Answer, LONGEST_WAIT, Runner};
 use super::super::http::Incoming;
 use super::*;
+use crate::frontend::ondemand::order::{Reason, State};
+use crate::frontend::ondemand::wire::{Answer, LONGEST_WAIT, Outcome, Question, Runner, Status};
 
 fn grammar() -> Grammar {
     let prefix = |text: &str| text.to_owned().try_into().unwrap();
@@ -302,7 +302,7 @@ fn refusals_of_the_desk_and_answers_to_another_question_are_told() {
         let reply = replied(line, body, refusal());
         assert_eq!((reply.status, reply.fields.as_slice()), (503, &[("Retry-After", "90".to_owned())][..]), "{line}");
         assert!(reply.body.starts_with(r#"{"error":"paused","message":""#), "{}", reply.body);
-        let status = crate::frontend::ondemand::wire::Status { open: 0, paused: None, classes: [].into() };
+        let status = Status { open: 0, paused: None, classes: [].into() };
         let other = if line.contains("status") { Outcome::Runners(vec![]) } else { Outcome::Status(status) };
         assert_eq!(replied(line, body, other).status, 503, "{line}");
     }

@@ -21,12 +21,13 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketType, shutdown, sockopt};
 use tracing::warn;
 
-use super::super::label::Grammar;
 use super::ask::{Asked, ask, left};
+use super::errand::Errand;
 use super::http::{Fault, Incoming, Request};
 use super::places::{Limits, Place, Places};
 use super::reply::Reply;
-use super::route::{Errand, Way, route};
+use super::route::{Way, route};
+use crate::frontend::ondemand::label::Grammar;
 
 /// The stack of a thread: what reading JSON of the deepest kind needs, several times.
 const STACK: usize = 256 * 1024;
