@@ -63,14 +63,14 @@
 //! | `frontend::garm` | `model`, `machines` | files |
 //! | `frontend::ondemand` | `model`, `contract::protocol` | pure |
 //! | `frontend::ondemand::book` | `ledger`, `sys`, `frontend::ondemand` | writing |
-//! | `frontend::ondemand::door` | `model`, `contract::protocol`, `frontend::ondemand` | pure |
+//! | `frontend::ondemand::door` | `model`, `contract::protocol`, `frontend::ondemand::label`, `frontend::ondemand::order`, `frontend::ondemand::refusal`, `frontend::ondemand::source`, `frontend::ondemand::wire` | pure |
 //! | `frontend::ondemand::door::places` | | clock |
-//! | `frontend::ondemand::door::ask` | `frontend::ondemand` | sockets, clock |
-//! | `frontend::ondemand::door::serve` | `frontend::ondemand`, `frontend::ondemand::door` | sockets, clock |
+//! | `frontend::ondemand::door::ask` | `frontend::ondemand::wire` | sockets, clock |
+//! | `frontend::ondemand::door::serve` | `frontend::ondemand::label`, `frontend::ondemand::door` | sockets, clock |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
-//! | `cli::door` | `frontend::ondemand`, `cli::journal` | environment |
+//! | `cli::door` | `frontend::ondemand::label`, `frontend::ondemand::door`, `cli::journal` | environment |
 //! | `cli::garm` | `model`, `frontend::garm` | environment |
 //! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |

@@ -46,6 +46,20 @@ fn of_500_connections_64_have_a_place_and_the_others_are_refused_at_once() {
 }
 
 #[test]
+fn who_is_refused_can_still_send_what_nobody_reads() {
+    let host = Host::with_limits(online, Limits { connections: 1, ..patient() });
+    let _first = host.connect();
+    let mut second = host.connect();
+    let mut begin = [0; 12];
+    second.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 503");
+    // A proxy whose sending fails says 502 and does not read the answer.
+    second.write_all(good().as_bytes()).unwrap();
+    assert!(rest(second).contains("Retry-After: 5"));
+    assert!(host.desk.lines().is_empty());
+}
+
+#[test]
 fn a_request_that_comes_slowly_or_not_at_all_ends() {
     let host = Host::with_limits(online, Limits { request: Duration::from_secs(1), ..patient() });
     let silent = host.connect();
