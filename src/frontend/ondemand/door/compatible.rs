@@ -56,7 +56,7 @@ pub fn errand(request: &Request, grammar: &Grammar) -> Understood {
             let text = call.label.as_deref().ok_or_else(|| missing("label"))?;
             let (label, named) = label(text, grammar)?;
             let texts = one_or_many(call.architecture, call.architectures, "architecture")?;
-            let classes = texts.iter().map(|text| class(text)).collect::<Result<Vec<_>, _>>()?;
+            let classes = texts.iter().map(|text| class(text, &label)).collect::<Result<Vec<_>, _>>()?;
             several(&classes, "architectures")?;
             let repository = call.repository.as_deref().map(repository).transpose()?;
             let given = call.run_id.map(RunId::number).transpose()?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::http::Request;
 use super::reply::Reply;
 use crate::contract::protocol::Secret;
-use crate::frontend::ondemand::label::{Class, Grammar, Label, Run};
+use crate::frontend::ondemand::label::{Class, Grammar, Key, Label, Run};
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::source::Source;
 use crate::frontend::ondemand::wire::{Ask, Outcome, Question, Runner, VERSION, is_token};
@@ -56,14 +56,16 @@ pub fn label(text: &str, grammar: &Grammar) -> Result<(Label, Option<Run>), Refu
     grammar.parse(text).map_err(|fault| Refusal::Label(text.into(), fault))
 }
 
-/// The name of a class.
+/// The name of a class that a runner with this label is to have.
 ///
 /// # Errors
 ///
-/// If no class could have it.
-pub fn class(text: &str) -> Result<Class, Refusal> {
+/// If no class could have it, or no runner both.
+pub fn class(text: &str, label: &Label) -> Result<Class, Refusal> {
     let class = Class::try_from(text.to_owned());
-    class.map_err(|why| Refusal::Malformed(format!("The class {} is none: {why}", shown(text))))
+    let class = class.map_err(|why| Refusal::Malformed(format!("The class {} is none: {why}", shown(text))))?;
+    let key = Key::new(label.clone(), class).map_err(|fault| Refusal::Label(label.as_str().into(), fault))?;
+    Ok(key.class)
 }
 
 /// The name of a repository.

@@ -38,7 +38,7 @@ pub fn runner(request: &Request, text: &str, grammar: &Grammar) -> Understood {
     let (wait, ask, reply): (_, _, fn(&Question, Outcome) -> Reply) = match request.method {
         Method::Put => {
             let wish: Wish = serde_json::from_slice(&request.body).map_err(|error| body(&error))?;
-            let classes = vec![class(&wish.class)?];
+            let classes = vec![class(&wish.class, &label)?];
             let repository = wish.repository.as_deref().map(repository).transpose()?;
             (wait(request)?, Ask::Create { label, classes, repository, run }, created)
         }

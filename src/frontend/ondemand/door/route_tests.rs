@@ -138,6 +138,7 @@ fn what_rest_does_not_know_is_refused() {
         ("PUT /v1/runners/rr_runner_*", CLASS, 400, "label"),
         ("PUT /v1/runners/..", CLASS, 400, "label"),
         ("DELETE /v1/runners/od-0-a", "", 400, "label"),
+        (&format!("PUT /v1/runners/od-1-{}", "a".repeat(53)), CLASS, 400, "label"),
         (PUT, "", 400, "malformed"),
         (PUT, "{}", 400, "malformed"),
         (PUT, "[]", 400, "malformed"),
