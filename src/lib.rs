@@ -64,7 +64,7 @@
 //! | `frontend::ondemand` | `model`, `contract::protocol` | pure |
 //! | `frontend::ondemand::book` | `ledger`, `sys`, `frontend::ondemand` | writing |
 //! | `frontend::ondemand::door` | `model`, `contract::protocol`, `frontend::ondemand::label`, `frontend::ondemand::order`, `frontend::ondemand::refusal`, `frontend::ondemand::source`, `frontend::ondemand::wire` | pure |
-//! | `frontend::ondemand::door::places` | | clock |
+//! | `frontend::ondemand::door::places` | `frontend::ondemand::source` | clock |
 //! | `frontend::ondemand::door::ask` | `frontend::ondemand::wire` | sockets, clock |
 //! | `frontend::ondemand::door::serve` | `frontend::ondemand::label`, `frontend::ondemand::door` | sockets, clock |
 //! | `frontend` | `model`, `machines` | files, writing, environment |

@@ -1,7 +1,10 @@
 //! How many connections and waits there are, and since when there are none.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::frontend::ondemand::source::Source;
 
 /// What strangers can have of the door at once, and for how long.
 #[derive(Clone, Debug)]
@@ -10,6 +13,8 @@ pub struct Limits {
     pub connections: usize,
     /// Those of them that may wait for a runner; the next one is answered without waiting.
     pub waits: usize,
+    /// Those of them for one source, so that nobody has all of them.
+    pub waits_of_one: usize,
     /// How long a request may take to come in, as a whole, and its answer to go out.
     pub request: Duration,
     /// How long the desk may take besides the wait that it was asked for. With the longest wait it is less than the 330 s that the
@@ -24,6 +29,7 @@ impl Default for Limits {
         Self {
             connections: 64,
             waits: 32,
+            waits_of_one: 8,
             request: Duration::from_secs(10),
             desk: Duration::from_secs(25),
             idle: Duration::from_secs(60),
@@ -37,12 +43,14 @@ pub struct Places {
     taken: Mutex<Taken>,
     connections: usize,
     waits: usize,
+    waits_of_one: usize,
 }
 
 #[derive(Debug)]
 struct Taken {
     connections: usize,
-    waits: usize,
+    /// How many each source has; none that has none.
+    waits: BTreeMap<Source, usize>,
     /// When a connection was there last.
     last: Instant,
 }
@@ -53,14 +61,15 @@ pub struct Place(Arc<Places>);
 
 /// The place of one wait, free again when it is dropped.
 #[derive(Debug)]
-pub struct Wait<'a>(&'a Places);
+pub struct Wait<'a>(&'a Places, Source);
 
 impl Places {
     /// All of them, free.
     #[must_use]
     pub fn new(limits: &Limits) -> Arc<Self> {
-        let taken = Mutex::new(Taken { connections: 0, waits: 0, last: Instant::now() });
-        Arc::new(Self { taken, connections: limits.connections, waits: limits.waits })
+        let taken = Mutex::new(Taken { connections: 0, waits: BTreeMap::new(), last: Instant::now() });
+        let Limits { connections, waits, waits_of_one, .. } = *limits;
+        Arc::new(Self { taken, connections, waits, waits_of_one })
     }
 
     /// A place for one connection more; `None` if all are taken.
@@ -87,13 +96,15 @@ impl Places {
 }
 
 impl Place {
-    /// A place to wait; `None` if all are taken.
+    /// A place to wait for this source; `None` if all are taken, or all that one source can have.
     #[must_use]
-    pub fn wait(&self) -> Option<Wait<'_>> {
+    pub fn wait(&self, source: Source) -> Option<Wait<'_>> {
         let mut taken = self.0.taken();
-        (taken.waits < self.0.waits).then(|| {
-            taken.waits += 1;
-            Wait(&self.0)
+        let all: usize = taken.waits.values().sum();
+        let own = taken.waits.get(&source).copied().unwrap_or_default();
+        (all < self.0.waits && own < self.0.waits_of_one).then(|| {
+            taken.waits.insert(source, own + 1);
+            Wait(&self.0, source)
         })
     }
 }
@@ -108,7 +119,11 @@ impl Drop for Place {
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        self.0.taken().waits -= 1;
+        let mut taken = self.0.taken();
+        if let Some(own) = taken.waits.get_mut(&self.1) {
+            *own -= 1;
+        }
+        taken.waits.retain(|_, own| *own > 0);
     }
 }
 
@@ -118,14 +133,20 @@ mod tests {
 
     #[test]
     fn places_are_counted_and_given_back() {
-        let places = Places::new(&Limits { connections: 2, waits: 1, ..Limits::default() });
+        let source = |text: &str| Source::of(text.parse().unwrap());
+        let (one, other) = (source("192.0.2.1"), source("192.0.2.2"));
+        let places = Places::new(&Limits { connections: 2, waits: 3, waits_of_one: 2, ..Limits::default() });
         let before = places.idle_since().unwrap();
         let (first, second) = (places.connect().unwrap(), places.connect().unwrap());
         assert!(places.connect().is_none() && places.idle_since().is_none());
-        let wait = first.wait().unwrap();
-        assert!(second.wait().is_none());
-        drop(wait);
-        assert!(second.wait().is_some());
+        let waits = (first.wait(one).unwrap(), second.wait(one).unwrap());
+        assert!(first.wait(one).is_none(), "one source has all that it can have");
+        let third = first.wait(other).unwrap();
+        assert!(second.wait(other).is_none(), "all are taken");
+        drop(waits);
+        assert!(second.wait(one).is_some());
+        drop(third);
+        assert!(places.taken().waits.is_empty());
         drop(first);
         assert!(places.idle_since().is_none());
         drop(places.connect().unwrap());

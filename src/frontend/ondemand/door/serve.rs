@@ -171,7 +171,7 @@ fn answer(door: &Door, request: &Request, caller: &UnixStream, place: &Place) ->
         Way::Say(reply) => return Some(reply),
         Way::Ask(errand) => errand,
     };
-    let wait = if question.wait > 0 { place.wait() } else { None };
+    let wait = if question.wait > 0 { place.wait(question.source) } else { None };
     if wait.is_none() {
         // Whoever would wait is told to ask again.
         question.wait = 0;
