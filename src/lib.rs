@@ -67,6 +67,7 @@
 //! | `frontend::ondemand::door::places` | `frontend::ondemand::source` | clock |
 //! | `frontend::ondemand::door::ask` | `frontend::ondemand::wire` | sockets, clock |
 //! | `frontend::ondemand::door::serve` | `frontend::ondemand::label`, `frontend::ondemand::door` | sockets, clock |
+//! | `frontend::ondemand::proof` | `model`, `contract::workflow`, `frontend::ondemand` | pure |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |

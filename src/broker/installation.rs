@@ -5,7 +5,7 @@ use std::cell::Cell;
 use serde_json::{Value, json};
 
 use crate::contract::protocol::Secret;
-use crate::github::{App, Client, Failure, Source, installation_token};
+use crate::github::{App, Client, Failure, Purpose, Source, installation_token};
 use crate::model::RegistrationUrl;
 
 use super::memory::Memory;
@@ -41,7 +41,11 @@ impl<'a> Installation<'a> {
     /// What a token depends on besides App and host.
     fn place(&self) -> Value {
         let login = self.app.login.to_lowercase();
-        json!([self.app.id, login, self.app.installation, self.url.as_str().to_lowercase()])
+        let place = self.url.as_str().to_lowercase();
+        match self.app.purpose {
+            Purpose::Runners => json!([self.app.id, login, self.app.installation, place]),
+            Purpose::Workflows => json!([self.app.id, login, self.app.installation, place, "actions"]),
+        }
     }
 }
 

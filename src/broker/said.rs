@@ -1,6 +1,7 @@
 //! Questions and answers as sentences of the journal, which never hold a secret.
 
 use crate::contract::protocol::{Issue, Outcome, RemoteRunner, Verb, Whom};
+use crate::contract::workflow::RunState;
 use crate::model::{date_and_time, shown};
 
 use super::session::called;
@@ -17,6 +18,14 @@ pub fn verb(verb: Option<&Verb>) -> String {
         Some(Verb::Observe(Whom::Attempt)) => "Looking up the runner that an attempt asked for".into(),
         Some(Verb::List) => "Listing the runners".into(),
         Some(Verb::Preflight) => "Checking the credential".into(),
+        Some(Verb::Run { repository, run }) => format!("Looking up run {run} of {}", repository.as_str()),
+        Some(Verb::Jobs { repository, run }) => {
+            format!("Looking up the jobs of run {run} of {} that wait", repository.as_str())
+        }
+        Some(Verb::Artifact { repository, run, name }) => {
+            format!("Looking up artifact {} of run {run} of {}", shown(name), repository.as_str())
+        }
+        Some(Verb::Keys) => "Getting the keys of ID tokens".into(),
     }
 }
 
@@ -40,10 +49,24 @@ pub fn outcome(outcome: &Outcome) -> (bool, String) {
         Outcome::Ready { newest_runner: Some(version), .. } => {
             (true, format!("it is good; the newest runner has version {}", shown(version)))
         }
+        Outcome::Run(None) | Outcome::Artifact(None) => (true, "there is none".into()),
+        Outcome::Run(Some(run)) => (true, format!("it is {}", state_of(run.state))),
+        Outcome::Jobs(jobs) => (true, format!("there are {}", jobs.len())),
+        Outcome::Artifact(Some(artifact)) => (true, format!("made at {}", date_and_time(artifact.created_at))),
+        Outcome::Keys(keys) => (true, format!("got {}", keys.len())),
         Outcome::Unreachable(why) => (false, format!("no useful answer, because {why}")),
         Outcome::RateLimited(until) => {
             (false, format!("GitHub takes no more requests before {}", date_and_time(*until)))
         }
+    }
+}
+
+fn state_of(run: RunState) -> &'static str {
+    match run {
+        RunState::Queued => "queued",
+        RunState::InProgress => "in progress",
+        RunState::Completed => "over",
+        RunState::Held => "held",
     }
 }
 

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::Secret;
-use crate::github::{Api, App, Client, Failure};
+use crate::github::{Api, App, Client, Failure, Purpose};
 use crate::ledger::{Entry, NameHolder, Runner};
-use crate::model::{Registration, RegistrationUrl, RunnerGroup, RunnerName, Scope, shown};
+use crate::model::{Registration, RegistrationUrl, Repository, RunnerGroup, RunnerName, Scope, shown};
 
 use super::credential::Credential;
 use super::installation::Installation;
@@ -57,6 +57,28 @@ impl<'a> Session<'a> {
 
     /// The runners of `url`, which must be on the host of the configured address.
     pub fn api(&self, url: &RegistrationUrl) -> Result<Api<'a>, Failure> {
+        self.api_for(url, Purpose::Runners)
+    }
+
+    /// The workflows of a repository, which must be one of the manifest, and the id that the manifest has for it.
+    pub fn workflows(&self, repository: &Repository) -> Result<(Api<'a>, u64), Failure> {
+        let Some(served) = self.manifest.repositories.iter().find(|served| served.name.is(repository)) else {
+            return Err(Failure::Refused(format!(
+                "Repository {} is not one that this broker serves: add it to `repositories`, or ask the broker that serves it.",
+                shown(repository.as_str())
+            )));
+        };
+        let place = format!("https://{}/{}", self.manifest.registration.url.host(), served.name.as_str());
+        let url = RegistrationUrl::parse(&place).map_err(Failure::Refused)?;
+        Ok((self.api_for(&url, Purpose::Workflows)?, served.id))
+    }
+
+    /// The issuer of ID tokens, which gets no credential.
+    pub fn issuer(&self) -> &'a Client<'a> {
+        self.client
+    }
+
+    fn api_for(&self, url: &RegistrationUrl, purpose: Purpose) -> Result<Api<'a>, Failure> {
         let home = &self.manifest.registration.url;
         if url.host() != home.host() {
             return Err(Failure::Refused(format!(
@@ -76,6 +98,7 @@ impl<'a> Session<'a> {
                     // What is configured is about the owner of the configured address.
                     login: app.login.clone().filter(|_| at_home).unwrap_or_else(|| owner(url).into()).into(),
                     installation: app.installation_id.filter(|_| at_home),
+                    purpose,
                 };
                 let source = Installation::new(self.client, self.memory, app, url.clone());
                 Ok(Api::new(self.client, source.token()?, url.clone()).renewed_by(Box::new(source)))

@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    GithubApp, InstanceName, MemorySize, Registration, RegistrationUrl, Scope, TokenPath, TokenType, WorkDirMode,
+    GithubApp, InstanceName, MemorySize, Registration, RegistrationUrl, Repository, Scope, TokenPath, TokenType,
+    WorkDirMode, id,
 };
 
 /// The version of the format that this helper reads and writes.
@@ -63,11 +64,25 @@ pub struct Manifest {
     /// Who besides the service user may use the work directory; nobody unless it says so.
     #[serde(default)]
     pub work_dir_mode: WorkDirMode,
+    /// The repositories whose runs the broker may be asked about. Without any, as ordinary runners have it, it looks up none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<ServedRepository>,
     /// A digest of the rest of the unit, so that whatever changes makes another manifest. Nobody compares it.
     #[serde(default)]
     pub unit: Option<String>,
     /// The absolute path of `Runner.Listener`.
     pub listener: PathBuf,
+}
+
+/// A repository whose runs may have runners.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ServedRepository {
+    /// Its name, which GitHub is asked for.
+    pub name: Repository,
+    /// Its id on the server, which stays when it is renamed, and which nobody else can get.
+    #[serde(deserialize_with = "id")]
+    pub id: u64,
 }
 
 /// Where the credential of a runner is and how to understand it: paths only, never a secret.
@@ -186,6 +201,7 @@ impl Manifest {
             supplementary_groups: vec![],
             trust_jobs_like_root: false,
             work_dir_mode: WorkDirMode::default(),
+            repositories: vec![],
             unit: None,
             listener,
         }
@@ -231,6 +247,11 @@ impl Manifest {
                 )
             }
             _ => {}
+        }
+        for (at, one) in self.repositories.iter().enumerate() {
+            if self.repositories[..at].iter().any(|other| other.name.is(&one.name) || other.id == one.id) {
+                bail!("repository {} is served twice, by its name or by its id: remove one of them", one.name.as_str());
+            }
         }
         if self.method == Some(Method::Jit) {
             if !registration.ephemeral {

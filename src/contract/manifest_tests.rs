@@ -48,6 +48,26 @@ fn every_value_that_can_be_configured_is_read_again_as_it_was_written() {
 }
 
 #[test]
+fn repositories_are_read_and_their_absence_is_not_written() {
+    let served = |name: &str, id: u64| json!({ "name": name, "id": id });
+    let mut manifest = example();
+    assert!(!Manifest::parse(manifest.to_string().as_bytes()).unwrap().to_text().unwrap().contains("repositories"));
+    manifest["repositories"] = json!([served("octo-org/example", 7), served("octo-org/other", 8)]);
+    let read = Manifest::parse(manifest.to_string().as_bytes()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), manifest);
+    for (wrong, part) in [
+        (json!([served("octo-org/example", 7), served("Octo-Org/Example", 8)]), "served twice"),
+        (json!([served("octo-org/example", 7), served("octo-org/other", 7)]), "served twice"),
+        (json!([served("octo-org", 7)]), "has no `/`"),
+        (json!([served("octo-org/example", 0)]), "nonzero"),
+        (json!([{ "name": "octo-org/example" }]), "missing field `id`"),
+    ] {
+        manifest["repositories"] = wrong;
+        assert!(error(&manifest).contains(part), "{}", error(&manifest));
+    }
+}
+
+#[test]
 fn what_is_made_without_the_module_is_a_good_manifest() {
     let example = Manifest::parse(example().to_string().as_bytes()).unwrap();
     let place = example.credential_place();

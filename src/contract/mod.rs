@@ -6,3 +6,4 @@ pub mod manifest;
 pub mod names;
 pub mod protocol;
 pub mod sighting;
+pub mod workflow;

@@ -3,7 +3,8 @@
 //!
 //! The broker alone holds the API credential. Whoever asks names an instance and a verb; address, name, labels and
 //! group come from the broker's own manifest, and which runners are ours from the ledger, so that no request can turn
-//! the credential against anything else. Types only: nothing here reads, writes or connects.
+//! the credential against anything else. A repository is named in some questions; the manifest says which ones may be.
+//! Types only: nothing here reads, writes or connects. What is told of runs of workflows is in [`super::workflow`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{InstanceName, id};
+use super::workflow::{Artifact, QueuedJob, SigningKey, WorkflowRun};
+use crate::model::{InstanceName, Repository, id};
 
 /// The version of the protocol. Both sides come from one release; this finds out when they do not.
 pub const VERSION: u64 = 2;
@@ -70,6 +72,37 @@ pub enum Verb {
     List,
     /// Find out whether the credential can administer runners of the configured address.
     Preflight,
+    /// Look up a run of a workflow in a repository of the manifest.
+    #[serde(rename_all = "camelCase")]
+    Run {
+        /// Where it is.
+        repository: Repository,
+        /// Its number.
+        #[serde(deserialize_with = "id")]
+        run: u64,
+    },
+    /// Look up which of its jobs wait for a runner, in their last attempt.
+    #[serde(rename_all = "camelCase")]
+    Jobs {
+        /// Where it is.
+        repository: Repository,
+        /// The run's number.
+        #[serde(deserialize_with = "id")]
+        run: u64,
+    },
+    /// Look up the youngest artifact of a run that has exactly this name.
+    #[serde(rename_all = "camelCase")]
+    Artifact {
+        /// Where it is.
+        repository: Repository,
+        /// The run's number.
+        #[serde(deserialize_with = "id")]
+        run: u64,
+        /// The artifact's name.
+        name: String,
+    },
+    /// Get the keys with which the server signs ID tokens of jobs. The credential is not used.
+    Keys,
 }
 
 /// Which runner to look up.
@@ -185,6 +218,14 @@ pub enum Outcome {
         #[serde(default)]
         releases: Vec<Release>,
     },
+    /// `run`: the run, or that the repository has none of this number.
+    Run(Option<WorkflowRun>),
+    /// `jobs`: those that wait for a runner.
+    Jobs(Vec<QueuedJob>),
+    /// `artifact`: the youngest one of this name, if the run has any.
+    Artifact(Option<Artifact>),
+    /// `keys`: those for RS256, each key id once.
+    Keys(Vec<SigningKey>),
     /// The server refuses, and repeating does not help. Sentences: what is wrong and the way out.
     Refused(String),
     /// The server could not be reached, or answered nothing useful in time. The end of a sentence.
@@ -266,6 +307,20 @@ mod tests {
         insta::assert_snapshot!(request(Verb::Observe(Whom::Id { id: 21, url: "u".into() })), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"observe":{"id":{"id":21,"url":"u"}}}}"#);
         insta::assert_snapshot!(request(Verb::List), @r#"{"version":2,"instance":"runner1","patience":5,"verb":"list"}"#);
         insta::assert_snapshot!(request(Verb::Preflight), @r#"{"version":2,"instance":"runner1","patience":5,"verb":"preflight"}"#);
+    }
+
+    #[test]
+    fn questions_about_workflows_keep_their_form() {
+        let repository = || Repository::parse("octo-org/example").unwrap();
+        insta::assert_snapshot!(request(Verb::Run { repository: repository(), run: 7 }), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"run":{"repository":"octo-org/example","run":7}}}"#);
+        insta::assert_snapshot!(request(Verb::Jobs { repository: repository(), run: 7 }), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"jobs":{"repository":"octo-org/example","run":7}}}"#);
+        insta::assert_snapshot!(request(Verb::Artifact { repository: repository(), run: 7, name: "od".into() }), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"artifact":{"repository":"octo-org/example","run":7,"name":"od"}}}"#);
+        insta::assert_snapshot!(request(Verb::Keys), @r#"{"version":2,"instance":"runner1","patience":5,"verb":"keys"}"#);
+        for text in
+            [r#"{"run":{"repository":"octo-org/example/..","run":7}}"#, r#"{"jobs":{"repository":"o/r","run":0}}"#]
+        {
+            assert!(serde_json::from_str::<Verb>(text).is_err(), "{text}");
+        }
     }
 
     #[test]

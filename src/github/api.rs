@@ -283,12 +283,19 @@ impl<'a> Api<'a> {
         ))
     }
 
+    /// Nobody should rely on the credential any more, because GitHub refused what it should be good for.
+    pub(super) fn doubt(&self) {
+        if let Some(source) = &self.source {
+            source.doubt(&self.bearer.borrow());
+        }
+    }
+
     /// What a refusal means.
     pub fn refused(&self, response: &Response) -> Failure {
-        let bearer = self.bearer.borrow().clone();
-        if let Some(source) = self.source.as_ref().filter(|_| matches!(response.status, 401 | 403 | 404)) {
-            source.doubt(&bearer);
+        if matches!(response.status, 401 | 403 | 404) {
+            self.doubt();
         }
+        let bearer = self.bearer.borrow().clone();
         let account = match self.url.scope() {
             // The explanation is worth one more question, but its failure must not hide the refusal.
             Scope::Organization(name) if response.status == 404 => {

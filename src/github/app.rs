@@ -33,6 +33,17 @@ pub struct App<'a> {
     pub login: Cow<'a, str>,
     /// The installation; `None` has it looked up.
     pub installation: Option<u64>,
+    /// What its token is for.
+    pub purpose: Purpose,
+}
+
+/// What the token of an App is for; it is good for nothing else.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// To administer runners.
+    Runners,
+    /// To look up runs of workflows in one repository.
+    Workflows,
 }
 
 /// What an App asks with.
@@ -44,7 +55,7 @@ pub struct InstallationToken {
     pub expires: Option<u64>,
 }
 
-/// Gets a token that can administer the runners of `url` and nothing else.
+/// Gets a token that can do at `url` what the App is asked for and nothing else.
 ///
 /// # Errors
 ///
@@ -55,7 +66,7 @@ pub fn installation_token(client: &Client, app: &App, url: &RegistrationUrl) -> 
         token: Secret,
         expires_at: Option<String>,
     }
-    let narrowed = narrowed(url.scope()).ok_or_else(|| {
+    let narrowed = narrowed(url.scope(), app.purpose).ok_or_else(|| {
         Failure::Refused("GitHub lets no App administer the runners of an enterprise: use `tokenFile`.".into())
     })?;
     let proof = proof(app.id, app.key, client.now()).map_err(Failure::Refused)?;
@@ -70,8 +81,11 @@ pub fn installation_token(client: &Client, app: &App, url: &RegistrationUrl) -> 
 }
 
 /// What the token is to be limited to.
-fn narrowed(scope: &Scope) -> Option<Value> {
+fn narrowed(scope: &Scope, purpose: Purpose) -> Option<Value> {
     match scope {
+        Scope::Repository(_, name) if purpose == Purpose::Workflows => {
+            Some(json!({ "repositories": [name], "permissions": { "actions": "read" } }))
+        }
         Scope::Organization(_) => Some(json!({ "permissions": { "organization_self_hosted_runners": "write" } })),
         Scope::Repository(_, name) => {
             Some(json!({ "repositories": [name], "permissions": { "administration": "write" } }))
@@ -188,7 +202,10 @@ fn token_refused(response: &Response, app: &App, url: &RegistrationUrl, now: u64
     }
     format!(
         "The installation of App {app_name} in the account {account} lacks {}: add it under \"Permissions & events\" on the page of the App, and have the owner of the account accept it. GitHub says {}.",
-        needed(url.scope(), CredentialKind::App),
+        match app.purpose {
+            Purpose::Runners => needed(url.scope(), CredentialKind::App),
+            Purpose::Workflows => "the permission \"Actions: Read-only\" of the repository".into(),
+        },
         words(&message, url)
     )
 }

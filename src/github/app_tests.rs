@@ -12,7 +12,7 @@ const MADE: &str = r#"{"token":"ghs_fake","expires_at":"2026-12-24T10:00:00Z"}"#
 
 fn ask(fake: &Fake, key: &str, url: &str, installation: Option<u64>) -> Result<String, String> {
     let key = Secret::new(key.into());
-    let app = App { id: "Iv1.0000", key: &key, login: "octo-org".into(), installation };
+    let app = App { id: "Iv1.0000", key: &key, login: "octo-org".into(), installation, purpose: Purpose::Runners };
     let url = RegistrationUrl::parse(url).unwrap();
     match installation_token(&fake.client(9), &app, &url) {
         Ok(made) => {
@@ -54,12 +54,14 @@ fn what_is_no_rsa_key_is_refused_without_being_repeated() {
 }
 
 #[test]
-fn the_token_is_narrowed_to_what_runners_need() {
-    let repository = narrowed(&Scope::Repository("o".into(), "r".into())).unwrap();
+fn the_token_is_narrowed_to_what_is_needed() {
+    let repository = narrowed(&Scope::Repository("o".into(), "r".into()), Purpose::Runners).unwrap();
     assert_eq!(repository, json!({ "repositories": ["r"], "permissions": { "administration": "write" } }));
-    let organization = narrowed(&Scope::Organization("o".into())).unwrap();
+    let organization = narrowed(&Scope::Organization("o".into()), Purpose::Runners).unwrap();
     assert_eq!(organization, json!({ "permissions": { "organization_self_hosted_runners": "write" } }));
-    assert_eq!(narrowed(&Scope::Enterprise("e".into())), None);
+    let workflows = narrowed(&Scope::Repository("o".into(), "r".into()), Purpose::Workflows).unwrap();
+    assert_eq!(workflows, json!({ "repositories": ["r"], "permissions": { "actions": "read" } }));
+    assert_eq!(narrowed(&Scope::Enterprise("e".into()), Purpose::Runners), None);
     let text = ask(&Fake::new(), KEY, "https://github.com/enterprises/e", None).unwrap_err();
     assert!(text.contains("lets no App"), "{text}");
 }

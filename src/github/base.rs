@@ -11,12 +11,16 @@ pub const GITHUB: Service = Service {
     headers: &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")],
 };
 
+/// What every request to the issuer of ID tokens says.
+pub const ISSUER: Service =
+    Service { name: "GitHub's issuer of ID tokens", headers: &[("accept", "application/json")] };
+
 /// What stays as it is in a segment of a path, or in a value of a query.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~').remove(b'.');
 /// A segment of nothing but dots would lead to another path.
 const DOTS: &AsciiSet = &SEGMENT.add(b'.');
 
-/// The one host that gets the credential, and what stands before every path there.
+/// The one host that is asked, which alone gets the credential, and what stands before every path there.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ApiBase(String);
 
@@ -28,6 +32,12 @@ impl ApiBase {
         Self(if url.is_hosted() { format!("https://api.{host}") } else { format!("https://{host}/api/v3") })
     }
 
+    /// What signs the ID tokens of jobs on the server of `url`. No credential ever goes there.
+    #[must_use]
+    pub fn issuer_for(url: &RegistrationUrl) -> Self {
+        Self(url.issuer())
+    }
+
     /// The address of a path, which starts with a slash.
     #[must_use]
     pub fn at(&self, path: &str) -> String {
@@ -37,7 +47,8 @@ impl ApiBase {
     /// The host, as it may be shown, and as connections are made to it.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.0.trim_start_matches("https://").trim_end_matches("/api/v3")
+        let host = self.0.trim_start_matches("https://");
+        host.split_once('/').map_or(host, |(host, _)| host)
     }
 }
 
@@ -75,6 +86,23 @@ mod tests {
             ("https://github.localhost/o", "https://api.github.localhost", "api.github.localhost"),
         ] {
             let found = ApiBase::of(&RegistrationUrl::parse(url).unwrap());
+            assert_eq!((found.at("").as_str(), found.host()), (base, host), "{url}");
+        }
+    }
+
+    #[test]
+    fn each_host_has_its_issuer() {
+        for (url, base, host) in [
+            (
+                "https://GitHub.com/o",
+                "https://token.actions.githubusercontent.com",
+                "token.actions.githubusercontent.com",
+            ),
+            ("https://octo.ghe.com/o", "https://token.actions.octo.ghe.com", "token.actions.octo.ghe.com"),
+            ("https://ghes.example/o/r", "https://ghes.example/_services/token", "ghes.example"),
+            ("https://notgithub.com/o", "https://notgithub.com/_services/token", "notgithub.com"),
+        ] {
+            let found = ApiBase::issuer_for(&RegistrationUrl::parse(url).unwrap());
             assert_eq!((found.at("").as_str(), found.host()), (base, host), "{url}");
         }
     }

@@ -120,12 +120,12 @@ fn a_refusal_that_is_no_json_is_not_githubs() {
         (404, &[("content-type", "")], "of status 404, is not JSON,"),
     ] {
         let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let broken = sound(Response { status, headers, body: b"<html>".to_vec() }, &bearer()).unwrap_err();
+        let broken = sound(Response { status, headers, body: b"<html>".to_vec() }, Some(&bearer())).unwrap_err();
         assert!(broken.why.contains(part) && broken.why.contains("sign-in page") && !broken.lasting, "{broken:?}");
     }
     // But the limits come from what stands before it.
     let headers = vec![("retry-after".into(), "3".into())];
-    assert!(sound(Response { status: 403, headers, body: vec![] }, &bearer()).is_ok());
+    assert!(sound(Response { status: 403, headers, body: vec![] }, Some(&bearer())).is_ok());
     let fake = Fake::new().answers(403, &[html], "<html>").answers(200, &[], "{}");
     assert_eq!(fake.client(60).send(&call(Effect::None), &bearer()).unwrap().status, 200);
 }

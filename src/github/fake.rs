@@ -51,6 +51,12 @@ impl Fake {
         Client::new(ApiBase::of(&url), self, self, Duration::from_secs(seconds))
     }
 
+    /// The same for the issuer of ID tokens.
+    pub fn issuer(&self, seconds: u64) -> Client<'_> {
+        let url = RegistrationUrl::parse("https://github.com/o").unwrap();
+        Client::new(ApiBase::issuer_for(&url), self, self, Duration::from_secs(seconds))
+    }
+
     /// What was asked, as `METHOD /path`.
     pub fn asked(&self) -> Vec<String> {
         self.asked.borrow().iter().map(|(call, _)| format!("{} {}", call.method.word(), call.path)).collect()
@@ -67,9 +73,10 @@ impl Fake {
 }
 
 impl Transport for Fake {
-    fn send(&self, address: &str, call: &Call, bearer: &Secret, _: Duration) -> Result<Response, Broken> {
-        assert!(address.starts_with("https://api.github.com/"), "{address}");
-        self.asked.borrow_mut().push((call.clone(), bearer.expose().into()));
+    fn send(&self, address: &str, call: &Call, bearer: Option<&Secret>, _: Duration) -> Result<Response, Broken> {
+        let host = if bearer.is_some() { "api.github.com" } else { "token.actions.githubusercontent.com" };
+        assert!(address.starts_with(&format!("https://{host}/")), "{address}");
+        self.asked.borrow_mut().push((call.clone(), bearer.map(Secret::expose).unwrap_or_default().into()));
         let missing = || Err(Broken { why: "the list of answers ended".into(), lasting: true });
         self.answers.borrow_mut().pop_front().unwrap_or_else(missing)
     }

@@ -13,7 +13,7 @@ use super::base::{encoded, entity};
 use super::client::Failure;
 use super::names::{named, same_name};
 use crate::contract::protocol::RemoteRunner;
-use crate::http::Call;
+use crate::http::{Call, Response};
 use crate::model::{Scope, id, shown};
 
 const PER_PAGE: usize = 100;
@@ -23,7 +23,7 @@ const MOST_PAGES: usize = 100;
 const DEFAULT_GROUP: u64 = 1;
 
 /// One page of a list.
-trait Page {
+pub(super) trait Page {
     /// How many entries it has.
     fn len(&self) -> usize;
 }
@@ -66,7 +66,7 @@ impl Page for Groups {
 }
 
 /// How going through the pages of a list ended.
-enum Pages<F> {
+pub(super) enum Pages<F> {
     /// With what was looked for.
     Found(F),
     /// Without it, at the end of the list.
@@ -160,11 +160,21 @@ impl Api<'_> {
     fn pages<T: DeserializeOwned + Page, F>(
         &self,
         path: &str,
+        look: impl FnMut(T) -> Option<F>,
+    ) -> Result<Pages<F>, Failure> {
+        self.pages_judged(path, |api, response| api.expect(200, response), look)
+    }
+
+    /// The same, where `good` tells what a bad answer means.
+    pub(super) fn pages_judged<T: DeserializeOwned + Page, F>(
+        &self,
+        path: &str,
+        good: impl for<'r> Fn(&Self, &'r Response) -> Result<&'r Response, Failure>,
         mut look: impl FnMut(T) -> Option<F>,
     ) -> Result<Pages<F>, Failure> {
         for page in 1..=MOST_PAGES {
             let response = self.send(&Call::get(format!("{path}per_page={PER_PAGE}&page={page}")))?;
-            let shown: T = self.expect(200, &response)?.json().map_err(Failure::Unreachable)?;
+            let shown: T = good(self, &response)?.json().map_err(Failure::Unreachable)?;
             if shown.len() > PER_PAGE {
                 // Whoever does not count to what was asked for does not know the list either.
                 return Err(Failure::Unreachable(format!(

@@ -150,12 +150,13 @@ pub struct Broken {
 
 /// Sends one request.
 pub trait Transport {
-    /// Sends `call` to `address` and waits at most `limit` for the complete answer. Follows no redirect.
+    /// Sends `call` to `address`, with the credential `bearer` if there is one, and waits at most `limit` for the complete
+    /// answer. Follows no redirect.
     ///
     /// # Errors
     ///
     /// No complete answer. It never contains the credential.
-    fn send(&self, address: &str, call: &Call, bearer: &Secret, limit: Duration) -> Result<Response, Broken>;
+    fn send(&self, address: &str, call: &Call, bearer: Option<&Secret>, limit: Duration) -> Result<Response, Broken>;
 }
 
 /// Clocks, and whoever asked.

@@ -49,12 +49,15 @@ impl Https {
 }
 
 impl Transport for Https {
-    fn send(&self, address: &str, call: &Call, bearer: &Secret, limit: Duration) -> Result<Response, Broken> {
+    fn send(&self, address: &str, call: &Call, bearer: Option<&Secret>, limit: Duration) -> Result<Response, Broken> {
         let broken = |why: &str| Broken { why: why.into(), lasting: true };
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", bearer.expose()))
-            .map_err(|_| broken("the credential holds characters that cannot be sent"))?;
-        authorization.set_sensitive(true);
-        let sent = exchange(&self.agent, self.service, address, call, Some(authorization), limit);
+        let authorization = bearer.map(|bearer| {
+            let mut authorization = HeaderValue::try_from(format!("Bearer {}", bearer.expose()))
+                .map_err(|_| broken("the credential holds characters that cannot be sent"))?;
+            authorization.set_sensitive(true);
+            Ok(authorization)
+        });
+        let sent = exchange(&self.agent, self.service, address, call, authorization.transpose()?, limit);
         sent.and_then(read).map_err(|error| self.route.explained(&error))
     }
 }

@@ -116,6 +116,18 @@ impl RegistrationUrl {
             || host.ends_with(".ghe.localhost")
     }
 
+    /// Who signs the ID tokens of jobs on this server: the `iss` of such a token, and where its keys are described
+    /// (docs.github.com, "OpenID Connect reference"). An enterprise that has chosen an issuer of its own has another one.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        let host = self.host();
+        match host.as_str() {
+            "github.com" => "https://token.actions.githubusercontent.com".into(),
+            _ if self.is_hosted() => format!("https://token.actions.{host}"),
+            _ => format!("https://{host}/_services/token"),
+        }
+    }
+
     /// What the runner is registered for.
     #[must_use]
     pub fn scope(&self) -> &Scope {

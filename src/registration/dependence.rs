@@ -26,7 +26,14 @@ pub enum Dependence<'a> {
 pub fn dependence<'a>(verb: &Verb, entry: Option<&'a Entry>) -> Dependence<'a> {
     let attempt = entry.and_then(|entry| Some((entry, entry.attempt.as_ref()?)));
     match verb {
-        Verb::List | Verb::Preflight | Verb::Observe(Whom::Name) | Verb::Issue(Issue::Token) => Dependence::Nothing,
+        Verb::List
+        | Verb::Preflight
+        | Verb::Observe(Whom::Name)
+        | Verb::Issue(Issue::Token)
+        | Verb::Run { .. }
+        | Verb::Jobs { .. }
+        | Verb::Artifact { .. }
+        | Verb::Keys => Dependence::Nothing,
         Verb::Retire { id, url } | Verb::Observe(Whom::Id { id, url }) => {
             let runners = entry
                 .into_iter()

@@ -127,6 +127,7 @@ impl Server {
                 Verb::Observe(Whom::Attempt) => "attempt".into(),
                 Verb::List => "list".into(),
                 Verb::Preflight => "preflight".into(),
+                Verb::Run { .. } | Verb::Jobs { .. } | Verb::Artifact { .. } | Verb::Keys => "about a workflow".into(),
             })
             .collect();
         words.join(", ")
@@ -242,6 +243,9 @@ impl State {
             Verb::Issue(Issue::Jit { work_folder }) => self.jit(&work_folder),
             Verb::List => Outcome::Listed(self.runners.clone()),
             Verb::Preflight => Outcome::Ready { newest_runner: Some("2.400.0".into()), releases: vec![] },
+            Verb::Run { .. } | Verb::Jobs { .. } | Verb::Artifact { .. } | Verb::Keys => {
+                Outcome::Refused("a runner's step asks nothing about workflows".into())
+            }
         }
     }
 

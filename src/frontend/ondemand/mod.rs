@@ -17,6 +17,8 @@ pub mod label;
 pub mod limits;
 pub mod order;
 pub mod plan;
+#[cfg(feature = "ctl")]
+pub mod proof;
 pub mod rate;
 pub mod reason;
 pub mod refusal;

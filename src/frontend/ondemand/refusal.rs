@@ -106,6 +106,8 @@ pub enum Refusal {
     RunOver,
     /// No job of the run waits for a runner with this label.
     NotQueued,
+    /// The run's artifact of the order's name is too old to show that anybody asks now.
+    OldArtifact,
     /// Runs of this kind, as an event of GitHub or `fork`, are not served.
     Event(String),
     /// There is nothing at this address.
@@ -204,7 +206,7 @@ impl Refusal {
             Self::Token(_) => Code::Token,
             Self::RepositoryName(_) | Self::Repository(_) => Code::Repository,
             Self::RunOver => Code::RunOver,
-            Self::NotQueued => Code::NotQueued,
+            Self::NotQueued | Self::OldArtifact => Code::NotQueued,
             Self::Event(_) => Code::Event,
             Self::NotFound => Code::NotFound,
             Self::Method(_) => Code::Method,
@@ -254,6 +256,10 @@ impl Refusal {
             Self::RunOver => "There is no such run that still goes on: ask from a job of the run itself.".into(),
             Self::NotQueued => {
                 "No job of the run waits for a runner with this label: write it into the job's `runs-on`.".into()
+            }
+            Self::OldArtifact => {
+                "The run's artifact of this order is older than five minutes: upload it again just before asking."
+                    .into()
             }
             Self::Event(event) => {
                 format!("Runs of {} get no runner here: the operator decides which do.", shown(event))

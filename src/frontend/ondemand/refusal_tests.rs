@@ -26,6 +26,7 @@ fn all() -> Vec<Refusal> {
         Refusal::Run,
         Refusal::RunOver,
         Refusal::NotQueued,
+        Refusal::OldArtifact,
         Refusal::Event(evil()),
         Refusal::NotFound,
         Refusal::Method("GET, PUT"),

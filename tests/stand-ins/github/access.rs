@@ -20,7 +20,7 @@ use super::{
 pub fn allow(state: &State, seen: &Seen, entity: &str, kind: Option<TokenKind>) -> Option<Answer> {
     match &seen.credential {
         Credential::None => Some(Answer::requires_authentication()),
-        Credential::Api(secret) => api(state, secret, entity, seen.method != "GET"),
+        Credential::Api(secret) => api(state, secret, entity, (permission(entity), seen.method != "GET")),
         Credential::Remote(_) if kind.is_none() => Some(Answer::bad_credentials()),
         Credential::Remote(secret) => {
             let fits = state
@@ -31,7 +31,17 @@ pub fn allow(state: &State, seen: &Seen, entity: &str, kind: Option<TokenKind>) 
     }
 }
 
-fn api(state: &State, secret: &str, entity: &str, write: bool) -> Option<Answer> {
+/// The same for reading the workflows of a repository.
+pub fn allow_actions(state: &State, seen: &Seen, repository: &str) -> Option<Answer> {
+    match &seen.credential {
+        Credential::None => Some(Answer::not_found()),
+        Credential::Api(secret) => api(state, secret, &format!("repos/{repository}"), (Some("actions"), false)),
+        Credential::Remote(_) => Some(Answer::bad_credentials()),
+    }
+}
+
+/// `needed` is the permission, and whether writing is.
+fn api(state: &State, secret: &str, entity: &str, needed: (Option<&str>, bool)) -> Option<Answer> {
     let full = state.pats.iter().any(|pat| pat == secret);
     let pat = state.limited_pat(secret).filter(|pat| !pat.expired(state.now()));
     let installation = state.installation_token(secret);
@@ -43,7 +53,7 @@ fn api(state: &State, secret: &str, entity: &str, write: bool) -> Option<Answer>
     }
     match (pat, installation) {
         (Some(pat), _) => limited(pat, entity),
-        (None, Some((token, installation))) => installed(token, installation, entity, write),
+        (None, Some((token, installation))) => installed(token, installation, entity, needed),
         (None, None) => None,
     }
 }
@@ -62,7 +72,12 @@ fn limited(pat: &Pat, entity: &str) -> Option<Answer> {
     (!pat.permission).then(refusal)
 }
 
-fn installed(token: &InstallationToken, installation: &Installation, entity: &str, write: bool) -> Option<Answer> {
+fn installed(
+    token: &InstallationToken,
+    installation: &Installation,
+    entity: &str,
+    (permission, write): (Option<&str>, bool),
+) -> Option<Answer> {
     if installation.suspended {
         return Some(Answer::suspended());
     }
@@ -71,7 +86,7 @@ fn installed(token: &InstallationToken, installation: &Installation, entity: &st
         ["repos", owner, name] => token.reaches(installation, owner, name),
         _ => false,
     };
-    let granted = permission(entity).and_then(|name| token.permissions.get(name)).map(String::as_str);
+    let granted = permission.and_then(|name| token.permissions.get(name)).map(String::as_str);
     let enough = granted == Some("write") || (!write && granted == Some("read"));
     (!in_reach || !enough).then(|| lacking("Resource not accessible by integration", entity))
 }

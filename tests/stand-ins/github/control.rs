@@ -12,6 +12,8 @@
 //! | `POST tokens` | `{"entity", "kind", "lifetime"}`; answers with the token |
 //! | `POST faults` · `GET faults` · `DELETE faults` | inject a [`Fault`] · list · drop all |
 //! | `POST jit` · `DELETE jit` | what is wrong with JIT configurations ([`JitChanges`]) · nothing |
+//! | `POST runs` · `DELETE runs` | add a [`Run`] of a workflow, or replace the one of its id · there are none |
+//! | `POST id-tokens` | the body are the claims; answers with `{"value"}`, as GitHub does to a job |
 //! | `POST clock-skew` | seconds by which GitHub's clock is ahead |
 //! | `POST down` | close every connection without an answer: `true`, `false` or for so many seconds |
 //! | `POST rate-limit` | how many requests more are answered within the hour |
@@ -26,12 +28,14 @@ use super::{
     answer::Answer,
     app::App,
     faults::Fault,
+    issuer,
     jit::JitChanges,
     pat::Pat,
     record::Record,
     runner::Runner,
     shared::unix_now,
     state::{State, TokenKind},
+    workflows::Run,
 };
 
 /// What a test can change.
@@ -108,6 +112,15 @@ pub fn control((method, path): (&str, &str), body: Value, controlled: Controlled
             state.jit = JitChanges::default();
             Ok(Answer::no_content())
         }
+        ("POST", ["runs"]) => with(body, |run: Run| {
+            state.runs.retain(|known| known.id != run.id);
+            state.runs.push(run);
+        }),
+        ("DELETE", ["runs"]) => Ok(forget(&mut state.runs)),
+        ("POST", ["id-tokens"]) => Ok(match issuer::id_token(&body) {
+            Ok(token) => Answer::json(200, json!({ "value": token })),
+            Err(error) => Answer::error(400, &error.to_string()),
+        }),
         ("POST", ["clock-skew"]) => with(body, |skew| state.clock_skew = skew),
         ("POST", ["down"]) => with(body, |down| {
             state.down_until = match down {

@@ -1,4 +1,4 @@
-//! A GitHub for tests: as much of its REST interface as registering a runner needs.
+//! A GitHub for tests: as much of its REST interface as registering a runner, and seeing who wants one, needs.
 //!
 //! It exists so that tests, the example and the demonstration can run whole
 //! registrations without network or account, see every request, and make GitHub fail
@@ -24,6 +24,7 @@ mod auth;
 mod control;
 mod delivery;
 mod faults;
+mod issuer;
 mod jit;
 mod jwt;
 mod labels;
@@ -42,9 +43,11 @@ mod service;
 mod shared;
 mod state;
 mod tls;
+mod workflows;
 
 pub use app::{App, Installation, InstallationToken, Permissions};
 pub use faults::{Delivery, Fault};
+pub use issuer::{KEY_ID, id_token, keys as issuer_keys};
 pub use jit::JitChanges;
 pub use pat::Pat;
 pub use record::{Authorization, Record};
@@ -52,6 +55,7 @@ pub use runner::{Group, Label, Runner};
 pub use server::{Config, GitHub, replace, start};
 pub use state::{State, Token, TokenKind};
 pub use tls::{Identity, Odd, Tls};
+pub use workflows::{Artifact, Job, Run};
 
 /// PEM of the key of an App of the tests; nothing else was ever protected by it.
 pub const APP_KEY: &str = include_str!("app-key.pem");

@@ -13,8 +13,9 @@ use super::{
     answer::Answer,
     apps,
     auth::Credential,
-    jit, labels, register, runners,
+    issuer, jit, labels, register, runners,
     state::{State, TokenKind},
+    workflows,
 };
 
 /// A request, free of HTTP machinery.
@@ -37,6 +38,9 @@ pub struct Seen {
 
 /// Answers `seen`. A leading `/api/v3`, the prefix on GitHub Enterprise Server, is accepted.
 pub fn route(state: &mut State, seen: &Seen) -> Answer {
+    if let Some(answer) = issuer::route(state, seen) {
+        return answer;
+    }
     let path = seen.path.strip_prefix("/api/v3").unwrap_or(&seen.path);
     let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let method = seen.method.as_str();
@@ -44,6 +48,9 @@ pub fn route(state: &mut State, seen: &Seen) -> Answer {
         ("POST", ["actions", "runner-registration"]) => register::tenant(state, seen),
         ("POST", ["actions", "runners", "register"]) => register::register(state, seen),
         ("GET", ["repos", "actions", "runner", "releases"]) => runners::releases(state),
+        ("GET", ["repos", owner, name, "actions", "runs", rest @ ..]) => {
+            workflows::route(state, seen, &format!("{owner}/{name}"), rest)
+        }
         (_, [kind @ ("orgs" | "enterprises"), name, "actions", rest @ ..]) => {
             in_entity(state, seen, &format!("{kind}/{name}"), rest)
         }

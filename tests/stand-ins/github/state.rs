@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     app::{App, Installation, InstallationToken},
@@ -13,6 +14,7 @@ use super::{
     pat::Pat,
     runner::{Group, Runner},
     shared::{sha256, unix_now},
+    workflows::Run,
 };
 
 /// Everything the stand-in remembers.
@@ -52,6 +54,10 @@ pub struct State {
     pub rate_reset: u64,
     /// What is wrong with the JIT configurations that are made.
     pub jit: JitChanges,
+    /// Runs of workflows.
+    pub runs: Vec<Run>,
+    /// The keys of the issuer of ID tokens, if they are other ones than its own.
+    pub issuer_keys: Option<Value>,
     /// Releases of the runner, by version, with the time of each as GitHub writes it.
     pub releases: BTreeMap<String, String>,
 }
@@ -75,6 +81,8 @@ impl Default for State {
             rate_used: 0,
             rate_reset: 0,
             jit: JitChanges::default(),
+            runs: Vec::new(),
+            issuer_keys: None,
             releases: BTreeMap::new(),
         }
     }
