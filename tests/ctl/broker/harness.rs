@@ -43,7 +43,8 @@ pub struct Reply {
 impl Stand {
     /// An ephemeral runner of an organisation, with an access token.
     pub fn new() -> Self {
-        Self::with(Tls::for_hosts(&["api.github.com", "ghes.example", "api.octo.ghe.com"]).unwrap())
+        let hosts = ["api.github.com", "ghes.example", "api.octo.ghe.com", "token.actions.githubusercontent.com"];
+        Self::with(Tls::for_hosts(&hosts).unwrap())
     }
 
     /// The same where GitHub proves itself otherwise.

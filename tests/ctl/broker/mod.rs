@@ -21,3 +21,4 @@ mod scale;
 mod sharing;
 mod sharing_faults;
 mod ways;
+mod workflows;
