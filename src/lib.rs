@@ -39,7 +39,7 @@
 //! | `http::roots` | `model` | network, certificates |
 //! | `http::socket` | | network, sockets, clock |
 //! | `http` | `contract::protocol`, `http::roots`, `http::socket` | network, environment |
-//! | `github` | `model`, `contract::protocol`, `http` | |
+//! | `github` | `model`, `contract::protocol`, `contract::workflow`, `http` | |
 //! | `units::drop_ins` | | files |
 //! | `units::door` | | files, writing, processes, sockets |
 //! | `units` | `contract::names`, `sys` | files, writing, processes |

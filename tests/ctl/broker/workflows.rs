@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use github_runners::contract::protocol::{Outcome, Verb};
 use github_runners::contract::workflow::{Artifact, QueuedJob, RunState, WorkflowRun};
-use github_runners::model::Repository;
+use github_runners::frontend::ondemand::label::Key;
+use github_runners::frontend::ondemand::proof::oidc::{self, Expected};
+use github_runners::frontend::ondemand::proof::{Served, Verdict, Wanted};
+use github_runners::model::{RegistrationUrl, Repository};
 use serde_json::{Value, json};
 
 use super::apps;
 use super::harness::{PAT, Reply, Stand, URL, finish};
-use crate::github::{Fault, Pat, issuer_keys};
+use crate::github::{Fault, Pat, id_token, issuer_keys};
 use crate::times::PATIENCE;
 
 const RUN: u64 = 19_283_746;
@@ -190,6 +193,26 @@ fn keys_come_from_the_issuer_alone_and_without_the_credential() {
         assert_eq!(json!(key), json!({ "kid": expected["kid"], "n": expected["n"], "e": expected["e"] }));
     }
     assert_eq!(stand.seen(), ["GET /.well-known/openid-configuration 200", "GET /.well-known/jwks 200"]);
+}
+
+#[test]
+fn a_token_of_the_issuer_is_proven_by_the_keys_that_the_broker_got() {
+    let stand = serving(Stand::new());
+    let told = keys(&stand);
+    let Outcome::Keys(keys) = told.answer.outcome else { panic!("{}", told.journal) };
+    let url = RegistrationUrl::parse(URL).unwrap();
+    let (now, audience) = (1_790_000_000, "https://ci.example.org");
+    let token = id_token(&json!({
+        "iss": url.issuer(), "aud": audience, "exp": now + 300, "nbf": now - 300, "run_id": RUN.to_string(),
+        "repository_id": "3", "repository_owner_id": "42", "event_name": "push",
+    }));
+    let served = Served { name: repository("octo-org/example"), id: 3, owner: 42, forks: false };
+    let label = "od-19283746-1-build".to_owned().try_into().unwrap();
+    let key = Key::new(label, "x86_64".to_owned().try_into().unwrap()).unwrap();
+    let wanted = Wanted { key: &key, run: RUN, repository: &served };
+    let expected = Expected { issuer: &url.issuer(), audience };
+    let verdict = oidc::judge(&wanted, &token.unwrap(), &keys, &expected, now);
+    assert_eq!(verdict, Verdict::Proven { fork: false });
 }
 
 #[test]

@@ -35,3 +35,4 @@ mod rest;
 mod run;
 mod tls;
 mod tokens;
+mod workflows;
