@@ -1,4 +1,5 @@
-//! The keys with which GitHub signs ID tokens of jobs, from the issuer's own description of itself.
+//! The keys with which GitHub signs ID tokens of jobs, from the issuer's own description of itself
+//! (docs/contracts/github-workflows.md, 2).
 //!
 //! Everybody may read them, so no credential is sent. Both addresses are on the issuer's host: the description may name no other
 //! one, and redirects are not followed.

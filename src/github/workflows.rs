@@ -1,5 +1,5 @@
-//! Runs of workflows, their jobs and their artifacts, as much as shows who wants a runner (docs.github.com, REST: "Workflow runs",
-//! "Workflow jobs", "Artifacts").
+//! Runs of workflows, their jobs and their artifacts, as much as shows who wants a runner
+//! (docs/contracts/github-workflows.md, 1).
 //!
 //! Names and labels are written by whoever can open a pull request, so only plain and short ones are passed on.
 
@@ -167,6 +167,10 @@ impl Api<'_> {
     fn looked_up<'r>(&self, response: &'r Response) -> Result<&'r Response, Failure> {
         match response.status {
             200 => Ok(response),
+            301 | 307 | 308 => Err(Failure::Refused(format!(
+                "{} has another name now: correct it in `repositories`, where its `id` stays.",
+                self.url.as_str()
+            ))),
             403 | 404 => {
                 self.doubt();
                 let reason = response.message().and_then(|message| known(&message, &self.url));

@@ -117,6 +117,16 @@ fn refusals_of_jobs_and_artifacts_speak_of_workflows() {
 }
 
 #[test]
+fn a_new_name_of_a_repository_is_told_and_not_followed() {
+    for status in [301, 307, 308] {
+        let fake = Fake::new().answers(status, &[("location", "https://api.github.com/repositories/3")], "{}");
+        let Err(Failure::Refused(text)) = api(&fake.client(9)).run(7) else { panic!() };
+        assert!(text.contains("octo-org/example has another name now: correct it in `repositories`"), "{text}");
+        assert_eq!(fake.asked().len(), 1);
+    }
+}
+
+#[test]
 fn the_youngest_artifact_of_exactly_the_name_is_told() {
     let upload = |name: &str, at: &str| {
         json!({ "id": 1, "name": name, "created_at": at, "expired": false, "size_in_bytes": 9,

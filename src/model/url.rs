@@ -117,7 +117,7 @@ impl RegistrationUrl {
     }
 
     /// Who signs the ID tokens of jobs on this server: the `iss` of such a token, and where its keys are described
-    /// (docs.github.com, "OpenID Connect reference"). An enterprise that has chosen an issuer of its own has another one.
+    /// (docs/contracts/github-workflows.md, 2). An enterprise that has chosen an issuer of its own has another one.
     #[must_use]
     pub fn issuer(&self) -> String {
         let host = self.host();

@@ -1,7 +1,7 @@
 //! The proof by an ID token: a job of the run has one of GitHub's, made for this service. Pure.
 //!
 //! Only RS256 by a key of the issuer counts; what a token's own header says about keys does not. `sub` is not read: it can be
-//! customised, and its form has changed (docs.github.com, "OpenID Connect reference"). A token that is sent again gains nothing,
+//! customised, and its form has changed (docs/contracts/github-workflows.md, 2). A token that is sent again gains nothing,
 //! because the label has to name its run and an order is made once.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
