@@ -88,7 +88,7 @@ fn answer_line(path: &Path, prepared: &mut Option<Setup>, line: Result<Vec<u8>, 
     };
     let patience = Duration::from_secs(request.patience.min(LONGEST_PATIENCE));
     // Another host, perhaps by another proxy; it is asked too rarely to keep this.
-    let issuer = if request.verb == Verb::Keys { Some(workflows::issuer(manifest)) } else { None };
+    let issuer = (request.verb == Verb::Keys).then(|| workflows::issuer(manifest));
     let (base, https) = match &issuer {
         None => (ApiBase::of(&manifest.registration.url), https),
         Some(Ok(https)) => (ApiBase::issuer_for(&manifest.registration.url), https),

@@ -42,14 +42,13 @@ pub fn outcome(outcome: &Outcome) -> (bool, String) {
         Outcome::Gone => (true, "GitHub does not know it".into()),
         Outcome::Busy => (true, "it runs a job, so GitHub keeps it".into()),
         Outcome::NotOurs(text) | Outcome::Refused(text) => (false, text.clone()),
-        Outcome::Seen(None) => (true, "there is none".into()),
+        Outcome::Seen(None) | Outcome::Run(None) | Outcome::Artifact(None) => (true, "there is none".into()),
         Outcome::Seen(Some(seen)) => (true, format!("found {}", state(seen))),
         Outcome::Listed(runners) => (true, format!("there are {}", runners.len())),
         Outcome::Ready { newest_runner: None, .. } => (true, "it is good".into()),
         Outcome::Ready { newest_runner: Some(version), .. } => {
             (true, format!("it is good; the newest runner has version {}", shown(version)))
         }
-        Outcome::Run(None) | Outcome::Artifact(None) => (true, "there is none".into()),
         Outcome::Run(Some(run)) => (true, format!("it is {}", state_of(run.state))),
         Outcome::Jobs(jobs) => (true, format!("there are {}", jobs.len())),
         Outcome::Artifact(Some(artifact)) => (true, format!("made at {}", date_and_time(artifact.created_at))),

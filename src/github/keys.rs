@@ -20,7 +20,7 @@ const LONGEST_MODULUS: usize = 1_366;
 /// The longest exponent: 32 bits, which is more than any has.
 const LONGEST_EXPONENT: usize = 6;
 
-/// What an issuer says of itself (OpenID Connect Discovery 1.0, section 3).
+/// What an issuer says of itself, as far as it is used.
 #[derive(Deserialize)]
 struct Description {
     issuer: String,

@@ -119,7 +119,7 @@ impl Api<'_> {
         let path = format!("{}?filter=latest&", self.run_path(run, "/jobs"));
         self.pages_judged(&path, Self::looked_up, |page: Jobs| {
             seen += page.jobs.len();
-            queued.extend(page.jobs.into_iter().filter(|job| job.status == "queued").filter_map(wanting));
+            queued.extend(page.jobs.iter().filter(|job| job.status == "queued").filter_map(wanting));
             (seen >= MOST_JOBS).then_some(())
         })?;
         Ok(queued)
@@ -188,7 +188,7 @@ impl Api<'_> {
 }
 
 /// A job with those of its labels that could be an order's.
-fn wanting(job: Job) -> Option<QueuedJob> {
+fn wanting(job: &Job) -> Option<QueuedJob> {
     if job.labels.len() > MOST_LABELS {
         return None;
     }
