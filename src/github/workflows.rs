@@ -27,7 +27,8 @@ struct Run {
     id: u64,
     status: String,
     #[serde(deserialize_with = "id")]
-    run_attempt: u64,
+    #[serde(rename = "run_attempt")]
+    attempt: u64,
     repository: Owner,
     head_repository: Option<Owner>,
 }
@@ -105,7 +106,7 @@ impl Api<'_> {
                 "completed" => RunState::Completed,
                 _ => RunState::Held,
             },
-            attempt: run.run_attempt,
+            attempt: run.attempt,
         }))
     }
 

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod attempt;
 pub mod credential;
 mod dependence;
+pub mod jit;
 pub mod pace;
 pub mod paced;
 pub mod plan;

@@ -13,6 +13,8 @@ pub mod book;
 mod claims_tests;
 pub mod course;
 pub mod door;
+#[cfg(feature = "ctl")]
+pub mod kind;
 pub mod label;
 pub mod limits;
 pub mod order;
@@ -22,6 +24,8 @@ pub mod proof;
 pub mod rate;
 pub mod reason;
 pub mod refusal;
+#[cfg(feature = "ctl")]
+pub mod settings;
 pub mod source;
 pub mod strays;
 pub mod wire;

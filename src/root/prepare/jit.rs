@@ -1,9 +1,4 @@
 //! Registering by a JIT configuration: the server makes the runner and its files at once, and no listener runs for it.
-//!
-//! The names of the files come from the server, and the listener's own reading of such a configuration follows any of
-//! them (actions/runner `Runner.cs:234`). Here nothing is written under a name that is not known.
-
-use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
@@ -11,19 +6,17 @@ use tracing::info;
 
 use super::basis::Basis;
 use super::holder::{PATIENCE, described, taken};
-use crate::contract::protocol::{Issue, Outcome, Secret, Verb};
+use crate::contract::protocol::{Issue, Outcome, Verb};
 use crate::ledger::{Draft, Runner};
 use crate::model::shown;
 use crate::registration::ask::Ask as _;
+use crate::registration::jit::{FILES, check};
 use crate::registration::paced::Careful;
 use crate::registration::retire::reason;
 use crate::state::start::now;
-use crate::state::{CREDENTIALS, KEY, SETTINGS, Settings};
 
 /// Longer than any name of GitHub's, and short enough for the ledger.
 const LONGEST_NAME: usize = 256;
-/// In the order of writing: the mark of completeness last.
-const FILES: [&str; 3] = [KEY, CREDENTIALS, SETTINGS];
 
 /// Registers the runner and writes its files for the service user. `earlier` tells that an earlier attempt may still
 /// come to something.
@@ -83,65 +76,4 @@ pub(super) fn work_folder<'a>(found: &'a Basis<'_>) -> Result<&'a str> {
             found.work_path.display()
         )
     })
-}
-
-/// Whether these are the three files of the registration that was made, and nothing else.
-fn check(files: &BTreeMap<String, Secret>, id: u64, name: &str) -> Result<()> {
-    for file in files.keys() {
-        if !FILES.contains(&file.as_str()) {
-            bail!("it has a file {}, which no registration needs", shown(file));
-        }
-    }
-    for file in FILES {
-        if !files.contains_key(file) {
-            bail!("it has no {file}");
-        }
-    }
-    let settings =
-        Settings::parse(files[SETTINGS].expose().as_bytes()).map_err(|why| anyhow::anyhow!("its {SETTINGS} {why}"))?;
-    if settings.id != id || !settings.name.eq_ignore_ascii_case(name) || !settings.ephemeral {
-        bail!("its {SETTINGS} is not about ephemeral runner {}, id {id}", shown(name));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn files(settings: &str) -> BTreeMap<String, Secret> {
-        let secret = |text: &str| Secret::new(text.into());
-        BTreeMap::from([
-            (SETTINGS.into(), secret(settings)),
-            (CREDENTIALS.into(), secret("{}")),
-            (KEY.into(), secret("{}")),
-        ])
-    }
-
-    const GOOD: &str = r#"{"AgentId":"7","AgentName":"n","Ephemeral":"True"}"#;
-
-    #[test]
-    fn exactly_the_three_files_of_the_runner_are_accepted() {
-        assert!(check(&files(GOOD), 7, "N").is_ok());
-        for (settings, part) in [
-            (r#"{"AgentId":"8","AgentName":"n","Ephemeral":"True"}"#, "not about"),
-            (r#"{"AgentId":"7","AgentName":"m","Ephemeral":"True"}"#, "not about"),
-            (r#"{"AgentId":"7","AgentName":"n"}"#, "not about"),
-            (r#"{"AgentId":"7","AgentName":"n","Ephemeral":"True","MonitorSocketAddress":"x"}"#, "monitor"),
-            ("", "is empty"),
-        ] {
-            let error = check(&files(settings), 7, "n").unwrap_err().to_string();
-            assert!(error.contains(part), "{settings}: {error}");
-        }
-        for name in ["../.ssh/authorized_keys", ".env", "/etc/passwd", ".runner_migrated"] {
-            let mut more = files(GOOD);
-            more.insert(name.into(), Secret::new("x".into()));
-            assert!(check(&more, 7, "n").unwrap_err().to_string().contains("no registration needs"), "{name}");
-        }
-        for name in FILES {
-            let mut fewer = files(GOOD);
-            fewer.remove(name);
-            assert!(check(&fewer, 7, "n").unwrap_err().to_string().contains(name));
-        }
-    }
 }

@@ -1,0 +1,76 @@
+//! What makes machines for orders, whatever they are: a unit of this host, a machine of systemd-nspawn, an instance of Incus.
+//!
+//! Each is a few lines over one implementation of [`crate::machines::Machines`] or over systemd. A machine has one registration and
+//! one job, is made at most once under its name, and ends by itself at its deadline, whatever becomes of the desk. A caller's
+//! text reaches a machine only as the name of its runner, which the grammar of labels has let through.
+
+use std::path::Path;
+
+use super::label::{Key, Run};
+use super::order::Token;
+use super::settings::ClassSettings;
+use crate::machines::Fault;
+use crate::model::Repository;
+
+/// A machine that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch<'a> {
+    /// For which order.
+    pub key: &'a Key,
+    /// Names the attempt: the same one makes no second machine.
+    pub token: &'a Token,
+    /// As configured.
+    pub class: &'a ClassSettings,
+    /// The file of the registration in memory, which only root can read: [`Registration`] as JSON.
+    pub registration: &'a Path,
+    /// When it ends, whatever it does, in seconds since 1970.
+    pub deadline: u64,
+    /// Whose job the runner is for; another one's is refused by the runner.
+    pub repository: &'a Repository,
+    /// Of which run, if that is known.
+    pub run: Option<Run>,
+}
+
+/// A machine that exists.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seen {
+    /// Its name, as [`Kind::name`] gives it.
+    pub name: String,
+    /// Whether it does nothing any more.
+    pub is_stopped: bool,
+}
+
+/// A kind of machine. Every call may take a while, and several may be made at once.
+pub trait Kind: Send + Sync {
+    /// The name of the machine of an order's token.
+    fn name(&self, key: &Key, token: &Token) -> String;
+
+    /// Makes a machine, and may return before it works.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Duplicate`] if there is one of the name; [`Fault::NoCapacity`], [`Fault::NotFound`] and [`Fault::Configuration`]
+    /// if there is none and will be none; after every other one it is not known.
+    fn launch(&self, launch: &Launch<'_>) -> Result<(), Fault>;
+
+    /// All machines that this host has made for orders of this kind.
+    ///
+    /// # Errors
+    ///
+    /// If not all of them can be listed.
+    fn look(&self) -> Result<Vec<Seen>, Fault>;
+
+    /// Ends a machine, whatever it does. A missing one is fine.
+    ///
+    /// # Errors
+    ///
+    /// If it is not known whether something is left.
+    fn end(&self, name: &str) -> Result<(), Fault>;
+
+    /// The last text that it wrote, which is the machine's word; empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    fn console(&self, name: &str) -> Result<String, Fault>;
+}
