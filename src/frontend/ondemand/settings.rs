@@ -43,6 +43,8 @@ pub struct Settings {
     pub classes: BTreeMap<Class, ClassSettings>,
     /// How much of it.
     pub limits: Limits,
+    /// Where figures are written for whoever collects them.
+    pub textfile_directory: Option<PathBuf>,
 }
 
 /// A repository whose runs are served.
