@@ -3,13 +3,10 @@
 //!
 //! Nothing is known about them but the ledger, which holds the path of their credential. Without that, the entry stays.
 
-use std::ffi::OsString;
-use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::Value;
 use tracing::warn;
 
@@ -28,9 +25,10 @@ use crate::registration::retire::{pay, reason};
 use crate::state::start::{host_name, volume};
 use crate::survey::counted::counted;
 use crate::survey::lists::{is_silence, way};
+use crate::survey::transient::Transient;
 use crate::survey::{HostRunner, Places};
 use crate::sys::{MountState, Place};
-use crate::units::{Activity, Door, Units, copy};
+use crate::units::{Activity, Units, copy};
 
 /// How long taking back may take for one runner, and how long for its present registration.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -198,7 +196,8 @@ fn take_back(
     if let Some(until) = hands.limited(&credential) {
         return Ok(unless_reaped(&entry, &reason(&Outcome::RateLimited(until)), TakeBack::Later));
     }
-    let door = open(fleet, places, &manifest)?;
+    let brokers = Transient { runtime: &places.runtime, ledger: &places.ledger, properties: &fleet.broker_properties };
+    let door = brokers.open(&manifest)?;
     let broker = Broker::kept(door.socket(), instance, hands.ledger);
     let broker = counted(broker, &place, url, hands.memory, now);
     let end = Instant::now() + PATIENCE;
@@ -294,39 +293,4 @@ fn former_manifest(entry: &Entry, instance: &InstanceName) -> Result<Manifest, S
         manifest.check().map(|()| manifest).map_err(|error| format!("{error:#}"))
     });
     made.map_err(|why| format!("its entry cannot be used: {why}"))
-}
-
-/// Opens a door to a broker with the credential that the entry refers to.
-fn open(fleet: &Fleet, places: &Places, manifest: &Manifest) -> Result<Door> {
-    let (instance, place) = (&manifest.instance, manifest.credential_place());
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&places.runtime)
-        .with_context(|| format!("Failed to make {}", places.runtime.display()))?;
-    let manifest = manifest_file(&places.runtime, manifest)?;
-    let secret = place.file().unwrap_or_default();
-    let ledger = places.ledger.join(format!("{}.json", instance.as_str()));
-    let mut properties = fleet.broker_properties.clone();
-    properties.push(format!("LoadCredential=credential:{secret}"));
-    properties.push(format!("LoadCredential=ledger:{}", ledger.display()));
-    let program = std::env::current_exe().context("Failed to find this program")?;
-    let program: [OsString; 4] = [program.into(), "broker".into(), "--manifest".into(), manifest.into()];
-    let doors = places.runtime.join("doors");
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&doors);
-    made.with_context(|| format!("Failed to make {}", doors.display()))?;
-    Door::open(doors.join(instance.as_str()), &properties, &place.environment, &program)
-}
-
-/// Writes the manifest where the broker's own user can read it. It holds no secret.
-fn manifest_file(runtime: &Path, manifest: &Manifest) -> Result<PathBuf> {
-    let path = runtime.join(format!("{}.json", manifest.instance.as_str()));
-    let text = manifest.to_text()?;
-    let write = || -> Result<()> {
-        std::fs::write(&path, text)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
-        Ok(())
-    };
-    write().with_context(|| format!("Failed to write {}", path.display()))?;
-    Ok(path)
 }

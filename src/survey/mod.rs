@@ -12,6 +12,7 @@ mod runner;
 #[cfg(test)]
 pub(crate) mod sample;
 mod situation;
+pub mod transient;
 
 pub use gather::{Host, gather, one};
 pub use memory::{Absence, Memory, Recall, Standing};

@@ -76,6 +76,12 @@ impl Book {
         self.home.lock(LOCK, limit)
     }
 
+    /// The directory of all this, for what operators put beside it.
+    #[must_use]
+    pub fn home(&self) -> &Dir {
+        &self.home
+    }
+
     /// The registrations of the orders; an entry has the name of the order's runner.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {

@@ -15,6 +15,8 @@ const LONGEST_TEXT: usize = 200;
 pub enum Outcome {
     /// The server made a registration, and its files are in place.
     Registered,
+    /// The server was not asked for a registration, because it does not answer: that was no attempt.
+    NotAsked,
     /// The server refuses, and repeating does not help; its words.
     NotRegistered(String),
     /// Somebody else's runner has the name.
@@ -131,6 +133,7 @@ impl Order {
         let was = self.clone();
         match (self.state, outcome) {
             (State::Registering, Outcome::Registered) => self.enter(State::Registered, now),
+            (State::Registering, Outcome::NotAsked) => self.attempt = self.attempt.saturating_sub(1),
             (State::Registering, Outcome::NotRegistered(why)) => self.end(Reason::Registration(cut(&why)), now),
             (State::Registering, Outcome::NameTaken) => self.end(Reason::NameTaken, now),
             (State::Launching, Outcome::Launched) => self.enter(State::Launched, now),

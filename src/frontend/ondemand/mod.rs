@@ -12,11 +12,15 @@ pub mod book;
 #[cfg(test)]
 mod claims_tests;
 pub mod course;
+#[cfg(feature = "ctl")]
+pub mod desk;
 pub mod door;
 #[cfg(feature = "ctl")]
 pub mod kind;
 pub mod label;
 pub mod limits;
+#[cfg(feature = "ctl")]
+pub mod operate;
 pub mod order;
 pub mod plan;
 #[cfg(feature = "ctl")]

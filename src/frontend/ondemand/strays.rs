@@ -13,6 +13,12 @@ pub struct Strays<N> {
 }
 
 impl<N: Clone + Ord> Strays<N> {
+    /// Whether there were none at the last look.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
     /// Takes a look at `now`, in seconds: the machines that this host made for orders, and those that orders `named` when the
     /// look was over. Returns what is to be ended.
     pub fn look(&mut self, machines: &[N], named: &BTreeSet<N>, now: u64) -> Vec<N> {

@@ -1,0 +1,215 @@
+//! Answering: what became of orders, how things are, and hints that a runner is not needed any more.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use super::engine::Desk;
+use crate::frontend::ondemand::label::{Class, Key, Label};
+use crate::frontend::ondemand::limits::{Counts, Request};
+use crate::frontend::ondemand::operate;
+use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
+use crate::frontend::ondemand::plan::Wish;
+use crate::frontend::ondemand::refusal::Refusal;
+use crate::frontend::ondemand::wire::{Ask, Outcome, Question, Runner, Status, Use};
+
+/// Somebody who waits for orders to be settled.
+#[derive(Debug)]
+pub struct Waiting {
+    keys: Vec<Key>,
+    /// Until when.
+    pub until: Instant,
+    reply: Sender<Outcome>,
+    /// Whether a runner that nobody had room for is a refusal: to whoever asked for it.
+    ordered: bool,
+}
+
+impl Waiting {
+    /// Whoever ordered; waits so many seconds.
+    #[must_use]
+    pub fn for_orders(keys: Vec<Key>, seconds: u16, reply: Sender<Outcome>) -> Self {
+        Self { keys, until: Instant::now() + Duration::from_secs(seconds.into()), reply, ordered: true }
+    }
+}
+
+impl Desk {
+    /// A question of the door.
+    pub(super) fn asked(&mut self, question: Question, reply: Sender<Outcome>, now: u64) {
+        match &question.ask {
+            Ask::Create { .. } => self.create(question, reply, now),
+            Ask::Look { label } => {
+                let keys = self.keys_of(label);
+                let waiting = Waiting { ordered: false, ..Waiting::for_orders(keys, question.wait, reply) };
+                self.answer_later(waiting);
+            }
+            Ask::Destroy { labels } => {
+                let keys: Vec<Key> = labels.iter().flat_map(|label| self.keys_of(label)).collect();
+                if self.give_up(&question, &keys, now) {
+                    self.answer_later(Waiting { ordered: false, ..Waiting::for_orders(keys, 0, reply) });
+                } else {
+                    self.await_keys(question, reply);
+                }
+            }
+            Ask::Status => drop(reply.send(Outcome::Status(self.status(now)))),
+        }
+    }
+
+    /// The orders of a label, those that are over included.
+    fn keys_of(&self, label: &Label) -> Vec<Key> {
+        self.orders.keys().filter(|key| key.label == *label).cloned().collect()
+    }
+
+    /// Takes the hint that these are not needed; false if a token cannot be judged yet.
+    fn give_up(&mut self, question: &Question, keys: &[Key], now: u64) -> bool {
+        let mut rights = vec![];
+        for key in keys {
+            match self.is_of_run(question, key, now) {
+                Some(right) => rights.push(right),
+                None => return false,
+            }
+        }
+        for (key, has_right) in keys.iter().zip(rights) {
+            let Some(tracked) = self.orders.get_mut(key) else { continue };
+            tracked.due = 0;
+            if has_right && tracked.wish == Wish::Nothing {
+                tracked.wish = Wish::GiveUp;
+            } else if tracked.order.proof == Proof::Queue {
+                // Found out at the next look at its run.
+                tracked.is_doubted = true;
+            }
+        }
+        self.step_some(keys, now);
+        true
+    }
+
+    pub(super) fn step_some(&mut self, keys: &[Key], now: u64) {
+        for key in keys {
+            self.step(key, now);
+        }
+    }
+
+    /// Answers as soon as there is something to say.
+    pub(super) fn answer_later(&mut self, waiting: Waiting) {
+        self.waiting.push(waiting);
+    }
+
+    /// Answers those whose orders are settled, and those whose time is over.
+    pub(super) fn answer_settled(&mut self) {
+        let (done, still): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| {
+            waiting.until <= Instant::now() || waiting.keys.iter().all(|key| self.is_settled(key))
+        });
+        self.waiting = still;
+        for Waiting { keys, reply, ordered, .. } in done {
+            let outcome = self.outcome(&keys, ordered);
+            // Whoever went away needs none.
+            drop(reply.send(outcome));
+        }
+    }
+
+    fn is_settled(&self, key: &Key) -> bool {
+        self.orders.get(key).is_none_or(|tracked| view(&tracked.order).is_settled())
+    }
+
+    fn outcome(&self, keys: &[Key], ordered: bool) -> Outcome {
+        let orders: Vec<&Order> =
+            keys.iter().filter_map(|key| self.orders.get(key)).map(|tracked| &tracked.order).collect();
+        let without_room = orders.iter().find(|order| order.reason == Some(Reason::NoCapacity));
+        if let Some(order) = without_room.filter(|_| ordered) {
+            return Outcome::Refused(Refusal::NoCapacity(order.tries.clone()).explanation());
+        }
+        Outcome::Runners(orders.into_iter().map(view).collect())
+    }
+
+    /// Tells all who wait for an order that it is let go.
+    pub(super) fn refuse_waiting(&mut self, key: &Key, refusal: &Refusal) {
+        let (refused, still): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.keys.contains(key));
+        self.waiting = still;
+        for Waiting { reply, .. } in refused {
+            drop(reply.send(Outcome::Refused(refusal.explanation())));
+        }
+    }
+
+    /// How things are.
+    fn status(&self, now: u64) -> Status {
+        let settings = &self.hands.settings;
+        let open = |of: Option<&Class>| {
+            let orders = self.orders.values().map(|tracked| &tracked.order);
+            orders.filter(|order| order.is_open() && of.is_none_or(|class| order.class == *class)).count() as u64
+        };
+        let classes: BTreeMap<Class, Use> = settings
+            .classes
+            .iter()
+            .map(|(class, configured)| (class.clone(), Use { open: open(Some(class)), max: configured.max.into() }))
+            .collect();
+        Status { open: open(None), paused: self.paused(now), classes }
+    }
+
+    /// Why nothing is ordered at the moment.
+    fn paused(&self, now: u64) -> Option<String> {
+        if !self.faults.is_empty() {
+            return Some(Refusal::Book.explanation().message);
+        }
+        if let Ok(Some(text)) = operate::stopped(self.hands.book.home()) {
+            return Some(Refusal::Stopped(text).explanation().message);
+        }
+        let settings = &self.hands.settings;
+        let is_paused = |class: &Class| {
+            let repository = settings.repositories.first()?.name.clone();
+            let label = Label::try_from("a".to_owned()).ok()?;
+            let key = Key::new(label, class.clone()).ok()?;
+            let source = crate::frontend::ondemand::source::Source::of([127, 0, 0, 1].into());
+            let request = Request { key, repository, run: None, proof: Proof::Queue, fork: false, source };
+            let orders = self.orders.values().map(|tracked| &tracked.order);
+            Counts::of(orders, &request, |_| 0, now).paused_until(&settings.limits, now)
+        };
+        let all = settings.classes.keys().all(|class| is_paused(class).is_some());
+        (all && !settings.classes.is_empty()).then(|| Refusal::Paused(0).explanation().message)
+    }
+
+    /// Takes note of what the operator wants.
+    pub(super) fn hear_operator(&mut self) {
+        let ends = match operate::ends(self.hands.book.home()) {
+            Ok(ends) => ends,
+            Err(fault) => return tracing::error!("{fault:#}"),
+        };
+        for label in ends {
+            let mut is_left = false;
+            for tracked in self.orders.values_mut().filter(|tracked| tracked.order.label == label) {
+                if tracked.order.state < State::Ending {
+                    is_left = true;
+                    if tracked.wish != Wish::Operator {
+                        (tracked.wish, tracked.due) = (Wish::Operator, 0);
+                    }
+                }
+            }
+            if !is_left && let Err(fault) = operate::forget_end(self.hands.book.home(), &label) {
+                tracing::error!("{fault:#}");
+            }
+        }
+    }
+}
+
+impl Reason {
+    /// What whoever waits for an order is told that is let go before it had a proof.
+    pub(super) fn refusal(&self) -> Refusal {
+        match self {
+            Self::RunOver => Refusal::RunOver,
+            Self::Operator => Refusal::Stopped("the operator ended this order".into()),
+            _ => Refusal::NotQueued,
+        }
+    }
+}
+
+/// An order as its caller may see it.
+fn view(order: &Order) -> Runner {
+    Runner {
+        label: order.label.clone(),
+        class: order.class.clone(),
+        state: order.state,
+        since: order.since,
+        deadline: order.deadline,
+        market: None,
+        reason: order.reason.clone(),
+    }
+}

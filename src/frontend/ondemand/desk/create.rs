@@ -1,0 +1,224 @@
+//! Taking orders: whether a question may become some, and which.
+//!
+//! The door has read strangers' bytes; everything that counts is checked here once more. All orders of a question are admitted
+//! before the first one is written.
+
+use std::sync::mpsc::Sender;
+
+use tracing::info;
+
+use super::answer::Waiting;
+use super::engine::Desk;
+use super::keys::Judged;
+use crate::frontend::ondemand::label::{Class, Key, Label, Run};
+use crate::frontend::ondemand::limits::{Request, admit_to_wait};
+use crate::frontend::ondemand::operate;
+use crate::frontend::ondemand::order::{Order, Proof};
+use crate::frontend::ondemand::proof::{Verdict, Wanted};
+use crate::frontend::ondemand::refusal::Refusal;
+use crate::frontend::ondemand::settings::RepositorySettings;
+use crate::frontend::ondemand::wire::{Ask, Outcome, Question};
+use crate::model::Repository;
+
+/// What became of a question that wants runners.
+enum Taken {
+    /// Its orders.
+    Orders(Vec<Key>),
+    /// It can only be answered when the keys of ID tokens are there.
+    NotYet,
+}
+
+/// A question's orders, before they are any.
+struct Wanting<'a> {
+    question: &'a Question,
+    label: &'a Label,
+    repository: Repository,
+    run: Option<Run>,
+}
+
+impl Desk {
+    /// Answers a question that wants runners, now or later.
+    pub(super) fn create(&mut self, question: Question, reply: Sender<Outcome>, now: u64) {
+        match self.take(&question, now) {
+            Err(refusal) => drop(reply.send(Outcome::Refused(refusal.explanation()))),
+            Ok(Taken::NotYet) => self.await_keys(question, reply),
+            Ok(Taken::Orders(keys)) => {
+                self.step_some(&keys, now);
+                self.answer_later(Waiting::for_orders(keys, question.wait, reply));
+            }
+        }
+    }
+
+    fn take(&mut self, question: &Question, now: u64) -> Result<Taken, Refusal> {
+        let Ask::Create { label, classes, repository, run } = &question.ask else { return Ok(Taken::Orders(vec![])) };
+        let wanting = self.understand(question, label, repository.as_ref(), *run)?;
+        let keys: Vec<Key> = classes.iter().map(|class| self.key(label, class)).collect::<Result<_, Refusal>>()?;
+        let (known, new): (Vec<Key>, Vec<Key>) = keys.iter().cloned().partition(|key| self.orders.contains_key(key));
+        for key in known {
+            let order = &self.orders[&key].order;
+            if order.run != wanting.run || !order.repository.is(&wanting.repository) {
+                return Err(Refusal::OtherOrder);
+            }
+        }
+        if new.is_empty() {
+            return Ok(Taken::Orders(keys));
+        }
+        self.may_begin(question)?;
+        let mut orders = vec![];
+        for key in new {
+            match self.order(&wanting, key, &orders, now)? {
+                Some(order) => orders.push(order),
+                None => return Ok(Taken::NotYet),
+            }
+        }
+        for order in orders {
+            info!("Order {} of {} is taken", order.key(), order.repository.as_str());
+            if !self.write(order) {
+                return Err(Refusal::Book);
+            }
+        }
+        Ok(Taken::Orders(keys))
+    }
+
+    /// Whose run the question is about, and which.
+    fn understand<'a>(
+        &self,
+        question: &'a Question,
+        label: &'a Label,
+        repository: Option<&Repository>,
+        run: Option<Run>,
+    ) -> Result<Wanting<'a>, Refusal> {
+        let settings = &self.hands.settings;
+        let text = label.as_str();
+        let (_, named) = settings.grammar().parse(text).map_err(|fault| Refusal::Label(text.into(), fault))?;
+        if named.is_some() && run.is_some() && named != run {
+            return Err(Refusal::Run);
+        }
+        let served = match (repository, settings.repositories.as_slice()) {
+            (Some(name), all) => all
+                .iter()
+                .find(|served| served.name.is(name))
+                .ok_or_else(|| Refusal::Repository(name.as_str().into()))?,
+            (None, [only]) => only,
+            (None, _) => {
+                let why = "The repository is not named, and this service has several: name it in `repository`";
+                return Err(Refusal::RepositoryName(why.into()));
+            }
+        };
+        Ok(Wanting { question, label, repository: served.name.clone(), run: named.or(run) })
+    }
+
+    fn key(&self, label: &Label, class: &Class) -> Result<Key, Refusal> {
+        let classes = &self.hands.settings.classes;
+        if !classes.contains_key(class) {
+            let known = classes.keys().map(|class| class.as_str().to_owned()).collect();
+            return Err(Refusal::Class(class.as_str().into(), known));
+        }
+        Key::new(label.clone(), class.clone()).map_err(|fault| Refusal::Label(label.as_str().into(), fault))
+    }
+
+    /// Whether anything new may begin at all.
+    fn may_begin(&mut self, question: &Question) -> Result<(), Refusal> {
+        let milliseconds = self.milliseconds();
+        self.requests.take(question.source, milliseconds)?;
+        if !self.faults.is_empty() {
+            return Err(Refusal::Book);
+        }
+        match operate::stopped(self.hands.book.home()) {
+            Ok(None) => Ok(()),
+            Ok(Some(text)) => Err(Refusal::Stopped(text)),
+            Err(fault) => {
+                tracing::error!("{fault:#}");
+                Err(Refusal::Book)
+            }
+        }
+    }
+
+    /// A new order, admitted besides `others`; `None` if its token cannot be judged yet.
+    fn order(&mut self, wanting: &Wanting<'_>, key: Key, others: &[Order], now: u64) -> Result<Option<Order>, Refusal> {
+        let repository = self.hands.settings.repositories.iter().find(|served| served.name.is(&wanting.repository));
+        let Some(repository) = repository.cloned() else { return Err(Refusal::NotFound) };
+        let proof = choose(&repository, wanting)?;
+        let mut request = Request {
+            key,
+            repository: wanting.repository.clone(),
+            run: wanting.run,
+            proof,
+            fork: false,
+            source: wanting.question.source,
+        };
+        match proof {
+            Proof::None => {}
+            Proof::Oidc => match self.prove_by_token(&request, &repository, wanting, now)? {
+                Some(fork) => request.fork = fork,
+                None => return Ok(None),
+            },
+            Proof::Queue | Proof::Artifact => {
+                let (counts, class) = self.counts(&request, others, now)?;
+                let reservation = admit_to_wait(&request, &counts, &class, &self.hands.settings.limits, now)?;
+                return Ok(Some(Order::new(request, reservation)));
+            }
+        }
+        let reservation = self.admit(&request, others, now)?;
+        let fork = request.fork;
+        let mut order = Order::new(request, reservation);
+        order.prove(fork, reservation);
+        Ok(Some(order))
+    }
+
+    fn prove_by_token(
+        &mut self,
+        request: &Request,
+        repository: &RepositorySettings,
+        wanting: &Wanting<'_>,
+        now: u64,
+    ) -> Result<Option<bool>, Refusal> {
+        let (Some(token), Some(run)) = (&wanting.question.token, request.run) else { return Err(Refusal::Run) };
+        let served = repository.served();
+        let wanted = Wanted { key: &request.key, run, repository: &served };
+        match self.judge_token(&wanted, token.expose(), now) {
+            Judged::NotYet => Ok(None),
+            Judged::Said(Verdict::Proven { fork }) => Ok(Some(fork)),
+            Judged::Said(Verdict::Refused(refusal)) => Err(refusal),
+            Judged::Said(Verdict::NotYet) => Err(Refusal::NotQueued),
+        }
+    }
+
+    /// Whether whoever asks has shown by a token that the run of an order is theirs; `None` if that cannot be judged yet.
+    pub(super) fn is_of_run(&mut self, question: &Question, key: &Key, now: u64) -> Option<bool> {
+        let Some(order) = self.orders.get(key).map(|tracked| tracked.order.clone()) else { return Some(false) };
+        let (Some(token), Some(run)) = (&question.token, order.run) else { return Some(false) };
+        let repositories = &self.hands.settings.repositories;
+        let Some(served) = repositories.iter().find(|served| served.name.is(&order.repository)) else {
+            return Some(false);
+        };
+        // Only where tokens count at all.
+        if !served.proofs.contains(&Proof::Oidc) {
+            return Some(false);
+        }
+        let served = served.served();
+        match self.judge_token(&Wanted { key, run, repository: &served }, token.expose(), now) {
+            Judged::NotYet => None,
+            Judged::Said(verdict) => Some(matches!(verdict, Verdict::Proven { .. })),
+        }
+    }
+}
+
+/// The first of the repository's proofs that the question can have.
+fn choose(repository: &RepositorySettings, wanting: &Wanting<'_>) -> Result<Proof, Refusal> {
+    let can_have = |proof: &Proof| match proof {
+        Proof::None => true,
+        Proof::Queue | Proof::Artifact => wanting.run.is_some(),
+        Proof::Oidc => wanting.run.is_some() && wanting.question.token.is_some(),
+    };
+    if let Some(proof) = repository.proofs.iter().find(|proof| can_have(proof)) {
+        return Ok(*proof);
+    }
+    if wanting.run.is_none() {
+        return Err(Refusal::Run);
+    }
+    let label = wanting.label.as_str();
+    Err(Refusal::Token(format!(
+        "There is no ID token with the request for {label}: give the job `permissions: id-token: write`, and send its token"
+    )))
+}

@@ -1,0 +1,209 @@
+//! The thread that decides: one event after the other, and after each of them every order whose time has come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tracing::{error, info, warn};
+
+use super::answer::Waiting;
+use super::event::{Acted, Event, Found};
+use super::hands::Hands;
+use super::keys::Keys;
+use super::schedule::Schedule;
+use super::sights::Sights;
+use super::tracked::Tracked;
+use crate::contract::protocol::RemoteRunner;
+use crate::frontend::ondemand::label::Key;
+use crate::frontend::ondemand::order::State;
+use crate::frontend::ondemand::plan::LATER;
+use crate::frontend::ondemand::rate::{Looks, Requests};
+use crate::frontend::ondemand::strays::Strays;
+use crate::model::shown;
+use crate::state::start::now;
+
+/// How many errands of orders are under way at once: each may be a process of systemd's.
+const MOST_ERRANDS: usize = 16;
+/// How long the desk waits for errands when it has to end. What is not done then is found out by the next one.
+const GOODBYE: Duration = Duration::from_secs(20);
+/// How long nothing may be left to do before the desk ends.
+const IDLE: Duration = Duration::from_secs(30);
+/// What a class that is not configured any more goes by.
+const UNKNOWN_CLASS: Times = Times { not_online: 300, no_job: 300, lag: 0, candidates: 1 };
+
+/// Everything that is known.
+pub struct Desk {
+    pub(super) hands: Arc<Hands>,
+    pub(super) events: Sender<Event>,
+    pub(super) orders: BTreeMap<Key, Tracked>,
+    /// Files that cannot be read: with one of them nothing new begins.
+    pub(super) faults: BTreeSet<String>,
+    pub(super) waiting: Vec<Waiting>,
+    /// The newest list of runners, and when it was begun.
+    pub(super) runners: Option<(Instant, BTreeMap<u64, RemoteRunner>)>,
+    /// The newest list of machines of each kind: by name, whether it stopped.
+    pub(super) machines: Vec<Option<(Instant, BTreeMap<String, bool>)>>,
+    pub(super) strays: Vec<Strays<String>>,
+    /// From when on the server takes requests again.
+    pub(super) github_from: u64,
+    pub(super) sights: Sights,
+    pub(super) keys: Keys,
+    pub(super) requests: Requests,
+    pub(super) looks: Looks,
+    pub(super) schedule: Schedule,
+    pub(super) began: Instant,
+    pub(super) errands: usize,
+    pub(super) is_stopping: bool,
+}
+
+impl Desk {
+    /// Reads the book.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be listed.
+    pub(super) fn open(hands: Arc<Hands>, events: Sender<Event>) -> Result<Self> {
+        let pages = hands.book.read()?;
+        for (name, fault) in &pages.faults {
+            error!("{name}: {fault}. Nothing new begins before");
+        }
+        let began = Instant::now();
+        let orders: BTreeMap<Key, Tracked> =
+            pages.orders.into_iter().map(|(key, order)| (key, Tracked::new(order, began))).collect();
+        for key in hands.materials()?.iter().filter(|key| !orders.contains_key(*key)) {
+            hands.clear(key)?;
+        }
+        let kinds = hands.kinds.all().len();
+        let mut desk = Self {
+            hands,
+            events,
+            orders,
+            faults: pages.faults.into_iter().map(|(name, _)| name).collect(),
+            waiting: vec![],
+            runners: None,
+            machines: vec![None; kinds],
+            strays: vec![Strays::default(); kinds],
+            github_from: 0,
+            sights: Sights::default(),
+            keys: Keys::default(),
+            requests: Requests::default(),
+            looks: Looks::new(0),
+            schedule: Schedule::new(kinds),
+            began,
+            errands: 0,
+            is_stopping: false,
+        };
+        desk.looks = Looks::new(desk.milliseconds());
+        Ok(desk)
+    }
+
+    /// Serves until nothing is left to do, or the end is asked for.
+    ///
+    /// # Errors
+    ///
+    /// If the clock stands before 1970.
+    pub(super) fn serve(&mut self, inbox: &Receiver<Event>) -> Result<()> {
+        let mut idle_since: Option<Instant> = None;
+        loop {
+            self.hear_operator();
+            self.step_all(now()?);
+            self.look_about(now()?);
+            self.answer_settled();
+            if self.is_stopping {
+                return self.end(inbox);
+            }
+            let rests = self.rests();
+            match idle_since {
+                Some(since) if rests && since.elapsed() >= IDLE => return Ok(()),
+                Some(_) if rests => {}
+                _ => idle_since = rests.then(Instant::now),
+            }
+            match inbox.recv_timeout(self.pause(now()?, rests)) {
+                Ok(event) => self.hear(event, now()?),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            while let Ok(event) = inbox.try_recv() {
+                self.hear(event, now()?);
+            }
+        }
+    }
+
+    /// Lets errands come to their end, and writes what came of them.
+    fn end(&mut self, inbox: &Receiver<Event>) -> Result<()> {
+        let end = Instant::now() + GOODBYE;
+        while self.errands > 0 {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(event) = inbox.recv_timeout(left) else { break };
+            if let Event::Acted(..) = event {
+                self.hear(event, now()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is left to do.
+    fn rests(&self) -> bool {
+        let is_over = |tracked: &Tracked| {
+            tracked.order.state == State::Ended && tracked.due > tracked.order.since + IDLE.as_secs()
+        };
+        self.errands == 0
+            && self.waiting.is_empty()
+            && self.keys.is_quiet()
+            && self.orders.values().all(is_over)
+            && self.strays.iter().all(Strays::is_empty)
+            && self.machines.iter().all(Option::is_some)
+    }
+
+    /// How long until something is due.
+    fn pause(&self, now: u64, rests: bool) -> Duration {
+        if rests {
+            return IDLE;
+        }
+        let soonest = self.orders.values().filter(|tracked| !tracked.is_acting).map(|tracked| tracked.due).min();
+        let orders = Duration::from_secs(soonest.unwrap_or(now + LATER).saturating_sub(now).clamp(0, LATER));
+        let caller = self.waiting.iter().map(|waiting| waiting.until).min();
+        let callers = caller.map_or(orders, |until| until.saturating_duration_since(Instant::now()));
+        orders.min(callers).min(self.next_look()).max(Duration::from_millis(50))
+    }
+
+    fn hear(&mut self, event: Event, now: u64) {
+        match event {
+            Event::Asked(question, reply) => self.asked(question, reply, now),
+            Event::Acted(key, acted) => self.acted(&key, acted, now),
+            Event::Listed(began, listed) => self.listed(began, listed, now),
+            Event::Looked(at, began, looked) => self.looked(at, began, looked, now),
+            Event::Found(found) => self.found(found, now),
+            Event::Swept(name, Ok(())) => info!("Ended machine {}, which no order names", shown(&name)),
+            Event::Swept(name, Err(fault)) => warn!("Failed to end machine {}: {fault}", shown(&name)),
+            Event::Stop => self.is_stopping = true,
+        }
+    }
+
+    fn found(&mut self, found: Found, now: u64) {
+        match found {
+            Found::Run { name, run, jobs } => self.saw_run(&name, run, jobs, now),
+            Found::Artifact { key, artifact } => self.saw_artifact(&key, artifact, now),
+            Found::Keys(keys) => self.got_keys(keys, now),
+        }
+    }
+
+    /// What came of an errand.
+    fn acted(&mut self, key: &Key, acted: Acted, now: u64) {
+        self.errands -= 1;
+        let Some(tracked) = self.orders.get_mut(key) else { return };
+        (tracked.is_acting, tracked.due, tracked.touched) = (false, 0, Instant::now());
+        tracked.github_from = tracked.github_from.max(acted.github_from);
+        tracked.machines_from = tracked.machines_from.max(acted.machines_from);
+        let mut order = tracked.order.clone();
+        if order.after(acted.outcome, now) {
+            self.write(order);
+        }
+    }
+
+    /// Milliseconds since the desk began.
+    pub(super) fn milliseconds(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

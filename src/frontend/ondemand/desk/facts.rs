@@ -1,0 +1,80 @@
+//! What is known about an order, for the planner.
+//!
+//! Lists count only if they were begun after the order changed last: what was read before says nothing about what was done since.
+
+use anyhow::Result;
+
+use super::engine::Desk;
+use super::registrar;
+use super::tracked::Tracked;
+use crate::frontend::ondemand::order::State;
+use crate::frontend::ondemand::plan::{Facts, Machine, Registration, Runner};
+
+impl Desk {
+    /// Gathers what is known about an order.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read: then nothing may be decided.
+    pub(super) fn facts(&self, tracked: &Tracked) -> Result<Facts> {
+        let order = &tracked.order;
+        let key = order.key();
+        let entry = registrar::entry(&self.hands, &key)?;
+        let id = entry.as_ref().and_then(|entry| entry.runner.as_ref()).map(|runner| runner.id);
+        let registration = match &entry {
+            Some(_) if id.is_some() => Registration::Made,
+            Some(entry) if entry.attempt.is_some() => Registration::Open,
+            _ => Registration::Nothing,
+        };
+        let is_before_machine =
+            matches!(order.state, State::Proven | State::Registering | State::Registered | State::Launching);
+        let material = id.is_some() && is_before_machine && self.hands.material(&key)? == id;
+        Ok(Facts {
+            registration,
+            owes: entry.is_some_and(|entry| !entry.debts.is_empty()),
+            runner: self.runner(tracked, id),
+            machine: self.machine(tracked),
+            material,
+            run_over: self.is_run_over(order),
+            wish: tracked.wish,
+            github_from: tracked.github_from.max(self.github_from),
+            proof_from: tracked.proof_from,
+            machines_from: tracked.machines_from,
+        })
+    }
+
+    fn runner(&self, tracked: &Tracked, id: Option<u64>) -> Runner {
+        let Some((_, runners)) = self.runners.as_ref().filter(|(began, _)| *began >= tracked.touched) else {
+            return Runner::Unknown;
+        };
+        let Some(id) = id else { return Runner::Unknown };
+        match runners.get(&id) {
+            None => Runner::Absent,
+            Some(seen) if seen.busy => Runner::Busy,
+            Some(seen) if seen.online => Runner::Idle,
+            Some(_) => Runner::Offline,
+        }
+    }
+
+    fn machine(&self, tracked: &Tracked) -> Machine {
+        let order = &tracked.order;
+        let Some(token) = &order.token else { return Machine::Absent };
+        // Of a class that is not configured any more, whoever shows it has it.
+        let known = self.hands.kinds.of(&order.class);
+        let mut answer = Machine::Absent;
+        for (at, kind) in self.hands.kinds.all().iter().enumerate() {
+            if known.is_some_and(|known| known != at) {
+                continue;
+            }
+            let Some((_, machines)) = self.machines[at].as_ref().filter(|(began, _)| *began >= tracked.touched) else {
+                return Machine::Unknown;
+            };
+            match machines.get(&kind.name(&order.key(), token)) {
+                Some(false) => return Machine::Alive,
+                Some(true) => answer = Machine::Stopped,
+                None => {}
+            }
+        }
+        answer
+    }
+}

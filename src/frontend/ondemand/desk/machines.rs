@@ -1,0 +1,89 @@
+//! Machines of orders: making one and ending one. Each function is an errand.
+
+use tracing::{info, warn};
+
+use super::event::Acted;
+use super::hands::Hands;
+use crate::frontend::ondemand::course::Outcome;
+use crate::frontend::ondemand::kind::{Kind, Launch};
+use crate::frontend::ondemand::order::{Order, Reason};
+use crate::frontend::ondemand::plan::SOON;
+use crate::machines::Fault;
+use crate::model::plain;
+use crate::state::start::now;
+
+/// How much of a machine's console goes into the journal, in lines and in characters of each.
+const CONSOLE: (usize, usize) = (40, 200);
+/// How long makers of machines are left alone after silence, in seconds.
+const SILENCE: u64 = 5;
+
+/// Asks for the machine that the order's token names.
+#[must_use]
+pub fn launch(hands: &Hands, order: &Order) -> Acted {
+    let key = order.key();
+    let (Some(class), Some(token)) = (hands.class(&key), &order.token) else {
+        return Acted::now(Outcome::Never("the class is not configured any more".into()));
+    };
+    let Some(kind) = hands.kinds.of(&order.class).and_then(|at| hands.kinds.all().get(at)) else {
+        return Acted::now(Outcome::Never("nothing makes machines of this class".into()));
+    };
+    let registration = hands.material_path(&key);
+    let launch = Launch {
+        key: &key,
+        token,
+        class,
+        registration: &registration,
+        deadline: order.deadline,
+        repository: &order.repository,
+        run: order.run,
+    };
+    let outcome = match kind.launch(&launch) {
+        // The same one, asked for by a desk that was cut off.
+        Ok(()) | Err(Fault::Duplicate(_)) => {
+            info!("Order {key}: asked for machine {}", kind.name(&key, token));
+            Outcome::Launched
+        }
+        Err(fault) => {
+            warn!("Order {key}: {fault}");
+            match fault {
+                Fault::NoCapacity(why) => Outcome::NoRoom(why),
+                Fault::NotFound(why) | Fault::Configuration(why) => Outcome::Never(why),
+                _ => Outcome::Nothing,
+            }
+        }
+    };
+    let machines_from = if outcome == Outcome::Nothing { now().unwrap_or_default() + SILENCE } else { 0 };
+    Acted { machines_from, ..Acted::now(outcome) }
+}
+
+/// Ends the order's machine, of whichever kind it is. One that never had its runner online leaves its console in the journal.
+#[must_use]
+pub fn end(hands: &Hands, order: &Order) -> Acted {
+    let key = order.key();
+    let Some(token) = &order.token else { return Acted::now(Outcome::Nothing) };
+    let known = hands.kinds.of(&order.class);
+    for (at, kind) in hands.kinds.all().iter().enumerate() {
+        if known.is_some_and(|known| known != at) {
+            continue;
+        }
+        let name = kind.name(&key, token);
+        if matches!(order.reason, Some(Reason::NotOnline | Reason::MachineLost)) {
+            tell_console(kind.as_ref(), &name, order);
+        }
+        match kind.end(&name) {
+            Ok(()) => info!("Order {key}: ended machine {name}"),
+            Err(fault) => warn!("Order {key}: failed to end machine {name}: {fault}"),
+        }
+    }
+    Acted { machines_from: now().unwrap_or_default() + SOON, ..Acted::now(Outcome::Nothing) }
+}
+
+fn tell_console(kind: &dyn Kind, name: &str, order: &Order) {
+    let Ok(text) = kind.console(name) else { return };
+    let (most, longest) = CONSOLE;
+    let lines: Vec<&str> = text.lines().collect();
+    for line in &lines[lines.len().saturating_sub(most)..] {
+        let cut: String = plain(line).chars().take(longest).collect();
+        info!("Order {}: its machine wrote: {cut}", order.key());
+    }
+}

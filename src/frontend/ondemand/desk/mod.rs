@@ -1,0 +1,68 @@
+//! The desk: takes questions from the door, decides by the rules of this house, and has everything done that an order needs.
+//!
+//! Runs as root without a network: brokers ask GitHub, and each kind of machine has its own way. One thread decides and
+//! writes; whatever may take a while is an *errand* in a thread of its own, and says what came of it by an event. So a slow
+//! server keeps nobody waiting but its own order, and nothing needs a lock.
+//!
+//! It can be killed at any moment: what is about to be done stands in the book before, and the next desk looks what came of it.
+//! It ends by itself when nothing is left to do.
+
+mod answer;
+mod create;
+mod engine;
+mod event;
+mod facts;
+mod hands;
+mod keys;
+mod listen;
+mod looks;
+mod machines;
+mod prove;
+mod registrar;
+mod schedule;
+mod sights;
+mod steps;
+mod tracked;
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tracing::info;
+
+use super::settings::Settings;
+use engine::Desk;
+use event::Event;
+use hands::Hands;
+
+pub use hands::{Kinds, Paths};
+
+/// How long a desk waits for another one that is about to end.
+const HANDOVER: Duration = Duration::from_secs(10);
+
+/// Serves the listening Unix socket until nothing is left to do, or somebody asks for the end.
+///
+/// # Errors
+///
+/// If another desk has the book, the book cannot be opened, or the socket is none.
+pub fn run(settings: Settings, paths: Paths, kinds: Kinds, socket: OwnedFd) -> Result<()> {
+    // Before there is a thread, so that no thread is ended by one.
+    let signals = listen::signals()?;
+    let hands = Arc::new(Hands::open(settings, paths, kinds)?);
+    let Some(_lock) = hands.book.lock(HANDOVER)? else {
+        bail!("Another desk has the book of orders: stop github-runner-on-demand.service first");
+    };
+    let (events, inbox) = channel();
+    listen::start(socket, signals, &events)?;
+    let mut desk = Desk::open(hands, events).context("Failed to open the desk")?;
+    desk.serve(&inbox)?;
+    info!("Nothing is left to do");
+    Ok(())
+}
+
+/// Says that the desk should end.
+fn stop() -> Event {
+    Event::Stop
+}

@@ -1,0 +1,177 @@
+//! Taking an order further: what the planner says is written first, then done, at once or as an errand.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use tracing::{error, info, warn};
+
+use super::engine::Desk;
+use super::event::{Acted, Event};
+use super::hands::instance;
+use super::tracked::Tracked;
+use super::{machines, registrar};
+use crate::frontend::ondemand::label::Key;
+use crate::frontend::ondemand::order::{Order, Reason, State};
+use crate::frontend::ondemand::plan::{LATER, SOON, Step, Times, plan};
+use crate::state::start::now;
+
+/// How many errands of orders are under way at once: each may be a process of systemd's.
+const MOST_ERRANDS: usize = 16;
+/// What a class that is not configured any more goes by.
+const UNKNOWN_CLASS: Times = Times { not_online: 300, no_job: 300, lag: 0, candidates: 1 };
+
+impl Desk {
+    /// Every order whose time has come.
+    pub(super) fn step_all(&mut self, now: u64) {
+        let due: Vec<Key> = self
+            .orders
+            .iter()
+            .filter(|(_, tracked)| !tracked.is_acting && tracked.due <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in due {
+            self.step(&key, now);
+        }
+    }
+
+    /// One order, until it has to wait or an errand is under way.
+    pub(super) fn step(&mut self, key: &Key, now: u64) {
+        while let Some(tracked) = self.orders.get(key).filter(|tracked| !tracked.is_acting) {
+            let facts = match self.facts(tracked) {
+                Ok(facts) => facts,
+                Err(fault) => {
+                    error!("Order {key}: {fault:#}");
+                    return self.put_off(key, now + LATER);
+                }
+            };
+            let times = self.hands.class(key).map_or(UNKNOWN_CLASS, |class| class.times());
+            let step = plan(&tracked.order, &facts, &times, now);
+            let is_errand = matches!(
+                step,
+                Step::Register | Step::Resolve | Step::Retire | Step::Pay | Step::Launch(_) | Step::EndMachine
+            );
+            match step {
+                Step::Wait(until) => return self.put_off(key, until),
+                _ if self.is_stopping || (is_errand && self.errands >= MOST_ERRANDS) => {
+                    return self.put_off(key, now + 1);
+                }
+                Step::Prove => return self.prove(key, now),
+                Step::Drop(reason) => return self.drop_order(key, &reason, now),
+                Step::Forget => return self.forget(key),
+                step => {
+                    let mut order = tracked.order.clone();
+                    if order.before(&step, &self.hands.host, now) && !self.write(order.clone()) {
+                        return self.put_off(key, now + LATER);
+                    }
+                    self.carry_out(key, &order, &step, now);
+                }
+            }
+        }
+    }
+
+    /// Does what was decided and written: at once, or as an errand.
+    fn carry_out(&mut self, key: &Key, order: &Order, step: &Step, now: u64) {
+        let hands = Arc::clone(&self.hands);
+        let order = order.clone();
+        match step {
+            Step::Register => self.send(key, move || registrar::register(&hands, &order)),
+            Step::Resolve => self.send(key, move || registrar::find_out(&hands, &order)),
+            Step::Retire => self.send(key, move || registrar::retire(&hands, &order)),
+            Step::Pay => self.send(key, move || registrar::settle(&hands, &order)),
+            Step::Launch(_) => self.send(key, move || machines::launch(&hands, &order)),
+            Step::EndMachine => self.send(key, move || machines::end(&hands, &order)),
+            Step::Renew => {
+                let given_up = registrar::owe(&hands, key).and_then(|()| hands.clear(key));
+                if let Err(fault) = given_up {
+                    error!("Order {key}: {fault:#}");
+                    self.put_off(key, now + LATER);
+                }
+            }
+            Step::End(reason) => info!("Order {key} ends: {reason}"),
+            Step::Finish => self.finished(key),
+            Step::Enter(state) => info!("Order {key} is {}", state.word()),
+            Step::Wait(_) | Step::Prove | Step::Drop(_) | Step::Forget => {}
+        }
+        // From here on nobody needs its files any more.
+        if matches!(self.orders.get(key), Some(tracked) if tracked.order.state >= State::Online)
+            && let Err(fault) = self.hands.clear(key)
+        {
+            warn!("Order {key}: {fault:#}");
+        }
+    }
+
+    /// Starts an errand of an order.
+    fn send(&mut self, key: &Key, errand: impl FnOnce() -> Acted + Send + 'static) {
+        let Some(tracked) = self.orders.get_mut(key) else { return };
+        let (events, name) = (self.events.clone(), key.clone());
+        let work = move || {
+            let acted = errand();
+            // Only a desk that is gone does not hear it.
+            drop(events.send(Event::Acted(name, acted)));
+        };
+        match thread::Builder::new().spawn(work) {
+            Ok(_) => {
+                self.errands += 1;
+                tracked.is_acting = true;
+            }
+            Err(fault) => {
+                warn!("Failed to start an errand of order {key}: {fault}");
+                tracked.due = u64::MAX;
+                self.put_off(key, now().unwrap_or_default() + SOON);
+            }
+        }
+    }
+
+    /// Puts an order on disk and at the desk; false if the disk does not have it.
+    pub(super) fn write(&mut self, order: Order) -> bool {
+        let key = order.key();
+        if let Err(fault) = self.hands.book.write(&order) {
+            error!("{fault:#}");
+            return false;
+        }
+        match self.orders.get_mut(&key) {
+            Some(tracked) => (tracked.order, tracked.touched) = (order, Instant::now()),
+            None => drop(self.orders.insert(key, Tracked::new(order, Instant::now()))),
+        }
+        true
+    }
+
+    pub(super) fn put_off(&mut self, key: &Key, until: u64) {
+        if let Some(tracked) = self.orders.get_mut(key) {
+            tracked.due = until;
+        }
+    }
+
+    /// Lets go of an order that never had a proof.
+    fn drop_order(&mut self, key: &Key, reason: &Reason, now: u64) {
+        let refusal = reason.refusal();
+        info!("Order {key} is let go: {reason}");
+        self.let_go(key, &refusal, now);
+    }
+
+    fn finished(&self, key: &Key) {
+        if let Some(Tracked { order, .. }) = self.orders.get(key) {
+            let reason = order.reason.as_ref().map_or_else(String::new, ToString::to_string);
+            info!("Order {key} is over: {reason}");
+        }
+    }
+
+    /// Forgets an order of long ago.
+    fn forget(&mut self, key: &Key) {
+        let forget = || -> Result<()> {
+            let instance = instance(key)?;
+            self.hands.book.ledger().remove(&instance)?;
+            self.hands.forget(key)?;
+            self.hands.book.remove(key)
+        };
+        match forget().with_context(|| format!("Failed to forget order {key}")) {
+            Ok(()) => drop(self.orders.remove(key)),
+            Err(fault) => {
+                error!("{fault:#}");
+                self.put_off(key, now().unwrap_or_default() + LATER);
+            }
+        }
+    }
+}

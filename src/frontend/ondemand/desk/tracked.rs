@@ -1,0 +1,65 @@
+//! What the desk knows of an order besides what its file says. Lost with the desk, and found out again by looking. Pure.
+
+use std::time::Instant;
+
+use crate::frontend::ondemand::order::{Order, State};
+use crate::frontend::ondemand::plan::Wish;
+
+/// An order at the desk.
+#[derive(Debug)]
+pub struct Tracked {
+    /// As its file says.
+    pub order: Order,
+    /// Whether an errand of it is under way. Nothing else happens to it meanwhile.
+    pub is_acting: bool,
+    /// When it is looked at again, in seconds since 1970.
+    pub due: u64,
+    /// As in the planner's facts.
+    pub github_from: u64,
+    /// As in the planner's facts.
+    pub proof_from: u64,
+    /// As in the planner's facts.
+    pub machines_from: u64,
+    /// Who wants it to end.
+    pub wish: Wish,
+    /// Whether somebody said that it is not needed, without showing a right to say so.
+    pub is_doubted: bool,
+    /// When it changed last, or an errand of it ended: what was looked at before is old.
+    pub touched: Instant,
+}
+
+impl Tracked {
+    /// An order as it was read or taken.
+    #[must_use]
+    pub fn new(order: Order, now: Instant) -> Self {
+        Self {
+            order,
+            is_acting: false,
+            due: 0,
+            github_from: 0,
+            proof_from: 0,
+            machines_from: 0,
+            wish: Wish::Nothing,
+            is_doubted: false,
+            touched: now,
+        }
+    }
+
+    /// Whether its next state shows in the list of runners.
+    #[must_use]
+    pub fn needs_list(&self) -> bool {
+        matches!(self.order.state, State::Launching | State::Launched | State::Online | State::Busy)
+    }
+
+    /// Whether its next state shows in the list of machines.
+    #[must_use]
+    pub fn needs_look(&self) -> bool {
+        self.order.token.is_some() && !matches!(self.order.state, State::Accepted | State::Ended)
+    }
+
+    /// Whether its next state is expected soon.
+    #[must_use]
+    pub fn is_hurried(&self) -> bool {
+        matches!(self.order.state, State::Launching | State::Launched | State::Ending)
+    }
+}

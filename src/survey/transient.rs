@@ -1,0 +1,84 @@
+//! A broker for a runner that has no unit: one that is not configured any more, or the runner of an order.
+//!
+//! systemd makes it for each connection, in the sandbox that the module gave, so it alone holds the credential. Nothing is
+//! asked here, and what is written is a manifest, which holds no secret.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::contract::manifest::Manifest;
+use crate::units::Door;
+
+/// Where such brokers are reached, and what they are given.
+#[derive(Clone, Copy, Debug)]
+pub struct Transient<'a> {
+    /// A directory of root that everybody can enter: manifests, and in `doors`, which is closed, the sockets.
+    pub runtime: &'a Path,
+    /// Where the entries of their runners are.
+    pub ledger: &'a Path,
+    /// Their sandbox, as properties of systemd.
+    pub properties: &'a [String],
+}
+
+impl Transient<'_> {
+    /// Opens a door to a broker with this manifest; it is closed when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If a file or the socket cannot be made.
+    pub fn open(&self, manifest: &Manifest) -> Result<Door> {
+        let (instance, place) = (manifest.instance.as_str(), manifest.credential_place());
+        let written = self.write(manifest)?;
+        let secret = place.file().unwrap_or_default();
+        let entry = self.ledger.join(format!("{instance}.json"));
+        let mut properties = self.properties.to_vec();
+        properties.push(format!("LoadCredential=credential:{secret}"));
+        properties.push(format!("LoadCredential=ledger:{}", entry.display()));
+        let program = std::env::current_exe().context("Failed to find this program")?;
+        let program: [OsString; 4] = [program.into(), "broker".into(), "--manifest".into(), written.into()];
+        let doors = self.runtime.join("doors");
+        make(&doors, 0o700)?;
+        Door::open(doors.join(instance), &properties, &place.environment, &program)
+    }
+
+    /// Removes what [`Transient::open`] wrote for a runner of which nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// As `unlink(2)`.
+    pub fn forget(&self, instance: &str) -> Result<()> {
+        match std::fs::remove_file(self.manifest(instance)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("Failed to remove the manifest of {instance}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn manifest(&self, instance: &str) -> PathBuf {
+        self.runtime.join(format!("{instance}.json"))
+    }
+
+    /// Writes the manifest where the broker's own user can read it.
+    fn write(&self, manifest: &Manifest) -> Result<PathBuf> {
+        make(self.runtime, 0o755)?;
+        let path = self.manifest(manifest.instance.as_str());
+        let text = manifest.to_text()?;
+        let write = || -> Result<()> {
+            std::fs::write(&path, text)?;
+            std::fs::set_permissions(&path, Permissions::from_mode(0o644))?;
+            Ok(())
+        };
+        write().with_context(|| format!("Failed to write {}", path.display()))?;
+        Ok(path)
+    }
+}
+
+fn make(directory: &Path, mode: u32) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(mode).create(directory);
+    made.with_context(|| format!("Failed to make {}", directory.display()))
+}
