@@ -126,7 +126,7 @@ mod fake_units;
 #[allow(clippy::expect_used, reason = "as in all tests")]
 #[path = "../tests/stand-ins/incus/mod.rs"]
 mod stand_in_incus;
-#[cfg(all(test, feature = "garm"))]
+#[cfg(all(test, any(feature = "ctl", feature = "garm")))]
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../tests/support/times.rs"]
 mod times;

@@ -24,14 +24,10 @@ use crate::frontend::ondemand::strays::Strays;
 use crate::model::shown;
 use crate::state::start::now;
 
-/// How many errands of orders are under way at once: each may be a process of systemd's.
-const MOST_ERRANDS: usize = 16;
 /// How long the desk waits for errands when it has to end. What is not done then is found out by the next one.
 const GOODBYE: Duration = Duration::from_secs(20);
 /// How long nothing may be left to do before the desk ends.
 const IDLE: Duration = Duration::from_secs(30);
-/// What a class that is not configured any more goes by.
-const UNKNOWN_CLASS: Times = Times { not_online: 300, no_job: 300, lag: 0, candidates: 1 };
 
 /// Everything that is known.
 pub struct Desk {
@@ -55,6 +51,8 @@ pub struct Desk {
     pub(super) schedule: Schedule,
     pub(super) began: Instant,
     pub(super) errands: usize,
+    /// How many looks at workflows and keys are under way.
+    pub(super) looks_out: usize,
     pub(super) is_stopping: bool,
 }
 
@@ -93,6 +91,7 @@ impl Desk {
             schedule: Schedule::new(kinds),
             began,
             errands: 0,
+            looks_out: 0,
             is_stopping: false,
         };
         desk.looks = Looks::new(desk.milliseconds());
@@ -148,7 +147,7 @@ impl Desk {
         let is_over = |tracked: &Tracked| {
             tracked.order.state == State::Ended && tracked.due > tracked.order.since + IDLE.as_secs()
         };
-        self.errands == 0
+        self.errands + self.looks_out == 0
             && self.waiting.is_empty()
             && self.keys.is_quiet()
             && self.orders.values().all(is_over)
@@ -168,7 +167,7 @@ impl Desk {
         orders.min(callers).min(self.next_look()).max(Duration::from_millis(50))
     }
 
-    fn hear(&mut self, event: Event, now: u64) {
+    pub(super) fn hear(&mut self, event: Event, now: u64) {
         match event {
             Event::Asked(question, reply) => self.asked(question, reply, now),
             Event::Acted(key, acted) => self.acted(&key, acted, now),
@@ -182,6 +181,7 @@ impl Desk {
     }
 
     fn found(&mut self, found: Found, now: u64) {
+        self.looks_out -= 1;
         match found {
             Found::Run { name, run, jobs } => self.saw_run(&name, run, jobs, now),
             Found::Artifact { key, artifact } => self.saw_artifact(&key, artifact, now),
@@ -194,8 +194,9 @@ impl Desk {
         self.errands -= 1;
         let Some(tracked) = self.orders.get_mut(key) else { return };
         (tracked.is_acting, tracked.due, tracked.touched) = (false, 0, Instant::now());
-        tracked.github_from = tracked.github_from.max(acted.github_from);
-        tracked.machines_from = tracked.machines_from.max(acted.machines_from);
+        tracked.github_from = tracked.github_from.max(now + acted.github_wait);
+        tracked.machines_from = tracked.machines_from.max(now + acted.machines_wait);
+        self.github_from = self.github_from.max(acted.github_until.unwrap_or(0));
         let mut order = tracked.order.clone();
         if order.after(acted.outcome, now) {
             self.write(order);

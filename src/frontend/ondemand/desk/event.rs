@@ -27,17 +27,19 @@ pub struct Silence {
 pub struct Acted {
     /// For the order.
     pub outcome: course::Outcome,
-    /// Not before this time is the server asked about it again, in seconds since 1970; 0 for at once.
-    pub github_from: u64,
-    /// The same for its machine.
-    pub machines_from: u64,
+    /// For how many seconds the server is not asked about it again.
+    pub github_wait: u64,
+    /// Until when the server takes no requests at all, in seconds since 1970, if it said so.
+    pub github_until: Option<u64>,
+    /// For how many seconds nobody is asked about its machine.
+    pub machines_wait: u64,
 }
 
 impl Acted {
     /// It came to this, and nothing has to wait.
     #[must_use]
     pub fn now(outcome: course::Outcome) -> Self {
-        Self { outcome, github_from: 0, machines_from: 0 }
+        Self { outcome, github_wait: 0, github_until: None, machines_wait: 0 }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::thread;
 
 use super::engine::Desk;
 use super::event::{Event, Silence};
@@ -60,7 +59,7 @@ impl Desk {
                 self.keys.cache.asks(now);
                 let (hands, events) = (Arc::clone(&self.hands), self.events.clone());
                 let work = move || drop(events.send(Event::Found(looks::keys(&hands))));
-                self.keys.is_asked = thread::Builder::new().spawn(work).is_ok();
+                self.keys.is_asked = self.look_out(work);
                 Judged::NotYet
             }
         }

@@ -10,7 +10,6 @@ use crate::frontend::ondemand::order::{Order, Reason};
 use crate::frontend::ondemand::plan::SOON;
 use crate::machines::Fault;
 use crate::model::plain;
-use crate::state::start::now;
 
 /// How much of a machine's console goes into the journal, in lines and in characters of each.
 const CONSOLE: (usize, usize) = (40, 200);
@@ -52,8 +51,8 @@ pub fn launch(hands: &Hands, order: &Order) -> Acted {
             }
         }
     };
-    let machines_from = if outcome == Outcome::Nothing { now().unwrap_or_default() + SILENCE } else { 0 };
-    Acted { machines_from, ..Acted::now(outcome) }
+    let machines_wait = if outcome == Outcome::Nothing { SILENCE } else { 0 };
+    Acted { machines_wait, ..Acted::now(outcome) }
 }
 
 /// Ends the order's machine, of whichever kind it is. One that never had its runner online leaves its console in the journal.
@@ -75,7 +74,7 @@ pub fn end(hands: &Hands, order: &Order) -> Acted {
             Err(fault) => warn!("Order {key}: failed to end machine {name}: {fault}"),
         }
     }
-    Acted { machines_from: now().unwrap_or_default() + SOON, ..Acted::now(Outcome::Nothing) }
+    Acted { machines_wait: SOON, ..Acted::now(Outcome::Nothing) }
 }
 
 fn tell_console(kind: &dyn Kind, name: &str, order: &Order) {

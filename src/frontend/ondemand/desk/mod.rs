@@ -22,6 +22,8 @@ mod registrar;
 mod schedule;
 mod sights;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod tracked;
 
 use std::os::fd::OwnedFd;

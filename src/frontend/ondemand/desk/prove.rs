@@ -1,7 +1,6 @@
 //! Proofs: having looked up what an order's run says, and letting the order have a machine, wait, or go.
 
 use std::sync::Arc;
-use std::thread;
 
 use tracing::info;
 
@@ -63,7 +62,7 @@ impl Desk {
         }
         let (hands, events, subject) = (Arc::clone(&self.hands), self.events.clone(), key.clone());
         let work = move || drop(events.send(Event::Found(looks::artifact(&hands, subject, name))));
-        drop(thread::Builder::new().spawn(work));
+        self.look_out(work);
         self.prove_later(key, now + AGAIN);
     }
 

@@ -60,7 +60,7 @@ pub fn find_out(hands: &Hands, order: &Order) -> Acted {
             Resolution::Nothing | Resolution::TakenBack | Resolution::Owed => Acted::now(Outcome::Nothing),
             Resolution::Open(why) => {
                 info!("Order {}: it is not known yet what was registered: {why}", order.key());
-                wait(SILENCE)?
+                wait(SILENCE)
             }
             Resolution::Unclear(why) => {
                 let time = now()?;
@@ -69,7 +69,7 @@ pub fn find_out(hands: &Hands, order: &Order) -> Acted {
                     draft.save()?;
                 }
                 warn!("Order {}: nobody can tell what was registered: {why}", order.key());
-                wait(UNCLEAR)?
+                wait(UNCLEAR)
             }
         })
     })
@@ -88,7 +88,7 @@ pub fn retire(hands: &Hands, order: &Order) -> Acted {
                 Ok(Acted::now(Outcome::Nothing))
             }
             Said::Busy => Ok(Acted::now(Outcome::StillBusy)),
-            other => silent(order, "take its registration back", &other),
+            other => Ok(silent(order, "take its registration back", &other)),
         }
     })
 }
@@ -105,7 +105,7 @@ pub fn settle(hands: &Hands, order: &Order) -> Acted {
         pay(broker, draft, &manifest.registration.url, Instant::now() + DEBTS);
         draft.entry.debts.retain(|debt| !debt.is_reaped(time));
         draft.save()?;
-        if draft.entry.debts.is_empty() { Ok(Acted::now(Outcome::Nothing)) } else { wait(KEPT) }
+        if draft.entry.debts.is_empty() { Ok(Acted::now(Outcome::Nothing)) } else { Ok(wait(KEPT)) }
     })
 }
 
@@ -154,8 +154,7 @@ fn errand(
     };
     run().unwrap_or_else(|error| {
         warn!("Order {key}: {error:#}");
-        let from = now().unwrap_or_default() + SILENCE;
-        Acted { outcome: otherwise, github_from: from, machines_from: 0 }
+        Acted { github_wait: SILENCE, ..Acted::now(otherwise) }
     })
 }
 
@@ -169,11 +168,11 @@ fn make(
     let key = order.key();
     match broker.ask(Verb::Observe(Whom::Name), LOOK).outcome {
         Said::Seen(None) => {}
-        Said::Seen(Some(seen)) => return taken(&key, &seen),
+        Said::Seen(Some(seen)) => return Ok(taken(&key, &seen)),
         Said::Refused(why) => return Ok(refused(&key, &why)),
         // Nothing was asked for, so this was no attempt.
         other => {
-            let acted = silent(order, "look who has its name", &other)?;
+            let acted = silent(order, "look who has its name", &other);
             return Ok(Acted { outcome: Outcome::NotAsked, ..acted });
         }
     }
@@ -188,11 +187,11 @@ fn make(
         Said::NameTaken(seen) => {
             draft.entry.attempt = None;
             draft.save()?;
-            return taken(&key, &seen);
+            return Ok(taken(&key, &seen));
         }
         // The attempt stays open: an earlier try of the same request may have had its effect.
         Said::Refused(why) => return Ok(refused(&key, &why)),
-        other => return silent(order, "register its runner", &other),
+        other => return Ok(silent(order, "register its runner", &other)),
     };
     // Before the files: if they turn out bad or this desk dies, somebody knows whom to take back.
     let url = manifest.registration.url.as_str().to_owned();
@@ -209,9 +208,9 @@ fn make(
     Ok(Acted::now(Outcome::Registered))
 }
 
-fn taken(key: &Key, seen: &RemoteRunner) -> Result<Acted> {
+fn taken(key: &Key, seen: &RemoteRunner) -> Acted {
     warn!("Order {key}: a runner that is not this host's has its name, id {}", seen.id);
-    Ok(Acted::now(Outcome::NameTaken))
+    Acted::now(Outcome::NameTaken)
 }
 
 fn refused(key: &Key, why: &str) -> Acted {
@@ -220,17 +219,17 @@ fn refused(key: &Key, why: &str) -> Acted {
 }
 
 /// An answer that is none: it is asked again, but not at once.
-fn silent(order: &Order, what: &str, said: &Said) -> Result<Acted> {
+fn silent(order: &Order, what: &str, said: &Said) -> Acted {
     warn!("Order {}: failed to {what}: {}", order.key(), reason(said));
     match said {
-        Said::RateLimited(until) => Ok(Acted { github_from: *until, ..Acted::now(Outcome::Nothing) }),
+        Said::RateLimited(until) => Acted { github_until: Some(*until), ..Acted::now(Outcome::Nothing) },
         Said::Refused(_) | Said::NotOurs(_) => wait(UNCLEAR),
         _ => wait(SILENCE),
     }
 }
 
-fn wait(seconds: u64) -> Result<Acted> {
-    Ok(Acted { github_from: now()? + seconds, ..Acted::now(Outcome::Nothing) })
+fn wait(seconds: u64) -> Acted {
+    Acted { github_wait: seconds, ..Acted::now(Outcome::Nothing) }
 }
 
 /// Where the jobs of an order run, as GitHub is to write it into the files.

@@ -63,6 +63,12 @@ impl Schedule {
     pub fn new(kinds: usize) -> Self {
         Self { list: Slot::default(), kinds: vec![Slot::default(); kinds] }
     }
+
+    /// How many are under way.
+    #[cfg(test)]
+    pub fn under_way(&self) -> usize {
+        self.kinds.iter().chain([&self.list]).filter(|slot| slot.is_under_way).count()
+    }
 }
 
 impl Desk {
@@ -207,7 +213,14 @@ impl Desk {
         }
         let (hands, events, subject) = (Arc::clone(&self.hands), self.events.clone(), name.clone());
         let work = move || drop(events.send(Event::Found(looks::run(&hands, subject, wish))));
-        self.sights.of(name).is_looked_at = thread::Builder::new().spawn(work).is_ok();
+        self.sights.of(name).is_looked_at = self.look_out(work);
         None
+    }
+
+    /// Starts a look at a workflow or at keys; tells whether that could be.
+    pub(super) fn look_out(&mut self, look: impl FnOnce() + Send + 'static) -> bool {
+        let is_begun = thread::Builder::new().spawn(look).is_ok();
+        self.looks_out += usize::from(is_begun);
+        is_begun
     }
 }

@@ -1,0 +1,442 @@
+//! A GitHub behind brokers' sockets, a kind of machine in memory, and a desk whose clock the test sets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::super::engine::Desk;
+use super::super::event::Event;
+use super::super::hands::{Doors, Hands, Kinds, Paths};
+use super::super::schedule::Schedule;
+use crate::contract::manifest::Manifest;
+use crate::contract::protocol::{Answer, Issue, Outcome, RemoteRunner, Request, Secret, Verb};
+use crate::contract::workflow::{Artifact, QueuedJob, RunState, SigningKey, WorkflowRun};
+use crate::frontend::ondemand::kind::{Kind, Launch, Seen};
+use crate::frontend::ondemand::label::{Class, Key};
+use crate::frontend::ondemand::order::{Order, State, Token};
+use crate::frontend::ondemand::settings::Settings;
+use crate::frontend::ondemand::wire::{self, Ask, Question};
+use crate::machines::Fault;
+use crate::registration::jit::JitRegistration;
+use crate::times::HANGS;
+
+pub const REPOSITORY: u64 = 123_456;
+
+/// A way in which the server misbehaves once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mischief {
+    /// It makes the runner, and its answer gets lost.
+    LosesAnswer,
+    /// It refuses to make any.
+    Refuses,
+}
+
+#[derive(Debug, Default)]
+pub struct Server {
+    pub runners: BTreeMap<u64, RemoteRunner>,
+    /// Labels of jobs that wait, each with its run.
+    pub queued: BTreeSet<(u64, String)>,
+    /// Runs that are over.
+    pub over: BTreeSet<u64>,
+    /// Runs of forks.
+    pub forks: BTreeSet<u64>,
+    pub artifacts: Vec<Artifact>,
+    pub is_down: bool,
+    pub mischief: Option<Mischief>,
+    /// What was asked, by its word.
+    pub asked: Vec<&'static str>,
+    pub made: u64,
+}
+
+impl Server {
+    fn named(&self, name: &str) -> Option<RemoteRunner> {
+        self.runners.values().find(|runner| runner.name == name).cloned()
+    }
+
+    fn answer(&mut self, instance: &str, verb: Verb) -> Outcome {
+        self.asked.push(match &verb {
+            Verb::Issue(_) => "issue",
+            Verb::Retire { .. } => "retire",
+            Verb::Observe(_) => "observe",
+            Verb::List => "list",
+            Verb::Run { .. } => "run",
+            Verb::Jobs { .. } => "jobs",
+            Verb::Artifact { .. } => "artifact",
+            Verb::Keys => "keys",
+            Verb::Preflight => "preflight",
+        });
+        if self.is_down {
+            return Outcome::Unreachable("it is down".into());
+        }
+        match verb {
+            Verb::Observe(_) => Outcome::Seen(self.named(instance)),
+            Verb::Issue(Issue::Jit { .. }) => self.make(instance),
+            Verb::Issue(Issue::Token) | Verb::Preflight => panic!("nobody needs this"),
+            Verb::Retire { id, .. } => match self.runners.get(&id) {
+                None => Outcome::Gone,
+                Some(runner) if runner.busy => Outcome::Busy,
+                Some(_) => {
+                    self.runners.remove(&id);
+                    Outcome::Retired
+                }
+            },
+            Verb::List => Outcome::Listed(self.runners.values().cloned().collect()),
+            Verb::Run { run, .. } => Outcome::Run((run < 1_000).then(|| WorkflowRun {
+                id: run,
+                repository: REPOSITORY,
+                head_repository: Some(if self.forks.contains(&run) { 7 } else { REPOSITORY }),
+                state: if self.over.contains(&run) { RunState::Completed } else { RunState::InProgress },
+                attempt: 1,
+            })),
+            Verb::Jobs { run, .. } => {
+                let jobs = self.queued.iter().filter(|(of, _)| *of == run);
+                Outcome::Jobs(
+                    jobs.map(|(run, label)| QueuedJob { id: 1, run: *run, labels: vec![label.clone()] }).collect(),
+                )
+            }
+            Verb::Artifact { run, name, .. } => {
+                let is_it = |artifact: &&Artifact| artifact.run == run && artifact.name == name;
+                Outcome::Artifact(self.artifacts.iter().find(is_it).cloned())
+            }
+            Verb::Keys => {
+                let key = SigningKey { kid: "other".into(), n: "AQ".into(), e: "AQAB".into() };
+                Outcome::Keys(vec![key])
+            }
+        }
+    }
+
+    fn make(&mut self, name: &str) -> Outcome {
+        let mischief = self.mischief.take();
+        if mischief == Some(Mischief::Refuses) {
+            return Outcome::Refused("The group is gone.".into());
+        }
+        if let Some(seen) = self.named(name) {
+            return Outcome::NameTaken(seen);
+        }
+        self.made += 1;
+        let id = 100 + self.made;
+        self.runners.insert(id, RemoteRunner { id, name: name.into(), online: false, busy: false });
+        if mischief == Some(Mischief::LosesAnswer) {
+            return Outcome::Unreachable("the answer got lost".into());
+        }
+        let settings = json!({ "AgentId": id.to_string(), "AgentName": name, "Ephemeral": "True" });
+        let file = |name: &str, text: String| (name.to_owned(), Secret::new(text));
+        let files = BTreeMap::from([
+            file(".runner", settings.to_string()),
+            file(".credentials", "{}".into()),
+            file(".credentials_rsaparams", "{}".into()),
+        ]);
+        Outcome::Jit { id, name: name.into(), files }
+    }
+}
+
+fn serve(path: &Path, server: &Arc<Mutex<Server>>) {
+    let listener = UnixListener::bind(path).unwrap();
+    let server = Arc::clone(server);
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let server = Arc::clone(&server);
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok) {
+                    let Request { instance, verb, .. } = serde_json::from_str(&line).unwrap();
+                    let outcome = server.lock().unwrap().answer(instance.as_str(), verb);
+                    let answer = serde_json::to_string(&Answer::unasked(outcome)).unwrap() + "\n";
+                    if stream.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+}
+
+struct OneDoor(PathBuf);
+
+impl Doors for OneDoor {
+    fn with(&self, _: &Manifest, ask: &mut dyn FnMut(&Path)) -> Result<()> {
+        ask(&self.0);
+        Ok(())
+    }
+
+    fn forget(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// One machine: the runner on it, and whether it stopped.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Vm {
+    pub runner: u64,
+    pub is_stopped: bool,
+}
+
+#[derive(Default)]
+pub struct Vms {
+    pub all: Mutex<BTreeMap<String, Vm>>,
+    pub fault: Mutex<Option<Fault>>,
+    /// How many were asked for, ever.
+    pub launches: Mutex<u32>,
+}
+
+impl Kind for Vms {
+    fn name(&self, _: &Key, token: &Token) -> String {
+        format!("vm-{}", token.as_str())
+    }
+
+    fn launch(&self, launch: &Launch<'_>) -> Result<(), Fault> {
+        *self.launches.lock().unwrap() += 1;
+        if let Some(fault) = self.fault.lock().unwrap().clone() {
+            return Err(fault);
+        }
+        let name = self.name(launch.key, launch.token);
+        let registration = JitRegistration::parse(&std::fs::read(launch.registration).unwrap()).unwrap();
+        assert_eq!(registration.repository, *launch.repository);
+        let mut all = self.all.lock().unwrap();
+        if all.contains_key(&name) {
+            return Err(Fault::Duplicate("It is there".into()));
+        }
+        all.insert(name, Vm { runner: registration.id, is_stopped: false });
+        Ok(())
+    }
+
+    fn look(&self) -> Result<Vec<Seen>, Fault> {
+        let all = self.all.lock().unwrap();
+        Ok(all.iter().map(|(name, vm)| Seen { name: name.clone(), is_stopped: vm.is_stopped }).collect())
+    }
+
+    fn end(&self, name: &str) -> Result<(), Fault> {
+        self.all.lock().unwrap().remove(name);
+        Ok(())
+    }
+
+    fn console(&self, _: &str) -> Result<String, Fault> {
+        Ok("booted\n".into())
+    }
+}
+
+/// Everything.
+pub struct World {
+    pub now: u64,
+    pub server: Arc<Mutex<Server>>,
+    pub vms: Arc<Vms>,
+    pub desk: Desk,
+    pub inbox: Receiver<Event>,
+    home: TempDir,
+    settings: serde_json::Value,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A world whose settings are changed.
+    pub fn with(change: impl FnOnce(&mut serde_json::Value)) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        for name in ["state", "run"] {
+            std::fs::DirBuilder::new().mode(0o700).create(path(name)).unwrap();
+        }
+        std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(path("token"), "ghp_0000000000000000000000000000000000fake").unwrap();
+        std::fs::write(path("machine-id"), "00000000000000000000000000000001\n").unwrap();
+        let manifest = json!({
+            "version": 2, "instance": "on-demand", "replace": false, "tokenType": "access", "githubApp": null,
+            "method": null, "reRegisterOnTokenChange": true, "registrationInterval": 60, "listener": "/nonexistent",
+            "registration": {
+                "ephemeral": true, "extraLabels": ["on-demand"], "name": "on-demand", "noDefaultLabels": true,
+                "runnerGroup": null, "tokenFile": path("token"), "url": "https://github.com/octo-org", "workDir": null,
+            },
+            "repositories": [{ "name": "octo-org/example", "id": REPOSITORY }],
+        });
+        std::fs::write(path("manifest.json"), manifest.to_string()).unwrap();
+        let class = json!({
+            "max": 8, "ttl": 3600, "processors": 0, "pricePerHour": 0, "architecture": "x86_64", "notOnline": 300,
+            "noJob": 300, "forks": true, "kind": { "nspawn": { "image": "debian" } },
+        });
+        let mut settings = json!({
+            "version": 1, "address": "https://ci.example.org", "prefix": "od", "compatiblePrefix": "rr_runner_",
+            "manifest": path("manifest.json"), "broker": path("broker"), "brokerProperties": [],
+            "repositories": [{
+                "name": "octo-org/example", "id": REPOSITORY, "owner": 42, "proofs": ["queue"], "forks": true,
+            }],
+            "classes": { "x86_64": class, "arm64": class },
+            "limits": {}, "textfileDirectory": null,
+        });
+        change(&mut settings);
+        let server = Arc::new(Mutex::new(Server::default()));
+        serve(&path("broker"), &server);
+        let vms = Arc::new(Vms::default());
+        let (desk, inbox) = open(home.path(), &settings, &vms);
+        let now = crate::state::start::now().unwrap();
+        Self { now, server, vms, desk, inbox, home, settings }
+    }
+
+    /// Another desk, after a kill: nothing is left but the disk.
+    pub fn kill(&mut self) {
+        (self.desk, self.inbox) = open(self.home.path(), &self.settings, &self.vms);
+    }
+
+    /// The same with other settings.
+    pub fn switch(&mut self, change: impl FnOnce(&mut serde_json::Value)) {
+        change(&mut self.settings);
+        self.kill();
+    }
+
+    /// The same after a reboot.
+    pub fn reboot(&mut self) {
+        for entry in std::fs::read_dir(self.home.path().join("run/orders")).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        self.vms.all.lock().unwrap().clear();
+        self.kill();
+    }
+
+    pub fn state(&self, name: &str) -> PathBuf {
+        self.home.path().join("state").join(name)
+    }
+
+    pub fn materials(&self) -> usize {
+        std::fs::read_dir(self.home.path().join("run/orders")).unwrap().count()
+    }
+
+    /// Asks as the door does; what is answered at once, if anything is.
+    pub fn ask(&mut self, ask: Ask) -> Option<wire::Outcome> {
+        self.ask_with(ask, None)
+    }
+
+    pub fn ask_with(&mut self, ask: Ask, token: Option<&str>) -> Option<wire::Outcome> {
+        let reply = self.begin(ask, token, 0);
+        self.turn();
+        reply.try_recv().ok()
+    }
+
+    pub fn begin(&mut self, ask: Ask, token: Option<&str>, wait: u16) -> Receiver<wire::Outcome> {
+        let token = token.map(|token| Secret::new(token.into()));
+        let source = crate::frontend::ondemand::source::Source::of([192, 0, 2, 1].into());
+        let (reply, answer) = channel();
+        self.desk.asked(Question { version: wire::VERSION, source, wait, token, ask }, reply, self.now);
+        answer
+    }
+
+    pub fn create(&mut self, label: &str) -> Option<wire::Outcome> {
+        self.ask(create(label, &["x86_64"]))
+    }
+
+    /// Lets the desk do what is due, and everything that follows from it at this time.
+    pub fn turn(&mut self) {
+        for _ in 0..50 {
+            self.desk.hear_operator();
+            self.desk.step_all(self.now);
+            self.desk.schedule = Schedule::new(1);
+            let acts = self.desk.errands + self.desk.looks_out;
+            self.desk.look_about(self.now);
+            while self.desk.errands + self.desk.looks_out + self.desk.schedule.under_way() > 0 {
+                let event = self.inbox.recv_timeout(HANGS).expect("an errand has to end");
+                self.desk.hear(event, self.now);
+            }
+            self.desk.step_all(self.now);
+            if acts + self.desk.errands + self.desk.looks_out == 0 {
+                self.desk.answer_settled();
+                return;
+            }
+        }
+        panic!("the desk never rests");
+    }
+
+    /// Lets some time pass.
+    pub fn after(&mut self, seconds: u64) {
+        self.now += seconds;
+        self.turn();
+    }
+
+    pub fn order(&self, stem: &str) -> &Order {
+        &self.desk.orders[&Key::from_stem(stem).unwrap()].order
+    }
+
+    pub fn state_of(&self, stem: &str) -> Option<State> {
+        self.desk.orders.get(&Key::from_stem(stem).unwrap()).map(|tracked| tracked.order.state)
+    }
+
+    /// The runner's listener connects, on every machine.
+    pub fn boot(&mut self) {
+        let mut server = self.server.lock().unwrap();
+        for vm in self.vms.all.lock().unwrap().values() {
+            if let Some(runner) = server.runners.get_mut(&vm.runner) {
+                runner.online = true;
+            }
+        }
+    }
+
+    /// Waiting jobs go to the runners that are online.
+    pub fn start_jobs(&mut self) {
+        let mut server = self.server.lock().unwrap();
+        let Server { runners, queued, .. } = &mut *server;
+        for runner in runners.values_mut().filter(|runner| runner.online) {
+            queued.retain(|(_, label)| {
+                let takes = !runner.busy && runner.name.starts_with(label);
+                runner.busy |= takes;
+                !takes
+            });
+        }
+    }
+
+    /// Jobs end: the server forgets their runners, and their machines power off.
+    pub fn end_jobs(&mut self) {
+        let mut server = self.server.lock().unwrap();
+        let done: Vec<u64> = server.runners.values().filter(|runner| runner.busy).map(|runner| runner.id).collect();
+        for id in done {
+            server.runners.remove(&id);
+            self.vms.all.lock().unwrap().retain(|_, vm| vm.runner != id);
+        }
+    }
+
+    pub fn queue(&self, run: u64, label: &str) {
+        self.server.lock().unwrap().queued.insert((run, label.into()));
+    }
+
+    /// What was asked of the server since the last time.
+    pub fn asked(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.server.lock().unwrap().asked)
+    }
+
+    /// Nothing is left, on the server or here.
+    #[track_caller]
+    pub fn is_clean(&self) {
+        assert!(self.server.lock().unwrap().runners.is_empty(), "{:?}", self.server.lock().unwrap().runners);
+        assert!(self.vms.all.lock().unwrap().is_empty());
+        assert_eq!(self.materials(), 0);
+    }
+}
+
+pub fn create(label: &str, classes: &[&str]) -> Ask {
+    let (label, run) = crate::frontend::ondemand::label::Grammar {
+        prefix: "od".to_owned().try_into().unwrap(),
+        compatible: Some("rr_runner_".to_owned().try_into().unwrap()),
+    }
+    .parse(label)
+    .unwrap();
+    let class = |class: &&str| Class::try_from((*class).to_owned()).unwrap();
+    Ask::Create { label, classes: classes.iter().map(class).collect(), repository: None, run }
+}
+
+fn open(home: &Path, settings: &serde_json::Value, vms: &Arc<Vms>) -> (Desk, Receiver<Event>) {
+    let settings = Settings::parse(settings.to_string().as_bytes()).unwrap();
+    let paths = Paths { state: home.join("state"), runtime: home.join("run"), machine_id: home.join("machine-id") };
+    let mut kinds = Kinds::default();
+    let kind: Arc<dyn Kind> = vms.clone();
+    kinds.add(kind, settings.classes.keys().cloned());
+    let broker = settings.broker.clone();
+    let mut hands = Hands::open(settings, paths, kinds).unwrap();
+    hands.doors = Box::new(OneDoor(broker));
+    let (events, inbox): (Sender<Event>, _) = channel();
+    (Desk::open(Arc::new(hands), events).unwrap(), inbox)
+}
