@@ -43,8 +43,9 @@ impl Desk {
             Err(refusal) => drop(reply.send(Outcome::Refused(refusal.explanation()))),
             Ok(Taken::NotYet) => self.await_keys(question, reply),
             Ok(Taken::Orders(keys)) => {
+                // Before anything is decided about them, which may be at once.
+                self.answer_later(Waiting::for_orders(keys.clone(), question.wait, reply));
                 self.step_some(&keys, now);
-                self.answer_later(Waiting::for_orders(keys, question.wait, reply));
             }
         }
     }

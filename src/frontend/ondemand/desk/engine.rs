@@ -18,7 +18,7 @@ use super::tracked::Tracked;
 use crate::contract::protocol::RemoteRunner;
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::State;
-use crate::frontend::ondemand::plan::LATER;
+use crate::frontend::ondemand::plan::{LATER, MEMORY};
 use crate::frontend::ondemand::rate::{Looks, Requests};
 use crate::frontend::ondemand::strays::Strays;
 use crate::model::shown;
@@ -65,7 +65,7 @@ impl Desk {
     pub(super) fn open(hands: Arc<Hands>, events: Sender<Event>) -> Result<Self> {
         let pages = hands.book.read()?;
         for (name, fault) in &pages.faults {
-            error!("{name}: {fault}. Nothing new begins before");
+            error!("{name}: {fault}. Nothing new begins before that is mended and the desk started again");
         }
         let began = Instant::now();
         let orders: BTreeMap<Key, Tracked> =
@@ -144,8 +144,9 @@ impl Desk {
 
     /// Whether nothing is left to do.
     fn rests(&self) -> bool {
+        // Nothing is owed any more: it is only remembered.
         let is_over = |tracked: &Tracked| {
-            tracked.order.state == State::Ended && tracked.due > tracked.order.since + IDLE.as_secs()
+            tracked.order.state == State::Ended && tracked.due >= tracked.order.since.saturating_add(MEMORY / 2)
         };
         self.errands + self.looks_out == 0
             && self.waiting.is_empty()

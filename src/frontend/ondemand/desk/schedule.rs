@@ -194,7 +194,8 @@ impl Desk {
             let run = order.run.filter(|_| order.proof != Proof::None)?;
             Some(((order.repository.clone(), run), order.is_open() && order.state < State::Ending, tracked.is_doubted))
         };
-        let all: Vec<_> = self.orders.values().filter_map(named).collect();
+        let is_over = |tracked: &&Tracked| tracked.order.state == State::Ended;
+        let all: Vec<_> = self.orders.values().filter(|tracked| !is_over(tracked)).filter_map(named).collect();
         for (name, is_open, is_doubted) in &all {
             if *is_open && self.github_from <= now && self.sights.of(name).is_due(now) {
                 self.look_at_run(name, Wish { run: true, jobs: *is_doubted }, now);

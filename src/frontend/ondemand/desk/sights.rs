@@ -34,9 +34,10 @@ impl Sight {
         let is_new = |at: u64| now.abs_diff(at) < AGAIN;
         let run = match &self.run {
             None => true,
-            // One that is not there may come, if the list lagged.
-            Some((at, None)) => !is_new(*at),
-            Some((_, Some(_))) => false,
+            // While it goes on only its jobs are of interest.
+            Some((_, Some(run))) if matches!(run.state, RunState::Queued | RunState::InProgress) => false,
+            // It may be run again, and one that is not there may come.
+            Some((at, _)) => !is_new(*at),
         };
         let jobs = (run || is_there) && !self.jobs.as_ref().is_some_and(|(at, _)| is_new(*at));
         (run || jobs).then_some(Wish { run, jobs })
@@ -147,6 +148,8 @@ mod tests {
         assert_eq!(sight.for_proof(NOW + AGAIN - 1), None);
         assert_eq!(sight.for_proof(NOW + AGAIN), Some(Wish { run: true, jobs: true }));
         assert!(!sight.is_over(), "it may be out of sight");
+        sight.note(Some(Ok(Some(run(RunState::Completed)))), Some(Ok(vec![])), NOW + AGAIN);
+        assert_eq!(sight.for_proof(NOW + 2 * AGAIN), Some(Wish { run: true, jobs: true }), "it may be run again");
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn whoever_waits_for_a_run_that_is_not_there_is_told_and_the_label_is_not_used_u
     assert!(world.desk.orders.is_empty());
     world.asked();
     for _ in 0..5 {
-        world.create(label);
+        assert_eq!(refused(world.create(label)), Code::RunOver);
     }
     assert_eq!(world.asked(), Vec::<&str>::new(), "asking again costs nothing for half a minute");
 }
