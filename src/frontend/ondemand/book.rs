@@ -23,7 +23,7 @@ use crate::sys::{Dir, Lock};
 /// The directory of the orders.
 const ORDERS: &str = "orders";
 /// That of their registrations.
-const LEDGER: &str = "registrations";
+pub const LEDGER: &str = "registrations";
 /// Held by whoever changes anything.
 const LOCK: &str = "desk.lock";
 const ENDING: &str = ".json";

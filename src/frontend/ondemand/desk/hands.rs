@@ -12,7 +12,7 @@ use nix::unistd::Uid;
 use sha2::{Digest as _, Sha256};
 
 use crate::contract::manifest::{Manifest, Method};
-use crate::frontend::ondemand::book::Book;
+use crate::frontend::ondemand::book::{Book, LEDGER};
 use crate::frontend::ondemand::kind::Kind;
 use crate::frontend::ondemand::label::{Class, Key};
 use crate::frontend::ondemand::settings::{ClassSettings, Settings};
@@ -94,13 +94,24 @@ pub trait Doors: Send + Sync {
 }
 
 /// Brokers that systemd makes.
-struct ByUnits {
+#[derive(Debug)]
+pub struct ByUnits {
     manifests: PathBuf,
     ledger: PathBuf,
     properties: Vec<String>,
 }
 
 impl ByUnits {
+    /// In the sandbox of the settings.
+    #[must_use]
+    pub fn new(settings: &Settings, paths: &Paths) -> Self {
+        Self {
+            manifests: paths.runtime.join(MANIFESTS),
+            ledger: paths.state.join(LEDGER),
+            properties: settings.broker_properties.clone(),
+        }
+    }
+
     fn brokers(&self) -> Transient<'_> {
         Transient { runtime: &self.manifests, ledger: &self.ledger, properties: &self.properties }
     }
@@ -130,7 +141,8 @@ pub struct Hands {
     pub kinds: Kinds,
     /// What tells this host from all others, without telling which one it is.
     pub host: String,
-    pub(super) doors: Box<dyn Doors>,
+    /// How brokers of orders are reached.
+    pub doors: Box<dyn Doors>,
     material: Dir,
     paths: Paths,
 }
@@ -141,16 +153,11 @@ impl Hands {
     /// # Errors
     ///
     /// If something of it cannot be used.
-    pub fn open(settings: Settings, paths: Paths, kinds: Kinds) -> Result<Self> {
+    pub fn open(settings: Settings, paths: Paths, kinds: Kinds, doors: Box<dyn Doors>) -> Result<Self> {
         let base = read_manifest(&settings.manifest)?;
         let (_, home) = existing("state", &paths.state)?;
         let (_, runtime) = existing("runtime", &paths.runtime)?;
         let material = subdirectory(&runtime, ORDERS)?;
-        let doors = Box::new(ByUnits {
-            manifests: paths.runtime.join(MANIFESTS),
-            ledger: paths.state.join("registrations"),
-            properties: settings.broker_properties.clone(),
-        });
         let id = std::fs::read_to_string(&paths.machine_id)
             .with_context(|| format!("Failed to read {}", paths.machine_id.display()))?;
         let host = hex(&Sha256::digest(format!("github-runner-on-demand {}", id.trim())));

@@ -39,7 +39,7 @@ use engine::Desk;
 use event::Event;
 use hands::Hands;
 
-pub use hands::{Kinds, Paths};
+pub use hands::{ByUnits, Doors, Kinds, Paths};
 
 /// How long a desk waits for another one that is about to end.
 const HANDOVER: Duration = Duration::from_secs(10);
@@ -49,10 +49,10 @@ const HANDOVER: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// If another desk has the book, the book cannot be opened, or the socket is none.
-pub fn run(settings: Settings, paths: Paths, kinds: Kinds, socket: OwnedFd) -> Result<()> {
+pub fn run(settings: Settings, paths: Paths, kinds: Kinds, doors: Box<dyn Doors>, socket: OwnedFd) -> Result<()> {
     // Before there is a thread, so that no thread is ended by one.
     let signals = listen::signals()?;
-    let hands = Arc::new(Hands::open(settings, paths, kinds)?);
+    let hands = Arc::new(Hands::open(settings, paths, kinds, doors)?);
     let Some(_lock) = hands.book.lock(HANDOVER)? else {
         bail!("Another desk has the book of orders: stop github-runner-on-demand.service first");
     };

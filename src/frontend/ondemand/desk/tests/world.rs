@@ -138,7 +138,8 @@ impl Server {
     }
 }
 
-fn serve(path: &Path, server: &Arc<Mutex<Server>>) {
+/// Answers at a socket as brokers of this server do.
+pub fn serve(path: &Path, server: &Arc<Mutex<Server>>) {
     let listener = UnixListener::bind(path).unwrap();
     let server = Arc::clone(server);
     std::thread::spawn(move || {
@@ -158,7 +159,8 @@ fn serve(path: &Path, server: &Arc<Mutex<Server>>) {
     });
 }
 
-struct OneDoor(PathBuf);
+/// One socket for the brokers of all orders.
+pub struct OneDoor(pub PathBuf);
 
 impl Doors for OneDoor {
     fn with(&self, _: &Manifest, ask: &mut dyn FnMut(&Path)) -> Result<()> {
@@ -222,6 +224,47 @@ impl Kind for Vms {
     }
 }
 
+/// The directories and files that a desk needs.
+pub fn home() -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    for name in ["state", "run"] {
+        std::fs::DirBuilder::new().mode(0o700).create(path(name)).unwrap();
+    }
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(path("token"), "ghp_0000000000000000000000000000000000fake").unwrap();
+    std::fs::write(path("machine-id"), "00000000000000000000000000000001\n").unwrap();
+    home
+}
+
+/// Settings of a desk there.
+pub fn settings(home: &Path) -> serde_json::Value {
+    let path = |name: &str| home.join(name);
+    let manifest = json!({
+        "version": 2, "instance": "on-demand", "replace": false, "tokenType": "access", "githubApp": null,
+        "method": null, "reRegisterOnTokenChange": true, "registrationInterval": 60, "listener": "/nonexistent",
+        "registration": {
+            "ephemeral": true, "extraLabels": ["on-demand"], "name": "on-demand", "noDefaultLabels": true,
+            "runnerGroup": null, "tokenFile": path("token"), "url": "https://github.com/octo-org", "workDir": null,
+        },
+        "repositories": [{ "name": "octo-org/example", "id": REPOSITORY }],
+    });
+    std::fs::write(path("manifest.json"), manifest.to_string()).unwrap();
+    let class = json!({
+        "max": 8, "ttl": 3600, "processors": 0, "pricePerHour": 0, "architecture": "x86_64", "notOnline": 300,
+        "noJob": 300, "forks": true, "kind": { "nspawn": { "image": "debian" } },
+    });
+    json!({
+        "version": 1, "address": "https://ci.example.org", "prefix": "od", "compatiblePrefix": "rr_runner_",
+        "manifest": path("manifest.json"), "broker": path("broker"), "brokerProperties": [],
+        "repositories": [{
+            "name": "octo-org/example", "id": REPOSITORY, "owner": 42, "proofs": ["queue"], "forks": true,
+        }],
+        "classes": { "x86_64": class, "arm64": class },
+        "limits": {}, "textfileDirectory": null,
+    })
+}
+
 /// Everything.
 pub struct World {
     pub now: u64,
@@ -240,40 +283,11 @@ impl World {
 
     /// A world whose settings are changed.
     pub fn with(change: impl FnOnce(&mut serde_json::Value)) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let path = |name: &str| home.path().join(name);
-        for name in ["state", "run"] {
-            std::fs::DirBuilder::new().mode(0o700).create(path(name)).unwrap();
-        }
-        std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::write(path("token"), "ghp_0000000000000000000000000000000000fake").unwrap();
-        std::fs::write(path("machine-id"), "00000000000000000000000000000001\n").unwrap();
-        let manifest = json!({
-            "version": 2, "instance": "on-demand", "replace": false, "tokenType": "access", "githubApp": null,
-            "method": null, "reRegisterOnTokenChange": true, "registrationInterval": 60, "listener": "/nonexistent",
-            "registration": {
-                "ephemeral": true, "extraLabels": ["on-demand"], "name": "on-demand", "noDefaultLabels": true,
-                "runnerGroup": null, "tokenFile": path("token"), "url": "https://github.com/octo-org", "workDir": null,
-            },
-            "repositories": [{ "name": "octo-org/example", "id": REPOSITORY }],
-        });
-        std::fs::write(path("manifest.json"), manifest.to_string()).unwrap();
-        let class = json!({
-            "max": 8, "ttl": 3600, "processors": 0, "pricePerHour": 0, "architecture": "x86_64", "notOnline": 300,
-            "noJob": 300, "forks": true, "kind": { "nspawn": { "image": "debian" } },
-        });
-        let mut settings = json!({
-            "version": 1, "address": "https://ci.example.org", "prefix": "od", "compatiblePrefix": "rr_runner_",
-            "manifest": path("manifest.json"), "broker": path("broker"), "brokerProperties": [],
-            "repositories": [{
-                "name": "octo-org/example", "id": REPOSITORY, "owner": 42, "proofs": ["queue"], "forks": true,
-            }],
-            "classes": { "x86_64": class, "arm64": class },
-            "limits": {}, "textfileDirectory": null,
-        });
+        let home = home();
+        let mut settings = settings(home.path());
         change(&mut settings);
         let server = Arc::new(Mutex::new(Server::default()));
-        serve(&path("broker"), &server);
+        serve(&home.path().join("broker"), &server);
         let vms = Arc::new(Vms::default());
         let (desk, inbox) = open(home.path(), &settings, &vms);
         let now = crate::state::start::now().unwrap();
@@ -435,8 +449,7 @@ fn open(home: &Path, settings: &serde_json::Value, vms: &Arc<Vms>) -> (Desk, Rec
     let kind: Arc<dyn Kind> = vms.clone();
     kinds.add(kind, settings.classes.keys().cloned());
     let broker = settings.broker.clone();
-    let mut hands = Hands::open(settings, paths, kinds).unwrap();
-    hands.doors = Box::new(OneDoor(broker));
+    let hands = Hands::open(settings, paths, kinds, Box::new(OneDoor(broker))).unwrap();
     let (events, inbox): (Sender<Event>, _) = channel();
     (Desk::open(Arc::new(hands), events).unwrap(), inbox)
 }
