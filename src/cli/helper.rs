@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::state::start::{Start, read_manifest};
-use crate::{cli::journal, root::prepare, root::record, root::release, root::settle, user};
+use crate::cli::journal;
+use crate::root::{clear, place, prepare, record, release, settle};
+use crate::user;
 
 const HELP: &str = "\
 Prepares, registers and records a self-hosted GitHub Actions runner before it starts.
@@ -25,6 +27,10 @@ Commands, in the order in which a unit runs them:
   settle     As root, after the end: say what it means, and take unused registrations back
   check M    While the system is built: say whether manifest M is good
 
+Commands of a unit that runs one order of a workflow, in place of all these:
+  place      As root: put the order's registration into empty directories, for the service user
+  clear      As root, after the end: say what it means, keep the logs, and leave nothing else of the job
+
 Options of all commands but check:
   --manifest FILE          The runner's configuration, as JSON
   --state-directory DIR    Where the registration is kept
@@ -32,6 +38,7 @@ Options of all commands but check:
   --logs-directory DIR     Where the listener's logs are kept
   --ledger-directory DIR   prepare, record, release, settle: where root keeps what it knows about registrations
   --broker SOCKET          prepare, release, settle: who asks GitHub with the API credential
+  --registration FILE      place: the order's registration, which root alone can read
 ";
 
 /// What is to be done.
@@ -42,6 +49,8 @@ enum Command {
     Record(Start, PathBuf),
     Release(Start, PathBuf, PathBuf),
     Settle(Start, PathBuf, PathBuf),
+    Place(Start, PathBuf),
+    Clear(Start),
     Check(PathBuf),
     /// Show this text.
     Show(&'static str),
@@ -73,6 +82,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Record(start, ledger) => record::run(&start, &ledger),
         Command::Release(start, ledger, broker) => release::run(&start, &ledger, &broker),
         Command::Settle(start, ledger, broker) => settle::run(&start, &ledger, &broker),
+        Command::Place(start, registration) => place::run(&start, &registration),
+        Command::Clear(start) => clear::run(&start),
         Command::Check(manifest) => read_manifest(&manifest).map(drop),
         Command::Show(text) => {
             use std::io::Write as _;
@@ -98,17 +109,25 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
                 Some(more) => Err(unexpected(&more, name)),
             };
         }
-        "prepare" | "configure" | "record" | "release" | "settle" => {}
+        "prepare" | "configure" | "record" | "release" | "settle" | "place" | "clear" => {}
         _ => bail!("There is no command `{}`", name.escape_debug()),
     }
     let knows = |option: &str| match option {
         "--ledger-directory" => matches!(name, "prepare" | "record" | "release" | "settle"),
         "--broker" => matches!(name, "prepare" | "release" | "settle"),
+        "--registration" => name == "place",
         _ => true,
     };
-    let mut given: [(&str, Option<PathBuf>); 6] =
-        ["--manifest", "--state-directory", "--work-directory", "--logs-directory", "--ledger-directory", "--broker"]
-            .map(|option| (option, None));
+    let mut given: [(&str, Option<PathBuf>); 7] = [
+        "--manifest",
+        "--state-directory",
+        "--work-directory",
+        "--logs-directory",
+        "--ledger-directory",
+        "--broker",
+        "--registration",
+    ]
+    .map(|option| (option, None));
     while let Some(argument) = arguments.next() {
         let slot = given
             .iter_mut()
@@ -121,7 +140,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
             bail!("Option {option} was given twice");
         }
     }
-    let [manifest, state, work, logs, ledger, broker] =
+    let [manifest, state, work, logs, ledger, broker, registration] =
         given.map(|(option, value)| value.with_context(|| format!("Command {name} needs option {option}")));
     let start = Start { manifest: manifest?, state_directory: state?, work_directory: work?, logs_directory: logs? };
     Ok(match name {
@@ -129,6 +148,8 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command> {
         "release" => Command::Release(start, ledger?, broker?),
         "settle" => Command::Settle(start, ledger?, broker?),
         "record" => Command::Record(start, ledger?),
+        "place" => Command::Place(start, registration?),
+        "clear" => Command::Clear(start),
         _ => Command::Configure(start),
     })
 }
@@ -165,6 +186,10 @@ mod tests {
         let without_ledger = record.replace(" --ledger-directory r", "").replace("record", "configure");
         assert_eq!(parsed(&without_ledger).unwrap(), Command::Configure(start()));
         assert_eq!(parsed("check m").unwrap(), Command::Check("m".into()));
+        let clear = without_ledger.replace("configure", "clear");
+        assert_eq!(parsed(&clear).unwrap(), Command::Clear(start()));
+        let place = format!("{} --registration f", clear.replace("clear", "place"));
+        assert_eq!(parsed(&place).unwrap(), Command::Place(start(), "f".into()));
     }
 
     #[test]
@@ -177,6 +202,10 @@ mod tests {
             ("check a b", "does not take `b`"),
             (&GOOD.replace("prepare", "record"), "record does not take `--broker`"),
             (&GOOD.replace("prepare", "configure"), "configure does not take `--ledger-directory`"),
+            (&GOOD.replace("prepare", "place"), "place does not take `--ledger-directory`"),
+            (&GOOD.replace("prepare", "clear"), "clear does not take `--ledger-directory`"),
+            (&format!("{GOOD} --registration f"), "prepare does not take `--registration`"),
+            ("place --manifest m --state-directory s --work-directory w --logs-directory l", "needs option --registration"),
             (&format!("{GOOD} --manifest x"), "--manifest was given twice"),
             (&format!("{GOOD} extra"), "does not take `extra`"),
             (&format!("{GOOD} --surprise x"), "does not take `--surprise`"),

@@ -44,6 +44,30 @@ pub fn brokers(instance: &InstanceName) -> String {
     format!("{}@*", broker_stem(instance))
 }
 
+/// How the templates of units begin that run the orders of a class; the name of the class follows.
+pub const ORDER_TEMPLATES: &str = "github-runner-on-demand-";
+
+/// The units of all orders that this host has run or runs, as `systemctl` takes it.
+pub const ORDERS: &str = "github-runner-on-demand-*@*.service";
+
+/// The unit of one order: `template` as the module names it, up to its `@`, and the order's `stem`.
+#[must_use]
+pub fn order(template: &str, stem: &str) -> String {
+    format!("{template}@{stem}.service")
+}
+
+/// Template and stem of a unit that [`order`] named; `None` for every other name.
+#[must_use]
+pub fn order_parts(unit: &str) -> Option<(&str, &str)> {
+    unit.strip_suffix(".service")?.split_once('@').filter(|(template, _)| template.starts_with(ORDER_TEMPLATES))
+}
+
+/// Whether a unit is that of an order of this class, whose manifest calls itself `class`.
+#[must_use]
+pub fn is_order_of(class: &InstanceName, unit: &str) -> bool {
+    order_parts(unit).is_some_and(|(template, _)| template == runner_stem(class))
+}
+
 fn broker_stem(instance: &InstanceName) -> String {
     format!("github-runner-broker-{}", instance.as_str())
 }

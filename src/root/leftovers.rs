@@ -39,6 +39,12 @@ struct Kernel<'a> {
     groups: &'a Path,
 }
 
+impl Kernel<'static> {
+    fn of_host() -> Self {
+        Self { proc: Path::new("/proc"), groups: Path::new("/sys/fs/cgroup") }
+    }
+}
+
 /// Refuses to go on while processes of something else are in the control group of this runner's unit. Outside of the unit
 /// there is nothing to refuse.
 ///
@@ -46,11 +52,31 @@ struct Kernel<'a> {
 ///
 /// Names the processes and what lets them live.
 pub fn refuse(instance: &InstanceName) -> Result<()> {
-    let kernel = Kernel { proc: Path::new("/proc"), groups: Path::new("/sys/fs/cgroup") };
-    let unit = names::runner(instance);
+    refuse_in(&names::runner(instance))
+}
+
+/// The same for the unit of an order, whichever of this class it is.
+///
+/// # Errors
+///
+/// As [`refuse`].
+#[cfg(feature = "helper")]
+pub fn refuse_order(class: &InstanceName) -> Result<()> {
+    match Kernel::of_host().unit(|name| names::is_order_of(class, name)) {
+        Ok(Some(unit)) => refuse_in(&unit),
+        Ok(None) => Ok(()),
+        Err(error) => {
+            warn!("Nobody can tell whether a former run of this unit left processes: {error:#}");
+            Ok(())
+        }
+    }
+}
+
+fn refuse_in(unit: &str) -> Result<()> {
+    let kernel = Kernel::of_host();
     let end = Instant::now() + PATIENCE;
     loop {
-        let found = match kernel.leftovers(&unit, std::process::id()) {
+        let found = match kernel.leftovers(unit, std::process::id()) {
             Ok(found) => found,
             // A host that hides its control groups shall not lose its runners for that.
             Err(error) => {
@@ -62,7 +88,7 @@ pub fn refuse(instance: &InstanceName) -> Result<()> {
             return Ok(());
         }
         if Instant::now() >= end {
-            bail!("{}", refusal(&unit, &found));
+            bail!("{}", refusal(unit, &found));
         }
         thread::sleep(BETWEEN_LOOKS);
     }
@@ -84,10 +110,21 @@ fn refusal(unit: &str, found: &[Leftover]) -> String {
 }
 
 impl Kernel<'_> {
+    /// The unit that this process belongs to, if it is one of those that are asked for.
+    #[cfg(feature = "helper")]
+    fn unit(&self, is_meant: impl Fn(&str) -> bool) -> Result<Option<String>> {
+        let text = self.membership()?;
+        Ok(text.lines().flat_map(|line| line.split('/')).find(|name| is_meant(name)).map(str::to_owned))
+    }
+
+    fn membership(&self) -> Result<String> {
+        let path = self.proc.join("self/cgroup");
+        fs::read_to_string(&path).with_context(|| format!("Failed to read {}", path.display()))
+    }
+
     /// The processes in the control group of `unit` that are neither `own` nor made by it; none if `own` is not in there.
     fn leftovers(&self, unit: &str, own: u32) -> Result<Vec<Leftover>> {
-        let path = self.proc.join("self/cgroup");
-        let text = fs::read_to_string(&path).with_context(|| format!("Failed to read {}", path.display()))?;
+        let text = self.membership()?;
         let candidates = groups(&text, unit);
         if candidates.is_empty() {
             return Ok(vec![]);
@@ -277,6 +314,25 @@ mod tests {
         host.process(21, "sleep", 1);
         let error = host.leftovers().unwrap_err().to_string();
         assert!(error.contains("this process is not in systemd/github.slice/"), "{error}");
+    }
+
+    #[cfg(feature = "helper")]
+    #[test]
+    fn the_unit_of_an_order_is_known_by_its_class_whatever_the_order() {
+        let class = "on-demand-x86_64".to_owned().try_into().unwrap();
+        let unit = "github-runner-on-demand-x86_64@od-7-build.x86_64.service";
+        for (group, found) in [
+            (format!("x.slice/{unit}"), Some(unit)),
+            (format!("x.slice/{unit}/.control"), Some(unit)),
+            (SLICES.to_owned(), None),
+            ("x.slice/github-runner-on-demand-other@od-7-build.other.service".into(), None),
+            ("x.slice/github-runner-on-demand-x86_64@.service.d".into(), None),
+            (String::new(), None),
+        ] {
+            let host = Host::new(&group);
+            let kernel = Kernel { proc: &host.0.path().join("proc"), groups: host.0.path() };
+            assert_eq!(kernel.unit(|name| names::is_order_of(&class, name)).unwrap().as_deref(), found, "{group}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
 use tracing::{info, warn};
@@ -88,7 +89,10 @@ fn take_over(state: &Dir, place: &Place, limits: &Logs, when: When) -> Result<()
             done.with_context(|| format!("Failed to take {} over", place.resolved().display()))?;
             logs
         }
-        (None, _) => place.create(MODE)?,
+        (None, _) => place.create(MODE).or_else(|error| {
+            // Runners that share it may begin at the same time.
+            Place::walk(&place.resolved())?.open()?.ok_or(error)
+        })?,
     };
     if state.entry(DIAGNOSTICS)? == EntryKind::Directory {
         let from = open_below(state)?;
@@ -167,8 +171,7 @@ fn copy(files: Vec<(String, File)>, to: &Dir, room: &mut u64) -> Result<()> {
         let size = file.metadata().with_context(|| format!("Failed to examine {name}"))?.len();
         let share = size.min(*room);
         short += u64::from(share < size);
-        let Some(free) = free_name(to, &name)?.filter(|_| share > 0) else { continue };
-        let mut target = to.create_file(&free)?;
+        let Some((free, mut target)) = (if share > 0 { create(to, &name)? } else { None }) else { continue };
         let mut write = || -> io::Result<u64> {
             file.seek(SeekFrom::Start(size - share))?;
             io::copy(&mut (&mut file).take(share), &mut target)
@@ -193,13 +196,16 @@ fn copy(files: Vec<(String, File)>, to: &Dir, room: &mut u64) -> Result<()> {
     Ok(())
 }
 
-/// A name for a copy; a job can have chosen one that an earlier log has.
-fn free_name(to: &Dir, name: &str) -> Result<Option<String>> {
+/// Makes the file of a copy, and says what it is called. A job can have chosen a name that an earlier log has, and another
+/// runner that keeps its logs here may be at the same one.
+fn create(to: &Dir, name: &str) -> Result<Option<(String, File)>> {
     let stem = name.rsplit_once(".log").map_or(name, |(stem, _)| stem);
     for number in 0..NAMESAKES {
         let free = if number == 0 { name.to_owned() } else { format!("{stem}.log.{number}") };
-        if to.entry(&free)? == EntryKind::Absent {
-            return Ok(Some(free));
+        match to.create_file(&free) {
+            Ok(file) => return Ok(Some((free, file))),
+            Err(error) if error.downcast_ref() == Some(&Errno::EEXIST) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(None)

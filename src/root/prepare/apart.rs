@@ -18,7 +18,7 @@ use crate::sys::{Place, Walks};
 /// # Errors
 ///
 /// Names the directory that the work directory overlaps with, or the secret.
-pub(super) fn check(manifest: &Manifest, work: &Place, state: &Place, logs: &Place, ledger: &Place) -> Result<()> {
+pub(in crate::root) fn check(manifest: &Manifest, work: &Place, state: &Place, logs: &Place, ledger: Option<&Place>) -> Result<()> {
     let path = work.resolved();
     if let Some(system) = system_directory_in(&path) {
         bail!(
@@ -26,7 +26,8 @@ pub(super) fn check(manifest: &Manifest, work: &Place, state: &Place, logs: &Pla
             path.display()
         );
     }
-    for (what, other) in [("state", state), ("logs", logs), ("ledger", ledger)] {
+    let others = [("state", state), ("logs", logs)].into_iter().chain(ledger.map(|ledger| ("ledger", ledger)));
+    for (what, other) in others {
         if work.overlaps(other) {
             bail!(
                 "Work directory {} overlaps with the {what} directory {}, and it is emptied at every start: choose a directory of its own",

@@ -43,7 +43,7 @@ impl Basis<'_> {
 
 /// Whom a work directory is for.
 #[derive(Clone, Copy)]
-pub(super) struct Heir {
+pub(in crate::root) struct Heir {
     pub(super) owner: (Uid, Gid),
     pub(super) mode: Mode,
     /// Whether what is in the directory is known to be this runner's.
@@ -51,13 +51,13 @@ pub(super) struct Heir {
 }
 
 impl Heir {
-    pub(super) fn new(owner: (Uid, Gid), manifest: &Manifest, knows: bool) -> Self {
+    pub(in crate::root) fn new(owner: (Uid, Gid), manifest: &Manifest, knows: bool) -> Self {
         Self { owner, mode: Mode::from_bits_truncate(manifest.work_dir_mode.bits()), knows }
     }
 }
 
 /// Says what was removed, if anything was.
-pub(super) fn report(what: &str, files: u64, directories: u64) {
+pub(in crate::root) fn report(what: &str, files: u64, directories: u64) {
     if files + directories > 0 {
         let plural = |count, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
         info!("{what}: {}, {}", plural(files, "file", "files"), plural(directories, "directory", "directories"));

@@ -4,18 +4,18 @@
 //! a network connection, or follow a link below such a directory; and it deletes nothing before everything that
 //! the next state needs was read and found good.
 
-mod apart;
-mod basis;
+pub(in crate::root) mod apart;
+pub(in crate::root) mod basis;
 mod explain;
 mod foresee;
 mod holder;
 mod jit;
 mod kept;
-mod read;
+pub(in crate::root) mod read;
 mod ready;
 mod register;
 mod room;
-mod work;
+pub(in crate::root) mod work;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -92,10 +92,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let mut draft = Draft::new(&ledger, &manifest.instance, stored.clone(), new.clone());
     note(&mut draft.entry, &told, start, news.then_some(&text))?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
-    let work = match manifest.work_dir_size {
-        Some(size) => work::open_own(&start.work_directory, size, heir, end)?,
-        None => work::open(&work_place, heir)?,
-    };
+    let work = work::take(&work_place, &start.work_directory, manifest.work_dir_size, heir, end)?;
     let work_path = work_place.resolved();
     // From now on what is in it is this runner's, whatever number its user has next time.
     draft.entry.work_directory = work_path.to_str().map(String::from);
@@ -193,7 +190,7 @@ fn keep_limit(found: &Basis<'_>, draft: &mut Draft<'_>, time: u64) {
 }
 
 /// Refuses a user who could read the credential, and tells of one whose processes outlive the unit.
-fn guard(manifest: &Manifest, owner: (Uid, Gid)) -> Result<()> {
+pub(in crate::root) fn guard(manifest: &Manifest, owner: (Uid, Gid)) -> Result<()> {
     if let Some(user) = leftovers::lingering(owner.0.as_raw()) {
         let (said, remedy) = leftovers::about_lingering(&user);
         warn!("This runner's {said}; {remedy}");
@@ -224,7 +221,7 @@ fn note(entry: &mut Entry, told: &Instructions, start: &Start, news: Option<&Str
 }
 
 /// Takes back what a job gave others in the state directory, whose owner and mode systemd sets.
-fn close_state(state: &Dir) -> Result<()> {
+pub(in crate::root) fn close_state(state: &Dir) -> Result<()> {
     if state.drop_access_lists().context("Failed to close the state directory")? == Attributes::TooMany {
         warn!("The state directory has more attributes than can be listed, so they stay");
     }

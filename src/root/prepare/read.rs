@@ -75,7 +75,7 @@ pub(super) fn reach<T>(
     let (state_place, state) = open("state", &start.state_directory)?;
     let logs = walk("logs", &start.logs_directory)?;
     let work = walk("work", &start.work_directory)?;
-    apart::check(manifest, &work, &state_place, &logs, ledger)?;
+    apart::check(manifest, &work, &state_place, &logs, Some(ledger))?;
     Ok(StartDirectories { state, work, logs })
 }
 
@@ -113,7 +113,7 @@ impl<'a> Reading<'a> {
 }
 
 /// The numeric owner of the state directory, which systemd gave to the service user.
-pub(super) fn service_user(state: &Dir) -> Result<(Uid, Gid)> {
+pub(in crate::root) fn service_user(state: &Dir) -> Result<(Uid, Gid)> {
     let owner = state.owner()?;
     if owner.0.as_raw() == NOBODY {
         bail!(

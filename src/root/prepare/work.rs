@@ -36,13 +36,31 @@ pub(super) fn is_known(place: &Place, stored: Option<&Entry>, manifest: &Manifes
     plan.action == Action::Adopt || stored.is_some_and(by_ledger)
 }
 
+/// Opens the work directory at `path`, which leads to `place`, as the manifest wants it: see [`open`] and [`open_own`].
+///
+/// # Errors
+///
+/// As these two.
+pub(in crate::root) fn take(
+    place: &Place,
+    path: &Path,
+    size: Option<MemorySize>,
+    heir: Heir,
+    end: Instant,
+) -> Result<Dir> {
+    match size {
+        Some(size) => open_own(path, size, heir, end),
+        None => open(place, heir),
+    }
+}
+
 /// Opens the work directory, makes it if it is missing, and hands it to its heir.
 ///
 /// # Errors
 ///
 /// If it belongs to another user and somebody else than root could have put it there, or holds files of which nobody
 /// knows that they are this runner's.
-pub(super) fn open(place: &Place, heir: Heir) -> Result<Dir> {
+fn open(place: &Place, heir: Heir) -> Result<Dir> {
     let path = place.resolved();
     if place.is_through_link() {
         warn!(
@@ -71,7 +89,7 @@ pub(super) fn open(place: &Place, heir: Heir) -> Result<Dir> {
 /// # Errors
 ///
 /// As [`open`] and `mount(2)`. That the host does not let root mount anything is none.
-pub(super) fn open_own(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Dir> {
+fn open_own(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Dir> {
     let renewed = match on_host(|| renew(path, size, heir, end)) {
         Ok(renewed) => renewed?,
         Err(error) if is_forbidden(error) => Err("this host lets root mount nothing"),
@@ -161,16 +179,25 @@ fn refuse_of_others(place: &Place, dir: &Dir, owner: Uid, knows: bool) -> Result
     }
 }
 
-/// Empties the work directory.
+/// Empties the work directory of a start.
 ///
 /// # Errors
 ///
 /// As [`purge`].
 pub(super) fn empty(found: &Basis<'_>) -> Result<()> {
-    let purged = purge(&found.work, found.end).context("Failed to empty the work directory")?;
+    empty_for(&found.work, found.heir, &found.work_path, found.end)
+}
+
+/// Empties a work directory for its heir, until `end` at most.
+///
+/// # Errors
+///
+/// As [`purge`].
+pub(in crate::root) fn empty_for(work: &Dir, heir: Heir, path: &Path, end: Instant) -> Result<()> {
+    let purged = purge(work, end).context("Failed to empty the work directory")?;
     report("Emptied the work directory", purged.files, purged.directories);
     // Once more: until its processes are gone, the user can open its directory again.
-    claim(&found.work, found.heir, &found.work_path)
+    claim(work, heir, path)
 }
 
 /// Asks somebody while the work directory is emptied, so that a slow answer does not hold that up.

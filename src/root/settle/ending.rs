@@ -1,36 +1,58 @@
-//! What the end of a unit means, as a pure function of what systemd and the files say.
+//! What the end of a unit means, as a function of what systemd and the files say.
 //!
 //! Sources: systemd.exec(5) on `$SERVICE_RESULT`; actions/runner `Constants.cs:150` and `Runner.cs` for the codes. The
 //! code alone tells little (0 has several meanings), so it is read together with the files.
 
 use crate::ledger::{Exit, ExitKind};
+use crate::state::Snapshot;
 
 /// After this time without a failure, in seconds, the next one is the first again. Longer than any wait between two.
 const FORGIVEN: u64 = 60 * 60;
 
 /// What systemd says about an end.
 #[derive(Clone, Debug)]
-pub(super) struct Ending {
+pub(in crate::root) struct Ending {
     /// `$SERVICE_RESULT`
-    pub(super) result: String,
+    pub(in crate::root) result: String,
     /// `$EXIT_CODE`; absent if the listener never ran.
-    pub(super) code: Option<String>,
+    pub(in crate::root) code: Option<String>,
     /// `$EXIT_STATUS`: a number, or the name of a signal.
     pub(super) status: Option<String>,
 }
 
 /// Whether the listener's settings are still there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Files {
+pub(in crate::root) enum Files {
     Kept,
     /// There, but not as any listener leaves them.
     Damaged,
     Gone,
 }
 
+impl Files {
+    /// What a look into the state directory says; `None` stands for one that failed.
+    pub(in crate::root) fn of(snapshot: Option<&Snapshot>) -> Self {
+        match snapshot {
+            Some(snapshot) if snapshot.settings_are_gone() => Self::Gone,
+            Some(snapshot) if snapshot.identity().is_some() => Self::Kept,
+            _ => Self::Damaged,
+        }
+    }
+}
+
 impl Ending {
+    /// What systemd says to the step that runs.
+    pub(in crate::root) fn of_unit() -> Self {
+        let variable = |name| std::env::var(name).ok();
+        Self {
+            result: variable("SERVICE_RESULT").unwrap_or_default(),
+            code: variable("EXIT_CODE"),
+            status: variable("EXIT_STATUS"),
+        }
+    }
+
     /// The kind of this end, and the same as a sentence without its subject.
-    pub(super) fn meaning(&self, ephemeral: bool, files: Files) -> (ExitKind, String) {
+    pub(in crate::root) fn meaning(&self, ephemeral: bool, files: Files) -> (ExitKind, String) {
         let success = self.result == "success";
         let status = self.status.as_deref().unwrap_or_default();
         let (kind, said) = match (self.code.as_deref(), status) {

@@ -14,7 +14,7 @@ const RESULT: &str = "oom-kill";
 /// What lack of memory did to this run, as the end of a sentence; `None` if nothing. `result` is what systemd says.
 ///
 /// systemd alone does not tell: a unit whose listener goes on after a kill ends as it would have without.
-pub(super) fn shortage(group: Option<&ControlGroup>, result: &str) -> Option<String> {
+pub(in crate::root) fn shortage(group: Option<&ControlGroup>, result: &str) -> Option<String> {
     let killed = group.and_then(|group| Some((group, group.killed_for_memory().filter(|killed| *killed > 0)?)));
     let Some((group, killed)) = killed else {
         return (result == RESULT).then(|| "the kernel killed processes of it for lack of memory".into());
@@ -32,7 +32,7 @@ pub(super) fn shortage(group: Option<&ControlGroup>, result: &str) -> Option<Str
 
 /// Takes the file system off that a work directory has for itself, with all that is in it. Otherwise PID 1 would remove it
 /// file by file, and do nothing else meanwhile.
-pub(super) fn let_go(work: &Path) {
+pub(in crate::root) fn let_go(work: &Path) {
     // With another `workDir` the former one may still be there; a unit may have several.
     let runtime = std::env::var_os("RUNTIME_DIRECTORY").unwrap_or_default();
     for path in std::env::split_paths(&runtime).chain([PathBuf::from(work)]).filter(|path| path.is_absolute()) {

@@ -4,8 +4,8 @@
 //! Must not open a network connection, start a process but for `unit`, or take long: a stop waits for it. What cannot be
 //! settled now is in the ledger for the next start.
 
-mod ending;
-mod memory;
+pub(in crate::root) mod ending;
+pub(in crate::root) mod memory;
 mod unit;
 
 use std::path::Path;
@@ -59,23 +59,14 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         return Ok(());
     }
     let mut draft = Draft::new(&ledger, &manifest.instance, Some(stored.clone()), stored);
-    let variable = |name| std::env::var(name).ok();
-    if variable("SERVICE_RESULT").as_deref() == Some("exec-condition") {
+    let ending = Ending::of_unit();
+    if ending.result == "exec-condition" {
         // An operator's condition did not hold: nothing ran, so nothing ended.
         return Ok(());
     }
     // A job can have made anything of its files; that must not keep its registration alive.
     let snapshot = Snapshot::read(&state).map_err(|error| warn!("{error:#}")).ok();
-    let ending = Ending {
-        result: variable("SERVICE_RESULT").unwrap_or_default(),
-        code: variable("EXIT_CODE"),
-        status: variable("EXIT_STATUS"),
-    };
-    let files = match &snapshot {
-        Some(snapshot) if snapshot.settings_are_gone() => Files::Gone,
-        Some(snapshot) if snapshot.identity().is_some() => Files::Kept,
-        _ => Files::Damaged,
-    };
+    let files = Files::of(snapshot.as_ref());
     // A token that cannot be read now opens nothing either.
     let credential = Credential::read(&manifest).ok();
     let api = credential.as_ref().map(Credential::is_of_api);
@@ -216,7 +207,8 @@ fn remark(result: Result<()>) {
     }
 }
 
-fn advice(kind: ExitKind, manifest: &Manifest, api: Option<bool>) -> String {
+/// What to do about an end, as more sentences; nothing if nothing helps.
+pub(in crate::root) fn advice(kind: ExitKind, manifest: &Manifest, api: Option<bool>) -> String {
     match kind {
         ExitKind::VersionDeprecated => format!(
             ". GitHub no longer accepts {}: set `package` of this runner to a newer one, for example by updating nixpkgs, and switch",
