@@ -9,9 +9,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::state::start::{Start, read_manifest};
 use crate::cli::journal;
 use crate::root::{clear, place, prepare, record, release, settle};
+use crate::state::start::{Start, read_manifest};
 use crate::user;
 
 const HELP: &str = "\
@@ -205,7 +205,10 @@ mod tests {
             (&GOOD.replace("prepare", "place"), "place does not take `--ledger-directory`"),
             (&GOOD.replace("prepare", "clear"), "clear does not take `--ledger-directory`"),
             (&format!("{GOOD} --registration f"), "prepare does not take `--registration`"),
-            ("place --manifest m --state-directory s --work-directory w --logs-directory l", "needs option --registration"),
+            (
+                "place --manifest m --state-directory s --work-directory w --logs-directory l",
+                "needs option --registration",
+            ),
             (&format!("{GOOD} --manifest x"), "--manifest was given twice"),
             (&format!("{GOOD} extra"), "does not take `extra`"),
             (&format!("{GOOD} --surprise x"), "does not take `--surprise`"),

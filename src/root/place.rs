@@ -2,8 +2,8 @@
 //! service user, in directories that hold nothing else.
 //!
 //! Runs as root outside of the sandbox, in directories that a hostile job can have owned. It must not start a process, open a
-//! network connection, touch the ledger, or follow a link below such a directory. It keeps nothing that it finds there: an
-//! order is served once. A refusal leaves no secret in the state directory.
+//! network connection, touch the ledger, or follow a link below such a directory. It keeps nothing that it finds in the state
+//! directory, for an order is served once, and a refusal leaves no secret there.
 
 use std::ffi::OsStr;
 use std::io::Read as _;
@@ -45,6 +45,9 @@ pub fn run(start: &Start, registration: &Path) -> Result<()> {
     // Before anything is written that they could read.
     leftovers::refuse_order(&manifest.instance)?;
     let (state_place, state) = existing("state", &start.state_directory)?;
+    let logs = walk("logs", &start.logs_directory)?;
+    let work = walk("work", &start.work_directory)?;
+    apart::check(&manifest, &work, &state_place, &logs, None)?;
     let owner = service_user(&state)?;
     if owner.0.is_root() {
         bail!(
@@ -52,7 +55,12 @@ pub fn run(start: &Start, registration: &Path) -> Result<()> {
             state_place.resolved().display()
         );
     }
-    let placed = place(start, &manifest, registration, (&state_place, &state), owner, end);
+    // Whatever is decided below, it is of a job that is over, and so are its secrets.
+    close_state(&state)?;
+    logs::keep(&state, &logs, &manifest.logs, When::Start(end));
+    let purged = purge::state(&state, end).context("Failed to purge the state directory")?;
+    report("Purged the state directory", purged.files, purged.directories);
+    let placed = place(start, &manifest, registration, &state, &work, owner, end);
     if placed.is_err()
         && let Err(error) = purge::registration(&state)
     {
@@ -65,24 +73,17 @@ fn place(
     start: &Start,
     manifest: &Manifest,
     registration: &Path,
-    (state_place, state): (&Place, &Dir),
+    state: &Dir,
+    work_place: &Place,
     owner: (Uid, Gid),
     end: Instant,
 ) -> Result<()> {
-    let logs = walk("logs", &start.logs_directory)?;
-    let work_place = walk("work", &start.work_directory)?;
-    apart::check(manifest, &work_place, state_place, &logs, None)?;
     guard(manifest, owner)?;
     let made = read(registration).with_context(|| format!("Failed to read registration {}", registration.display()))?;
 
     // Of what somebody else has in it, nothing is known to be this order's.
     let heir = Heir::new(owner, manifest, false);
-    let work = work::take(&work_place, &start.work_directory, manifest.work_dir_size, heir, end)?;
-    close_state(state)?;
-    // Before the state directory is purged.
-    logs::keep(state, &logs, &manifest.logs, When::Start(end));
-    let purged = purge::state(state, end).context("Failed to purge the state directory")?;
-    report("Purged the state directory", purged.files, purged.directories);
+    let work = work::take(work_place, &start.work_directory, manifest.work_dir_size, heir, end)?;
     work::empty_for(&work, heir, &work_place.resolved(), end)?;
 
     let readable = Mode::S_IRUSR | Mode::S_IRGRP | Mode::S_IROTH;

@@ -131,6 +131,9 @@ impl Host {
         if matches!(step, "prepare" | "release" | "settle") {
             add("broker", "broker");
         }
+        if step == "place" {
+            add("registration", "registration.json");
+        }
         arguments
     }
 
@@ -146,7 +149,12 @@ impl Host {
 
     /// Settles an end: `$SERVICE_RESULT`, and `$EXIT_CODE` and `$EXIT_STATUS` unless the listener never ran.
     pub fn settle(&self, result: &str, exit: Option<(&str, &str)>) -> Said {
-        let mut command = self.command("settle");
+        self.ended("settle", result, exit)
+    }
+
+    /// The same for another last step.
+    pub fn ended(&self, step: &str, result: &str, exit: Option<(&str, &str)>) -> Said {
+        let mut command = self.command(step);
         command.env("SERVICE_RESULT", result).env_remove("EXIT_CODE").env_remove("EXIT_STATUS");
         if let Some((code, status)) = exit {
             command.env("EXIT_CODE", code).env("EXIT_STATUS", status);

@@ -18,7 +18,13 @@ use crate::sys::{Place, Walks};
 /// # Errors
 ///
 /// Names the directory that the work directory overlaps with, or the secret.
-pub(in crate::root) fn check(manifest: &Manifest, work: &Place, state: &Place, logs: &Place, ledger: Option<&Place>) -> Result<()> {
+pub(in crate::root) fn check(
+    manifest: &Manifest,
+    work: &Place,
+    state: &Place,
+    logs: &Place,
+    ledger: Option<&Place>,
+) -> Result<()> {
     let path = work.resolved();
     if let Some(system) = system_directory_in(&path) {
         bail!(

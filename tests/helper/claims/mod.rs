@@ -3,6 +3,7 @@
 //! Nothing here looks inside the library: a claim is about a command line, files and what is said.
 
 mod attempt;
+mod clear;
 mod connections;
 mod debts;
 mod hostile;
@@ -10,6 +11,7 @@ mod logs;
 mod lost;
 mod manifest;
 mod order;
+pub mod place;
 mod purge;
 mod recovery;
 mod register;

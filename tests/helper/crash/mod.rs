@@ -6,5 +6,6 @@
 mod kills;
 mod listener;
 mod orphans;
+mod placed;
 mod refused;
 mod steps;
