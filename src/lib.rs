@@ -68,6 +68,9 @@
 //! | `frontend::ondemand::door::ask` | `frontend::ondemand::wire` | sockets, clock |
 //! | `frontend::ondemand::door::serve` | `frontend::ondemand::label`, `frontend::ondemand::door` | sockets, clock |
 //! | `frontend::ondemand::proof` | `model`, `contract::workflow`, `frontend::ondemand` | pure |
+//! | `frontend::ondemand::settings` | `model`, `frontend::ondemand`, `frontend::ondemand::proof` | pure |
+//! | `frontend::ondemand::kind` | `model`, `machines`, `frontend::ondemand`, `frontend::ondemand::settings` | pure |
+//! | `frontend::ondemand::kind::local` | `model`, `contract::names`, `machines`, `units`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |

@@ -55,6 +55,28 @@ pub trait Units {
     /// Nobody could be asked.
     fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>>;
 
+    /// Looks at the units of these patterns that are in memory: all that run, wait to run or failed, and perhaps some that
+    /// ended well.
+    ///
+    /// # Errors
+    ///
+    /// Nobody could be asked.
+    fn list(&self, patterns: &[&str]) -> Result<BTreeMap<String, Unit>>;
+
+    /// Has a unit started, without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// It was refused.
+    fn start(&self, unit: &str) -> Result<()>;
+
+    /// Forgets that a unit failed.
+    ///
+    /// # Errors
+    ///
+    /// It was refused, as for a unit that nothing is known of.
+    fn reset_failed(&self, unit: &str) -> Result<()>;
+
     /// Has a unit restarted, without waiting for it.
     ///
     /// # Errors
@@ -95,6 +117,17 @@ pub trait Units {
     ///
     /// Nobody could be asked.
     fn printed(&self, unit: &str) -> Result<Vec<String>> {
+        let _ = unit;
+        Ok(Vec::new())
+    }
+
+    /// The last lines of a unit's journal since this host booted, the last one first: what all of its processes printed, and
+    /// what was said of it.
+    ///
+    /// # Errors
+    ///
+    /// Nobody could be asked.
+    fn journal(&self, unit: &str) -> Result<Vec<String>> {
         let _ = unit;
         Ok(Vec::new())
     }

@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use super::{Activity, Unit, Units};
 
 /// What is asked about each unit.
-const PROPERTIES: &str = "--property=Id,Names,LoadState,ActiveState,SubState,Result,ControlGroup,StateChangeTimestamp";
+const PROPERTIES: &str =
+    "--property=Id,Names,LoadState,ActiveState,SubState,Job,Result,ControlGroup,StateChangeTimestamp";
 
 /// The program of a runner that runs one job, as the kernel names its process (runner contract, 3.5).
 const WORKER: &str = "Runner.Worker";
@@ -42,11 +43,21 @@ impl Default for Systemd {
 
 impl Units for Systemd {
     fn show(&self, units: &[&str]) -> Result<BTreeMap<String, Unit>> {
-        if units.is_empty() {
+        let found = self.list(units)?;
+        if let Some(missing) = units.iter().find(|unit| !found.contains_key(**unit)) {
+            bail!("systemctl says nothing about {missing}");
+        }
+        Ok(found)
+    }
+
+    /// `systemctl show` takes patterns for units that systemd has loaded, and says nothing where there are none (seen with 252
+    /// and 257).
+    fn list(&self, patterns: &[&str]) -> Result<BTreeMap<String, Unit>> {
+        if patterns.is_empty() {
             return Ok(BTreeMap::new());
         }
         let mut arguments = vec!["show", PROPERTIES, "--timestamp=unix", "--"];
-        arguments.extend(units);
+        arguments.extend(patterns);
         let text = systemctl(&arguments)?;
         let mut found = BTreeMap::new();
         for block in text.split("\n\n") {
@@ -60,10 +71,15 @@ impl Units for Systemd {
             }
             found.insert((*id).to_owned(), unit);
         }
-        if let Some(missing) = units.iter().find(|unit| !found.contains_key(**unit)) {
-            bail!("systemctl says nothing about {missing}");
-        }
         Ok(found)
+    }
+
+    fn start(&self, unit: &str) -> Result<()> {
+        systemctl(&["start", "--no-block", "--", unit]).map(drop)
+    }
+
+    fn reset_failed(&self, unit: &str) -> Result<()> {
+        systemctl(&["reset-failed", "--", unit]).map(drop)
     }
 
     fn restart(&self, unit: &str) -> Result<()> {
@@ -96,6 +112,12 @@ impl Units for Systemd {
         Ok(run("journalctl", &arguments)?.lines().map(str::to_owned).collect())
     }
 
+    fn journal(&self, unit: &str) -> Result<Vec<String>> {
+        let unit = format!("--unit={unit}");
+        let arguments = ["--quiet", "--output=cat", "--reverse", "--boot", LAST_LINES, &unit];
+        Ok(run("journalctl", &arguments)?.lines().map(str::to_owned).collect())
+    }
+
     fn version(&self) -> Result<Option<u32>> {
         systemctl(&["--version"]).map(|text| version(&text))
     }
@@ -108,7 +130,10 @@ fn version(text: &str) -> Option<u32> {
 
 fn unit(properties: &BTreeMap<&str, &str>) -> Unit {
     let value = |name: &str| properties.get(name).copied().unwrap_or_default();
+    // A start that waits for something else is no state of the unit.
+    let waits = !matches!(value("Job"), "" | "0");
     let activity = match (value("ActiveState"), value("SubState")) {
+        ("inactive" | "failed", _) if waits => Activity::Starting,
         ("active" | "reloading" | "refreshing", _) => Activity::Active,
         ("activating", _) => Activity::Starting,
         ("deactivating", _) => Activity::Stopping,
@@ -200,6 +225,15 @@ mod tests {
             assert_eq!((unit.activity, unit.since, unit.is_defined), (activity, Some(1_790_000_000), true), "{active}");
         }
         assert_eq!(unit(&BTreeMap::new()), Unit::default());
+        for (active, job, activity) in [
+            ("inactive", "290", Activity::Starting),
+            ("failed", "290", Activity::Starting),
+            ("inactive", "0", Activity::Inactive),
+            ("active", "290", Activity::Active),
+        ] {
+            let properties = BTreeMap::from([("ActiveState", active), ("Job", job)]);
+            assert_eq!(unit(&properties).activity, activity, "{active}, job {job}");
+        }
     }
 
     #[test]

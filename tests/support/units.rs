@@ -80,6 +80,23 @@ impl Units for FakeUnits {
         Ok(units.iter().map(|name| ((*name).to_owned(), unit(name))).collect())
     }
 
+    fn list(&self, patterns: &[&str]) -> Result<BTreeMap<String, Unit>> {
+        // Those that are set apart have names; the beginning of a pattern is enough to tell them from others.
+        let begins =
+            |name: &str| patterns.iter().any(|pattern| name.starts_with(pattern.split('*').next().unwrap_or_default()));
+        self.show(&self.apart.keys().map(String::as_str).filter(|name| begins(name)).collect::<Vec<_>>())
+    }
+
+    fn start(&self, unit: &str) -> Result<()> {
+        self.touch("start", unit);
+        Ok(())
+    }
+
+    fn reset_failed(&self, unit: &str) -> Result<()> {
+        self.touch("reset-failed", unit);
+        Ok(())
+    }
+
     fn restart(&self, unit: &str) -> Result<()> {
         self.touch("restart", unit);
         Ok(())

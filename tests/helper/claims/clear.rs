@@ -118,7 +118,8 @@ fn trees_that_pid_1_should_not_meet_are_gone_before_it_comes() {
         }
         fs::create_dir(host.path(name).join("closed")).unwrap();
         fs::write(host.path(name).join("closed/file"), "").unwrap();
-        fs::set_permissions(host.path(name).join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(host.path(name).join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o000))
+            .unwrap();
         symlink(host.path("outside"), host.path(name).join("out")).unwrap();
     }
     if is_root("a directory that its owner closed") {

@@ -4,6 +4,8 @@
 //! one job, is made at most once under its name, and ends by itself at its deadline, whatever becomes of the desk. A caller's
 //! text reaches a machine only as the name of its runner, which the grammar of labels has let through.
 
+pub mod local;
+
 use std::path::Path;
 
 use super::label::{Key, Run};
