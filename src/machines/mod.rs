@@ -40,7 +40,7 @@ pub struct Cache {
 }
 
 /// What is asked for.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Specification {
     /// Which machine this is.
     pub token: Token,
@@ -50,8 +50,21 @@ pub struct Specification {
     pub lifetime: Duration,
     /// What the machine may keep for others.
     pub cache: Option<Cache>,
-    /// Handed to the first program in the machine, for kinds whose images read such data.
+    /// What the machine is to do, for images that read such data: it takes no other work then, and belongs to nobody. Holds
+    /// secrets of the machine.
     pub user_data: Option<String>,
+}
+
+/// Not the user data, which holds secrets.
+impl fmt::Debug for Specification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Specification")
+            .field("token", &self.token)
+            .field("image", &self.image)
+            .field("lifetime", &self.lifetime)
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a machine does.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::network::INSIDE;
-use super::protocol::HOME;
+use super::protocol::{HOME, USER_DATA};
 use super::range::Slot;
 use super::settings::{NetworkMode, RANGE};
 use crate::machines::Token;
@@ -43,6 +43,8 @@ pub struct Plan {
     pub cache: Option<PathBuf>,
     /// A program of the host.
     pub gitlab_runner: Option<PathBuf>,
+    /// The file with its user data, which nspawn reads before anything of the image runs.
+    pub user_data: Option<PathBuf>,
 }
 
 impl Plan {
@@ -82,6 +84,8 @@ impl Plan {
                 arguments.push(format!("--network-veth-extra={}:{INSIDE}", self.slot.interface()));
             }
         }
+        // Never the data itself: everybody on the host can read a command line.
+        arguments.extend(self.user_data.iter().map(|file| format!("--load-credential={USER_DATA}:{}", file.display())));
         let mut bind = |option: &str, source: &Path, target: &str| {
             arguments.push(format!("--{option}={}:{target}", source.display()));
         };
@@ -140,6 +144,7 @@ mod tests {
             devices: vec![],
             cache: None,
             gitlab_runner: None,
+            user_data: None,
         }
     }
 
@@ -190,6 +195,10 @@ mod tests {
         assert_eq!(
             added(|plan| plan.gitlab_runner = Some("/usr/bin/gitlab-runner".into())),
             ["--bind-ro=/usr/bin/gitlab-runner:/run/ci-machine/bin/gitlab-runner"]
+        );
+        assert_eq!(
+            added(|plan| plan.user_data = Some("/run/gitlab-nspawn/jobs/4711/user-data".into())),
+            ["--load-credential=github-runner.user-data:/run/gitlab-nspawn/jobs/4711/user-data"]
         );
         assert_eq!(Plan { nix_daemon: true, ..plan() }.environment(), [("NIX_REMOTE".to_owned(), "daemon".to_owned())]);
         let unbooted = Plan { init: None, ..plan() };

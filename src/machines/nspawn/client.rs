@@ -3,10 +3,11 @@
 //! It opens sockets below the run directory, which root made, and believes what comes from there. It never starts a
 //! process, and holds nothing that outlives it: if it dies, the supervisor sees the end of the connection.
 
+mod given;
 mod wait;
 
 use std::fs;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -48,7 +49,8 @@ impl<'a> Client<'a> {
         Self { directory: directory.into(), owner: None, stop: None, told: Box::new(|_| {}) }
     }
 
-    /// Machines that are made end with the process of this pidfd. Without one they end with this process.
+    /// Machines that are made end with the process of this pidfd. Without one they end with this process. One that has user data
+    /// ends with neither.
     #[must_use]
     pub fn for_runner(self, pidfd: BorrowedFd<'a>) -> Self {
         Self { owner: Some(pidfd), ..self }
@@ -166,16 +168,9 @@ impl Machines for Client<'_> {
     type Instance = Instance;
 
     fn create(&self, specification: &Specification) -> Result<Instance, Fault> {
-        if specification.user_data.is_some() {
-            return Err(Fault::Configuration("Machines of systemd-nspawn take no user data".into()));
-        }
-        let own: OwnedFd;
-        let owner = if let Some(owner) = self.owner {
-            owner
-        } else {
-            own = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())
-                .map_err(|error| Fault::Other(format!("Failed to open a pidfd: {error}; Linux 5.3 has them")))?;
-            own.as_fd()
+        let given = match &specification.user_data {
+            Some(text) => given::user_data(text)?,
+            None => given::owner(self.owner)?,
         };
         let order = Order {
             version: VERSION,
@@ -183,8 +178,9 @@ impl Machines for Client<'_> {
             image: specification.image.clone(),
             timeout: specification.lifetime.as_secs(),
             cache: specification.cache,
+            user_data: specification.user_data.is_some(),
         };
-        let connection = self.order(&Errand::Make(order), &[owner])?;
+        let connection = self.order(&Errand::Make(order), &[given.as_fd()])?;
         if !self.await_ready(&connection, self.stop)? {
             self.delete(specification.token)?;
             return Err(Fault::Unavailable("The machine was given up while it was made".into()));

@@ -17,6 +17,15 @@ use crate::machines::{Cache, Fault};
 /// The version of all messages. Programs of different versions meet only while a host is being updated.
 pub const VERSION: u32 = 1;
 
+/// Where sockets and what lives as long as a machine are, unless a test has another place.
+pub const RUN_DIRECTORY: &str = "/run/gitlab-nspawn";
+
+/// By this name the init of a machine finds user data among its system credentials, see systemd.exec(5).
+pub const USER_DATA: &str = "github-runner.user-data";
+
+/// No user data is longer, in bytes. systemd takes a MiB for all credentials of a machine.
+pub const LONGEST_USER_DATA: u64 = 256 * 1024;
+
 /// Where a machine has what is not its image's: the agent, and the socket to which it connects.
 pub const HOME: &str = "/run/ci-machine";
 
@@ -43,7 +52,8 @@ const LONGEST_SENTENCE: usize = 500;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Errand {
-    /// Make a machine and be its supervisor. One descriptor comes with it: a pidfd, at whose end the machine ends.
+    /// Make a machine and be its supervisor. One descriptor comes with it: a pidfd, at whose end the machine ends, or
+    /// the user data as sealed memory, see [`Order::user_data`].
     Make(Order),
     /// Take away what is left of a job whose supervisor does not answer.
     Clear {
@@ -66,6 +76,16 @@ pub struct Order {
     pub timeout: u64,
     /// What the job keeps for the next one of its project.
     pub cache: Option<Cache>,
+    /// Whether the descriptor that comes with the order is user data. The machine has its own work then: it takes no stages, is
+    /// ready once it was handed its data, and belongs to nobody. Left out if it has none, so that programs of before this field
+    /// and after it understand each other; who does not know it refuses such an order.
+    #[serde(default, rename = "userData", skip_serializing_if = "is_absent")]
+    pub user_data: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "for serde")]
+fn is_absent(user_data: &bool) -> bool {
+    !user_data
 }
 
 /// How far the machine is.
@@ -227,9 +247,12 @@ mod tests {
             image: "debian".into(),
             timeout: 60,
             cache: Some(Cache { project: 7, protected: true }),
+            user_data: false,
         };
+        let own_work = Order { cache: None, user_data: true, ..order.clone() };
         insta::assert_snapshot!(text(&Errand::Clear { job: 4711 }), @r#"{"clear":{"job":4711}}"#);
         insta::assert_snapshot!(text(&Errand::Make(order)), @r#"{"make":{"version":1,"job":4711,"image":"debian","timeout":60,"cache":{"project":7,"protected":true}}}"#);
+        insta::assert_snapshot!(text(&Errand::Make(own_work)), @r#"{"make":{"version":1,"job":4711,"image":"debian","timeout":60,"cache":null,"userData":true}}"#);
         insta::assert_snapshot!(text(&Progress::Ready), @r#""ready""#);
         insta::assert_snapshot!(text(&Progress::Failed(Fault::NotFound("There is no image x".into()))), @r#"{"failed":{"kind":"not-found","reason":"There is no image x"}}"#);
         insta::assert_snapshot!(text(&Request::Stage { name: "build_script".into() }), @r#"{"stage":{"name":"build_script"}}"#);
@@ -238,6 +261,16 @@ mod tests {
         insta::assert_snapshot!(text(&Answer::Exit(42)), @r#"{"exit":42}"#);
         insta::assert_snapshot!(text(&Answer::Gone(Gone::PoweredOff)), @r#"{"gone":"powered-off"}"#);
         insta::assert_snapshot!(text(&Report::Hello { version: VERSION }), @r#"{"hello":{"version":1}}"#);
+    }
+
+    /// A supervisor of before the field refuses what has it, because it knows all of its fields.
+    #[test]
+    fn an_order_of_a_program_that_knows_no_user_data_has_none() {
+        let text = r#"{"make":{"version":1,"job":1,"image":"debian","timeout":60,"cache":null}}"#;
+        let Ok(Errand::Make(order)) = serde_json::from_str(text) else { panic!("it is not understood") };
+        assert!(!order.user_data);
+        let later = text.replace("\"cache\"", "\"later\":true,\"cache\"");
+        assert!(serde_json::from_str::<Errand>(&later).is_err());
     }
 
     mod erased {

@@ -236,7 +236,7 @@ fn idle() -> u64 {
 }
 
 fn run_directory() -> PathBuf {
-    "/run/gitlab-nspawn".into()
+    super::protocol::RUN_DIRECTORY.into()
 }
 
 fn state_directory() -> PathBuf {

@@ -5,11 +5,13 @@
 //! and not by machines.
 
 mod drivers;
+mod purpose;
 
 use std::time::Duration;
 
 use crate::machines::Fault;
 use crate::machines::nspawn::protocol::{Answer, Gone, Report, Request, VERSION, harmless};
+pub use purpose::Purpose;
 
 /// With this code nspawn ends if a machine reboots and something else has to start it again.
 const REBOOTED: i32 = 133;
@@ -116,8 +118,7 @@ pub struct Course {
     phase: Phase,
     boots: bool,
     deadline: Duration,
-    /// How long it may be ready without a stage.
-    idle: Duration,
+    purpose: Purpose,
     /// When it was ready, or its last stage ended.
     unused_since: Duration,
     stage: Option<Stage>,
@@ -128,12 +129,11 @@ pub struct Course {
 }
 
 impl Course {
-    /// Of a machine that ends after `deadline`, or earlier once it had no stage for `idle`. If it `boots`, it is ready when its
-    /// init says so.
+    /// Of a machine that ends after `deadline` at the latest. If it `boots`, it is ready for stages when its init says so.
     #[must_use]
-    pub fn new(boots: bool, deadline: Duration, idle: Duration) -> Self {
+    pub fn new(boots: bool, deadline: Duration, purpose: Purpose) -> Self {
         let (phase, unused_since) = (Phase::Waiting, Duration::ZERO);
-        Self { phase, boots, deadline, idle, unused_since, stage: None, next: None, killed: None }
+        Self { phase, boots, deadline, purpose, unused_since, stage: None, next: None, killed: None }
     }
 
     /// When [`Event::Tick`] is due.
@@ -147,7 +147,8 @@ impl Course {
     /// When a machine that nobody uses ends. A driver that was killed before it asked for the end leaves one, and its runner
     /// goes on. Looking at a machine is no use of it: whoever watches all machines keeps none of them.
     fn given_up(&self) -> Option<Duration> {
-        (self.is_ready() && self.stage.is_none()).then(|| self.unused_since + self.idle)
+        let Purpose::Stages { idle } = self.purpose else { return None };
+        (self.is_ready() && self.stage.is_none()).then(|| self.unused_since + idle)
     }
 
     /// What follows from `event`.
@@ -183,7 +184,7 @@ impl Course {
     fn agent(&mut self, now: Duration, report: Report) -> Vec<Act> {
         let answer = match report {
             Report::Hello { version: VERSION } if self.phase == Phase::Waiting => {
-                if self.boots {
+                if self.boots && self.purpose != Purpose::OwnWork {
                     self.phase = Phase::Booting;
                     return vec![Act::Start];
                 }
@@ -227,6 +228,9 @@ impl Course {
     }
 
     fn alone(&mut self, now: Duration) -> Vec<Act> {
+        if self.purpose == Purpose::OwnWork && self.is_ready() {
+            return vec![];
+        }
         if matches!(self.phase, Phase::Booting | Phase::Running) {
             if !self.is_ready() {
                 // Nobody waits for a stage; how nspawn ends says more than this.
@@ -258,7 +262,8 @@ impl Course {
             (None, Some(0)) => Gone::PoweredOff,
             (None, _) => Gone::Killed,
         };
-        if !self.is_ready() {
+        // No stage will come to be told the reason.
+        if !self.is_ready() || self.purpose == Purpose::OwnWork {
             return self.quit(now, reason);
         }
         self.phase = Phase::Gone(reason);

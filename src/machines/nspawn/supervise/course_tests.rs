@@ -6,7 +6,7 @@ use crate::machines::nspawn::protocol::LONGEST_GRACE;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Longer than all of the others here, shorter than the time of a machine.
-const IDLE: Duration = Duration::from_secs(3_000);
+const FOR_STAGES: Purpose = Purpose::Stages { idle: Duration::from_secs(3_000) };
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -22,7 +22,7 @@ fn stage(client: Client) -> Event {
 
 /// A machine that is ready, and one whose stage of client 1 runs since second 10.
 fn ready() -> Course {
-    let mut course = Course::new(false, HOUR, IDLE);
+    let mut course = Course::new(false, HOUR, FOR_STAGES);
     assert_eq!(course.on(s(1), hello()), [Act::Start, Act::Ready]);
     course
 }
@@ -39,7 +39,7 @@ fn note(client: Client, answer: Answer, took: u64) -> Act {
 
 #[test]
 fn a_machine_that_boots_is_ready_when_its_init_says_so() {
-    let mut course = Course::new(true, HOUR, IDLE);
+    let mut course = Course::new(true, HOUR, FOR_STAGES);
     assert_eq!(course.on(s(0), Event::Booted), [], "the image's word alone is nothing");
     assert_eq!(course.on(s(1), hello()), [Act::Start]);
     let refused = course.on(s(1), stage(1));
@@ -150,9 +150,9 @@ fn an_agent_that_says_what_was_not_asked_is_ended_with_its_machine() {
         assert_eq!(course.on(s(2), Event::Agent(report.clone())), [Act::Kill], "{report:?}");
         assert_eq!(course.on(s(2), Event::Agent(report)), [], "once");
     }
-    let mut early = Course::new(false, HOUR, IDLE);
+    let mut early = Course::new(false, HOUR, FOR_STAGES);
     assert_eq!(early.on(s(1), Event::Agent(Report::Exit(0))), [Act::Kill]);
-    let mut other = Course::new(false, HOUR, IDLE);
+    let mut other = Course::new(false, HOUR, FOR_STAGES);
     assert_eq!(other.on(s(1), Event::Agent(Report::Hello { version: VERSION + 1 })), [Act::Kill]);
 }
 
@@ -178,7 +178,7 @@ fn whatever_wants_the_end_gets_it_and_the_stage_is_told_why() {
 #[test]
 fn a_machine_that_nobody_uses_ends_and_looking_at_it_is_no_use() {
     let idle = s(600);
-    let mut course = Course::new(false, HOUR, idle);
+    let mut course = Course::new(false, HOUR, Purpose::Stages { idle });
     course.on(s(1), hello());
     assert_eq!(course.next_tick(), s(601));
     course.on(s(10), stage(1));
@@ -190,7 +190,7 @@ fn a_machine_that_nobody_uses_ends_and_looking_at_it_is_no_use() {
     assert_eq!(course.next_tick(), s(2_600));
     assert_eq!(course.on(s(2_599), Event::Tick), []);
     assert_eq!(course.on(s(2_600), Event::Tick), [Act::Quit(Gone::Unused)]);
-    let mut slow = Course::new(true, HOUR, idle);
+    let mut slow = Course::new(true, HOUR, Purpose::Stages { idle });
     slow.on(s(1), hello());
     assert_eq!(slow.on(s(700), Event::Tick), [], "while it boots somebody waits for it");
     slow.on(s(700), Event::Booted);
@@ -203,7 +203,7 @@ fn a_machine_that_nobody_uses_ends_and_looking_at_it_is_no_use() {
 fn before_it_is_ready_every_end_is_told_to_who_asked_for_the_machine() {
     for event in [Event::OrdererGone, Event::RunnerGone, Event::Terminated, Event::Exited(Some(1), false)] {
         for agent in [false, true] {
-            let mut course = Course::new(true, HOUR, IDLE);
+            let mut course = Course::new(true, HOUR, FOR_STAGES);
             if agent {
                 course.on(s(1), hello());
             }
@@ -220,7 +220,7 @@ fn before_it_is_ready_every_end_is_told_to_who_asked_for_the_machine() {
 #[test]
 fn looking_tells_what_the_machine_does() {
     let look = |course: &mut Course| course.on(s(11), Event::Asked(9, Request::Look));
-    let mut starting = Course::new(true, HOUR, IDLE);
+    let mut starting = Course::new(true, HOUR, FOR_STAGES);
     assert_eq!(look(&mut starting), [Act::Answer(9, Answer::Look { ready: false, stage: None })]);
     let looked = look(&mut busy());
     assert_eq!(looked, [Act::Answer(9, Answer::Look { ready: true, stage: Some("stage 1".into()) })]);
@@ -249,4 +249,55 @@ fn what_an_agent_says_is_short_and_moves_no_terminal() {
     let acts = course.on(s(12), Event::Agent(Report::Failed(lie)));
     let [Act::Answer(1, Answer::Failed(Fault::Other(said))), _] = acts.as_slice() else { panic!("{acts:?}") };
     assert_eq!(*said, format!(" [2J  {}", "x".repeat(494)));
+}
+
+/// Its agent said that it is there, and its init was started.
+fn working() -> Course {
+    let mut course = Course::new(true, HOUR, Purpose::OwnWork);
+    assert_eq!(course.on(s(1), hello()), [Act::Start, Act::Ready]);
+    course
+}
+
+#[test]
+fn a_machine_with_work_of_its_own_is_ready_when_its_init_is_started_and_lives_without_who_wanted_it() {
+    let mut course = working();
+    for event in [Event::OrdererGone, Event::Booted, Event::AgentGone, Event::Tick] {
+        assert_eq!(course.on(s(3_599), event.clone()), [], "{event:?}");
+    }
+    assert_eq!(course.next_tick(), HOUR, "nothing else is waited for");
+    assert_eq!(course.on(HOUR, Event::Tick), [Act::Quit(Gone::Deadline)]);
+}
+
+#[test]
+fn a_machine_with_work_of_its_own_is_over_when_it_ends_by_itself() {
+    for (code, memory, reason) in [
+        (Some(0), false, Gone::PoweredOff),
+        (Some(133), false, Gone::Rebooted),
+        (Some(1), false, Gone::Killed),
+        (None, true, Gone::Memory),
+    ] {
+        let mut course = working();
+        course.on(s(10), Event::AgentGone);
+        assert_eq!(course.on(s(11), Event::Exited(code, memory)), [Act::Quit(reason)], "nobody will ask why");
+    }
+}
+
+#[test]
+fn a_machine_with_work_of_its_own_takes_no_stages_and_ends_when_somebody_wants_it() {
+    let refused = working().on(s(2), stage(1));
+    assert!(matches!(refused.as_slice(), [Act::Answer(1, Answer::Failed(Fault::Configuration(_)))]), "{refused:?}");
+    let looked = working().on(s(2), Event::Asked(2, Request::Look));
+    assert_eq!(looked, [Act::Answer(2, Answer::Look { ready: true, stage: None })]);
+    assert_eq!(working().on(s(2), Event::Asked(3, Request::Console)), [Act::Console(3)]);
+    let ended = working().on(s(2), Event::Asked(4, Request::End));
+    assert_eq!(ended, [Act::Answer(4, Answer::Ending), Act::Quit(Gone::Ended)]);
+    assert_eq!(working().on(s(2), Event::Terminated), [Act::Quit(Gone::Killed)]);
+    assert_eq!(working().on(s(2), Event::Agent(Report::Exit(0))), [Act::Kill], "its agent has nothing to say");
+}
+
+#[test]
+fn a_machine_with_work_of_its_own_is_not_made_for_who_went_away_before() {
+    let mut course = Course::new(true, HOUR, Purpose::OwnWork);
+    let acts = course.on(s(1), Event::OrdererGone);
+    assert_eq!(acts, [Act::Failed(Gone::Ended), Act::Quit(Gone::Ended)]);
 }

@@ -8,10 +8,11 @@
 //! unit ends, and the unit's last step takes everything away, see [`super::ended`].
 
 mod course;
+mod given;
 mod serve;
 mod start;
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -23,6 +24,7 @@ use super::protocol::{Errand, Progress, VERSION};
 use super::settings::Settings;
 use super::wire::{Connection, Received};
 use crate::machines::{Fault, Token};
+use given::Given;
 
 /// How long who connected may take to say what for.
 const ERRAND: Duration = Duration::from_secs(30);
@@ -45,7 +47,10 @@ pub fn run(settings: &Settings, watchdog: Option<Watchdog>) -> Result<()> {
             "The driver speaks version {} and the supervisor {VERSION}: one of them was not restarted after an update",
             order.version
         ))),
-        Errand::Make(order) => start::make(&places, settings, &order, only(descriptors)?, &orderer).map(Some),
+        Errand::Make(order) => {
+            let given = Given::take(&order, descriptors)?;
+            start::make(&places, settings, &order, given, &orderer).map(Some)
+        }
     };
     match made {
         Ok(Some(machine)) => serve::serve(machine, orderer, watchdog),
@@ -70,16 +75,4 @@ fn hear(orderer: &Connection) -> Result<Option<Received<Errand>>> {
         }
     }
     orderer.receive()
-}
-
-/// The pidfd that came with an order.
-fn only(descriptors: Vec<OwnedFd>) -> Result<OwnedFd> {
-    let [pidfd]: [OwnedFd; 1] =
-        descriptors.try_into().map_err(|_| anyhow::anyhow!("An order comes with one descriptor, a pidfd"))?;
-    let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", std::os::fd::AsRawFd::as_raw_fd(&pidfd)))
-        .context("Failed to look at the descriptor of an order")?;
-    if !about.lines().any(|line| line.starts_with("Pid:")) {
-        bail!("The descriptor of an order is no pidfd");
-    }
-    Ok(pidfd)
 }

@@ -78,7 +78,6 @@ struct Supervisor {
     /// Standard output and error of nspawn, until their ends.
     outputs: Vec<Option<OwnedFd>>,
     has_exited: bool,
-    runner_watched: bool,
     /// How many processes the kernel had killed for lack of memory when the last stage ended.
     killed_for_memory: u64,
 }
@@ -116,7 +115,7 @@ impl Supervisor {
             rustix::fs::fcntl_setfl(output, flags | rustix::fs::OFlags::NONBLOCK)?;
         }
         Ok(Self {
-            course: Course::new(machine.boots, machine.lifetime, machine.idle),
+            course: Course::new(machine.boots, machine.lifetime, machine.purpose),
             killed_for_memory: group::killed_for_memory(&machine.group),
             machine,
             began: Instant::now(),
@@ -131,7 +130,6 @@ impl Supervisor {
             console: VecDeque::new(),
             outputs,
             has_exited: false,
-            runner_watched: true,
         })
     }
 
@@ -145,9 +143,7 @@ impl Supervisor {
         if !self.has_exited {
             sources.push((Source::Nspawn, self.nspawn.as_fd()));
         }
-        if self.runner_watched {
-            sources.push((Source::Runner, self.machine.runner.as_fd()));
-        }
+        sources.extend(self.machine.runner.iter().map(|runner| (Source::Runner, runner.as_fd())));
         sources.extend(self.orderer.iter().map(|orderer| (Source::Orderer, orderer.as_fd())));
         sources.extend(self.agent.iter().map(|agent| (Source::Agent, agent.as_fd())));
         sources.extend(self.machine.sockets.agent.iter().map(|listener| (Source::AgentListener, listener.as_fd())));
@@ -199,7 +195,7 @@ impl Supervisor {
             Source::Signal => self.signals.read_signal().ok().flatten().map(|_| Event::Terminated),
             Source::Nspawn => Some(self.exited()?),
             Source::Runner => {
-                self.runner_watched = false;
+                self.machine.runner = None;
                 Some(Event::RunnerGone)
             }
             // It has nothing more to say; what it says all the same is its end.

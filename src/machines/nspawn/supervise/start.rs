@@ -6,8 +6,9 @@
 mod mount;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -27,6 +28,9 @@ use crate::machines::nspawn::{cache, ended, group, image};
 use crate::machines::{Fault, Token};
 use mount::mount;
 
+use super::course::Purpose;
+use super::given::Given;
+
 /// How long the machine that had the number before may take to end.
 const END: Duration = Duration::from_secs(120);
 
@@ -41,14 +45,16 @@ pub struct Machine {
     pub nspawn: Child,
     /// What others connect to.
     pub sockets: Sockets,
-    /// The runner that it was made for.
-    pub runner: OwnedFd,
+    /// The runner that it was made for, if its end is the machine's.
+    pub runner: Option<OwnedFd>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The file with its user data, as long as that is needed.
+    pub user_data: Option<PathBuf>,
     /// Whether it has an init.
     pub boots: bool,
     /// When it ends, counted from the start of its supervision.
     pub lifetime: Duration,
-    /// How long it may be without a stage.
-    pub idle: Duration,
     /// Whose addresses its private network has, if it has one.
     pub slot: Option<Slot>,
     /// Ports of the host that it may reach.
@@ -71,7 +77,7 @@ pub fn make(
     places: &Places,
     settings: &Settings,
     order: &Order,
-    runner: OwnedFd,
+    given: Given,
     orderer: &Connection,
 ) -> Result<Machine, Fault> {
     let token = Token(order.job);
@@ -85,11 +91,20 @@ pub fn make(
         Fault::NotFound(format!("There is no image {}; there is: {}", name.escape_debug(), names.join(", ")))
     })?;
     let init = image::init(name, configured)?;
+    if order.user_data && init.is_none() {
+        return Err(Fault::Configuration(format!(
+            "Image {name} is not booted, so nothing in it would read user data: set its `boot`, or use another image"
+        )));
+    }
     check_ids(settings)?;
     let kept = settings.cache.as_ref().zip(order.cache.map(cache::name));
     let group = group::own().map_err(other)?;
     ended::sweep(places, settings).map_err(other)?;
     loop {
+        // Who asks for work again does not know that it is being done; who asks for stages again has given the first ones up.
+        if order.user_data && works(places, token).map_err(other)? {
+            return Err(Fault::Duplicate(format!("Machine {token} is there already, and does its work")));
+        }
         make_way(places, settings, token)?;
         // That may have taken minutes, and another attempt may need the number by now.
         if is_gone(orderer).map_err(other)? {
@@ -109,6 +124,10 @@ pub fn make(
     let first_id = slot.first_id(settings.uid_base);
     let mounted = mount(places, settings, token, &configured.source, kept, first_id).map_err(other)?;
     let sockets = listen(places, token, first_id).map_err(other)?;
+    let (runner, user_data, purpose) = match given {
+        Given::Runner(runner) => (Some(runner), None, Purpose::Stages { idle: Duration::from_secs(settings.idle) }),
+        Given::UserData(data) => (None, Some(write(places, token, &data).map_err(other)?), Purpose::OwnWork),
+    };
     let plan = Plan {
         token,
         slot,
@@ -123,9 +142,13 @@ pub fn make(
         devices: mounted.devices,
         cache: mounted.cache,
         gitlab_runner: settings.gitlab_runner.clone(),
+        user_data: user_data.clone(),
     };
     // Where not even bash is seen, programs come with the image's init, and nothing can be said.
-    if settings.gitlab_runner.is_none() && image::missing(configured, &["bash", image::RUNNER]) == [image::RUNNER] {
+    if !order.user_data
+        && settings.gitlab_runner.is_none()
+        && image::missing(configured, &["bash", image::RUNNER]) == [image::RUNNER]
+    {
         tell(&format!(
             "WARNING: Image {name} has no {0}, so artifacts and `cache:` fail. Install it there, or set machines.gitlabRunner",
             image::RUNNER
@@ -138,15 +161,31 @@ pub fn make(
         nspawn,
         sockets,
         runner,
+        purpose,
+        user_data,
         boots: plan.init.is_some(),
         lifetime: Duration::from_secs(order.timeout),
-        idle: Duration::from_secs(settings.idle),
         slot: (settings.network.mode == NetworkMode::Private).then_some(slot),
         ports: settings.network.host_ports.clone(),
         rules: places.rules(),
         environment: plan.environment(),
         group,
     })
+}
+
+/// Whether a machine of this number is there, in whatever state.
+fn works(places: &Places, token: Token) -> Result<bool> {
+    let standing = places.standing()?;
+    let record = standing.into_iter().find_map(|(other, record)| record.filter(|_| other == token));
+    Ok(record.is_some_and(|record| group::is_populated(&record.group)))
+}
+
+/// Writes user data where nspawn reads it: in memory, for root alone, as everything that this process makes.
+fn write(places: &Places, token: Token, data: &[u8]) -> Result<PathBuf> {
+    let path = places.job(token).join("user-data");
+    let write = || fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(data);
+    write().context("Failed to write the user data of a machine")?;
+    Ok(path)
 }
 
 /// Whether who asked for a machine waits no more. It has nothing more to say, so whatever comes is its end.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Act, Client, Course, KILL, Phase, Stage};
+use super::{Act, Client, Course, KILL, Phase, Purpose, Stage};
 use crate::machines::Fault;
 use crate::machines::nspawn::protocol::{Answer, Gone, LONGEST_GRACE, Request};
 
@@ -41,6 +41,10 @@ impl Course {
                 }
                 _ => vec![busy("There is no stage of this connection to be cancelled")],
             },
+            Request::Stage { .. } if self.purpose == Purpose::OwnWork => {
+                let why = Fault::Configuration("This machine has work of its own and takes no stages".into());
+                vec![Act::Answer(client, Answer::Failed(why))]
+            }
             Request::Stage { name } => match self.phase {
                 Phase::Gone(reason) => vec![Act::Answer(client, Answer::Gone(reason))],
                 Phase::Waiting | Phase::Booting => vec![busy("The machine is not ready yet")],

@@ -39,6 +39,10 @@ impl Supervisor {
             self.leader = Some(pidfd_open(peer.pid, PidfdFlags::empty()).context("Failed to watch the machine")?);
             fs::remove_file(&self.machine.sockets.agent_path).context("Failed to remove the agent's socket")?;
             let Some(Received { message, .. }) = connection.receive()? else { bail!("The agent went away") };
+            // nspawn has read it before it made this process.
+            if let Some(file) = self.machine.user_data.take() {
+                fs::remove_file(file).context("Failed to remove the user data of a machine")?;
+            }
             let leader = peer.pid.as_raw_nonzero().get().cast_unsigned();
             // Nothing of the image runs before the agent is told to start.
             group::bound(&self.machine.group)?;
