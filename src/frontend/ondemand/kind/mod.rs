@@ -5,6 +5,11 @@
 //! text reaches a machine only as the name of its runner, which the grammar of labels has let through.
 
 pub mod local;
+#[cfg(test)]
+mod job_started_tests;
+#[cfg(test)]
+mod tests_support;
+pub mod user_data;
 
 use std::path::Path;
 
