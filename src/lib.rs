@@ -96,7 +96,7 @@ pub mod github;
 #[cfg(any(feature = "ctl", feature = "garm"))]
 pub mod http;
 pub mod ledger;
-#[cfg(any(feature = "garm", feature = "gitlab"))]
+#[cfg(any(feature = "ctl", feature = "garm", feature = "gitlab"))]
 pub mod machines;
 pub mod model;
 #[cfg(feature = "ctl")]
@@ -125,7 +125,7 @@ mod fake_broker;
 #[allow(dead_code, clippy::unwrap_used, reason = "as in all tests, and others use more of it")]
 #[path = "../tests/support/units.rs"]
 mod fake_units;
-#[cfg(all(test, feature = "garm"))]
+#[cfg(all(test, any(feature = "ctl", feature = "garm")))]
 #[allow(clippy::expect_used, reason = "as in all tests")]
 #[path = "../tests/stand-ins/incus/mod.rs"]
 mod stand_in_incus;
@@ -133,6 +133,6 @@ mod stand_in_incus;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../tests/support/times.rs"]
 mod times;
-#[cfg(all(test, feature = "garm"))]
+#[cfg(all(test, any(feature = "ctl", feature = "garm")))]
 #[path = "../tests/support/wait.rs"]
 mod wait;

@@ -5,10 +5,8 @@
 //! answers are capped. Nothing here reads files, but for the certificates that the system trusts, and nothing here repeats
 //! a request: that is for whoever knows what it does at the server.
 
-#[cfg(feature = "garm")]
 mod bypass;
 mod call;
-#[cfg(feature = "garm")]
 mod channel;
 mod exchange;
 mod fault;
@@ -18,17 +16,13 @@ mod proxy;
 mod roots;
 #[cfg(feature = "ctl")]
 mod runner;
-#[cfg(feature = "garm")]
 mod socket;
 pub mod time;
-#[cfg(feature = "garm")]
 mod tls;
 
 pub use call::{Broken, Call, Effect, Method, Response, Surroundings, Transport};
-#[cfg(feature = "garm")]
 pub use channel::{Channel, NoWay};
 pub use exchange::Service;
 #[cfg(feature = "ctl")]
 pub use https::Https;
-#[cfg(feature = "garm")]
 pub use tls::{Identity, Unusable};

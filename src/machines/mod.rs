@@ -8,9 +8,9 @@
 
 #[cfg(test)]
 mod fake;
-#[cfg(feature = "garm")]
+#[cfg(any(feature = "ctl", feature = "garm"))]
 pub mod incus;
-#[cfg(feature = "gitlab")]
+#[cfg(any(feature = "ctl", feature = "gitlab"))]
 pub mod nspawn;
 
 use std::fmt;

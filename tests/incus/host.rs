@@ -149,6 +149,7 @@ pub fn specification(name: &str) -> Specification {
         os_type: "linux".into(),
         os_arch: "amd64".into(),
         secure_boot: false,
+        description: "Github runner provisioned by garm".into(),
         limits: Limits::default(),
         network: None,
         target: None,

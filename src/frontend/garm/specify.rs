@@ -10,6 +10,9 @@ use crate::machines::Fault;
 use crate::machines::incus::{Image, Specification};
 use crate::model::shown;
 
+/// What an instance says of itself to people, as those of the Go providers do.
+const DESCRIPTION: &str = "Github runner provisioned by garm";
+
 /// What is asked of the server.
 ///
 /// # Errors
@@ -36,6 +39,7 @@ pub fn specify(settings: &Settings, bootstrap: &Bootstrap) -> Result<Specificati
     let user_data = user_data(bootstrap, &specs, &script).map_err(wrong)?;
     Ok(Specification {
         name: bootstrap.name.clone(),
+        description: DESCRIPTION.into(),
         kind: specs.kind.unwrap_or(settings.kind),
         architecture: architecture.into(),
         profiles,

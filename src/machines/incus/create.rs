@@ -24,9 +24,6 @@ use super::{image, profile};
 use crate::http::{Call, Effect};
 use crate::machines::Fault;
 
-/// What an instance says of itself to people.
-const DESCRIPTION: &str = "Github runner provisioned by garm";
-
 /// Makes an instance and waits until it runs, and for an address if it gets one soon.
 pub fn run(server: &Server, owner: &Owner, specification: &Specification) -> Result<Instance, Fault> {
     let name = specification.name.as_str();
@@ -49,7 +46,7 @@ pub fn run(server: &Server, owner: &Owner, specification: &Specification) -> Res
         "type": specification.kind.word(),
         "architecture": specification.architecture,
         "profiles": profile::names(specification),
-        "description": DESCRIPTION,
+        "description": specification.description,
         "ephemeral": false,
         "source": source,
         "config": config,

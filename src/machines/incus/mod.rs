@@ -1,6 +1,6 @@
 //! Instances of Incus and of LXD, by one client: both answer to the same requests, and where they differ an answer tells.
 //!
-//! An instance belongs to a controller of GARM, whose id it carries as a tag. Nothing is ever changed about one of somebody
+//! An instance belongs to a controller, whose id it carries as a tag: one of GARM, or a host that makes runners on demand. Nothing is ever changed about one of somebody
 //! else's. The project is looked at before everything else: of a project that does not exist both servers list no instances,
 //! and who asked would forget all of its own.
 //!

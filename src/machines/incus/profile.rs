@@ -49,7 +49,7 @@ pub fn devices(all: &[Profile], specification: &Specification, project: &str) ->
         let Some(profile) = all.iter().find(|profile| profile.name == name) else {
             let known: Vec<String> = all.iter().map(|profile| profile.name.clone()).collect();
             return Err(Fault::NotFound(format!(
-                "The server has no profile {} in project {}; its profiles: {}. The flavor of a pool names one",
+                "The server has no profile {} in project {}; its profiles: {}. The settings name another one, or the flavor of a pool of GARM",
                 crate::model::shown(name),
                 crate::model::shown(project),
                 listed(&known)

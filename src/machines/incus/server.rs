@@ -53,7 +53,7 @@ impl Server {
         // It goes into addresses.
         if matches!(project.as_str(), "" | "." | "..") {
             return Err(Fault::Configuration(format!(
-                "No project can be named {}: correct `project_name`",
+                "No project can be named {}: correct the project of the settings",
                 crate::model::shown(&project)
             )));
         }
@@ -223,7 +223,7 @@ impl Server {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(Fault::Configuration(format!(
                 "The server at {} has no project {named}: make it (`incus project create`, `lxc project create`), or correct \
-                 `project_name`",
+                 the project of the settings",
                 self.channel.named()
             ))),
             Err(failure) => Err(self.fault(&format!("look at project {named}"), failure)),

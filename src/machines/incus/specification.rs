@@ -41,6 +41,8 @@ pub struct Limits {
 pub struct Specification {
     /// The name, which is also how the instance is found again.
     pub name: String,
+    /// What it says of itself to people.
+    pub description: String,
     /// Container or virtual machine.
     pub kind: Kind,
     /// As the server writes it: `x86_64`, `aarch64`, `armv7l`.

@@ -16,6 +16,7 @@ pub const FOREIGN: [(&str, &str); 2] = [("user.runner-controller-id", "somebody 
 pub fn specification(name: &str) -> Specification {
     Specification {
         name: name.into(),
+        description: "Github runner provisioned by garm".into(),
         kind: Kind::Container,
         architecture: "x86_64".into(),
         profiles: vec!["default".into(), PROFILE.into()],

@@ -20,32 +20,55 @@
 //! interface. The supervisor opens nothing that the machine names, runs nothing that comes from it, and starts no
 //! process and no thread after the image's init was started: a job that uses up the tasks or the memory of its unit cannot keep
 //! the supervisor from ending it.
+//!
+//! Who only asks for machines has the client and what it speaks; all of the rest belongs to the program that makes them.
 
+#[cfg(feature = "gitlab")]
 pub mod agent;
+#[cfg(feature = "gitlab")]
 mod arguments;
+#[cfg(feature = "gitlab")]
 mod cache;
+#[cfg(feature = "gitlab")]
 pub mod check;
+#[cfg(feature = "gitlab")]
 mod claim;
+#[cfg(feature = "gitlab")]
 mod clear;
 mod client;
+#[cfg(feature = "gitlab")]
 pub mod ended;
+#[cfg(feature = "gitlab")]
 mod group;
+#[cfg(feature = "gitlab")]
 mod image;
+#[cfg(feature = "gitlab")]
 pub mod inner;
+#[cfg(feature = "gitlab")]
 mod layers;
+#[cfg(feature = "gitlab")]
 mod network;
+#[cfg(feature = "gitlab")]
 mod notify;
-mod protocol;
+pub mod protocol;
+#[cfg(feature = "gitlab")]
 mod range;
 mod record;
+#[cfg(feature = "gitlab")]
 mod settings;
+#[cfg(feature = "gitlab")]
 pub mod supervise;
+#[cfg(feature = "gitlab")]
 pub mod units;
-mod wire;
+pub mod wire;
 
 pub use client::{Client, Stage, Streams};
+#[cfg(feature = "gitlab")]
 pub use notify::Watchdog;
-pub use protocol::{Answer, Gone, LONGEST_GRACE, LONGEST_STAGE};
+pub use protocol::{Answer, Gone, LONGEST_GRACE, LONGEST_STAGE, RUN_DIRECTORY};
+#[cfg(feature = "gitlab")]
 pub use settings::FILE as SETTINGS;
+#[cfg(feature = "gitlab")]
 pub use settings::read as read_settings;
+#[cfg(feature = "gitlab")]
 pub use settings::{CacheStore, Devices, Image, Limits, Network, NetworkMode, Ports, Settings, Source};

@@ -5,8 +5,11 @@
 //! text reaches a machine only as the name of its runner, which the grammar of labels has let through.
 
 pub mod local;
+pub mod incus;
 #[cfg(test)]
 mod job_started_tests;
+mod material;
+pub mod nspawn;
 #[cfg(test)]
 mod tests_support;
 pub mod user_data;
