@@ -23,6 +23,7 @@
 
       overlays.default = final: _: {
         github-runner-helper = final.callPackage ./nixos/packages/helper.nix { };
+        github-runner-door = final.callPackage ./nixos/packages/github-runner-door.nix { };
         github-runnerctl = final.callPackage ./nixos/packages/runnerctl.nix { };
         garm-provider-incus-lxd = final.callPackage ./nixos/packages/garm-provider-incus-lxd.nix { };
         gitlab-nspawn-executor = final.callPackage ./nixos/packages/gitlab-nspawn-executor.nix { };
@@ -31,6 +32,7 @@
       packages = forEachSystem (pkgs: rec {
         default = github-runner-helper;
         github-runner-helper = pkgs.callPackage ./nixos/packages/helper.nix { };
+        github-runner-door = pkgs.callPackage ./nixos/packages/github-runner-door.nix { };
         github-runnerctl = pkgs.callPackage ./nixos/packages/runnerctl.nix { };
         garm-provider-incus-lxd = pkgs.callPackage ./nixos/packages/garm-provider-incus-lxd.nix { };
         gitlab-nspawn-executor = pkgs.callPackage ./nixos/packages/gitlab-nspawn-executor.nix { };

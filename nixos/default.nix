@@ -31,6 +31,7 @@
     ./runners.nix
     ./machines/images.nix
     ./frontends/gitlab.nix
+    ./frontends/on-demand.nix
   ];
 
   # People of nixpkgs, where nobody looks after this. There is no `doc`: by default the

@@ -16,55 +16,59 @@ in
 pkgs.writeTextFile {
   name = "github-runner-${instance}-manifest.json";
 
-  text = builtins.toJSON {
-    version = 2;
-    inherit instance;
-    # A difference in here registers the runner anew. These eight fields are also
-    # what nixpkgs' module compares, so a runner that comes from there is
-    # recognised and keeps its registration.
-    registration = {
+  text = builtins.toJSON (
+    {
+      version = 2;
+      inherit instance;
+      # A difference in here registers the runner anew. These eight fields are also
+      # what nixpkgs' module compares, so a runner that comes from there is
+      # recognised and keeps its registration.
+      registration = {
+        inherit (runner)
+          ephemeral
+          extraLabels
+          name
+          noDefaultLabels
+          runnerGroup
+          url
+          workDir
+          ;
+        tokenFile = place runner.tokenFile;
+      };
       inherit (runner)
-        ephemeral
-        extraLabels
-        name
-        noDefaultLabels
-        runnerGroup
-        url
-        workDir
+        reRegisterOnTokenChange
+        replace
+        tokenType
+        workDirMode
         ;
-      tokenFile = place runner.tokenFile;
-    };
-    inherit (runner)
-      reRegisterOnTokenChange
-      replace
-      tokenType
-      workDirMode
-      ;
-    inherit (runner.registration) method;
-    githubApp =
-      if runner.githubApp == null then
-        null
-      else
-        {
-          inherit (runner.githubApp) id installationId login;
-          privateKeyFile = place runner.githubApp.privateKeyFile;
-        };
-    # For the time when there is no broker unit any more, but registrations to take back.
-    inherit (runner) brokerEnvironment;
-    # In days and MiB.
-    inherit (runner) logs;
-    # Who could read the secret, and whether they may.
-    inherit (runner) supplementaryGroups trustJobsLikeRoot;
-    # A digest of the unit; nobody reads it.
-    inherit (runner) unit;
-    # Seconds between two registrations of which the first was of no use.
-    registrationInterval = 60;
-    # Where there is a work directory of its own, its disk sets the limit.
-    workDirSize = if runner.workDir == null then toString runner.workDirSize else null;
-    # Milliseconds between two starts on this host.
-    startDistance = 200;
-    listener = "${runner.package}/bin/Runner.Listener";
-  };
+      inherit (runner.registration) method;
+      githubApp =
+        if runner.githubApp == null then
+          null
+        else
+          {
+            inherit (runner.githubApp) id installationId login;
+            privateKeyFile = place runner.githubApp.privateKeyFile;
+          };
+      # For the time when there is no broker unit any more, but registrations to take back.
+      inherit (runner) brokerEnvironment;
+      # In days and MiB.
+      inherit (runner) logs;
+      # Who could read the secret, and whether they may.
+      inherit (runner) supplementaryGroups trustJobsLikeRoot;
+      # A digest of the unit; nobody reads it.
+      inherit (runner) unit;
+      # Seconds between two registrations of which the first was of no use.
+      registrationInterval = 60;
+      # Where there is a work directory of its own, its disk sets the limit.
+      workDirSize = if runner.workDir == null then toString runner.workDirSize else null;
+      # Milliseconds between two starts on this host.
+      startDistance = 200;
+      listener = "${runner.package}/bin/Runner.Listener";
+    }
+    # Whose runs its broker may look at; an ordinary runner's looks at none.
+    // (if runner ? repositories then { inherit (runner) repositories; } else { })
+  );
 
   # A cross build cannot run the helper; there the start of the unit reports the
   # same faults.

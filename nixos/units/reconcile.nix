@@ -55,29 +55,10 @@ let
     }
   );
 
-  # The sandbox of the broker for a runner that is not configured any more, and so
-  # has no broker unit: what `systemd-run` is told.
-  brokerProperties =
-    lib.concatLists (
-      lib.mapAttrsToList (name: value: map (one: "${name}=${text one}") (lib.toList value)) (
-        # A dynamic user brings its own, and systemd before 257 refuses the other word.
-        removeAttrs hardening.broker [ "PrivateTmp" ]
-        // {
-          InaccessiblePaths = [
-            "-${ledger}"
-            "-${sockets}"
-          ]
-          ++ lib.concatMap (directory: [
-            "-${directory}/github-runner"
-            "-${directory}/private/github-runner"
-          ]) directories;
-          RuntimeMaxSec = "180s";
-          Slice = "system.slice";
-        }
-      )
-    )
-    ++ lib.mapAttrsToList (name: value: "Environment=${builtins.toJSON "${name}=${value}"}") proxy;
-  text = value: if builtins.isBool value then builtins.toJSON value else toString value;
+  # For the broker of a runner that is not configured any more, and so has no unit.
+  brokerProperties = import ./broker-properties.nix { inherit ledger lib sockets; } {
+    environment = proxy;
+  };
 in
 {
   inherit fleet;

@@ -45,16 +45,27 @@ in
   # This unit as the whole configuration makes it. Whether something is in it must
   # not decide whether something else is: evaluation would go round in circles.
   merged,
+  # For a template whose instances are orders: what they have in place of a registration
+  # of their own; see on-demand.nix.
+  order ? null,
 }:
 
 let
+  isOrder = order != null;
+
   # Below the directories that systemd makes for the unit. Not taken from
   # `$STATE_DIRECTORY` and its kin: `serviceOverrides` may add directories, and
   # these variables then hold several paths.
   subdirectory = "github-runner/${instance}";
-  state = "%S/${subdirectory}";
+  state = if isOrder then "%t/${order.state}" else "%S/${subdirectory}";
   logs = "%L/${subdirectory}";
-  work = if runner.workDir == null then "%t/${subdirectory}" else runner.workDir;
+  work =
+    if isOrder then
+      "%t/${order.work}"
+    else if runner.workDir == null then
+      "%t/${subdirectory}"
+    else
+      runner.workDir;
 
   # What no job may read.
   secret = import ./secret.nix runner;
@@ -72,7 +83,8 @@ let
   ];
   userStep = verb: "${program} ${verb} ${told}";
   # With full privileges and outside of the sandbox; see systemd.service(5).
-  rootStep = verb: "+${userStep verb} ${ledgerOption}";
+  orderStep = verb: "+${userStep verb}";
+  rootStep = verb: "${orderStep verb} ${ledgerOption}";
   # Also where there is no broker: the program finds out when it needs one.
   brokerOption = commandLine [
     "--broker"
@@ -88,12 +100,64 @@ let
     yielding [ (lib.last (lib.toList (merged.${section}.${name} or value))) ];
 
   # A switch leaves it alone, also when it removes it: what is due happens between
-  # two jobs, or when somebody says so.
-  staysAtSwitch = runner.restartPolicy != "immediate";
+  # two jobs, or when somebody says so. An order ends by itself.
+  staysAtSwitch = isOrder || runner.restartPolicy != "immediate";
+
+  # A registration that the unit asks for, keeps and takes back.
+  registered = {
+    ExecStartPre = [
+      (brokeredStep "prepare")
+    ]
+    # The only step in the sandbox, which takes longer than both others together.
+    ++ lib.optional (!isMadeByGithub runner) (userStep "configure")
+    ++ [
+      # Before the first job starts: afterwards the files are hostile input.
+      (rootStep "record")
+    ];
+    # Before the listener is told to end, or a job could still come.
+    ExecStop = [ (brokeredStep "release") ];
+    # Whichever way the unit ended: what is not needed any more is taken back.
+    ExecStopPost = [ (brokeredStep "settle") ];
+
+    # An ephemeral runner ends well after each job and registers for the next
+    # one; a persistent one is meant to be there.
+    Restart = yielding "always";
+    # What fails again waits longer, in the first step.
+    RestartSec = yielding (if runner.ephemeral then "1s" else "5s");
+    # The listener's word for "an error that may pass".
+    RestartForceExitStatus = [ 2 ];
+    # Its word for "GitHub serves this version no more": another start changes
+    # nothing.
+    RestartPreventExitStatus = [ 7 ];
+
+    # No logs directory: root makes it, and keeps there what the listener logged.
+    RuntimeDirectory = [ subdirectory ];
+    StateDirectory = [ subdirectory ];
+    StateDirectoryMode = "0700";
+  };
+
+  # One that somebody made for one job, and takes back. Nothing of it is kept.
+  ordered = {
+    ExecStartPre = [
+      "${orderStep "place"} ${
+        commandLine [
+          "--registration"
+          order.registration
+        ]
+      }"
+    ];
+    ExecStopPost = [ (orderStep "clear") ];
+    Restart = "no";
+    RuntimeMaxSec = order.ttl;
+    RuntimeDirectory = [
+      order.state
+      order.work
+    ];
+  };
 in
 {
-  description = "GitHub Actions runner";
-  wantedBy = [ "multi-user.target" ];
+  description = if isOrder then "GitHub Actions runner of order %i" else "GitHub Actions runner";
+  wantedBy = lib.optional (!isOrder) "multi-user.target";
   # A runner that keeps its registration starts without its broker.
   wants = [ "network-online.target" ] ++ broker;
   after = [
@@ -114,6 +178,7 @@ in
         # Tells a runner that GitHub no longer serves apart from one that failed.
         ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE = "true";
       }
+      // lib.optionalAttrs isOrder { ACTIONS_RUNNER_HOOK_JOB_STARTED = "${order.hook}"; }
       // runner.extraEnvironment
     )
   ];
@@ -126,21 +191,10 @@ in
     { Slice = yielding "${slice.name runner.pool}.slice"; }
     (builtins.mapAttrs (_: yielding) (slice.directives runner.resources))
 
+    (ahead (if isOrder then ordered else registered))
+
     (ahead {
-      ExecStartPre = [
-        (brokeredStep "prepare")
-      ]
-      # The only step in the sandbox, which takes longer than both others together.
-      ++ lib.optional (!isMadeByGithub runner) (userStep "configure")
-      ++ [
-        # Before the first job starts: afterwards the files are hostile input.
-        (rootStep "record")
-      ];
       ExecStart = "${runner.package}/bin/Runner.Listener run --startuptype service";
-      # Before the listener is told to end, or a job could still come.
-      ExecStop = [ (brokeredStep "release") ];
-      # Whichever way the unit ended: what is not needed any more is taken back.
-      ExecStopPost = [ (brokeredStep "settle") ];
 
       # The listener treats this signal as a request to finish, and itself ends what
       # its job started, in an order that lets the job say how it went. So it alone
@@ -150,23 +204,9 @@ in
       # The kernel ended a process of a job, so that the job failed. Without this
       # systemd would stop the listener besides, which cancels the job.
       OOMPolicy = yielding "continue";
-      # An ephemeral runner ends well after each job and registers for the next
-      # one; a persistent one is meant to be there.
-      Restart = yielding "always";
-      # What fails again waits longer, in the first step.
-      RestartSec = yielding (if runner.ephemeral then "1s" else "5s");
-      # The listener's word for "an error that may pass".
-      RestartForceExitStatus = [ 2 ];
-      # Its word for "GitHub serves this version no more": another start changes
-      # nothing.
-      RestartPreventExitStatus = [ 7 ];
 
-      # No logs directory: root makes it, and keeps there what the listener logged.
-      RuntimeDirectory = [ subdirectory ];
       # Before each step systemd sets it again, so here as well as in the helper.
       RuntimeDirectoryMode = lib.mkDefault runner.workDirMode;
-      StateDirectory = [ subdirectory ];
-      StateDirectoryMode = "0700";
 
       InaccessiblePaths = [
         # Read literally by the helper, but expanded by systemd.
@@ -176,7 +216,8 @@ in
         "-${kept}"
         # Where systemd puts it, for it belongs to dynamic users.
         "-${builtins.dirOf kept}/private/${baseNameOf kept}"
-      ];
+      ]
+      ++ lib.optionals isOrder order.closed;
     })
 
     # What could start something that outlives the unit. Directories, because a
@@ -195,6 +236,10 @@ in
       ];
       TemporaryFileSystem = [ "/run/systemd:ro" ];
     }))
+
+    # Instances of a template share a dynamic user (systemd/systemd#38246), who could send
+    # signals to jobs of the others. systemd before 257 does not know the word.
+    (lib.mkIf isOrder { PrivatePIDs = yielding true; })
 
     # The prefix lets the unit start although the directory is missing: its first
     # step creates it and gives it to the service user.
@@ -234,6 +279,8 @@ in
     # A failing start makes the next one wait, so that no limit has to end them. Not
     # by the option of NixOS, beside which the directive itself would be a conflict.
     (ahead { StartLimitIntervalSec = unlessNamed "unitConfig" "StartLimitInterval" 0; })
+    # What became of an order is the desk's to say, and no unit of it is started twice.
+    (lib.mkIf isOrder { CollectMode = "inactive-or-failed"; })
     (lib.mkIf staysAtSwitch { X-StopOnRemoval = yielding false; })
   ];
   restartIfChanged = lib.mkIf staysAtSwitch (yielding false);

@@ -47,6 +47,7 @@ let
     description = mkOption { type = types.str; };
     wantedBy = listOption types.str;
     wants = listOption types.str;
+    requires = listOption types.str;
     after = listOption types.str;
     before = listOption types.str;
     unitConfig = section;
@@ -97,6 +98,38 @@ let
     };
     registrationFlags = listOption types.str;
   };
+  nginx.options = {
+    enable = mkOption {
+      type = types.bool;
+      default = false;
+    };
+    group = mkOption {
+      type = types.str;
+      default = "nginx";
+    };
+    appendHttpConfig = mkOption {
+      type = types.str;
+      default = "";
+    };
+    virtualHosts = mkOption {
+      type = types.attrsOf (types.submodule virtualHost);
+      default = { };
+    };
+  };
+  virtualHost.options = {
+    forceSSL = mkOption {
+      type = types.bool;
+      default = false;
+    };
+    enableACME = mkOption {
+      type = types.bool;
+      default = false;
+    };
+    locations = mkOption {
+      type = types.attrsOf types.attrs;
+      default = { };
+    };
+  };
   file.options.source = mkOption { type = types.package; };
 
   nixos.options = {
@@ -142,6 +175,11 @@ let
     services.gitlab-runner.enable = mkOption {
       type = types.bool;
       default = false;
+      visible = false;
+    };
+    services.nginx = mkOption {
+      type = types.submodule nginx;
+      default = { };
       visible = false;
     };
     services.gitlab-runner.settings = mkOption {

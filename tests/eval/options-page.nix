@@ -57,7 +57,9 @@ let
         "${open}\n${lib.concatMapStrings (entry: "${deeper}${entry}\n") entries}${indent}${close}";
       short = entries: lib.concatStringsSep " " entries;
       items = map (literal deeper) value;
-      fields = lib.mapAttrsToList (name: inner: "${name} = ${literal deeper inner};") value;
+      key =
+        name: if builtins.match "[A-Za-z_][A-Za-z0-9_-]*" name != null then name else builtins.toJSON name;
+      fields = lib.mapAttrsToList (name: inner: "${key name} = ${literal deeper inner};") value;
     in
     if isAttrs value && value._type or null == "literalExpression" then
       lib.concatStringsSep "\n${indent}" (lib.splitString "\n" (lib.removeSuffix "\n" value.text))

@@ -6,6 +6,8 @@
   paths ? { },
   # Directory of the manifests; without it they are "in the store".
   manifestDirectory ? null,
+  # Name of another file → where it is.
+  files ? { },
 }:
 
 let
@@ -21,6 +23,19 @@ let
     inherit name;
     outPath = paths.${name} or "/nix/store/${storeHash name}-${name}";
   };
+
+  placeOf =
+    name:
+    let
+      instance = builtins.match "github-runner-(.*)-manifest\\.json" name;
+    in
+    if manifestDirectory != null && instance != null then
+      "${manifestDirectory}/${builtins.head instance}.json"
+    # The file about all runners has a place in /etc, too.
+    else if manifestDirectory != null && name == "github-runners-fleet.json" then
+      "/etc/github-runners/fleet.json"
+    else
+      files.${name} or (package name).outPath;
 
   names = [
     "bashInteractive"
@@ -96,6 +111,7 @@ builtins.listToAttrs (
     file: _arguments:
     package
       {
+        "github-runner-door.nix" = "github-runner-door";
         "gitlab-nspawn-executor.nix" = "gitlab-nspawn-executor";
         "helper.nix" = "github-runner-helper";
         "runnerctl.nix" = "github-runnerctl";
@@ -110,25 +126,19 @@ builtins.listToAttrs (
     hostPlatform = { };
   };
 
-  # The one text is the file about all runners, which has a place in /etc, too.
   writeText =
     name: text:
     package name
     // {
       inherit text;
-    }
-    // (if manifestDirectory == null then { } else { outPath = "/etc/github-runners/fleet.json"; });
+      outPath = placeOf name;
+    };
 
   writeTextFile =
     arguments:
     package arguments.name
     // arguments
-    // (
-      if manifestDirectory == null then
-        { }
-      else
-        {
-          outPath = "${manifestDirectory}/${(builtins.fromJSON arguments.text).instance}.json";
-        }
-    );
+    // {
+      outPath = placeOf arguments.name;
+    };
 }

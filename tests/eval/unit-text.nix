@@ -21,6 +21,7 @@ let
         After = words definition.after;
         Before = words definition.before;
         Description = definition.description;
+        Requires = words definition.requires;
         Wants = words definition.wants;
       }
       // definition.unitConfig

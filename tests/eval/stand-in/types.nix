@@ -50,6 +50,14 @@ rec {
         value: builtins.isInt value && value >= lowest && value <= highest
       );
   };
+  numbers =
+    let
+      isNumber = value: builtins.isInt value || builtins.isFloat value;
+    in
+    {
+      nonnegative = simple "nonnegative number" (value: isNumber value && value >= 0);
+      positive = simple "positive number" (value: isNumber value && value > 0);
+    };
   port = ints.between 0 65535;
   path = simple "path" (value: isStringLike value && builtins.substring 0 1 (toString value) == "/");
   package = simple "package" (

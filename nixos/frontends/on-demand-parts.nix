@@ -1,0 +1,222 @@
+# What runners on demand consist of on one host: their units, manifests and settings. A function of the whole
+# configuration, so that tests have the files that units name.
+{
+  config,
+  lib,
+  pkgs,
+}:
+
+let
+  options = config.services.github-runner-on-demand;
+  helper = config.services.github-runnerctl.helper.package;
+  runnerctl = config.services.github-runnerctl.package;
+  inherit (config.services.github-runnerctl.metrics) textfileDirectory;
+
+  # Where root remembers the registrations of other runners, and what all brokers of this host share.
+  ledger = "/var/lib/github-runner-registrations";
+  sockets = "/run/github-runner-broker";
+  kept = "/run/github-runner-broker-kept";
+
+  instance = "on-demand";
+  units = import ../units/on-demand.nix {
+    inherit lib runnerctl;
+    door = options.door.package;
+    systemd = config.systemd.package;
+  };
+
+  # Variables by which programs of this host find their proxy.
+  proxy = config.networking.proxy.envVars;
+  ways = import ../units/ways.nix { inherit lib; } {
+    environment = proxy // options.brokerEnvironment;
+    serviceConfig.InaccessiblePaths = [ ];
+    unitConfig = { };
+  };
+
+  # What everything of an order has in common, as a runner's value has it. Name and labels are those of the order, so
+  # they stand for nothing here; nobody registers by this.
+  common = {
+    inherit (options)
+      githubApp
+      runnerGroup
+      tokenFile
+      tokenType
+      url
+      ;
+    ephemeral = true;
+    extraLabels = [ options.prefix ];
+    name = null;
+    noDefaultLabels = true;
+    reRegisterOnTokenChange = true;
+    registration.method = "jit";
+    replace = false;
+    supplementaryGroups = [ ];
+    workDir = null;
+    workDirMode = "0700";
+    # What the host has in common is found again without a unit.
+    brokerEnvironment = lib.filterAttrs (
+      variable: value: proxy.${variable} or null != value
+    ) ways.environment;
+  };
+
+  manifestOf = import ../manifest.nix { inherit helper pkgs; };
+  manifest = manifestOf instance (
+    common
+    // {
+      logs = {
+        maxAge = 30;
+        maxSize = 128;
+      };
+      # The broker runs none.
+      package = "/var/empty";
+      repositories = lib.mapAttrsToList (name: repository: {
+        inherit name;
+        inherit (repository) id;
+      }) options.repositories;
+      trustJobsLikeRoot = false;
+      unit = null;
+      workDirSize = "25%";
+    }
+  );
+  broker =
+    import ../units/broker.nix
+      {
+        inherit
+          kept
+          ledger
+          lib
+          runnerctl
+          sockets
+          ;
+      }
+      {
+        inherit instance manifest;
+        runner = common;
+        ways = ways // {
+          paths = ways.paths // {
+            InaccessiblePaths = units.closedToBrokers ++ [ "-${units.runtime}" ];
+          };
+        };
+      };
+
+  local = lib.filterAttrs (_: class: class.local != null) options.classes;
+  runnerOf =
+    name: class:
+    common
+    // class.local
+    // {
+      user = null;
+      group = null;
+      pool = instanceOf name;
+    };
+  instanceOf = name: "${instance}-${name}";
+  finalOf = name: config.systemd.services."${units.orderUnit name}@";
+  merged = import ../units/merged.nix {
+    inherit lib;
+    users = config.users.users;
+  };
+  manifests = builtins.mapAttrs (
+    name: class:
+    manifestOf (instanceOf name) (
+      runnerOf name class
+      // {
+        supplementaryGroups = lib.concatMap (lib.splitString " ") (
+          (merged (finalOf name)).listOf "SupplementaryGroups"
+        );
+        # Nobody looks for a difference: an order has the unit that it began with.
+        unit = null;
+      }
+    )
+  ) local;
+  # A file of its own, because it is called by its ending.
+  hook = pkgs.writeTextFile {
+    name = "job-started.sh";
+    text = builtins.readFile ../../src/frontend/ondemand/kind/job-started.sh;
+    executable = true;
+  };
+  unitOf = import ../units/runner.nix {
+    inherit
+      helper
+      kept
+      ledger
+      lib
+      proxy
+      sockets
+      ;
+    # As ../runners.nix has it.
+    packages = [
+      pkgs.bashInteractive
+      pkgs.coreutils
+      pkgs.git
+      pkgs.gnutar
+      pkgs.gzip
+      config.nix.package
+    ];
+  };
+  orders = lib.mapAttrs' (
+    name: class:
+    lib.nameValuePair "${units.orderUnit name}@" (unitOf {
+      instance = instanceOf name;
+      runner = runnerOf name class;
+      manifest = manifests.${name};
+      broker = [ ];
+      merged = finalOf name;
+      order = units.order {
+        inherit hook;
+        inherit (class) ttl;
+      };
+    })
+  ) local;
+  settings = pkgs.writeTextFile {
+    name = "github-runner-on-demand-settings.json";
+    text = builtins.toJSON (
+      import ./on-demand-settings.nix { inherit lib; } {
+        inherit options textfileDirectory;
+        manifest = "${manifest}";
+        broker = "${sockets}/${instance}";
+        localOf = name: {
+          unit = units.orderUnit name;
+          inherit (units) workDirectory;
+        };
+        brokerProperties = import ../units/broker-properties.nix { inherit ledger lib sockets; } {
+          environment = ways.environment;
+          closed = units.closedToBrokers;
+          # With those that have units it shares what it learned, and so the token of an installation.
+          further = {
+            inherit (broker.service.serviceConfig)
+              RuntimeDirectory
+              RuntimeDirectoryMode
+              RuntimeDirectoryPreserve
+              User
+              ;
+          };
+        };
+      }
+    );
+    # By the program that will read it. A cross build cannot run it; there the desk says the same in the journal.
+    checkPhase =
+      if pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform then
+        ''${runnerctl}/bin/github-runnerctl on-demand check "$target"''
+      else
+        "";
+  };
+in
+{
+  inherit
+    broker
+    hook
+    instance
+    manifest
+    manifests
+    orders
+    settings
+    units
+    ;
+
+  # Of a class of kind `local`, as if it were an entry: class → its unit, and how a runner's value has it.
+  local = builtins.mapAttrs (name: class: {
+    instance = instanceOf name;
+    runner = runnerOf name class;
+    unit = finalOf name;
+    merged = merged (finalOf name);
+  }) local;
+}
