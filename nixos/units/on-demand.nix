@@ -20,8 +20,9 @@ let
   name = "github-runner-on-demand";
   runtime = "/run/${name}";
   state = "/var/lib/${name}";
-  # Each order's, below `/run`.
-  order = "github-runner-order/%i";
+  # Directories of all orders of this host, and of each, below `/run`.
+  all = "github-runner-order";
+  own = "${all}/%i";
 
   # Only programs of this host can connect, and a socket that gave up would refuse everybody from then on.
   socketOf = description: path: config: {
@@ -55,8 +56,7 @@ in
     "-${state}"
     "-${runtime}/manifests/doors"
     "-${runtime}/orders"
-    "-/run/github-runner-order"
-    "-/run/private/github-runner-order"
+    "-/run/${all}"
   ];
 
   door = {
@@ -173,10 +173,15 @@ in
       hook,
     }:
     {
-      inherit hook ttl;
-      state = "${order}/state";
-      work = "${order}/work";
-      registration = "${runtime}/orders/%i/registration.json";
+      inherit
+        all
+        hook
+        own
+        ttl
+        ;
+      state = "${own}/state";
+      work = "${own}/work";
+      registration = "${runtime}/orders/%i.json";
       closed = [
         "-${runtime}"
         "-${state}"
@@ -185,5 +190,5 @@ in
   # Without its instance and what follows.
   orderUnit = class: "${name}-${class}";
   # As the server writes it into a registration.
-  workDirectory = "/run/${order}/work";
+  workDirectory = "/run/${own}/work";
 }

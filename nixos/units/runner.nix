@@ -237,9 +237,17 @@ in
       TemporaryFileSystem = [ "/run/systemd:ro" ];
     }))
 
-    # Instances of a template share a dynamic user (systemd/systemd#38246), who could send
-    # signals to jobs of the others. systemd before 257 does not know the word.
-    (lib.mkIf isOrder { PrivatePIDs = yielding true; })
+    # Instances of a template share a dynamic user (systemd/systemd#38246), so each has its
+    # own directory alone, and jobs cannot reach processes of the others. systemd before 257
+    # does not know the first word.
+    (lib.mkIf isOrder {
+      PrivatePIDs = yielding true;
+      PrivateIPC = yielding true;
+    })
+    (lib.mkIf isOrder (ahead {
+      TemporaryFileSystem = [ "%t/${order.all}:ro" ];
+      BindPaths = [ "%t/${order.own}" ];
+    }))
 
     # The prefix lets the unit start although the directory is missing: its first
     # step creates it and gives it to the service user.
