@@ -14,8 +14,11 @@ in
       ../../Cargo.lock
       ../../Cargo.toml
       ../../clippy.toml
+      # The action and the workflow, which tests run and read.
+      ../../.github
       # Which a test compares with the types.
       ../../docs/status-v1.schema.json
+      ../../request
       ../../src
       (lib.fileset.difference ../../tests ../../tests/eval)
       (lib.fileset.maybeMissing ../../benches)

@@ -3,6 +3,7 @@
 # does. All of Cargo's tests run in its build.
 {
   lib,
+  curl,
   installShellFiles,
   rustPlatform,
   stdenv,
@@ -39,8 +40,11 @@ rustPlatform.buildRustPackage (
         --zsh documents/completions/_github-runnerctl
     '';
 
-    # Tests kill the helper at every system call.
-    nativeCheckInputs = [ strace ];
+    # Tests kill the helper at every system call, and run the step of the action.
+    nativeCheckInputs = [
+      curl
+      strace
+    ];
 
     meta = common.meta // {
       mainProgram = "github-runnerctl";

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use github_runners::frontend::ondemand::door::places::Limits;
 use github_runners::frontend::ondemand::door::serve::{Door, serve};
 use github_runners::frontend::ondemand::label::Grammar;
-use github_runners::frontend::ondemand::order::State;
+use github_runners::frontend::ondemand::order::{Reason, State};
 use github_runners::frontend::ondemand::wire::{Answer, Ask, Outcome, Question, Runner};
 use tempfile::TempDir;
 
@@ -61,20 +61,24 @@ pub struct Seen {
     pub abandoned: usize,
 }
 
+/// What a desk does with each question.
+type Acts = dyn Fn(&Question) -> Act + Send + Sync;
+
 /// A desk of the test.
 pub struct Desk {
     pub seen: Arc<Mutex<Seen>>,
 }
 
 impl Desk {
-    fn open(path: &Path, act: fn(&Question) -> Act) -> Self {
+    fn open(path: &Path, act: impl Fn(&Question) -> Act + Send + Sync + 'static) -> Self {
         let listener = UnixListener::bind(path).unwrap();
+        let act: Arc<Acts> = Arc::new(act);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let writes = Arc::clone(&seen);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let seen = Arc::clone(&writes);
-                thread::spawn(move || answer(stream.unwrap(), act, &seen));
+                let (act, seen) = (Arc::clone(&act), Arc::clone(&writes));
+                thread::spawn(move || answer(stream.unwrap(), &*act, &seen));
             }
         });
         Self { seen }
@@ -85,7 +89,7 @@ impl Desk {
     }
 }
 
-fn answer(mut stream: UnixStream, act: fn(&Question) -> Act, seen: &Mutex<Seen>) {
+fn answer(mut stream: UnixStream, act: &Acts, seen: &Mutex<Seen>) {
     let mut line = String::new();
     BufReader::new(&stream).read_line(&mut line).unwrap();
     seen.lock().unwrap().lines.push(line.clone());
@@ -103,19 +107,17 @@ fn answer(mut stream: UnixStream, act: fn(&Question) -> Act, seen: &Mutex<Seen>)
 
 /// Every runner that is asked for is online.
 pub fn online(question: &Question) -> Act {
+    all(question, State::Online, None)
+}
+
+/// Every runner that is asked for has this state.
+pub fn all(question: &Question, state: State, reason: Option<&Reason>) -> Act {
     let classes = match &question.ask {
         Ask::Create { label, classes, .. } => classes.iter().map(|class| (label.clone(), class.clone())).collect(),
         _ => vec![],
     };
-    let runner = |(label, class)| Runner {
-        label,
-        class,
-        state: State::Online,
-        since: 1,
-        deadline: 2,
-        market: None,
-        reason: None,
-    };
+    let runner =
+        |(label, class)| Runner { label, class, state, since: 1, deadline: 2, market: None, reason: reason.cloned() };
     Act::Answer(Outcome::Runners(classes.into_iter().map(runner).collect()))
 }
 
@@ -130,7 +132,7 @@ pub struct Host {
 
 impl Host {
     /// Without a door yet.
-    pub fn new(act: fn(&Question) -> Act) -> Self {
+    pub fn new(act: impl Fn(&Question) -> Act + Send + Sync + 'static) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("door");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -139,7 +141,7 @@ impl Host {
     }
 
     /// With the built program behind the socket.
-    pub fn with_program(act: fn(&Question) -> Act) -> Self {
+    pub fn with_program(act: impl Fn(&Question) -> Act + Send + Sync + 'static) -> Self {
         let mut host = Self::new(act);
         host.start();
         host

@@ -7,6 +7,9 @@ mod figures;
 mod host;
 mod life;
 mod limits;
+mod proxy;
+mod request;
+mod step;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../support/times.rs"]
 mod times;

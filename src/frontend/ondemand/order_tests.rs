@@ -96,8 +96,20 @@ fn a_reason_is_a_sentence_that_cannot_steer_a_terminal() {
         Reason::Unavailable("a\n\u{1b}[2J".into()),
         Reason::Configuration("x".repeat(10_000)),
         Reason::Registration("no".into()),
+        Reason::NotOnline,
+        Reason::Deadline,
+        Reason::RunOver,
+        Reason::GivenUp,
+        Reason::Operator,
+        Reason::MachineLost,
+        Reason::NoCapacity,
+        Reason::NameTaken,
     ] {
         let said = reason.to_string();
         assert!(said.ends_with('.') && said.len() < 500 && !said.contains(char::is_control), "{said}");
+        // The word of an answer is the one of a file.
+        let written = serde_json::to_value(&reason).unwrap();
+        let written = written.as_str().or_else(|| written.as_object()?.keys().next().map(String::as_str));
+        assert_eq!(written, Some(reason.word()));
     }
 }

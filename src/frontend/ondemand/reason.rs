@@ -41,6 +41,27 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The word for it, as in files and answers. The words are an interface.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NoJob => "noJob",
+            Self::NotOnline => "notOnline",
+            Self::Deadline => "deadline",
+            Self::RunOver => "runOver",
+            Self::NotQueued => "notQueued",
+            Self::GivenUp => "givenUp",
+            Self::Operator => "operator",
+            Self::MachineLost => "machineLost",
+            Self::NoCapacity => "noCapacity",
+            Self::Unavailable(_) => "unavailable",
+            Self::Configuration(_) => "configuration",
+            Self::Registration(_) => "registration",
+            Self::NameTaken => "nameTaken",
+        }
+    }
+
     /// Whether it says that the class does not work, and not that nobody needed the machine.
     #[must_use]
     pub fn is_fault(&self) -> bool {

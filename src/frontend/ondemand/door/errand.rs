@@ -8,6 +8,7 @@ use super::http::Request;
 use super::reply::Reply;
 use crate::contract::protocol::Secret;
 use crate::frontend::ondemand::label::{Class, Grammar, Key, Label, Run};
+use crate::frontend::ondemand::order::Reason;
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::source::Source;
 use crate::frontend::ondemand::wire::{Ask, Outcome, Question, Runner, VERSION, is_token};
@@ -99,12 +100,13 @@ pub fn views(runners: &[Runner]) -> Vec<Value> {
     runners.iter().map(view).collect()
 }
 
-/// A runner as its caller sees it.
+/// A runner as its caller sees it: why it ends is a word for programs and a sentence for people.
 #[must_use]
 pub fn view(runner: &Runner) -> Value {
     let Runner { label, class, state, since, deadline, market, reason } = runner;
-    let reason = reason.as_ref().map(ToString::to_string);
+    let (cause, reason) = (reason.as_ref().map(Reason::word), reason.as_ref().map(ToString::to_string));
     json!({
-        "label": label, "class": class, "state": state, "since": since, "deadline": deadline, "market": market, "reason": reason,
+        "label": label, "class": class, "state": state, "since": since, "deadline": deadline, "market": market,
+        "cause": cause, "reason": reason,
     })
 }

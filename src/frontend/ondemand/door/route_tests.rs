@@ -252,7 +252,7 @@ fn a_put_says_whether_to_ask_again() {
         assert_eq!(serde_json::from_str::<Value>(&reply.body).unwrap()["state"], state.word());
     }
     let over = replied(PUT, CLASS, Outcome::Runners(vec![runner(State::Ended, Some(Reason::NoJob))]));
-    insta::assert_snapshot!(over.body, @r#"{"class":"x86_64","deadline":2,"label":"od-1-a","market":null,"reason":"No job came in time: ask for a runner only when its job is about to be queued.","since":1,"state":"ended"}"#);
+    insta::assert_snapshot!(over.body, @r#"{"cause":"noJob","class":"x86_64","deadline":2,"label":"od-1-a","market":null,"reason":"No job came in time: ask for a runner only when its job is about to be queued.","since":1,"state":"ended"}"#);
 }
 
 #[test]
