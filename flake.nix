@@ -58,6 +58,7 @@
             pkgs.rustc
             pkgs.rustfmt
             # What tests/run needs besides.
+            pkgs.curl
             pkgs.e2fsprogs
             pkgs.python3
             pkgs.strace

@@ -17,6 +17,14 @@ say() {
     printf '::%s::%s\n' "$1" "${text//$'\n'/%0A}"
 }
 
+# One line of the log that is no command, whatever is in its text, since it begins with this one's own.
+note() {
+    local text
+    text=$(printf '%s' "$1" | tr '\000-\037' ' ')
+    # This would be one wherever it stands.
+    echo "${text//'##['/'# ['}"
+}
+
 # A mistake in the workflow: no fall-back hides it.
 check() {
     local pattern="^$2\$"
@@ -82,7 +90,7 @@ ask() {
 # that matter here. Of another answer, such as a page of a proxy, it is nothing.
 field() {
     local body pattern="\"$1\":\"(([^\"\\\\]|\\\\.)*)\""
-    body=$(head -c 4096 "$scratch/body" | tr -d '\000-\037')
+    body=$(head -c 4096 "$scratch/body" | tr -d '\000')
     [[ $body =~ $pattern ]] || return 0
     body=${BASH_REMATCH[1]}
     # Of `\"` and `\\` the second character.
@@ -122,18 +130,16 @@ while :; do
     ((left > 0)) || give_up "There was no runner in $INPUT_WAIT seconds.${said:+ $said}"
     ask $((left < 300 ? left : 300))
     said=$(field message)
-    case $status in
-        200)
-            case $(field state) in
-                online | busy) break ;;
-            esac
+    case "$status $(field state)" in
+        "200 online" | "200 busy") break ;;
+        "200 ending" | "200 ended")
             # Its job may have been so short that it is over, unless it has not even begun, for it waits for this one.
             [[ -n $INPUT_FALLBACK || $(field cause) != "done" ]] || break
             give_up "The runner has ended. $(field reason)"
             ;;
-        202) said="The runner is $(field state)." ;;
-        000)
-            said=$(head -n 1 "$scratch/fault" | tr -d '\000-\037')
+        "202 "*) said="The runner is $(field state)." ;;
+        "000 "*)
+            said=$(head -n 1 "$scratch/fault")
             said="There was no answer: ${said:-GitHub gave no ID token}."
             # An address that is none, a certificate that is not trusted, an answer that is too long: they do not mend themselves.
             case $fault in
@@ -141,15 +147,14 @@ while :; do
             esac
             ;;
         # Those without a reason are the proxy's in front, while there is nobody behind it.
-        408 | 429 | 500 | 502 | 503 | 504) ;;
+        "408 "* | "429 "* | "500 "* | "502 "* | "503 "* | "504 "*) ;;
         *) give_up "${said:-The service answers with status $status and without a reason: is its address right?}" ;;
     esac
     pause=$(retry_after)
     # Asking sooner would be refused as well.
     said=${said:-The service answers with status $status.}
     ((pause < end - SECONDS)) || give_up "$said There is no time left to ask again in $pause s."
-    # `##[` would be a command wherever it stands.
-    echo "Asking again in $pause s. ${said//'##['/'# ['}"
+    note "Asking again in $pause s. $said"
     sleep "$pause"
 done
 echo "There is a runner with the label $label"

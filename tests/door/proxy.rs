@@ -23,8 +23,8 @@ pub const TOKEN: &str = "eyFAKE.FAKE-ID-TOKEN.FAKE_SIGNATURE";
 pub enum Fate {
     /// The door gets it, and its answer is lost.
     Lost,
-    /// The door never gets it; the proxy says this status itself.
-    Own(u16),
+    /// The door never gets it; the proxy says this status and body itself.
+    Own(u16, &'static str),
 }
 
 type Client = BufReader<StreamOwned<ServerConnection, TcpStream>>;
@@ -93,8 +93,8 @@ fn serve(
         return say(&mut client, &plain(200, &format!("{{\"count\":1,\"value\":\"{TOKEN}\"}}")));
     }
     let fate = fates.lock().unwrap().pop_front();
-    if let Some(Fate::Own(status)) = fate {
-        return say(&mut client, &plain(status, "<html>\"message\": none</html>"));
+    if let Some(Fate::Own(status, body)) = fate {
+        return say(&mut client, &plain(status, body));
     }
     let mut door = UnixStream::connect(socket).unwrap();
     let head = head.replacen("\r\n", "\r\nX-Real-IP: 192.0.2.1\r\n", 1);

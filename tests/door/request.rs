@@ -154,10 +154,13 @@ fn inputs_that_are_none_are_refused_before_anything_is_asked_and_run_nothing() {
     assert!(host.desk.lines().is_empty());
 }
 
+/// As a proxy writes it that has nobody behind it.
+const PAGE: &str = "<html>\r\n<h1>\"message\": none</h1>\r\n</html>";
+
 #[test]
 fn an_answer_that_is_lost_is_asked_for_again_and_is_the_same_order() {
     let host = Host::with_program(online);
-    let proxy = Proxy::before(&host.socket, [Fate::Lost, Fate::Own(502), Fate::Lost, Fate::Own(503)]);
+    let proxy = Proxy::before(&host.socket, [Fate::Lost, Fate::Own(502, PAGE), Fate::Lost, Fate::Own(503, PAGE)]);
     let done = Step::before(&proxy).run();
     assert!(done.succeeded && done.output == "runs-on=od-1-a\n", "{done:?}");
     assert_eq!(done.pauses, ["5"; 4]);
@@ -166,12 +169,26 @@ fn an_answer_that_is_lost_is_asked_for_again_and_is_the_same_order() {
 }
 
 #[test]
-fn an_answer_of_something_else_is_told_by_its_status() {
+fn an_answer_of_something_else_commands_nothing() {
     let host = Host::with_program(online);
-    let proxy = Proxy::before(&host.socket, [Fate::Own(404)]);
-    let done = Step::before(&proxy).run();
-    assert!(!done.succeeded && done.commands()[0].contains("status 404"), "{done:?}");
-    assert!(host.desk.lines().is_empty());
+    let evil = "{\"message\":\"a\n::add-path::/evil\r##[add-path]/evil\",\"state\":\"x\n::add-path::/evil\"}";
+    for (status, body, said) in [
+        (404, PAGE, "::error::The service answers with status 404 and without a reason: is its address right?"),
+        (403, evil, "::error::a%0A::add-path::/evil%0D##[add-path]/evil"),
+        (200, evil, "::error::a%0A::add-path::/evil%0D##[add-path]/evil"),
+        (200, PAGE, "::error::The service answers with status 200 and without a reason: is its address right?"),
+    ] {
+        let proxy = Proxy::before(&host.socket, [Fate::Own(status, body)]);
+        let done = Step::before(&proxy).run();
+        assert!(!done.succeeded && done.output.is_empty(), "{done:?}");
+        assert_eq!(done.said, format!("{said}\n"));
+    }
+    for status in [202, 429] {
+        let proxy = Proxy::before(&host.socket, [Fate::Own(status, evil)]);
+        let done = Step::before(&proxy).run();
+        assert!(done.succeeded, "{done:?}");
+        assert!(done.said.lines().all(|line| !line.starts_with("::") && !line.contains("##[")), "{done:?}");
+    }
 }
 
 #[test]
