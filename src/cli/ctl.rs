@@ -1,5 +1,6 @@
 //! The command line of `github-runnerctl`: what operators and the broker's unit run.
 
+mod desk;
 #[cfg(feature = "gitlab")]
 mod machines;
 
@@ -31,6 +32,12 @@ enum Command {
         /// The runner's configuration, as JSON
         #[arg(long)]
         manifest: PathBuf,
+    },
+    /// Answer the door's questions from the socket that is standard input, and do what orders of runners need
+    Desk {
+        /// What is configured, as JSON
+        #[arg(long)]
+        settings: PathBuf,
     },
     /// Bring what runs in line with what is configured, once
     Reconcile {
@@ -104,6 +111,7 @@ pub fn main() -> ExitCode {
     journal::start();
     let result = match arguments.command {
         Command::Broker { manifest } => broker::run(&manifest),
+        Command::Desk { settings } => desk::run(&settings),
         Command::Reconcile { fleet } => {
             survey::read_fleet(&fleet).and_then(|fleet| reconcile::run(&fleet, &Systemd::default(), &Places::default()))
         }

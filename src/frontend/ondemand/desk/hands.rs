@@ -43,6 +43,19 @@ impl Default for Paths {
     }
 }
 
+impl Paths {
+    /// What tells this host from all others, without telling which one it is.
+    ///
+    /// # Errors
+    ///
+    /// If it has no id.
+    pub fn host(&self) -> Result<String> {
+        let id = std::fs::read_to_string(&self.machine_id)
+            .with_context(|| format!("Failed to read {}", self.machine_id.display()))?;
+        Ok(hex(&Sha256::digest(format!("github-runner-on-demand {}", id.trim()))))
+    }
+}
+
 /// Below [`Paths::runtime`]: registrations on their way, a file for each order.
 const ORDERS: &str = "orders";
 /// The same for manifests.
@@ -158,9 +171,7 @@ impl Hands {
         let (_, home) = existing("state", &paths.state)?;
         let (_, runtime) = existing("runtime", &paths.runtime)?;
         let material = subdirectory(&runtime, ORDERS)?;
-        let id = std::fs::read_to_string(&paths.machine_id)
-            .with_context(|| format!("Failed to read {}", paths.machine_id.display()))?;
-        let host = hex(&Sha256::digest(format!("github-runner-on-demand {}", id.trim())));
+        let host = paths.host()?;
         Ok(Self { settings, base, book: Book::open(home)?, kinds, host, doors, material, paths })
     }
 

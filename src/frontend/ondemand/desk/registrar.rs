@@ -43,7 +43,7 @@ const UNCLEAR: u64 = 10 * 60;
 /// GitHub removes an ephemeral runner that never connected after a day (runner contract); one more for clocks, in seconds.
 const REAPED: u64 = 2 * 24 * 60 * 60;
 /// Where a runner works in an image of machines.
-const IN_MACHINES: &str = "/var/lib/github-runner/work";
+const IN_MACHINES: &str = "/home/runner/actions-runner/_work";
 
 /// Asks for a registration.
 #[must_use]

@@ -4,10 +4,10 @@
 //! one job, is made at most once under its name, and ends by itself at its deadline, whatever becomes of the desk. A caller's
 //! text reaches a machine only as the name of its runner, which the grammar of labels has let through.
 
-pub mod local;
 pub mod incus;
 #[cfg(test)]
 mod job_started_tests;
+pub mod local;
 mod material;
 pub mod nspawn;
 #[cfg(test)]
