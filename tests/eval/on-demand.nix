@@ -26,6 +26,8 @@
   executor,
   listener,
   programs,
+  # What machines of systemd-nspawn reach.
+  network ? "private",
   # Where units find settings, manifests and the hook of jobs.
   directory ? "/etc/github-runner-on-demand",
 }:
@@ -85,6 +87,7 @@ let
     extra.services = {
       github-runner-on-demand = options;
       ci-machines.images.debian.root = image;
+      gitlab-nspawn.network.mode = network;
     };
   };
   parts = import ../../nixos/frontends/on-demand-parts.nix {

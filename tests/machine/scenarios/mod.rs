@@ -9,6 +9,7 @@ mod hostile;
 mod kills;
 mod life;
 mod limits;
+mod ondemand;
 mod operators;
 mod overrides;
 mod passes;
@@ -41,6 +42,8 @@ pub const PARTS: &[Part] = &[
     Part { name: "faults", reboots: false, measures: false, scenarios: FAULTS },
     Part { name: "fleets", reboots: false, measures: false, scenarios: FLEETS },
     Part { name: "reboots", reboots: true, measures: false, scenarios: REBOOTS },
+    Part { name: "on-demand", reboots: false, measures: false, scenarios: ON_DEMAND },
+    Part { name: "on-demand-bench", reboots: false, measures: true, scenarios: ON_DEMAND_BENCH },
     Part { name: "bench", reboots: false, measures: true, scenarios: BENCH },
 ];
 
@@ -104,6 +107,20 @@ const FLEETS: &[(&str, Scenario)] = &[
 
 /// About the host as a whole; the machine boots once for each phase of one.
 const REBOOTS: &[(&str, Scenario)] = &[("a_reboot_during_a_drain_leaves_no_ephemeral_runner", reboot::during_a_drain)];
+
+/// Runners on demand; see `on-demand` beside this program's directory.
+const ON_DEMAND: &[(&str, Scenario)] = &[
+    ("an_order_of_this_host_lives_from_its_request_to_nothing_left", ondemand::of_this_host),
+    ("an_order_in_a_machine_does_the_same", ondemand::in_a_machine),
+    ("a_workflow_of_the_original_is_served_unchanged", ondemand::original),
+    ("strangers_get_nothing_and_the_door_has_nothing", ondemand::strangers),
+    ("an_operator_stops_everything_and_ends_one", ondemand::operator),
+    ("a_desk_that_is_killed_at_any_time_leaves_nothing", ondemand::killed),
+    ("an_order_whose_time_is_over_ends_also_if_nobody_looks", ondemand::time_is_over),
+];
+
+/// What the time from a request to a runner is.
+const ON_DEMAND_BENCH: &[(&str, Scenario)] = &[("from_request_to_runner_is_measured", ondemand::figures)];
 
 /// Figures, in the order in which they are taken.
 const BENCH: &[(&str, Scenario)] = &[
