@@ -38,6 +38,8 @@ impl Transient<'_> {
         let mut properties = self.properties.to_vec();
         properties.push(format!("LoadCredential=credential:{secret}"));
         properties.push(format!("LoadCredential=ledger:{}", entry.display()));
+        // What stands for a file that is not there, and is in no such file: systemd would hang up without a word.
+        properties.extend(["credential", "ledger"].map(|name| format!("SetCredential={name}:no file\\n")));
         let program = std::env::current_exe().context("Failed to find this program")?;
         let program: [OsString; 4] = [program.into(), "broker".into(), "--manifest".into(), written.into()];
         let doors = self.runtime.join("doors");

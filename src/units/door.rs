@@ -82,7 +82,7 @@ fn answer(stream: UnixStream, arguments: &[OsString]) -> Result<()> {
         .stdout(Stdio::from(OwnedFd::from(output)))
         .status()
         .context("Failed to run systemd-run")?;
-    anyhow::ensure!(status.success(), "A broker for a runner that is not configured any more ended with {status}");
+    anyhow::ensure!(status.success(), "A broker for a runner without a unit ended with {status}");
     Ok(())
 }
 

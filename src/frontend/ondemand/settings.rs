@@ -96,6 +96,7 @@ pub type Architecture = Class;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub enum KindSettings {
     /// A unit of this host.
+    #[serde(rename_all = "camelCase")]
     Local {
         /// The name of the template up to its `@`; its instance is the stem of an order.
         unit: String,
