@@ -250,6 +250,10 @@ fn waiting(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
         Runner::Idle if !is_online => Step::Enter(State::Online),
         // The server forgets it after its job.
         Runner::Absent if is_online || is_gone(order, facts, times, now) => Step::End(Reason::Done),
+        // Whether it did its job before anybody saw it, the server knows: it forgets the runner then.
+        Runner::Unknown if !is_online && is_over(order, facts, times, now) && now < since + patience => {
+            Step::Wait((since + patience).min(order.deadline).min(now + SOON))
+        }
         _ if is_over(order, facts, times, now) => Step::End(if is_online { Reason::Done } else { Reason::MachineLost }),
         _ if now >= since + patience => Step::End(reason),
         _ => Step::Wait((since + patience).min(order.deadline).min(now + if is_online { LATER } else { SOON })),

@@ -32,6 +32,9 @@ const STOPPING: [(Signal, Duration); 3] = [
 /// Gives the shell the name of the program that runs jobs, by which others see that one runs.
 const AS_WORKER: &str = "printf Runner.Worker > /proc/$$/comm";
 
+/// What an operator has run before a job, which fails if that does (actions/runner, "Running scripts before or after a job").
+const HOOK: &str = r#"test -z "${ACTIONS_RUNNER_HOOK_JOB_STARTED-}" || bash "$ACTIONS_RUNNER_HOOK_JOB_STARTED" || exit 1"#;
+
 /// How a job ended.
 pub enum Finished {
     /// By itself, with this result.
@@ -56,7 +59,7 @@ pub fn run(
     terminal::line(&format!("{}: Running job: {}", now(), job.name));
     let (result, finished) = match &job.command {
         None => (None, None),
-        Some(command) => execute(start, command, work, sender, events)?,
+        Some(command) => execute(start, job, command, work, sender, events)?,
     };
     let result = match (&finished, &job.result, result) {
         (Some(_), ..) => "Canceled",
@@ -73,12 +76,13 @@ type Outcome = (Option<ExitStatus>, Option<Event>);
 
 fn execute(
     start: &Start,
+    job: &Job,
     command: &str,
     work: &Path,
     sender: &Sender<Event>,
     events: &Receiver<Event>,
 ) -> Result<Outcome> {
-    let (group, waiter) = spawn(start, command, work, sender.clone())?;
+    let (group, waiter) = spawn(start, job, command, work, sender.clone())?;
     let outcome = match events.recv()? {
         Event::Job(status) => (Some(status?), None),
         stop => {
@@ -93,15 +97,23 @@ fn execute(
     Ok(outcome)
 }
 
-fn spawn(start: &Start, command: &str, work: &Path, sender: Sender<Event>) -> Result<(Pid, thread::JoinHandle<()>)> {
+fn spawn(
+    start: &Start,
+    job: &Job,
+    command: &str,
+    work: &Path,
+    sender: Sender<Event>,
+) -> Result<(Pid, thread::JoinHandle<()>)> {
     let log = start.root.join("_diag").join(format!("Worker_{}-utc.log", Utc::now().compact()));
     let log = File::options().append(true).create(true).open(log)?;
     let mut child = Command::new("/bin/sh")
-        .args(["-c", &format!("{AS_WORKER}\n{command}\nexit $?")])
+        .args(["-c", &format!("{AS_WORKER}\n{HOOK}\n{command}\nexit $?")])
         .current_dir(work)
         .env_clear()
         .envs(start.environment.iter())
         .envs([("GITHUB_ACTIONS", "true"), ("CI", "true")])
+        .envs(job.repository.iter().map(|repository| ("GITHUB_REPOSITORY", repository)))
+        .envs(job.run.iter().map(|run| ("GITHUB_RUN_ID", run.to_string())))
         .env("GITHUB_WORKSPACE", work)
         .env("RUNNER_TEMP", work.join("_temp"))
         .stdin(Stdio::null())

@@ -129,6 +129,12 @@ pub struct Job {
     /// Printed as the result; by default what the command's exit says.
     #[serde(default)]
     pub result: Option<String>,
+    /// Where its run is, as `octo-org/example`; told to the job and to the hook before it.
+    #[serde(default)]
+    pub repository: Option<String>,
+    /// The number of its run.
+    #[serde(default)]
+    pub run: Option<u64>,
 }
 
 /// Situations that end `run` (contract 3.3).
