@@ -18,22 +18,10 @@ let
   inherit (builtins) match stringLength;
   addressOf = import ./url.nix { inherit lib; };
   slice = import ../units/slice.nix { inherit lib; };
-  inherit (import ./path-components.nix { inherit lib; }) literalComponents;
+  secretFile = import ./secret-file.nix { inherit lib; };
   workDirFaults = import ./work-dir.nix { inherit lib secrets; };
 
-  # The runner in whose state, logs or runtime directory a path lies, or null.
-  keeperOf =
-    path:
-    let
-      parts = literalComponents path;
-      below = map (base: lib.removePrefix base "/${lib.concatStringsSep "/" parts}") (
-        lib.filter (base: lib.hasPrefix base "/${lib.concatStringsSep "/" parts}") (
-          map (base: "${base}/github-runner/") (import ./directories.nix).bases
-        )
-      );
-      name = builtins.head (lib.splitString "/" (builtins.head below));
-    in
-    if below != [ ] && isInstance name then name else null;
+  keeperOf = import ./keeper.nix { inherit isInstance lib; };
 in
 # The entry's attribute name, its value, and the runners that it makes.
 entry: runner: instances:
@@ -144,22 +132,15 @@ let
   # A file whose content nobody but root may see.
   refuseSecret =
     what: content: file:
-    let
-      path = toString file;
-    in
-    [
-      (refuse (builtins.isPath file) "${what} is a Nix path, which ends up in the store as soon as something uses it, readable by everyone. Write the path of a file on the target machine as a string, in quotes.")
-      (refuse (lib.hasPrefix "${builtins.storeDir}/" path) "${what} is in the store, where everyone can read the ${content}. Keep the file elsewhere, for example with agenix or sops-nix, and give its path as a string. Consider a ${content} that has been in the store as published.")
-      (refuse (keeperOf path != null)
-        "${what} (${path}) is in a directory that systemd keeps for the runner `${toString (keeperOf path)}`, whose jobs own it and whose start deletes what is in it. Keep the file elsewhere, for example in /run/secrets."
-      )
-      (refuse (hasControlCharacter path) "${what} holds a line break or another control character. Rename the file.")
-      # systemd 257 fails to hand such a file to a service.
-      (refuse
-        (runner.tokenType != "registration" && matches ".*[ \\].*" path && !hasControlCharacter path)
-        "${what} holds a space or a backslash, so systemd could not hand it to the broker. Rename the file."
-      )
-    ];
+    map ({ fault, message }: refuse fault message) (secretFile {
+      inherit
+        content
+        file
+        keeperOf
+        what
+        ;
+      isHanded = runner.tokenType != "registration";
+    });
 
   refuseApp =
     app:

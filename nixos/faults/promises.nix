@@ -9,6 +9,22 @@
   ledger,
   sockets,
   kept,
+  # What else no job may see: its name → where it is.
+  further ? { },
+  # How the option of a runner is called.
+  optionOf ? runner: "services.github-runners.${runner.pool}",
+  # Each step of this module, by its directive, with what is lost without it.
+  steps ? {
+    ExecStartPre = {
+      prepare = "nothing registers it, and the work directory keeps what the job before left";
+      configure = "it cannot register";
+      record = "a registration is not recorded and never taken back, and jobs do not find logs and registration in their work directory";
+    };
+    ExecStop.release = "a job can still come while it stops";
+    ExecStopPost.settle = "what it does not need any more stays registered";
+  },
+  # Whether there is an option for another user.
+  hasUser ? true,
 }:
 
 let
@@ -33,11 +49,14 @@ let
     at = placeOf path;
     closing = entry "-${literal path}";
   };
-  commonSecrets = builtins.mapAttrs (_: secretAt) {
-    "the ledger" = ledger;
-    "the sockets of brokers" = sockets;
-    "what brokers keep" = kept;
-  };
+  commonSecrets = builtins.mapAttrs (_: secretAt) (
+    {
+      "the ledger" = ledger;
+      "the sockets of brokers" = sockets;
+      "what brokers keep" = kept;
+    }
+    // further
+  );
 
   # What keeps jobs from services that start something for them, and what of it they need.
   doors = [
@@ -52,28 +71,17 @@ let
     "/run/systemd/userdb"
   ];
 
-  # Each step of this module with what is lost without it.
-  steps = lib.concatLists (
-    lib.mapAttrsToList
-      (
-        directive:
-        lib.mapAttrsToList (
-          step: loss: {
-            inherit directive step;
-            isIn = has "/bin/github-runner-helper ${step} ";
-            message = "`${directive}` of its unit lacks the step `${step}`, so ${loss}";
-          }
-        )
+  stepList = lib.concatLists (
+    lib.mapAttrsToList (
+      directive:
+      lib.mapAttrsToList (
+        step: loss: {
+          inherit directive step;
+          isIn = has "/bin/github-runner-helper ${step} ";
+          message = "`${directive}` of its unit lacks the step `${step}`, so ${loss}";
+        }
       )
-      {
-        ExecStartPre = {
-          prepare = "nothing registers it, and the work directory keeps what the job before left";
-          configure = "it cannot register";
-          record = "a registration is not recorded and never taken back, and jobs do not find logs and registration in their work directory";
-        };
-        ExecStop.release = "a job can still come while it stops";
-        ExecStopPost.settle = "what it does not need any more stays registered";
-      }
+    ) steps
   );
 
   # systemd would take what follows a line break for a directive of its own.
@@ -229,7 +237,7 @@ let
       ...
     }:
     !lib.any isIn (listOf directive) && !(step == "configure" && isMadeByGithub runner)
-  ) steps;
+  ) stepList;
 
   texts =
     lib.mapAttrsToList (name: value: {
@@ -250,7 +258,7 @@ let
           "SetCredential"
         ];
 
-  say = message: "`services.github-runners.${runner.pool}`: ${message}";
+  say = message: "`${optionOf runner}`: ${message}";
   tell = fault: message: lib.optional fault (say message);
   # What `trustJobsLikeRoot` accepts.
   wayOut = "If every job may do what root may, set `trustJobsLikeRoot = true`.";
@@ -270,7 +278,9 @@ in
           "`DynamicUser` of its unit is off and there is no `User`"
         else
           "`User` of its unit is `${userName}`"
-      }. Remove the override for a dynamic user, or set `user` to one that exists."
+      }. Remove the override for a dynamic user${
+        if hasUser then ", or set `user` to one that exists" else ""
+      }."
     ++
       unlessTrusted (privileged != [ ])
         "its jobs would run as root or outside of the sandbox, because `ExecStart` of its unit starts with one of `+` and `!`. Remove that."

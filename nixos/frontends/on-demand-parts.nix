@@ -199,8 +199,45 @@ let
       else
         "";
   };
+  # What is left of this module's promises in units of orders; for each class its own, because of its name.
+  promisesOf =
+    name:
+    import ../faults/promises.nix {
+      inherit
+        kept
+        ledger
+        lib
+        sockets
+        ;
+      further = {
+        "registrations of orders" = units.runtime;
+        "the book of orders" = units.state;
+      };
+      optionOf = _: "services.github-runner-on-demand.classes.${name}.local";
+      hasUser = false;
+      steps = {
+        ExecStartPre.place = "runners have no registration, and no order of the class is served";
+        ExecStopPost.clear = "what a job leaves stays until systemd removes it, and the listener's logs are lost";
+      };
+    };
+  promises = lib.mapAttrsToList (
+    name: class:
+    promisesOf name {
+      runner = runnerOf name class;
+      unit = finalOf name;
+      merged = merged (finalOf name);
+    }
+  ) local;
 in
 {
+  # What is wrong, for NixOS.
+  refused = lib.concatMap (one: one.refused) promises;
+  warnings = lib.concatMap (one: one.warnings) promises;
+
+  # Class of kind `local` → where its runners look for their registration, and where they should.
+  rootOf = name: (finalOf name).environment.RUNNER_ROOT or null;
+  rootOfOrders = "%t/${units.stateDirectory}";
+
   inherit
     broker
     hook
@@ -212,11 +249,9 @@ in
     units
     ;
 
-  # Of a class of kind `local`, as if it were an entry: class → its unit, and how a runner's value has it.
+  # Of a class of kind `local`, as if it were an entry.
   local = builtins.mapAttrs (name: class: {
     instance = instanceOf name;
     runner = runnerOf name class;
-    unit = finalOf name;
-    merged = merged (finalOf name);
   }) local;
 }

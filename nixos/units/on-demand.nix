@@ -15,6 +15,7 @@ let
 
   commandLine = lib.concatMapStringsSep " " argument;
   user = "github-runner-door";
+  publicSocket = "/run/${user}/http.sock";
 
   # Below `/run` and `/var/lib`.
   name = "github-runner-on-demand";
@@ -49,7 +50,12 @@ let
   };
 in
 {
-  inherit runtime state user;
+  inherit
+    publicSocket
+    runtime
+    state
+    user
+    ;
 
   # What no broker of an order may see.
   closedToBrokers = [
@@ -63,7 +69,7 @@ in
     # Value of `services.github-runner-on-demand`.
     socket =
       options:
-      socketOf "Door to runners on demand" "/run/${user}/http.sock" {
+      socketOf "Door to runners on demand" publicSocket {
         SocketGroup = options.door.group;
         # All connections that the door has or refuses at a time, with room for a burst.
         Backlog = 256;
@@ -187,6 +193,8 @@ in
         "-${state}"
       ];
     };
+  # Below `/run`.
+  stateDirectory = "${own}/state";
   # Without its instance and what follows.
   orderUnit = class: "${name}-${class}";
   # As the server writes it into a registration.

@@ -5,19 +5,7 @@
 
 let
   variables = builtins.listToAttrs (
-    map (name: lib.nameValuePair name null) [
-      # Not obeyed: the broker says so.
-      "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY"
-      "HTTPS_PROXY"
-      "HTTP_PROXY"
-      "NIX_SSL_CERT_FILE"
-      "NO_PROXY"
-      "SSL_CERT_DIR"
-      "SSL_CERT_FILE"
-      "http_proxy"
-      "https_proxy"
-      "no_proxy"
-    ]
+    map (name: lib.nameValuePair name null) (import ./broker-variables.nix)
   );
 
   # What decides how names are looked up, and which authorities are good.

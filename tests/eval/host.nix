@@ -107,7 +107,7 @@ let
       type = types.str;
       default = "nginx";
     };
-    appendHttpConfig = mkOption {
+    commonHttpConfig = mkOption {
       type = types.str;
       default = "";
     };

@@ -11,8 +11,8 @@
 # `defaults` below: the classes `host` (`local`) and `machine` (`nspawn`, image `debian`) for github.com.
 #
 # Gives `units` with name, text and the targets that want them, and `files` with path, text and mode, which whoever
-# installs them writes; `user` is the door's, which has to exist as a user and as a group. `/nix/store` has to exist.
-# Fails with every message if the module would refuse the options.
+# installs them writes. `users` and `groups` have to exist, and a directory `/nix/store`. `sysctl` is what the kernel has
+# to have for machines with a private network. Fails with every message if the module would refuse the options.
 {
   lib ? import ./stand-in,
   optionsFile ? null,
@@ -115,7 +115,9 @@ if rendered.failures != [ ] then
 else
   {
     inherit (rendered) tmpfilesRules;
-    inherit (parts.units) user;
+    inherit (rendered.config.boot.kernel) sysctl;
+    users = builtins.attrNames rendered.config.users.users;
+    groups = builtins.attrNames rendered.config.users.groups;
     units =
       unitsOf "service" rendered.services
       ++ unitsOf "slice" rendered.slices
