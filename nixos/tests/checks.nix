@@ -97,6 +97,7 @@ in
       options.services = {
         inherit ((pkgs.nixos ../.).options.services)
           ci-machines
+          github-runner-on-demand
           github-runnerctl
           github-runners
           gitlab-nspawn

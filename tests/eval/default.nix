@@ -42,6 +42,8 @@ let
     // import ./claims/gitlab.nix context
     // import ./claims/gitlab-runner.nix context
     // import ./claims/gitlab-assertions.nix context
+    // import ./claims/on-demand.nix context
+    // import ./claims/on-demand-assertions.nix context
     // lib.mapAttrs' (
       name: actual:
       let

@@ -11,7 +11,7 @@
 # `defaults` below: the classes `host` (`local`) and `machine` (`nspawn`, image `debian`) for github.com.
 #
 # Gives `units` with name, text and the targets that want them, and `files` with path, text and mode, which whoever
-# installs them writes. `users` and `groups` have to exist, and a directory `/nix/store`. `sysctl` is what the kernel has
+# installs them writes. `user`, the door's, and `groups` have to exist, and a directory `/nix/store`. `sysctl` is what the kernel has
 # to have for machines with a private network. Fails with every message if the module would refuse the options.
 {
   lib ? import ./stand-in,
@@ -116,7 +116,7 @@ else
   {
     inherit (rendered) tmpfilesRules;
     inherit (rendered.config.boot.kernel) sysctl;
-    users = builtins.attrNames rendered.config.users.users;
+    inherit (parts.units) user;
     groups = builtins.attrNames rendered.config.users.groups;
     units =
       unitsOf "service" rendered.services

@@ -1,0 +1,704 @@
+# Runners on demand: what the module makes of them.
+{
+  lib,
+  pkgs,
+  host,
+  runner,
+}:
+
+let
+  inherit (builtins)
+    attrNames
+    elem
+    fromJSON
+    readFile
+    ;
+  inherit
+    (import ../orders.nix {
+      inherit
+        host
+        lib
+        pkgs
+        ;
+    })
+    beside
+    class
+    everything
+    manifestOf
+    partsOf
+    plain
+    repository
+    settingsOf
+    ;
+
+  one = plain { };
+  door = one.services.github-runner-door;
+  desk = one.services.github-runner-on-demand;
+  order = one.services."github-runner-on-demand-host@";
+  ordinary =
+    (host {
+      runners.one = runner // {
+        ephemeral = true;
+        tokenType = "access";
+      };
+    }).services.github-runner-one;
+
+  golden = unit: {
+    name = "the unit ${unit} is the golden one";
+    value = {
+      expected = readFile (../golden + "/${unit}");
+      actual = one.unitTexts.${unit};
+    };
+  };
+
+  properties = (settingsOf one).brokerProperties;
+  valuesOf =
+    name: map (lib.removePrefix "${name}=") (lib.filter (lib.hasPrefix "${name}=") properties);
+in
+builtins.listToAttrs (
+  map golden [
+    "github-runner-door.service"
+    "github-runner-door.socket"
+    "github-runner-on-demand.service"
+    "github-runner-on-demand.socket"
+    "github-runner-on-demand.timer"
+    "github-runner-on-demand-host@.service"
+  ]
+)
+// {
+  "a host without runners on demand has nothing of them" =
+    let
+      without = host { runners.one = runner; };
+    in
+    {
+      expected = {
+        units = [ ];
+        etc = [ "github-runners/fleet.json" ];
+        users = [ ];
+        nginx = false;
+      };
+      actual = {
+        units = lib.filter (lib.hasInfix "on-demand") (attrNames without.unitTexts);
+        etc = attrNames without.etc;
+        users = attrNames without.config.users.users ++ attrNames without.config.users.groups;
+        nginx = without.config.services.nginx.enable;
+      };
+    };
+
+  "a host to which nobody can object is not objected to" = {
+    expected = {
+      failures = [ ];
+      warnings = [ ];
+    };
+    actual = {
+      failures = one.failures ++ everything.failures;
+      warnings = one.warnings ++ everything.warnings;
+    };
+  };
+
+  # But for the sandbox of brokers, which is a list of texts.
+  "the module writes the settings that programs read in their tests on demand" =
+    let
+      comparable = settings: removeAttrs settings [ "brokerProperties" ];
+    in
+    {
+      expected = comparable (fromJSON (readFile ../../fixtures/on-demand-settings-v1.json));
+      actual = comparable (settingsOf everything);
+    };
+
+  "what is not configured on demand is not in the settings" = {
+    expected = {
+      fields = [
+        "address"
+        "broker"
+        "brokerProperties"
+        "classes"
+        "limits"
+        "manifest"
+        "prefix"
+        "repositories"
+        "version"
+      ];
+      repositories = [
+        {
+          name = "octo-org/example";
+          id = 7;
+          forks = false;
+          proofs = [ "queue" ];
+        }
+      ];
+      limits = [
+        "breaker"
+        "forks"
+        "open"
+        "pause"
+        "perRepository"
+        "perRun"
+        "perRunEver"
+        "startsPerHour"
+        "waiting"
+        "waitingPerSource"
+      ];
+    };
+    actual = {
+      fields = attrNames (settingsOf one);
+      inherit (settingsOf one) repositories;
+      limits = attrNames (settingsOf one).limits;
+    };
+  };
+
+  "settings on demand are checked in their build by the program that reads them" = {
+    expected = ''${pkgs.package "github-runnerctl"}/bin/github-runnerctl on-demand check "$target"'';
+    actual = one.etc."github-runner-on-demand/settings.json".source.checkPhase;
+  };
+
+  "a host that cannot run the program does not check the settings on demand" = {
+    expected = "";
+    actual =
+      (host {
+        pkgs = pkgs // {
+          stdenv = {
+            buildPlatform.canExecute = _: false;
+            hostPlatform = { };
+          };
+        };
+        extra.services.github-runner-on-demand = {
+          enable = true;
+          address = "https://ci.example.org";
+          url = "https://github.com/octo-org";
+        };
+      }).etc."github-runner-on-demand/settings.json".source.checkPhase;
+  };
+
+  "prices are ten-thousandths, rounded up" = {
+    expected = [
+      0
+      1
+      700
+      16000
+      20000
+    ];
+    actual =
+      map
+        (
+          pricePerHour:
+          (settingsOf (plain {
+            classes.host = { inherit pricePerHour; };
+            limits.costPerDay = 1;
+          })).classes.host.pricePerHour
+        )
+        [
+          0
+          1.0e-5
+          7.0e-2
+          1.6
+          2
+        ];
+  };
+
+  "only the broker that looks things up is told of repositories" =
+    let
+      manifest = manifestOf everything;
+      ofClass = fromJSON (partsOf everything).manifests.host.text;
+    in
+    {
+      expected = {
+        instance = "on-demand";
+        repositories = [
+          {
+            name = "octo-org/example";
+            id = 7;
+          }
+          {
+            name = "octo-org/other";
+            id = 9;
+          }
+        ];
+        method = "jit";
+        ephemeral = true;
+        noDefaultLabels = true;
+        runnerGroup = "on-demand";
+        key = "/run/secrets/app.pem";
+        brokerEnvironment.SSL_CERT_FILE = "/etc/ssl/example.pem";
+        class = "on-demand-host";
+        classRepositories = false;
+      };
+      actual = {
+        inherit (manifest)
+          brokerEnvironment
+          instance
+          method
+          repositories
+          ;
+        inherit (manifest.registration) ephemeral noDefaultLabels runnerGroup;
+        key = manifest.githubApp.privateKeyFile;
+        class = ofClass.instance;
+        classRepositories = ofClass ? repositories;
+      };
+    };
+
+  "brokers of orders share a user and what they keep with the one that has a unit" =
+    let
+      inherit (one.services."github-runner-broker-on-demand@") serviceConfig;
+    in
+    {
+      expected = {
+        User = [ serviceConfig.User ];
+        RuntimeDirectory = [ serviceConfig.RuntimeDirectory ];
+        RuntimeDirectoryMode = [ "0700" ];
+        RuntimeDirectoryPreserve = [ "true" ];
+        DynamicUser = [ "true" ];
+      };
+      actual = lib.mapAttrs' (name: _: lib.nameValuePair name (valuesOf name)) {
+        User = null;
+        RuntimeDirectory = null;
+        RuntimeDirectoryMode = null;
+        RuntimeDirectoryPreserve = null;
+        DynamicUser = null;
+      };
+    };
+
+  "brokers of orders have the sandbox of brokers, and see neither orders nor their registrations" =
+    let
+      passes = (fromJSON one.etc."github-runners/fleet.json".source.text).brokerProperties;
+      closed = [
+        "-/var/lib/github-runner-on-demand"
+        "-/run/github-runner-on-demand/manifests/doors"
+        "-/run/github-runner-on-demand/orders"
+        "-/run/github-runner-order"
+      ];
+    in
+    {
+      expected = {
+        missing = [ ];
+        open = [ ];
+      };
+      actual = {
+        missing = lib.subtractLists properties passes;
+        open = lib.subtractLists (valuesOf "InaccessiblePaths") closed;
+      };
+    };
+
+  "variables for the server reach every broker and no runner" =
+    let
+      result = plain { brokerEnvironment.https_proxy = "http://proxy.example.org:3128"; };
+    in
+    {
+      expected = {
+        unit = "http://proxy.example.org:3128";
+        order = true;
+        runner = false;
+      };
+      actual = {
+        unit = result.services."github-runner-broker-on-demand@".environment.https_proxy;
+        order = elem ''Environment="https_proxy=http://proxy.example.org:3128"'' (settingsOf result)
+        .brokerProperties;
+        runner = result.services."github-runner-on-demand-host@".environment ? https_proxy;
+      };
+    };
+
+  "the door has no network, no secret and no right" = {
+    expected = {
+      PrivateNetwork = true;
+      RestrictAddressFamilies = [ "AF_UNIX" ];
+      CapabilityBoundingSet = [ "" ];
+      ProtectSystem = "strict";
+      User = "github-runner-door";
+      secrets = false;
+      writable = [ ];
+    };
+    actual = {
+      inherit (door.serviceConfig)
+        CapabilityBoundingSet
+        PrivateNetwork
+        ProtectSystem
+        RestrictAddressFamilies
+        User
+        ;
+      secrets = lib.hasInfix "/run/secrets" one.unitTexts."github-runner-door.service";
+      writable = lib.filter (name: door.serviceConfig ? ${name}) [
+        "LoadCredential"
+        "ReadWritePaths"
+        "RuntimeDirectory"
+        "StateDirectory"
+      ];
+    };
+  };
+
+  "only the proxy's group reaches the door, and only the door reaches the desk" =
+    let
+      groups = host: [
+        host.sockets.github-runner-door.socketConfig.SocketGroup
+        host.sockets.github-runner-on-demand.socketConfig.SocketGroup
+      ];
+    in
+    {
+      expected = {
+        modes = [
+          "0660"
+          "0660"
+        ];
+        alone = [
+          "root"
+          "github-runner-door"
+        ];
+        nginx = [
+          "nginx"
+          "github-runner-door"
+        ];
+        other = [
+          "caddy"
+          "github-runner-door"
+        ];
+      };
+      actual = {
+        modes = map (name: one.sockets.${name}.socketConfig.SocketMode) [
+          "github-runner-door"
+          "github-runner-on-demand"
+        ];
+        alone = groups one;
+        nginx = groups everything;
+        other = groups (plain {
+          door.group = "caddy";
+        });
+      };
+    };
+
+  "the desk has no network, and its socket outlives it" = {
+    expected = {
+      PrivateNetwork = true;
+      RestrictAddressFamilies = [ "AF_UNIX" ];
+      RuntimeDirectoryPreserve = true;
+      requires = [ "github-runner-on-demand.socket" ];
+    };
+    actual = {
+      inherit (desk.serviceConfig) PrivateNetwork RestrictAddressFamilies RuntimeDirectoryPreserve;
+      inherit (desk) requires;
+    };
+  };
+
+  "other settings are another desk, so that a switch restarts it" =
+    let
+      strict = import ../strict.nix { inherit lib pkgs; };
+      of =
+        changes:
+        (host {
+          inherit (strict) pkgs;
+          extra.services.github-runner-on-demand = {
+            enable = true;
+            address = "https://ci.example.org";
+            url = "https://github.com/octo-org";
+            tokenFile = "/run/secrets/token";
+          }
+          // changes;
+        }).services.github-runner-on-demand.serviceConfig.ExecStart;
+    in
+    {
+      expected = true;
+      actual = of { } != of { limits.open = 1; };
+    };
+
+  "the door is told the prefixes" = {
+    expected = [
+      "--prefix od"
+      "--prefix ci --compatible-prefix rr_runner_"
+    ];
+    actual =
+      map
+        (
+          host:
+          lib.last (lib.splitString "desk.sock " host.services.github-runner-door.serviceConfig.ExecStart)
+        )
+        [
+          one
+          everything
+        ];
+  };
+
+  "other programs are used if they are replaced" =
+    let
+      result = beside {
+        services.github-runnerctl.package = pkgs.package "patched-runnerctl";
+        services.github-runner-on-demand = {
+          door.package = pkgs.package "patched-door";
+          tokenFile = "/run/secrets/token";
+        };
+      };
+      programOf =
+        unit: builtins.head (lib.splitString " " result.services.${unit}.serviceConfig.ExecStart);
+    in
+    {
+      expected = [
+        "${pkgs.package "patched-door"}/bin/github-runner-door"
+        "${pkgs.package "patched-runnerctl"}/bin/github-runnerctl"
+        "${pkgs.package "patched-runnerctl"}/bin/github-runnerctl"
+      ];
+      actual = map programOf [
+        "github-runner-door"
+        "github-runner-on-demand"
+        "github-runner-broker-on-demand@"
+      ];
+    };
+
+  "an order's unit has the sandbox of a runner, and sees no other order" =
+    let
+      inherit (order) serviceConfig;
+      own = [
+        "ExecStartPre"
+        "ExecStop"
+        "ExecStopPost"
+        "Restart"
+        "RestartSec"
+        "RestartForceExitStatus"
+        "RestartPreventExitStatus"
+        "RuntimeDirectory"
+        "Slice"
+        "StateDirectory"
+        "StateDirectoryMode"
+        "WorkingDirectory"
+      ];
+      lists = [
+        "InaccessiblePaths"
+        "TemporaryFileSystem"
+      ];
+    in
+    {
+      expected = {
+        changed = [ ];
+        opened = [ ];
+        only = [
+          "-/run/github-runner-on-demand"
+          "-/var/lib/github-runner-on-demand"
+          "%t/github-runner-order:ro"
+        ];
+        PrivatePIDs = [ true ];
+        BindPaths = [ "%t/github-runner-order/%i" ];
+      };
+      actual = {
+        changed = lib.filter (
+          name: !elem name (own ++ lists) && ordinary.serviceConfig.${name} != serviceConfig.${name} or null
+        ) (attrNames ordinary.serviceConfig);
+        opened = lib.concatMap (
+          name: lib.subtractLists serviceConfig.${name} ordinary.serviceConfig.${name}
+        ) lists;
+        only = lib.concatMap (
+          name: lib.subtractLists ordinary.serviceConfig.${name} serviceConfig.${name}
+        ) lists;
+        PrivatePIDs = lib.toList serviceConfig.PrivatePIDs;
+        inherit (serviceConfig) BindPaths;
+      };
+    };
+
+  "an order's unit ends with its time, is started by nobody else, and never again" = {
+    expected = {
+      RuntimeMaxSec = 5400;
+      Restart = "no";
+      wantedBy = [ ];
+      restartIfChanged = false;
+      StateDirectory = false;
+      ExecStop = false;
+    };
+    actual =
+      let
+        unit = (class "host" { ttl = "90min"; }).services."github-runner-on-demand-host@";
+      in
+      {
+        inherit (unit.serviceConfig) Restart RuntimeMaxSec;
+        inherit (unit) restartIfChanged wantedBy;
+        StateDirectory = unit.serviceConfig ? StateDirectory;
+        ExecStop = unit.serviceConfig ? ExecStop;
+      };
+  };
+
+  "runners of a class have its packages, variables and limits" =
+    let
+      result = class "host" {
+        local = {
+          extraPackages = [ pkgs.jq ];
+          extraEnvironment.CI_CACHE = "/var/cache/ci";
+          serviceOverrides.MemoryMax = "4G";
+          resources = {
+            cpuWeight = 20;
+            pool.memoryMax = "48G";
+          };
+        };
+      };
+      unit = result.services."github-runner-on-demand-host@";
+    in
+    {
+      expected = {
+        packages = true;
+        CI_CACHE = "/var/cache/ci";
+        MemoryMax = "4G";
+        CPUWeight = 20;
+        pool = "48G";
+        failures = [ ];
+      };
+      actual = {
+        packages = elem pkgs.jq unit.path;
+        inherit (unit.environment) CI_CACHE;
+        inherit (unit.serviceConfig) MemoryMax;
+        CPUWeight = lib.last (lib.toList unit.serviceConfig.CPUWeight);
+        pool = result.slices."github-runners-on\\x2ddemand\\x2dhost".sliceConfig.MemoryMax;
+        inherit (result) failures;
+      };
+    };
+
+  "runs of forks have virtual machines by default, and other classes only where they are allowed" =
+    let
+      of =
+        changes:
+        (settingsOf (plain {
+          classes.other = changes;
+        })).classes.other.forks;
+      virtual.incus = {
+        image = "runner";
+        virtualMachine = true;
+      };
+    in
+    {
+      expected = [
+        false
+        false
+        true
+        false
+        true
+      ];
+      actual = map of [
+        { local = { }; }
+        { incus.image = "runner"; }
+        virtual
+        (virtual // { allowForks = false; })
+        {
+          local = { };
+          allowForks = true;
+        }
+      ];
+    };
+
+  "classes of nspawn turn their supervisor on, and a configuration decides otherwise" =
+    let
+      of =
+        changes:
+        (beside {
+          imports = [ changes ];
+          services.ci-machines.images.debian.root = "/image";
+          services.github-runner-on-demand = {
+            tokenFile = "/run/secrets/token";
+            classes.machine.nspawn.image = "debian";
+          };
+        }).config.services.gitlab-nspawn.enable;
+    in
+    {
+      expected = {
+        without = false;
+        default = true;
+        configured = false;
+      };
+      actual = {
+        without = one.config.services.gitlab-nspawn.enable;
+        default = of { };
+        configured = of { services.gitlab-nspawn.enable = false; };
+      };
+    };
+
+  "nginx says who asks, and lets nobody ask too often" =
+    let
+      inherit (everything.config.services) nginx;
+      location = nginx.virtualHosts."ci.example.org".locations."/";
+      says = part: lib.hasInfix "${part};\n" location.extraConfig;
+    in
+    {
+      expected = {
+        hosts = [ "ci.example.org" ];
+        enable = true;
+        forceSSL = true;
+        enableACME = true;
+        proxyPass = "http://unix:/run/github-runner-door/http.sock:";
+        recommendedProxySettings = false;
+        unsaid = [ ];
+        zone = "limit_req_zone $binary_remote_addr zone=github-runner-door:1m rate=10r/m;\n";
+      };
+      actual = {
+        hosts = attrNames nginx.virtualHosts;
+        inherit (nginx) enable;
+        inherit (nginx.virtualHosts."ci.example.org") enableACME forceSSL;
+        inherit (location) proxyPass recommendedProxySettings;
+        unsaid = lib.filter (part: !says part) [
+          "client_max_body_size 16k"
+          "limit_req zone=github-runner-door burst=20 nodelay"
+          "proxy_buffering off"
+          "proxy_read_timeout 330s"
+          "proxy_set_header Connection close"
+          "proxy_set_header X-Real-IP $remote_addr"
+        ];
+        zone = nginx.commonHttpConfig;
+      };
+    };
+
+  "a configuration decides about certificates" = {
+    expected = {
+      enableACME = false;
+      forceSSL = true;
+    };
+    actual = {
+      inherit
+        ((beside {
+          services.nginx.virtualHosts."ci.example.org".enableACME = false;
+          services.github-runner-on-demand = {
+            nginx.enable = true;
+            tokenFile = "/run/secrets/token";
+          };
+        }).config.services.nginx.virtualHosts."ci.example.org"
+        )
+        enableACME
+        forceSSL
+        ;
+    };
+  };
+
+  "times are seconds or have a unit" = {
+    expected = [
+      90
+      90
+      900
+      7200
+    ];
+    actual =
+      map
+        (
+          noJob:
+          (settingsOf (
+            class "host" {
+              inherit noJob;
+            }
+          )).classes.host.noJob
+        )
+        [
+          90
+          "90s"
+          "15min"
+          "2h"
+        ];
+  };
+
+  "the settings name no secret" = {
+    expected = false;
+    actual = lib.hasInfix "/run/secrets" one.etc."github-runner-on-demand/settings.json".source.text;
+  };
+
+  "a repository's owner is only in the settings if it is known" = {
+    expected = [
+      false
+      8
+    ];
+    actual = [
+      ((builtins.head (settingsOf one).repositories) ? owner)
+      (builtins.head
+        (settingsOf (repository {
+          ownerId = 8;
+        })).repositories
+      ).owner
+    ];
+  };
+}
