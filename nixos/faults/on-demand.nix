@@ -113,6 +113,7 @@ let
         class.allowForks == null && (class.incus == null || !class.incus.virtualMachine) && hasOneKind class
       ) options.classes;
       what = "`repositories.${builtins.toJSON repository}`";
+      takesAnybody = builtins.elem "none" proofs;
     in
     refuseFirst what [
       {
@@ -131,11 +132,13 @@ let
       (refuse (builtins.elem "oidc" proofs && ownerId == null)
         "${what} takes ID tokens (`oidc`) and has no `ownerId`, by which they are judged. Set it: `gh api users/${builtins.head (lib.splitString "/" repository)} --jq .id` prints it."
       )
-      (refuse (builtins.elem "none" proofs && options.limits.unproven == null)
+      (refuse (takesAnybody && options.limits.unproven == null)
         "${what} takes requests without a proof (`none`), so whoever knows the address gets runners. Say how many at a time by `limits.unproven`, or remove `none`."
       )
-      (refuse (forks && classes != [ ])
-        "${what} serves pull requests from forks, and ${
+      (refuse ((forks || takesAnybody) && classes != [ ])
+        "${what} serves ${
+          if forks then "pull requests from forks" else "whoever asks (`none`), forks included"
+        }, and ${
           quoted (map (class: "classes.${class}") classes)
         } would run the code of strangers beside this host's own, with its kernel. Say `allowForks = false` there to keep it for other runs, `true` if they may, or use virtual machines."
       )

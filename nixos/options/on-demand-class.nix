@@ -63,8 +63,9 @@ in
       default = null;
       example = true;
       description = ''
-        Whether runs of pull requests from forks may have this class. `null` allows it where each has a virtual machine, and is refused
-        elsewhere as soon as a repository has {option}`services.github-runner-on-demand.repositories.<name>.forks`: **jobs of strangers
+        Whether runs of pull requests from forks may have this class, and requests without a proof (`none`), which may come from them.
+        `null` allows it where each has a virtual machine. Elsewhere it is refused as soon as a repository has
+        {option}`services.github-runner-on-demand.repositories.<name>.forks` or that proof: **jobs of strangers
         then share the kernel of this host**, and with `local` also its network and what everybody on it can read. Say `true` if they may, or
         `false` to keep the class for other runs.
       '';

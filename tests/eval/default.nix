@@ -43,6 +43,7 @@ let
     // import ./claims/gitlab-runner.nix context
     // import ./claims/gitlab-assertions.nix context
     // import ./claims/on-demand.nix context
+    // import ./claims/on-demand-units.nix context
     // import ./claims/on-demand-assertions.nix context
     // lib.mapAttrs' (
       name: actual:

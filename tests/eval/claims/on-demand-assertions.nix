@@ -224,6 +224,29 @@ in
     ]
   );
 
+  "a runner whose work directory is that of runners on demand is refused" =
+    let
+      of =
+        workDir:
+        (host {
+          runners.one = runner // {
+            inherit workDir;
+          };
+        }).failures;
+    in
+    {
+      expected = [
+        1
+        1
+        0
+      ];
+      actual = map (workDir: builtins.length (of workDir)) [
+        "/run/github-runner-on-demand/orders"
+        "/var/lib/github-runner-on-demand"
+        "/var/lib/github-runner-on-demands"
+      ];
+    };
+
   "nobody to serve is refused" = says (host {
     extra.services.github-runner-on-demand = {
       enable = true;
@@ -266,12 +289,21 @@ in
   "ID tokens without the owner's id are refused" = says (repository {
     proofs = [ "oidc" ];
   }) "has no `ownerId`, by which they are judged";
-  "requests without a proof are refused unless somebody says how many" = says (repository {
-    proofs = [ "none" ];
-  }) "Say how many at a time by `limits.unproven`";
-  "requests without a proof are accepted if somebody says how many" = accepted [
+  "requests without a proof are refused unless somebody says how many" = refused {
+    repositories."octo-org/example".proofs = [ "none" ];
+    classes.host.allowForks = true;
+  } "Say how many at a time by `limits.unproven`";
+  "requests without a proof may come from forks, so classes say whether they serve these" =
+    refused
+      {
+        repositories."octo-org/example".proofs = [ "none" ];
+        limits.unproven = 1;
+      }
+      "serves whoever asks (`none`), forks included, and `classes.host` would run the code of strangers";
+  "requests without a proof are accepted if somebody says how many, and where" = accepted [
     (plain {
       repositories."octo-org/example".proofs = [ "none" ];
+      classes.host.allowForks = true;
       limits.unproven = 1;
     })
   ];
