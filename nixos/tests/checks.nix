@@ -174,6 +174,26 @@ in
     '';
   };
 
+  # Orders in machines need an image of Debian, which the containers of tests/machine have.
+  on-demand = pkgs.testers.runNixOSTest {
+    name = "on-demand";
+    nodes.machine = ./on-demand.nix;
+    testScript = ''
+      machine.wait_for_unit("multi-user.target")
+      for scenario in ["of_this_host", "strangers", "operator", "desk_that_is_killed", "time_is_over"]:
+          machine.succeed(
+              f"runner-scenarios --stand-ins ${standIns}/bin --part on-demand --only {scenario} >&2"
+          )
+
+      with subtest("nginx reaches the door"):
+          ask = "curl --fail --silent --header 'Host: ci.example.org' http://127.0.0.1/v1/status"
+          assert "classes" in machine.succeed(ask)
+
+      with subtest("nobody else reaches it"):
+          machine.fail("runuser -u nobody -- curl --fail --unix-socket /run/github-runner-door/http.sock http://ci.example.org/")
+    '';
+  };
+
   scenarios = pkgs.testers.runNixOSTest {
     name = "scenarios";
     nodes.machine = scenarioMachine;
