@@ -59,6 +59,7 @@
             pkgs.rustfmt
             # What tests/run needs besides.
             pkgs.curl
+            pkgs.curl
             pkgs.e2fsprogs
             pkgs.python3
             pkgs.strace

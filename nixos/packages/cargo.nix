@@ -19,6 +19,8 @@ in
       # Which a test compares with the types.
       ../../docs/status-v1.schema.json
       ../../request
+      # Which tests run as a job does.
+      ../../request
       ../../src
       (lib.fileset.difference ../../tests ../../tests/eval)
       (lib.fileset.maybeMissing ../../benches)
