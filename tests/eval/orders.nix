@@ -46,10 +46,9 @@ rec {
     };
   manifestOf = host: builtins.fromJSON (partsOf host).manifest.text;
 
-  # Everything that can be said about runners on demand.
+  # The settings of the fixture, as options, and what is in no settings.
   everything = beside {
-    services.ci-machines.images.debian.root = "/var/lib/gitlab-nspawn-images/debian";
-    services.github-runnerctl.metrics.textfileDirectory = "/var/lib/node-exporter-textfiles";
+    services.ci-machines.images.nixos.root = "/var/lib/gitlab-nspawn-images/nixos";
     services.github-runner-on-demand = {
       nginx.enable = true;
       runnerGroup = "on-demand";
@@ -58,70 +57,52 @@ rec {
         privateKeyFile = "/run/secrets/app.pem";
       };
       brokerEnvironment.SSL_CERT_FILE = "/etc/ssl/example.pem";
-      prefix = "ci";
       compatible.prefix = "rr_runner_";
-      repositories."octo-org/example" = {
-        ownerId = 8;
-        proofs = [
-          "oidc"
-          "queue"
-        ];
-        forks = true;
-      };
-      repositories."octo-org/other" = {
-        id = 9;
-        proofs = [
-          "artifact"
-          "none"
-        ];
+      repositories = {
+        "octo-org/example" = {
+          id = lib.mkForce 123456;
+          ownerId = 42;
+          proofs = [
+            "queue"
+            "oidc"
+          ];
+          forks = true;
+        };
+        "octo-org/other" = {
+          id = 123457;
+          proofs = [ "none" ];
+        };
       };
       classes = {
-        host = {
-          allowForks = false;
-          architecture = "x86_64";
-        };
-        machine = {
-          max = 2;
-          ttl = 1800;
-          notOnline = "90s";
-          noJob = "2min";
+        arm64 = {
+          max = 1;
+          ttl = "30min";
           processors = 2;
-          allowForks = true;
-          nspawn.image = "debian";
+          pricePerHour = 1.6;
+          incus = {
+            image = "nixos";
+            virtualMachine = true;
+            cpu = "2";
+            memory = "4GiB";
+          };
+        };
+        host = {
+          max = 2;
+          processors = 4;
+          architecture = "x86_64";
+          notOnline = 120;
+          allowForks = false;
         };
         x86_64 = {
-          ttl = "6h";
-          pricePerHour = 1.6;
           processors = 4;
-          incus = {
-            socket = "/var/snap/lxd/common/lxd/unix.socket";
-            project = "runners";
-            image = "runner";
-            profiles = [
-              "default"
-              "runner"
-            ];
-            virtualMachine = true;
-            cpu = "4";
-            memory = "8GiB";
-            disk = "40GiB";
-          };
+          allowForks = true;
+          nspawn.image = "nixos";
         };
       };
       limits = {
-        open = 10;
-        perRepository = 9;
-        perRun = 5;
-        perRunEver = 20;
-        forks = 3;
+        open = 6;
         unproven = 2;
-        waiting = 40;
-        waitingPerSource = 10;
-        processors = 32;
-        startsPerHour = 50;
         costPerDay = 40;
-        breaker = 4;
-        pause = "10min";
       };
     };
   };

@@ -158,7 +158,8 @@ builtins.listToAttrs (
   "the door is told the prefixes" = {
     expected = [
       "--prefix od"
-      "--prefix ci --compatible-prefix rr_runner_"
+      "--prefix od --compatible-prefix rr_runner_"
+      "--prefix ci"
     ];
     actual =
       map
@@ -169,6 +170,7 @@ builtins.listToAttrs (
         [
           one
           everything
+          (plain { prefix = "ci"; })
         ];
   };
 

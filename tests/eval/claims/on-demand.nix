@@ -67,14 +67,93 @@ in
     };
   };
 
-  # But for the sandbox of brokers, which is a list of texts.
-  "the module writes the settings that programs read in their tests on demand" =
+  # But for the sandbox of brokers and the place of the manifest. The fixture leaves limits to the program.
+  "the module writes the settings that programs read in their tests on demand, with the program's limits" =
     let
-      comparable = settings: removeAttrs settings [ "brokerProperties" ];
+      ofClass =
+        class:
+        class
+        // {
+          kind = builtins.mapAttrs (_: given) class.kind;
+        };
+      given = lib.filterAttrs (_: value: value != null);
+      comparable =
+        settings:
+        given (
+          removeAttrs settings [
+            "brokerProperties"
+            "manifest"
+          ]
+          // {
+            classes = builtins.mapAttrs (_: ofClass) settings.classes;
+            limits = {
+              open = 8;
+              perRepository = 8;
+              perRun = 4;
+              perRunEver = 16;
+              forks = 2;
+              unproven = 2;
+              waiting = 32;
+              waitingPerSource = 8;
+              startsPerHour = 60;
+              breaker = 3;
+              pause = 900;
+            }
+            // settings.limits;
+            repositories = map given settings.repositories;
+          }
+        );
     in
     {
       expected = comparable (fromJSON (readFile ../../fixtures/on-demand-settings-v1.json));
       actual = comparable (settingsOf everything);
+    };
+
+  "paths, other limits and other instances reach the settings" =
+    let
+      settings = settingsOf (beside {
+        services.github-runnerctl.metrics.textfileDirectory = "/var/lib/node-exporter-textfiles";
+        services.github-runner-on-demand = {
+          tokenFile = "/run/secrets/token";
+          limits = {
+            processors = 32;
+            pause = "10min";
+          };
+          classes.other.incus = {
+            socket = "/var/snap/lxd/common/lxd/unix.socket";
+            project = "runners";
+            image = "runner";
+            profiles = [
+              "default"
+              "runner"
+            ];
+            disk = "40GiB";
+          };
+        };
+      });
+    in
+    {
+      expected = {
+        textfileDirectory = "/var/lib/node-exporter-textfiles";
+        processors = 32;
+        pause = 600;
+        incus = {
+          socket = "/var/snap/lxd/common/lxd/unix.socket";
+          project = "runners";
+          image = "runner";
+          profiles = [
+            "default"
+            "runner"
+          ];
+          virtualMachine = false;
+          disk = "40GiB";
+        };
+      };
+      actual = {
+        inherit (settings) textfileDirectory;
+        inherit (settings.limits) pause processors;
+        inherit (settings.classes.other.kind) incus;
+      };
     };
 
   "what is not configured on demand is not in the settings" = {
@@ -178,11 +257,11 @@ in
         repositories = [
           {
             name = "octo-org/example";
-            id = 7;
+            id = 123456;
           }
           {
             name = "octo-org/other";
-            id = 9;
+            id = 123457;
           }
         ];
         method = "jit";

@@ -101,7 +101,7 @@ fn settings(unit: &str) -> Settings {
         "manifest": "/m", "broker": "/b", "brokerProperties": [], "repositories": [], "textfileDirectory": null,
         "classes": { "small": {
             "max": 2, "ttl": 3600, "processors": 1, "pricePerHour": 0, "architecture": "x86_64", "notOnline": 300,
-            "noJob": 300, "forks": false, "kind": { "local": { "unit": unit, "work_directory": "/run/%i" } }
+            "noJob": 300, "forks": false, "kind": { "local": { "unit": unit, "workDirectory": "/run/%i" } }
         } },
         "limits": crate::frontend::ondemand::limits::Limits::default()
     });
