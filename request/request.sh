@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Asks for a runner, and waits until it is online: the step of action.yml, which says what each INPUT_ is.
 #
-# Needs bash 3.2 and curl 7.68, which runners of every system have, and nothing else.
+# Needs bash, of any age, and curl: no jq, since the only answers that are read are those of the door.
 #
 # Inputs may be strangers' texts. Each is held against its grammar before it is used. The ID token goes to curl by a pipe, since
 # everybody on a machine can read its command lines. To ask again is safe, also after an answer that got lost: the same label and
@@ -10,11 +10,15 @@ set -euo pipefail
 # Ranges of characters are those of ASCII.
 export LC_ALL=C
 
+# What is looked for in texts. Old bashes read quotes within an expansion in another way.
+percent='%' return=$'\r' newline=$'\n' command='##['
+
 # One workflow command, whatever is in its text.
 say() {
-    local text=${2//'%'/%25}
-    text=${text//$'\r'/%0D}
-    printf '::%s::%s\n' "$1" "${text//$'\n'/%0A}"
+    local text=${2//"$percent"/%25}
+    text=${text//"$return"/%0D}
+    text=${text//"$newline"/%0A}
+    printf '::%s::%s\n' "$1" "$text"
 }
 
 # One line of the log that is no command, whatever is in its text, since it begins with this one's own.
@@ -22,7 +26,8 @@ note() {
     local text
     text=$(printf '%s' "$1" | tr '\000-\037' ' ')
     # This would be one wherever it stands.
-    echo "${text//'##['/'# ['}"
+    text=${text//"$command"/#}
+    printf '%s\n' "$text"
 }
 
 # A mistake in the workflow: no fall-back hides it.
@@ -102,7 +107,7 @@ retry_after() {
     local seconds
     seconds=$(tr -d '\r' < "$scratch/head" | tr '[:upper:]' '[:lower:]' | sed -n 's/^retry-after: *\([0-9]\{1,6\}\)$/\1/p')
     # If there are several, those of proxies come first.
-    seconds=${seconds##*$'\n'}
+    seconds=${seconds##*"$newline"}
     seconds=$((10#${seconds:-0}))
     echo $((seconds > 0 ? seconds : 5))
 }
