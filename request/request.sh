@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Asks for a runner, and waits until it is online: the step of action.yml, which says what each INPUT_ is.
 #
-# Needs bash, also an old one, and curl. Not jq: of answers it reads three words, and only those of the door have them.
+# Needs bash, also an old one, and curl. Not jq: it reads a few fields of the door's answers, and nothing of other answers.
 #
 # Inputs may be strangers' texts. Each is held against its grammar before it is used. The ID token goes to curl by a pipe, since
 # everybody on a machine can read its command lines. To ask again is safe, also after an answer that got lost: the same label and
