@@ -33,7 +33,8 @@ const STOPPING: [(Signal, Duration); 3] = [
 const AS_WORKER: &str = "printf Runner.Worker > /proc/$$/comm";
 
 /// What an operator has run before a job, which fails if that does (actions/runner, "Running scripts before or after a job").
-const HOOK: &str = r#"test -z "${ACTIONS_RUNNER_HOOK_JOB_STARTED-}" || bash "$ACTIONS_RUNNER_HOOK_JOB_STARTED" || exit 1"#;
+const HOOK: &str =
+    r#"test -z "${ACTIONS_RUNNER_HOOK_JOB_STARTED-}" || bash "$ACTIONS_RUNNER_HOOK_JOB_STARTED" || exit 1"#;
 
 /// How a job ended.
 pub enum Finished {

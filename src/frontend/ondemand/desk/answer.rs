@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::engine::Desk;
+use super::state::Desk;
+use super::waiting::Waiting;
 use crate::frontend::ondemand::label::{Class, Key, Label};
 use crate::frontend::ondemand::limits::{Counts, Request};
 use crate::frontend::ondemand::operate;
@@ -12,25 +13,6 @@ use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
 use crate::frontend::ondemand::plan::Wish;
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::wire::{Ask, Outcome, Question, Runner, Status, Use};
-
-/// Somebody who waits for orders to be settled.
-#[derive(Debug)]
-pub struct Waiting {
-    keys: Vec<Key>,
-    /// Until when.
-    pub until: Instant,
-    reply: Sender<Outcome>,
-    /// Whether a runner that nobody had room for is a refusal: to whoever asked for it.
-    ordered: bool,
-}
-
-impl Waiting {
-    /// Whoever ordered; waits so many seconds.
-    #[must_use]
-    pub fn for_orders(keys: Vec<Key>, seconds: u16, reply: Sender<Outcome>) -> Self {
-        Self { keys, until: Instant::now() + Duration::from_secs(seconds.into()), reply, ordered: true }
-    }
-}
 
 impl Desk {
     /// A question of the door.

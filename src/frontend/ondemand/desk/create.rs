@@ -7,9 +7,9 @@ use std::sync::mpsc::Sender;
 
 use tracing::info;
 
-use super::answer::Waiting;
-use super::engine::Desk;
-use super::keys::Judged;
+use super::state::Desk;
+use super::tokens::Judged;
+use super::waiting::Waiting;
 use crate::frontend::ondemand::label::{Class, Key, Label, Run};
 use crate::frontend::ondemand::limits::{Request, admit_to_wait};
 use crate::frontend::ondemand::operate;

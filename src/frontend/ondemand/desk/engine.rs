@@ -1,25 +1,17 @@
 //! The thread that decides: one event after the other, and after each of them every order whose time has come.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use super::answer::Waiting;
 use super::event::{Acted, Event, Found};
-use super::hands::Hands;
-use super::keys::Keys;
-use super::schedule::Schedule;
-use super::sights::Sights;
+use super::state::Desk;
 use super::tracked::Tracked;
-use crate::contract::protocol::RemoteRunner;
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::State;
 use crate::frontend::ondemand::plan::{LATER, MEMORY};
-use crate::frontend::ondemand::rate::{Looks, Requests};
 use crate::frontend::ondemand::strays::Strays;
 use crate::model::shown;
 use crate::state::start::now;
@@ -29,75 +21,7 @@ const GOODBYE: Duration = Duration::from_secs(20);
 /// How long nothing may be left to do before the desk ends.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Everything that is known.
-pub struct Desk {
-    pub(super) hands: Arc<Hands>,
-    pub(super) events: Sender<Event>,
-    pub(super) orders: BTreeMap<Key, Tracked>,
-    /// Files that cannot be read: with one of them nothing new begins.
-    pub(super) faults: BTreeSet<String>,
-    pub(super) waiting: Vec<Waiting>,
-    /// The newest list of runners, and when it was begun.
-    pub(super) runners: Option<(Instant, BTreeMap<u64, RemoteRunner>)>,
-    /// The newest list of machines of each kind: by name, whether it stopped.
-    pub(super) machines: Vec<Option<(Instant, BTreeMap<String, bool>)>>,
-    pub(super) strays: Vec<Strays<String>>,
-    /// From when on the server takes requests again.
-    pub(super) github_from: u64,
-    pub(super) sights: Sights,
-    pub(super) keys: Keys,
-    pub(super) requests: Requests,
-    pub(super) looks: Looks,
-    pub(super) schedule: Schedule,
-    pub(super) began: Instant,
-    pub(super) errands: usize,
-    /// How many looks at workflows and keys are under way.
-    pub(super) looks_out: usize,
-    pub(super) is_stopping: bool,
-}
-
 impl Desk {
-    /// Reads the book.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be listed.
-    pub(super) fn open(hands: Arc<Hands>, events: Sender<Event>) -> Result<Self> {
-        let pages = hands.book.read()?;
-        for (name, fault) in &pages.faults {
-            error!("{name}: {fault}. Nothing new begins before that is mended and the desk started again");
-        }
-        let began = Instant::now();
-        let orders: BTreeMap<Key, Tracked> =
-            pages.orders.into_iter().map(|(key, order)| (key, Tracked::new(order, began))).collect();
-        for key in hands.materials()?.iter().filter(|key| !orders.contains_key(*key)) {
-            hands.clear(key)?;
-        }
-        let kinds = hands.kinds.all().len();
-        let mut desk = Self {
-            hands,
-            events,
-            orders,
-            faults: pages.faults.into_iter().map(|(name, _)| name).collect(),
-            waiting: vec![],
-            runners: None,
-            machines: vec![None; kinds],
-            strays: vec![Strays::default(); kinds],
-            github_from: 0,
-            sights: Sights::default(),
-            keys: Keys::default(),
-            requests: Requests::default(),
-            looks: Looks::new(0),
-            schedule: Schedule::new(kinds),
-            began,
-            errands: 0,
-            looks_out: 0,
-            is_stopping: false,
-        };
-        desk.looks = Looks::new(desk.milliseconds());
-        Ok(desk)
-    }
-
     /// Serves until nothing is left to do, or the end is asked for.
     ///
     /// # Errors
@@ -202,10 +126,5 @@ impl Desk {
         if order.after(acted.outcome, now) {
             self.write(order);
         }
-    }
-
-    /// Milliseconds since the desk began.
-    pub(super) fn milliseconds(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -4,8 +4,8 @@
 
 use anyhow::Result;
 
-use super::engine::Desk;
 use super::registrar;
+use super::state::Desk;
 use super::tracked::Tracked;
 use crate::frontend::ondemand::order::State;
 use crate::frontend::ondemand::plan::{Facts, Machine, Registration, Runner};

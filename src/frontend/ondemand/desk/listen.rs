@@ -17,7 +17,6 @@ use rustix::net::{AddressFamily, SocketType, sockopt};
 use tracing::warn;
 
 use super::event::Event;
-use super::stop;
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::wire::{Answer, LONGEST_QUESTION, Outcome, Question};
 
@@ -58,7 +57,7 @@ pub fn start(socket: OwnedFd, signals: SignalFd, events: &Sender<Event>) -> Resu
     let ends = events.clone();
     let await_signal = move || {
         if let Ok(Some(_)) = signals.read_signal() {
-            drop(ends.send(stop()));
+            drop(ends.send(Event::Stop));
         }
     };
     thread::Builder::new().spawn(await_signal).context("Failed to start a thread")?;

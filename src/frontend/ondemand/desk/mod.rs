@@ -21,10 +21,14 @@ mod prove;
 mod registrar;
 mod schedule;
 mod sights;
+mod slots;
+mod state;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tracked;
+mod waiting;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -35,9 +39,8 @@ use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
 use super::settings::Settings;
-use engine::Desk;
-use event::Event;
 use hands::Hands;
+use state::Desk;
 
 pub use hands::{ByUnits, Doors, Kinds, Paths};
 
@@ -62,9 +65,4 @@ pub fn run(settings: Settings, paths: Paths, kinds: Kinds, doors: Box<dyn Doors>
     desk.serve(&inbox)?;
     info!("Nothing is left to do");
     Ok(())
-}
-
-/// Says that the desk should end.
-fn stop() -> Event {
-    Event::Stop
 }

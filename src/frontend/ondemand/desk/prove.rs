@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::engine::Desk;
 use super::event::{Event, RunName, Silence};
 use super::looks;
 use super::sights::AGAIN;
+use super::state::Desk;
 use super::tracked::Tracked;
 use crate::contract::workflow::{Artifact, QueuedJob, WorkflowRun};
 use crate::frontend::ondemand::label::Key;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
-use super::engine::Desk;
 use super::event::{Event, Silence};
 use super::looks::{self, Wish};
+use super::state::Desk;
 use super::tracked::Tracked;
 use crate::contract::protocol::RemoteRunner;
 use crate::frontend::ondemand::kind::Seen;
@@ -27,49 +27,6 @@ const SLOWER: Duration = Duration::from_secs(5);
 const SLOW: u64 = 60;
 /// Otherwise.
 const LATER: Duration = Duration::from_secs(15);
-
-/// When lists were begun last, and which are under way.
-#[derive(Debug)]
-pub struct Schedule {
-    list: Slot,
-    kinds: Vec<Slot>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    began: Option<Instant>,
-    is_under_way: bool,
-}
-
-impl Slot {
-    /// How long until another one, if it should follow after `interval`.
-    fn left(&self, interval: Duration) -> Option<Duration> {
-        if self.is_under_way {
-            return None;
-        }
-        Some(self.began.map_or(Duration::ZERO, |began| interval.saturating_sub(began.elapsed())))
-    }
-
-    fn begin(&mut self) -> Instant {
-        let now = Instant::now();
-        *self = Self { began: Some(now), is_under_way: true };
-        now
-    }
-}
-
-impl Schedule {
-    /// Nothing was looked at yet.
-    #[must_use]
-    pub fn new(kinds: usize) -> Self {
-        Self { list: Slot::default(), kinds: vec![Slot::default(); kinds] }
-    }
-
-    /// How many are under way.
-    #[cfg(test)]
-    pub fn under_way(&self) -> usize {
-        self.kinds.iter().chain([&self.list]).filter(|slot| slot.is_under_way).count()
-    }
-}
 
 impl Desk {
     /// Begins what is due.

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use tracing::{error, info, warn};
 
-use super::engine::Desk;
 use super::event::{Acted, Event};
 use super::hands::instance;
+use super::state::Desk;
 use super::tracked::Tracked;
 use super::{machines, registrar};
 use crate::frontend::ondemand::label::Key;
@@ -121,26 +120,6 @@ impl Desk {
                 tracked.due = u64::MAX;
                 self.put_off(key, now().unwrap_or_default() + SOON);
             }
-        }
-    }
-
-    /// Puts an order on disk and at the desk; false if the disk does not have it.
-    pub(super) fn write(&mut self, order: Order) -> bool {
-        let key = order.key();
-        if let Err(fault) = self.hands.book.write(&order) {
-            error!("{fault:#}");
-            return false;
-        }
-        match self.orders.get_mut(&key) {
-            Some(tracked) => (tracked.order, tracked.touched) = (order, Instant::now()),
-            None => drop(self.orders.insert(key, Tracked::new(order, Instant::now()))),
-        }
-        true
-    }
-
-    pub(super) fn put_off(&mut self, key: &Key, until: u64) {
-        if let Some(tracked) = self.orders.get_mut(key) {
-            tracked.due = until;
         }
     }
 

@@ -12,10 +12,10 @@ use anyhow::Result;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::engine::Desk;
 use super::super::event::Event;
 use super::super::hands::{Doors, Hands, Kinds, Paths};
-use super::super::schedule::Schedule;
+use super::super::slots::Schedule;
+use super::super::state::Desk;
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::{Answer, Issue, Outcome, RemoteRunner, Request, Secret, Verb};
 use crate::contract::workflow::{Artifact, QueuedJob, RunState, SigningKey, WorkflowRun};

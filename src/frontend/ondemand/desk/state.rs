@@ -1,0 +1,117 @@
+//! Everything that a desk knows: the orders, what was seen last, and who waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use anyhow::Result;
+use tracing::error;
+
+use super::event::Event;
+use super::hands::Hands;
+use super::keys::Keys;
+use super::sights::Sights;
+use super::slots::Schedule;
+use super::tracked::Tracked;
+use super::waiting::Waiting;
+use crate::contract::protocol::RemoteRunner;
+use crate::frontend::ondemand::label::Key;
+use crate::frontend::ondemand::order::Order;
+use crate::frontend::ondemand::rate::{Looks, Requests};
+use crate::frontend::ondemand::strays::Strays;
+
+/// Everything that is known.
+pub struct Desk {
+    pub(super) hands: Arc<Hands>,
+    pub(super) events: Sender<Event>,
+    pub(super) orders: BTreeMap<Key, Tracked>,
+    /// Files that cannot be read: with one of them nothing new begins.
+    pub(super) faults: BTreeSet<String>,
+    pub(super) waiting: Vec<Waiting>,
+    /// The newest list of runners, and when it was begun.
+    pub(super) runners: Option<(Instant, BTreeMap<u64, RemoteRunner>)>,
+    /// The newest list of machines of each kind: by name, whether it stopped.
+    pub(super) machines: Vec<Option<(Instant, BTreeMap<String, bool>)>>,
+    pub(super) strays: Vec<Strays<String>>,
+    /// From when on the server takes requests again.
+    pub(super) github_from: u64,
+    pub(super) sights: Sights,
+    pub(super) keys: Keys,
+    pub(super) requests: Requests,
+    pub(super) looks: Looks,
+    pub(super) schedule: Schedule,
+    pub(super) began: Instant,
+    pub(super) errands: usize,
+    /// How many looks at workflows and keys are under way.
+    pub(super) looks_out: usize,
+    pub(super) is_stopping: bool,
+}
+
+impl Desk {
+    /// Reads the book.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be listed.
+    pub(super) fn open(hands: Arc<Hands>, events: Sender<Event>) -> Result<Self> {
+        let pages = hands.book.read()?;
+        for (name, fault) in &pages.faults {
+            error!("{name}: {fault}. Nothing new begins before that is mended and the desk started again");
+        }
+        let began = Instant::now();
+        let orders: BTreeMap<Key, Tracked> =
+            pages.orders.into_iter().map(|(key, order)| (key, Tracked::new(order, began))).collect();
+        for key in hands.materials()?.iter().filter(|key| !orders.contains_key(*key)) {
+            hands.clear(key)?;
+        }
+        let kinds = hands.kinds.all().len();
+        let mut desk = Self {
+            hands,
+            events,
+            orders,
+            faults: pages.faults.into_iter().map(|(name, _)| name).collect(),
+            waiting: vec![],
+            runners: None,
+            machines: vec![None; kinds],
+            strays: vec![Strays::default(); kinds],
+            github_from: 0,
+            sights: Sights::default(),
+            keys: Keys::default(),
+            requests: Requests::default(),
+            looks: Looks::new(0),
+            schedule: Schedule::new(kinds),
+            began,
+            errands: 0,
+            looks_out: 0,
+            is_stopping: false,
+        };
+        desk.looks = Looks::new(desk.milliseconds());
+        Ok(desk)
+    }
+
+    /// Milliseconds since the desk began.
+    pub(super) fn milliseconds(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Puts an order on disk and at the desk; false if the disk does not have it.
+    pub(super) fn write(&mut self, order: Order) -> bool {
+        let key = order.key();
+        if let Err(fault) = self.hands.book.write(&order) {
+            error!("{fault:#}");
+            return false;
+        }
+        match self.orders.get_mut(&key) {
+            Some(tracked) => (tracked.order, tracked.touched) = (order, Instant::now()),
+            None => drop(self.orders.insert(key, Tracked::new(order, Instant::now()))),
+        }
+        true
+    }
+
+    pub(super) fn put_off(&mut self, key: &Key, until: u64) {
+        if let Some(tracked) = self.orders.get_mut(key) {
+            tracked.due = until;
+        }
+    }
+}
