@@ -54,7 +54,7 @@
 //! | `machines::incus` | `machines`, `model`, `http` | files, clock |
 //! | `machines::nspawn::protocol` | `machines` | pure |
 //! | `machines::nspawn::wire` | `machines::nspawn::protocol` | sockets |
-//! | `machines::nspawn::settings` | `sys` | |
+//! | `machines::nspawn::settings` | `sys`, `machines::nspawn::protocol` | |
 //! | `machines::nspawn::record` | `sys` | |
 //! | `machines::nspawn::client` | `machines`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::wire` | files, clock |
 //! | `machines::nspawn::agent` | `machines::nspawn::protocol`, `machines::nspawn::wire` | files, writing, processes, clock |
@@ -71,6 +71,10 @@
 //! | `frontend::ondemand::settings` | `model`, `frontend::ondemand`, `frontend::ondemand::proof` | pure |
 //! | `frontend::ondemand::kind` | `model`, `machines`, `frontend::ondemand`, `frontend::ondemand::settings` | pure |
 //! | `frontend::ondemand::kind::local` | `model`, `contract::names`, `machines`, `units`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
+//! | `frontend::ondemand::kind::user_data` | `state`, `registration::jit`, `frontend::ondemand::kind` | pure |
+//! | `frontend::ondemand::kind::material` | `machines`, `sys`, `registration::jit`, `frontend::ondemand::kind` | |
+//! | `frontend::ondemand::kind::incus` | `machines`, `machines::incus`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
+//! | `frontend::ondemand::kind::nspawn` | `machines`, `machines::nspawn::client`, `model`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | clock |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
@@ -80,8 +84,9 @@
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
 //! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
 //!
-//! Each program has a feature. From `github` on, up to `doctor`, everything exists with `ctl` only, but for `machines`; `user`,
-//! and what of `root` is no rule that passes or `doctor` foresee, with `helper` only.
+//! Each program has a feature. From `github` on, up to `doctor`, everything exists with `ctl` only, but for `machines`, of which
+//! `ctl` has what asks for machines of systemd-nspawn and not what makes them; `user`, and what of `root` is no rule that passes
+//! or `doctor` foresee, with `helper` only.
 
 #[cfg(feature = "ctl")]
 pub mod broker;

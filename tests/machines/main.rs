@@ -21,3 +21,4 @@ mod systemd;
 mod times;
 #[path = "../support/wait.rs"]
 mod wait;
+mod work;
