@@ -13,6 +13,8 @@ mod network;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/nspawn.rs"]
 mod nspawn;
+#[cfg(feature = "ctl")]
+mod orders;
 mod reboot;
 mod stages;
 mod systemd;

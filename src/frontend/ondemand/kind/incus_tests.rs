@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::super::tests_support::{class, key, registration};
+use super::super::sample_tests::{class, key, registration};
 use super::*;
 use crate::frontend::ondemand::kind::user_data;
 use crate::frontend::ondemand::settings::ClassSettings;

@@ -11,7 +11,7 @@ pub mod local;
 mod material;
 pub mod nspawn;
 #[cfg(test)]
-mod tests_support;
+mod sample_tests;
 pub mod user_data;
 
 use std::path::Path;

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use serde_json::json;
 
-use super::super::tests_support::{class, key, registration};
+use super::super::sample_tests::{class, key, registration};
 use super::*;
 use crate::frontend::ondemand::kind::user_data;
 use crate::frontend::ondemand::settings::ClassSettings;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::tests_support::{class, key, registration};
+use super::super::sample_tests::{class, key, registration};
 use super::*;
 use crate::frontend::ondemand::order::Token;
 use crate::model::Repository;
