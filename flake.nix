@@ -19,6 +19,8 @@
         default = ./nixos;
         # For NixOS systems that are images of machines for jobs.
         ci-image = ./nixos/machines/guest.nix;
+        # And of those for runners on demand, in nspawn machines together with the one above.
+        runner-image = ./nixos/machines/runner.nix;
       };
 
       overlays.default = final: _: {
