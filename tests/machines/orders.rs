@@ -114,7 +114,7 @@ fn an_order_gets_a_machine_for_one_job_that_ends_with_it_by_its_deadline_or_when
     let first = made(1, &lingers, 3_000);
     assert_eq!(said(&host, &first), "hook 0, runner, 600 runner, active\n", "{}", host.log());
     let seen: Vec<String> = kind.look().unwrap().into_iter().map(|seen| seen.name).collect();
-    assert_eq!(seen, [first.clone()]);
+    assert_eq!(seen, std::slice::from_ref(&first));
     assert!(matches!(launch(&host, &kind, 1, &lingers, 3_000), Err(Fault::Duplicate(_))));
     kind.end(&first).unwrap();
     assert_eq!(kind.look().unwrap(), []);

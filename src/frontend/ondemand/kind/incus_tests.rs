@@ -62,7 +62,7 @@ fn an_instance_has_its_user_data_its_class_and_this_host() {
     for server in Flavor::BOTH.map(StandIn::start) {
         launch(&server, &of_incus(&server), 1).unwrap();
         let name = kind(&server).name(&key(), &token(1));
-        assert_eq!(server.names(), [name.clone()]);
+        assert_eq!(server.names(), std::slice::from_ref(&name));
         let mut body = made(&server, &name);
         let config = body["config"].as_object_mut().unwrap();
         config.remove("user.runner-create-id").unwrap();
