@@ -135,8 +135,9 @@ fn a_machine_with_work_ends_when_it_powers_off_and_when_its_time_is_over() {
     ended(&host, 1);
     assert!(host.log().contains("Job 1: The job powered its machine off"), "{}", host.log());
     // What fails ends the machine as well, or it would stand there until its deadline.
-    host.create(&work(2, "exit 3")).unwrap();
+    host.create(&work(2, "echo It has no listener > /dev/console; exit 3")).unwrap();
     ended(&host, 2);
+    assert!(host.log().contains("Job 2, console: It has no listener"), "{}", host.log());
     let short = Specification { lifetime: Duration::from_secs(3), ..work(3, "sleep infinity") };
     if let Err(fault) = host.create(&short) {
         assert!(fault.to_string().contains("time of this job's machine is over"), "{fault}");

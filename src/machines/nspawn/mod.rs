@@ -9,6 +9,7 @@
 //! | `…/slots` | root, 0700 | root: one link for each range of user ids in use |
 //! | `…/jobs/ID` | root and the runner's group, 0710 | root; its lock is the turn of who takes the job away |
 //! | `…/jobs/ID/socket` | root and the runner's group, 0660 | nobody; who may connect runs stages |
+//! | `…/jobs/ID/user-data` | root, 0600 | nobody; removed once nspawn has handed it to the machine, before anything of the image runs |
 //! | `/var/lib/gitlab-nspawn` | root, 0700 | root |
 //! | `…/jobs/ID/upper`, `work` | first id of the job's range | **the job**, through the overlay |
 //! | cache directory | root, 0700 | root; in it one directory for each project, which **jobs** write |

@@ -3,7 +3,7 @@
 //! All sockets are Unix sockets of type `SOCK_SEQPACKET`: a packet is one message, one JSON object, with the descriptors
 //! that belong to it. So nothing is ever half read, and one loop without threads serves them all.
 //!
-//! * Driver → supervisor, the accepted connection of `machines.sock`: [`Errand`], with a pidfd of gitlab-runner.
+//! * Driver → supervisor, the accepted connection of `machines.sock`: [`Errand`], with a pidfd of gitlab-runner or with user data.
 //!   Supervisor → driver: [`Progress`] until it is ready or failed. If the connection ends before, the machine ends.
 //! * Driver → supervisor, `jobs/ID/socket`: one [`Request`] for each connection, [`Request::Cancel`] as the only one that
 //!   may follow. Supervisor → driver: one [`Answer`]. A driver that goes away ends its stage.

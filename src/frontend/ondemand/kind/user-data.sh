@@ -43,6 +43,9 @@ for made in "${directory%/*}" "$directory"; do
     [[ -d $made ]] || install --directory --owner="$user" --group="$group" --mode=0755 "$made"
 done
 
+[[ $user == root || $(stat --format=%U "$directory") == "$user" ]] ||
+    fail "$directory does not belong to the user $user: chown it in the image"
+
 # Writes what it is given as base64 into a file of the runner's root. Nothing of it is on a command line: a function has none.
 put() {
     printf %s "$2" | base64 --decode > "$directory/$1"
@@ -82,6 +85,7 @@ NotifyAccess=all
 Restart=no
 TimeoutStartSec=$patience
 RuntimeMaxSec=$left
+StandardOutput=journal+console
 Environment=RUNNER_ROOT=$directory
 Environment=ACTIONS_RUNNER_HOOK_JOB_STARTED=$directory/job-started.sh
 END

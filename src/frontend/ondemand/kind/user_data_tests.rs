@@ -173,6 +173,7 @@ fn the_unit_of_the_image_is_started_and_where_it_has_none_one_is_written() {
     Restart=no
     TimeoutStartSec=600
     RuntimeMaxSec=100
+    StandardOutput=journal+console
     Environment=RUNNER_ROOT=/home/actions-runner
     Environment=ACTIONS_RUNNER_HOOK_JOB_STARTED=/home/actions-runner/job-started.sh
     ");
@@ -196,6 +197,7 @@ fn whatever_fails_powers_the_machine_off_and_says_why() {
         ("chown-fails", "Line "),
         ("no-listener", "so it is none for runners"),
         ("daemon-reload-fails", "it powers off"),
+        ("other-owner", "does not belong to the user runner: chown it in the image"),
     ] {
         let host = Host::new();
         host.mark(fault);
@@ -232,6 +234,7 @@ case "$name $1" in
     'date +%s') cat "$here/clock" ;;
     'id -u') [[ ! -e $here/no-user ]] ;;
     'id -gn') echo "$2" ;;
+    stat*) [[ -e $here/other-owner ]] && echo root || echo runner ;;
     install*) mkdir "${!#}" ;;
 esac
 "#;
@@ -242,7 +245,7 @@ impl Host {
         let host = Self { directory };
         let programs = host.path("bin");
         fs::create_dir_all(&programs).unwrap();
-        for name in ["systemctl", "systemd-run", "date", "id", "install", "chown"] {
+        for name in ["systemctl", "systemd-run", "date", "id", "install", "chown", "stat"] {
             let path = programs.join(name);
             fs::write(&path, PROGRAM).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -292,7 +295,7 @@ impl Host {
     /// Calls in their order, those that only look left out.
     fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("calls")).unwrap_or_default();
-        let looks = ["date ", "id ", "systemctl cat "];
+        let looks = ["date ", "id ", "stat ", "systemctl cat "];
         text.lines().filter(|line| !looks.iter().any(|look| line.starts_with(look))).map(String::from).collect()
     }
 

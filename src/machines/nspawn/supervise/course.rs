@@ -228,15 +228,11 @@ impl Course {
     }
 
     fn alone(&mut self, now: Duration) -> Vec<Act> {
-        if self.purpose == Purpose::OwnWork && self.is_ready() {
-            return vec![];
-        }
-        if matches!(self.phase, Phase::Booting | Phase::Running) {
-            if !self.is_ready() {
-                // Nobody waits for a stage; how nspawn ends says more than this.
-                return vec![Act::Kill];
-            }
-            self.phase = Phase::Alone { until: now + SHUTDOWN };
+        match self.phase {
+            // Nobody waits for a stage; how nspawn ends says more than this.
+            Phase::Booting => return vec![Act::Kill],
+            Phase::Running if self.purpose != Purpose::OwnWork => self.phase = Phase::Alone { until: now + SHUTDOWN },
+            _ => {}
         }
         vec![]
     }

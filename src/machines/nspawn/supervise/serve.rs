@@ -22,6 +22,9 @@ use crate::machines::nspawn::wire::Connection;
 /// How much of what a machine writes to its console is kept, in bytes.
 const CONSOLE: usize = 4 * 1024;
 
+/// How many lines of it go to the journal at the end of a machine that had work of its own.
+const LAST_LINES: usize = 10;
+
 /// How many drivers may be connected at a time. One job has one or two.
 const MOST_CLIENTS: usize = 32;
 

@@ -7,11 +7,11 @@ use anyhow::anyhow;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal as Kill, pidfd_send_signal};
 
-use super::{END, Supervisor};
+use super::{END, LAST_LINES, Supervisor};
 use crate::machines::Fault;
 use crate::machines::nspawn::group;
 use crate::machines::nspawn::protocol::{Answer, Command, Gone, Progress};
-use crate::machines::nspawn::supervise::course::{Act, Client, Note};
+use crate::machines::nspawn::supervise::course::{Act, Client, Note, Purpose};
 
 impl Supervisor {
     /// Does one thing; what it gives back is the end.
@@ -43,10 +43,22 @@ impl Supervisor {
             Act::Kill => self.kill(),
             Act::Quit(reason) => {
                 tracing::info!("Job {}: {}", self.machine.token, reason.sentence());
+                if self.machine.purpose == Purpose::OwnWork {
+                    self.tell_console();
+                }
                 return Some(reason);
             }
         }
         None
+    }
+
+    /// Hands the machine's last words on: nobody can ask for them after its end, and they may be why it powered off.
+    fn tell_console(&self) {
+        let console = self.console();
+        let lines: Vec<&str> = console.lines().filter(|line| !line.trim().is_empty()).collect();
+        for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+            tracing::info!("Job {}, console: {line}", self.machine.token);
+        }
     }
 
     /// An agent that does not read what it is told is none.
