@@ -48,7 +48,7 @@ impl Host {
         Flavor::BOTH.map(stand_in).into()
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         match self {
             Self::StandIn(server) => server.socket(),
             Self::Real { socket, .. } => socket.clone(),
@@ -63,6 +63,12 @@ impl Host {
     /// A client of the usual controller. Each claim has a pool of its own.
     pub fn client(&self, pool: &str) -> Incus {
         self.open(PROJECT, CONTROLLER, pool)
+    }
+
+    /// One of this controller, for the instances that something else made for it.
+    #[cfg(feature = "ctl")]
+    pub fn own(&self, pool: &str, controller: &str) -> Incus {
+        self.open(PROJECT, controller, pool)
     }
 
     /// Somebody else's.

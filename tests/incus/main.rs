@@ -7,6 +7,8 @@
 mod downloads;
 mod host;
 mod instances;
+#[cfg(feature = "ctl")]
+mod orders;
 mod others;
 #[path = "../stand-ins/incus/mod.rs"]
 mod stand_in;
