@@ -3,6 +3,7 @@
 mod desk;
 #[cfg(feature = "gitlab")]
 mod machines;
+mod ondemand;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,6 +76,11 @@ enum Command {
         #[command(subcommand)]
         what: machines::What,
     },
+    /// Look at the runners that workflows order, and stop, start or end them
+    OnDemand {
+        #[command(subcommand)]
+        what: ondemand::What,
+    },
     /// Check everything that a runner needs, and name each fault with its way out; changes nothing
     Doctor {
         /// The only runner to check
@@ -121,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Status { json, fleet } => return status::run(&fleet, json),
         #[cfg(feature = "gitlab")]
         Command::Machines { what } => machines::run(&what),
+        Command::OnDemand { what } => ondemand::run(&what),
         Command::Doctor { instance, start_check, fleet } => {
             return doctor::main(instance.as_deref(), start_check, &fleet);
         }

@@ -4,6 +4,8 @@
 pub mod fleet;
 pub mod manifest;
 pub mod names;
+#[cfg(feature = "ctl")]
+pub mod openmetrics;
 pub mod protocol;
 pub mod sighting;
 pub mod workflow;

@@ -18,7 +18,7 @@ use nix::unistd::Uid;
 use super::label::Key;
 use super::order::Order;
 use crate::ledger::Ledger;
-use crate::sys::{Dir, Lock};
+use crate::sys::{Dir, EntryKind, Lock};
 
 /// The directory of the orders.
 const ORDERS: &str = "orders";
@@ -65,6 +65,20 @@ impl Book {
         let ledger = open_or_make(&home, LEDGER)?;
         let ledger = Ledger::new(ledger).context("Failed to open the registrations of orders")?;
         Ok(Self { home, orders, ledger })
+    }
+
+    /// Opens the book to look at it, and makes nothing; `None` where nobody ordered yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Book::open`].
+    pub fn open_if_there(home: Dir) -> Result<Option<Self>> {
+        for name in [ORDERS, LEDGER] {
+            if home.entry(name)? == EntryKind::Absent {
+                return Ok(None);
+            }
+        }
+        Self::open(home).map(Some)
     }
 
     /// Takes the book for this process alone; waits for it until `limit` is over. `None` means that another one has it.

@@ -8,8 +8,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::breaker;
 use super::label::{Key, Run};
-use super::order::{Cost, Order, Proof, Reason, State};
+use super::order::{Cost, Order, Proof, State};
 use super::refusal::{Limit, Refusal, until_midnight};
 use super::source::Source;
 use crate::model::Repository;
@@ -138,8 +139,8 @@ pub struct Counts {
     /// When the starts of the last hour were, the oldest first.
     starts: Vec<u64>,
     today: Cost,
-    /// When the machines of the class that ended last did, the youngest first, and whether they had no job by a fault.
-    last_ends: Vec<(u64, bool)>,
+    /// Machines of the class that ended.
+    last_ends: Vec<breaker::End>,
 }
 
 impl Counts {
@@ -171,17 +172,12 @@ impl Counts {
             // One that has not come to it yet will.
             let start = order.launched_at.or_else(|| order.is_open().then_some(now));
             counts.starts.extend(start.filter(|start| now.saturating_sub(*start) < HOUR));
-            if order.accepted_at / DAY == now / DAY {
-                counts.today = Cost(counts.today.0.saturating_add(order.reserved.0));
-            }
-            if let (Some(ended), Some(_)) = (order.ended_at, order.launched_at)
-                && order.class == request.key.class
-            {
-                counts.last_ends.push((ended, is_fault(order)));
+            counts.today = plus(counts.today, cost_of_day(order, now));
+            if order.class == request.key.class {
+                counts.last_ends.extend(breaker::end(order));
             }
         }
         counts.starts.sort_unstable();
-        counts.last_ends.sort_unstable_by(|one, other| other.cmp(one));
         counts
     }
 
@@ -194,17 +190,24 @@ impl Counts {
     /// Until when the class is paused, because so many machines in a row were of no use to anybody.
     #[must_use]
     pub fn paused_until(&self, limits: &Limits, now: u64) -> Option<u64> {
-        let row = self.last_ends.get(..limits.breaker as usize).filter(|row| !row.is_empty())?;
-        let until = row[0].0 + limits.pause;
-        // One that ended in the future was noted by a clock that was wrong.
-        (row.iter().all(|(_, fault)| *fault) && now < until && row[0].0 <= now).then_some(until)
+        breaker::pause(&self.last_ends, limits.breaker, limits.pause, now)
     }
 }
 
-/// Whether an order's machine had no job, and nobody called it off.
-fn is_fault(order: &Order) -> bool {
-    let fault = order.reason.as_ref().is_some_and(|reason| reason.is_fault() || *reason == Reason::NoJob);
-    order.busy_at.is_none() && fault
+/// What all these orders cost on the day of `now`, reserved or real.
+#[must_use]
+pub fn cost_today<'a>(orders: impl IntoIterator<Item = &'a Order>, now: u64) -> Cost {
+    orders.into_iter().fold(Cost(0), |cost, order| plus(cost, cost_of_day(order, now)))
+}
+
+/// What an order costs on the day of `now`.
+fn cost_of_day(order: &Order, now: u64) -> Cost {
+    let counts = order.state != State::Accepted && order.accepted_at / DAY == now / DAY;
+    if counts { order.reserved } else { Cost(0) }
+}
+
+fn plus(Cost(one): Cost, Cost(other): Cost) -> Cost {
+    Cost(one.saturating_add(other))
 }
 
 /// Decides whether an order may get a machine: for a request that has its proof, or needs none.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::frontend::ondemand::label::Label;
+use crate::frontend::ondemand::order::Reason;
 
 const NOW: u64 = 1_790_035_200 + 3_600;
 

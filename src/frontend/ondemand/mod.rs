@@ -9,6 +9,7 @@
 //! no command line and no filter.
 
 pub mod book;
+pub mod breaker;
 #[cfg(test)]
 mod claims_tests;
 pub mod course;
@@ -16,12 +17,18 @@ pub mod course;
 pub mod desk;
 pub mod door;
 #[cfg(feature = "ctl")]
+pub mod figures;
+#[cfg(feature = "ctl")]
 pub mod kind;
 pub mod label;
 pub mod limits;
 #[cfg(feature = "ctl")]
+pub mod listing;
+#[cfg(feature = "ctl")]
 pub mod operate;
 pub mod order;
+#[cfg(feature = "ctl")]
+pub mod overview;
 pub mod plan;
 #[cfg(feature = "ctl")]
 pub mod proof;

@@ -3,6 +3,8 @@
 //! The file is the memory of everything that was decided: it is written before each act, so that whoever dies between two
 //! steps finds out by looking how far it came. It holds no secret. The registration stands in the ledger.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +24,15 @@ const NAMING: usize = 20;
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Cost(pub u64);
+
+impl fmt::Display for Cost {
+    /// In the operator's unit, with two digits behind the point or as many as it takes: `1.60`, `0.0125`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 10_000, format!("{:04}", self.0 % 10_000));
+        let (cents, finer) = rest.split_at(2);
+        write!(f, "{whole}.{cents}{}", finer.trim_end_matches('0'))
+    }
+}
 
 /// How it was shown that a run wants the runner.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]

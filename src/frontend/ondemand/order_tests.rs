@@ -113,3 +113,10 @@ fn a_reason_is_a_sentence_that_cannot_steer_a_terminal() {
         assert_eq!(written, Some(reason.word()));
     }
 }
+
+#[test]
+fn amounts_are_shown_in_the_operators_unit() {
+    for (cost, shown) in [(0, "0.00"), (16_000, "1.60"), (125, "0.0125"), (1_230, "0.123"), (400_000, "40.00")] {
+        assert_eq!(Cost(cost).to_string(), shown);
+    }
+}

@@ -214,3 +214,7 @@ impl ClassSettings {
         Times { not_online: self.not_online, no_job: self.no_job, lag: 0, candidates: 1 }
     }
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

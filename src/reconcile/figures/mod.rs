@@ -4,18 +4,17 @@
 //! Figures that are not known are left out. The others say what the pass found when it began, so a debt that it paid is gone from
 //! the next one's.
 
-mod openmetrics;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::contract::openmetrics::{Kind, Labels, Page};
 use crate::ledger::Entry;
 use crate::model::{Standing, package_version};
 use crate::survey::Memory;
 use crate::survey::Server;
 use crate::survey::{Host, HostRunner};
+use crate::sys::post;
 use crate::units::Activity;
-use openmetrics::{Kind, Labels, Page};
 
 /// The name of the file; the collector reads those that end so.
 pub const FILE: &str = "github-runners.prom";
@@ -205,7 +204,7 @@ fn of_passes(page: &mut Page, host: &Host, memory: &Memory) {
 
 /// Writes the file; what keeps it from being written is a warning, because figures are no reason for a pass to fail.
 pub fn tell(directory: &Path, page: &Page) {
-    if let Err(error) = page.write(directory, FILE) {
+    if let Err(error) = post(directory, FILE, page.text().as_bytes()) {
         tracing::warn!("{error:#}");
     }
 }
