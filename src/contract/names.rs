@@ -13,6 +13,21 @@ pub const PASS_TIMER: &str = "github-runner-reconcile.timer";
 /// What makes one.
 pub const PASS: &str = "github-runner-reconcile.service";
 
+/// What decides about orders of runners; ends by itself when there are none.
+pub const DESK: &str = "github-runner-on-demand.service";
+
+/// What starts it when somebody asks.
+pub const DESK_SOCKET: &str = "github-runner-on-demand.socket";
+
+/// What starts it from time to time.
+pub const DESK_TIMER: &str = "github-runner-on-demand.timer";
+
+/// What strangers reach.
+pub const DOOR_SOCKET: &str = "github-runner-door.socket";
+
+/// The instance whose broker looks up who wants a runner.
+pub const ON_DEMAND: &str = "on-demand";
+
 /// The unit of a runner as people write it.
 #[must_use]
 pub fn runner_stem(instance: &InstanceName) -> String {

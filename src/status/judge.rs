@@ -40,6 +40,7 @@ pub fn judge(fleet: &Fleet, host: &Host, memory: &Memory, now: u64) -> Report {
         last_pass: memory.last_pass,
         faults: vec![],
         runners,
+        on_demand: None,
     }
 }
 

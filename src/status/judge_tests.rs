@@ -3,6 +3,7 @@
 use super::*;
 use crate::ledger::Lease;
 use crate::model::Token;
+use crate::status::{ClassNow, OnDemandNow};
 use crate::survey::Recall;
 use crate::survey::sample::{NOW, host};
 
@@ -241,7 +242,19 @@ fn the_schema_of_version_1_is_pinned() {
     (leased.configured, leased.situation.wanted) = (None, None);
     leased.entry.as_mut().unwrap().owner = lease(NOW + 3_600);
     host.unreadable.insert("broken".into(), "Failed to read ledger entry broken.json".into());
-    let text = crate::status::json_text(&judge(&fleet, &host, &memory, NOW)).unwrap();
+    let mut report = judge(&fleet, &host, &memory, NOW);
+    report.on_demand = Some(OnDemandNow {
+        open: 1,
+        max: 8,
+        oldest: Some(NOW - 300),
+        cost_today: 16_534,
+        cost_per_day: Some(400_000),
+        classes: vec![ClassNow { class: "x86_64".into(), open: 1, max: 4, paused_until: None }],
+        unreadable: vec!["od-1-a.x86_64.json".into()],
+        faults: vec!["Nothing new begins while od-1-a.x86_64.json cannot be read: it is damaged".into()],
+        ..OnDemandNow::default()
+    });
+    let text = crate::status::json_text(&report).unwrap();
     // To renew it: a change of what is there makes a new version.
     assert_eq!(text, include_str!("../../tests/fixtures/status-v1.json"), "{text}");
 }

@@ -5,6 +5,7 @@
 
 mod job;
 mod judge;
+mod ondemand;
 mod report;
 mod text;
 
@@ -18,14 +19,15 @@ use nix::unistd::Uid;
 
 use crate::contract::fleet::Fleet;
 use crate::contract::names::{PASS, PASS_TIMER};
+use crate::frontend::ondemand::operate;
 use crate::state::start::now;
 use crate::survey::{Memory, Places, gather, open_ledger, read_fleet, read_memory};
 use crate::units::{Systemd, Units};
 
 pub use judge::judge;
 pub use report::{
-    ConfigurationNow, ConfigurationState, CredentialKind, CredentialNow, LastExit, OwnerNow, Registration,
-    RegistrationState, Report, Row, UnitNow, UnitState, VERSION,
+    ClassNow, ConfigurationNow, ConfigurationState, CredentialKind, CredentialNow, LastExit, OnDemandNow, OwnerNow,
+    Registration, RegistrationState, Report, Row, UnitNow, UnitState, VERSION,
 };
 pub use text::{Screen, text};
 
@@ -57,7 +59,8 @@ fn try_run(fleet: &Path, json: bool) -> Result<bool> {
     if !Uid::effective().is_root() {
         bail!("Only root can read the ledger and ask brokers: run it with sudo");
     }
-    let report = look(&read_fleet(fleet)?, &Systemd::default(), &Places::default(), now()?)?;
+    let (places, on_demand) = (Places::default(), operate::Places::default());
+    let report = look(&read_fleet(fleet)?, &Systemd::default(), &places, &on_demand, now()?)?;
     let text = if json { json_text(&report)? } else { text(&report, screen()) };
     print(&text)?;
     Ok(report.well)
@@ -68,7 +71,13 @@ fn try_run(fleet: &Path, json: bool) -> Result<bool> {
 /// # Errors
 ///
 /// If systemd cannot be asked or the ledger not be read. What cannot be read about one runner is a fault of it.
-pub fn look(fleet: &Fleet, units: &dyn Units, places: &Places, now: u64) -> Result<Report> {
+pub fn look(
+    fleet: &Fleet,
+    units: &dyn Units,
+    places: &Places,
+    on_demand: &operate::Places,
+    now: u64,
+) -> Result<Report> {
     let ledger = open_ledger(places)?;
     let mut memory: Memory = read_memory(places)?;
     let host = gather(fleet, ledger.as_ref(), units, &places.sockets, &mut memory, now)?;
@@ -78,7 +87,9 @@ pub fn look(fleet: &Fleet, units: &dyn Units, places: &Places, now: u64) -> Resu
         let unit = |name: &str| shown.get(name).cloned().unwrap_or_default();
         report.faults = judge::passes(&unit(PASS_TIMER), &unit(PASS));
     }
-    report.well &= report.faults.is_empty();
+    report.on_demand = ondemand::on_demand(on_demand, units, now);
+    let is_well = |on_demand: &OnDemandNow| on_demand.faults.is_empty();
+    report.well &= report.faults.is_empty() && report.on_demand.as_ref().is_none_or(is_well);
     let end = Instant::now() + JOBS;
     for row in report.runners.iter_mut().filter(|row| row.registration.state == RegistrationState::Busy) {
         let Some(unit) = row.unit.as_ref().filter(|_| Instant::now() < end) else { continue };

@@ -32,6 +32,52 @@ pub struct Report {
     pub faults: Vec<String>,
     /// The declared runners, then the others that have a ledger entry, each by name.
     pub runners: Vec<Row>,
+    /// Runners that workflows order; `null` on a host that makes none.
+    pub on_demand: Option<OnDemandNow>,
+}
+
+/// Runners on demand.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct OnDemandNow {
+    /// Why nothing new begins, in the operator's words; `null` if it does.
+    pub stopped: Option<String>,
+    /// Open orders: those that have or may get a machine.
+    pub open: usize,
+    /// The most that there can be; 0 if the settings cannot be read.
+    pub max: u32,
+    /// Orders that wait for their proof.
+    pub waiting: usize,
+    /// When the oldest open order began; `null` if there is none.
+    pub oldest: Option<u64>,
+    /// What the orders of today, by UTC, cost or may cost, in ten-thousandths of the operator's unit.
+    pub cost_today: u64,
+    /// The most that a day may cost; `null` if no class costs anything.
+    pub cost_per_day: Option<u64>,
+    /// The configured classes, by name.
+    pub classes: Vec<ClassNow>,
+    /// How many orders are over whose registrations GitHub may still list, for longer than it takes.
+    pub debts: usize,
+    /// Files of orders that cannot be read.
+    pub unreadable: Vec<String>,
+    /// What is wrong with all this, each as a sentence without its end. Empty if it is well.
+    pub faults: Vec<String>,
+}
+
+/// A class of runners that can be ordered.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ClassNow {
+    /// Its name.
+    pub class: String,
+    /// Its open orders.
+    pub open: usize,
+    /// The most that it can have.
+    pub max: u32,
+    /// Until when it is not tried, because its last machines had no job; `null` if it is.
+    pub paused_until: Option<u64>,
 }
 
 /// One runner.

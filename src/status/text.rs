@@ -9,9 +9,11 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 
 use super::judge::WARNED;
 use super::report::{
-    ConfigurationNow, ConfigurationState, CredentialKind, CredentialNow, RegistrationState, Report, Row, UnitState,
+    ClassNow, ConfigurationNow, ConfigurationState, CredentialKind, CredentialNow, OnDemandNow, RegistrationState,
+    Report, Row, UnitState,
 };
 use crate::contract::fleet::RestartPolicy;
+use crate::frontend::ondemand::order::Cost;
 use crate::ledger::ExitKind;
 use crate::model::{date, span};
 
@@ -46,11 +48,17 @@ pub fn text(report: &Report, screen: Screen) -> String {
     } else {
         text.push_str(&table(report, screen));
     }
+    if let Some(on_demand) = &report.on_demand {
+        text.push('\n');
+        text.push_str(&of_orders(on_demand, report.at, screen));
+    }
     let mut faults = report.runners.iter().flat_map(|row| row.faults.iter().map(move |fault| (row, fault))).peekable();
-    if faults.peek().is_some() || !report.faults.is_empty() {
+    let of_host: Vec<&String> =
+        report.faults.iter().chain(report.on_demand.iter().flat_map(|on_demand| &on_demand.faults)).collect();
+    if faults.peek().is_some() || !of_host.is_empty() {
         text.push('\n');
     }
-    for fault in &report.faults {
+    for fault in of_host {
         // Writing to a string cannot fail.
         _ = writeln!(text, "{fault}");
     }
@@ -62,6 +70,37 @@ pub fn text(report: &Report, screen: Screen) -> String {
 }
 
 fn table(report: &Report, screen: Screen) -> String {
+    aligned(HEADER, report.runners.iter().map(|row| cells(row, report.at)), screen)
+}
+
+/// Runners on demand: a line for each class, and one for all together.
+fn of_orders(on_demand: &OnDemandNow, now: u64, screen: Screen) -> String {
+    let class = |class: &ClassNow| {
+        let state = match class.paused_until {
+            Some(until) => (format!("paused for {}", span(until.saturating_sub(now))), Mark::Bad),
+            None if class.open >= class.max as usize => ("full".into(), Mark::Waits),
+            None => ("ready".into(), Mark::Good),
+        };
+        [(class.class.clone(), Mark::Plain), (format!("{} of {}", class.open, class.max), Mark::Plain), state]
+    };
+    let mut text = aligned(["ON DEMAND", "OPEN", "STATE"], on_demand.classes.iter().map(class), screen);
+    let oldest = on_demand.oldest.map(|since| format!(", the oldest for {}", span(now.saturating_sub(since))));
+    let cost =
+        on_demand.cost_per_day.map(|most| format!("; today cost {} of {}", Cost(on_demand.cost_today), Cost(most)));
+    // Writing to a string cannot fail.
+    _ = writeln!(
+        text,
+        "{} of {} open{}, {} waiting for a proof{}",
+        on_demand.open,
+        on_demand.max,
+        oldest.unwrap_or_default(),
+        on_demand.waiting,
+        cost.unwrap_or_default()
+    );
+    text
+}
+
+fn aligned<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [Marked; N]>, screen: Screen) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).force_no_tty();
     if let Some(width) = screen.width {
@@ -70,9 +109,9 @@ fn table(report: &Report, screen: Screen) -> String {
     if screen.colours {
         table.enforce_styling();
     }
-    table.set_header(HEADER.map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
-    for row in &report.runners {
-        table.add_row(cells(row, report.at).map(|(text, mark)| {
+    table.set_header(header.map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+    for row in rows {
+        table.add_row(row.map(|(text, mark)| {
             let cell = Cell::new(text);
             match mark {
                 Mark::Plain => cell,

@@ -63,6 +63,7 @@ fn report() -> Report {
         last_pass: None,
         faults: vec![],
         runners: vec![one, two, old],
+        on_demand: None,
     }
 }
 
@@ -126,8 +127,8 @@ fn what_is_wrong_with_passes_is_told_first() {
 
 #[test]
 fn a_host_without_runners_says_so() {
-    let report =
-        Report { version: 1, at: 0, well: true, passes: true, last_pass: None, faults: vec![], runners: vec![] };
+    let mut report = report();
+    report.runners.clear();
     assert_eq!(text(&report, Screen::default()), "This host has no runners.\n");
 }
 
@@ -153,4 +154,36 @@ fn how_far_a_version_is_behind_stands_beside_it() {
     assert_eq!(version(Some("2.333.1"), None), "2.333.1");
     assert_eq!(version(Some("2.336.0"), None), "2.333.1, newest 2.336.0");
     assert_eq!(version(Some("2.336.0"), Some(1_798_106_400)), "2.333.1, newest 2.336.0, until 2026-12-24");
+}
+
+#[test]
+fn runners_on_demand_follow_with_a_line_for_each_class() {
+    let class = |class: &str, open, paused_until| ClassNow { class: class.into(), open, max: 4, paused_until };
+    let mut report = report();
+    report.runners.truncate(1);
+    report.on_demand = Some(OnDemandNow {
+        open: 5,
+        max: 8,
+        waiting: 1,
+        oldest: Some(1_003_300),
+        cost_today: 16_534,
+        cost_per_day: Some(400_000),
+        classes: vec![class("arm64", 0, Some(1_004_320)), class("host", 4, None), class("x86_64", 1, None)],
+        faults: vec!["Class arm64 is paused".into()],
+        ..OnDemandNow::default()
+    });
+    insta::assert_snapshot!(text(&report, Screen::default()), @r"
+    RUNNER     UNIT        REGISTRATION  CONFIGURATION  LAST EXIT  CREDENTIAL  VERSION
+    builder-1  active 1 h  21 busy       current        none       App         2.333.1
+
+    ON DEMAND  OPEN    STATE
+    arm64      0 of 4  paused for 12 min
+    host       4 of 4  full
+    x86_64     1 of 4  ready
+    5 of 8 open, the oldest for 5 min, 1 waiting for a proof; today cost 1.6534 of 40.00
+
+    Class arm64 is paused
+    ");
+    report.on_demand = Some(OnDemandNow { max: 8, ..OnDemandNow::default() });
+    assert!(text(&report, Screen::default()).ends_with("0 of 8 open, 0 waiting for a proof\n"));
 }

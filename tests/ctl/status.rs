@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use github_runners::contract::fleet::Fleet;
 use github_runners::contract::protocol::{Answer, Outcome, RemoteRunner};
+use github_runners::frontend::ondemand::operate;
 use github_runners::reconcile::{self};
 use github_runners::status::{RegistrationState, Report, Screen, json_text, look, text};
 use github_runners::survey::Places;
@@ -33,6 +34,7 @@ fn units(timer: Activity) -> FakeUnits {
 struct Host {
     fleet: Fleet,
     places: Places,
+    on_demand: operate::Places,
     broker: FakeBroker,
     directory: tempfile::TempDir,
 }
@@ -60,11 +62,16 @@ impl Host {
         let broker = broker(list.collect());
         broker.listen(&sockets.join("builder-1"));
         let places = Places { ledger, sockets, roots: ["a", "b", "c"].map(|name| roots.join(name)), memory, runtime };
-        Self { fleet, places, broker, directory }
+        let on_demand = operate::Places {
+            settings: root.join("on-demand.json"),
+            home: root.join("on-demand"),
+            desk: root.join("desk.sock"),
+        };
+        Self { fleet, places, on_demand, broker, directory }
     }
 
     fn look(&self) -> Report {
-        look(&self.fleet, &units(Activity::Active), &self.places, NOW).unwrap()
+        look(&self.fleet, &units(Activity::Active), &self.places, &self.on_demand, NOW).unwrap()
     }
 }
 
@@ -119,7 +126,7 @@ fn a_host_on_which_all_is_well_is_told_so_and_left_as_it_was() {
 #[test]
 fn nothing_is_well_while_nobody_makes_passes() {
     let host = Host::new(1, |_| true);
-    let report = look(&host.fleet, &units(Activity::Inactive), &host.places, NOW).unwrap();
+    let report = look(&host.fleet, &units(Activity::Inactive), &host.places, &host.on_demand, NOW).unwrap();
     assert!(!report.well && report.runners[0].faults.is_empty());
     assert!(report.faults[0].starts_with("No passes are made"), "{:?}", report.faults);
 }
@@ -128,7 +135,7 @@ fn nothing_is_well_while_nobody_makes_passes() {
 fn a_host_that_makes_no_passes_by_itself_is_not_blamed_for_it() {
     let mut host = Host::new(1, |_| true);
     host.fleet.passes = false;
-    let report = look(&host.fleet, &units(Activity::Inactive), &host.places, NOW).unwrap();
+    let report = look(&host.fleet, &units(Activity::Inactive), &host.places, &host.on_demand, NOW).unwrap();
     assert!(report.well && !report.passes, "{:?}", report.faults);
 }
 
@@ -149,7 +156,7 @@ fn one_runner_that_cannot_be_read_hides_no_other() {
 fn a_host_that_cannot_be_read_is_an_error() {
     let host = Host::new(1, |_| true);
     fs::set_permissions(&host.places.ledger, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let error = look(&host.fleet, &units(Activity::Active), &host.places, NOW).unwrap_err();
+    let error = look(&host.fleet, &units(Activity::Active), &host.places, &host.on_demand, NOW).unwrap_err();
     assert!(format!("{error:#}").contains("set its mode to 0700"), "{error:#}");
 }
 
@@ -187,4 +194,25 @@ fn a_pass_writes_its_figures_where_the_collector_looks() {
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
     fs::remove_dir_all(file.parent().unwrap()).unwrap();
     reconcile::run(&host.fleet, &units(Activity::Active), &host.places).unwrap();
+}
+
+#[test]
+fn runners_on_demand_are_told_where_there_are_any_and_what_is_wrong_with_them_counts() {
+    let host = Host::new(1, |_| true);
+    assert_eq!(host.look().on_demand, None);
+    fs::write(&host.on_demand.settings, include_str!("../fixtures/on-demand-settings-v1.json")).unwrap();
+    let report = host.look();
+    let on_demand = report.on_demand.as_ref().unwrap();
+    assert!(report.well && on_demand.faults.is_empty() && on_demand.max == 6, "{on_demand:?}");
+    assert!(!host.on_demand.home.exists(), "it was only looked at");
+    let out = text(&report, Screen::default());
+    assert!(out.contains("\nx86_64     0 of 4  ready\n"), "{out}");
+    operate::stop(&host.on_demand, Some("we move house")).unwrap();
+    let report = host.look();
+    assert!(!report.well && report.runners[0].faults.is_empty());
+    assert!(
+        text(&report, Screen::default()).ends_with(
+            "\nNo runners are ordered (we move house): `github-runnerctl on-demand start` takes that back\n"
+        )
+    );
 }

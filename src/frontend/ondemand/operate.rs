@@ -74,6 +74,15 @@ pub fn settings(path: &Path) -> Result<Option<Settings>> {
     read().with_context(|| format!("Failed to read the settings {}", path.display()))
 }
 
+/// Checks settings that need not be those of this host.
+///
+/// # Errors
+///
+/// As [`settings`]; also if there are none.
+pub fn check(path: &Path) -> Result<()> {
+    settings(path)?.with_context(|| format!("There is no file {}", path.display())).map(drop)
+}
+
 /// As [`settings`], for what makes no sense on other hosts.
 ///
 /// # Errors
