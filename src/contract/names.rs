@@ -25,9 +25,6 @@ pub const DESK_TIMER: &str = "github-runner-on-demand.timer";
 /// What strangers reach.
 pub const DOOR_SOCKET: &str = "github-runner-door.socket";
 
-/// The instance whose broker looks up who wants a runner.
-pub const ON_DEMAND: &str = "on-demand";
-
 /// The unit of a runner as people write it.
 #[must_use]
 pub fn runner_stem(instance: &InstanceName) -> String {

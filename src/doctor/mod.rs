@@ -2,15 +2,17 @@
 //! what the next start would do.
 //!
 //! For root, on the host itself. It changes nothing, neither here nor on GitHub, but for modules that the kernel loads to
-//! answer. It takes no lock, and opens no connection but to brokers, which it asks for nothing but whether their
-//! credential is good. A check that cannot be made is a finding, and no reason to leave out the next one.
+//! answer. It takes no lock, and opens no connection but to brokers, which it asks for nothing but what they can see, and to
+//! servers of machines, which it asks nothing. A check that cannot be made is a finding, and no reason to leave out the next one.
 
+mod classes;
 mod entry;
 mod finding;
 mod host;
 #[cfg(feature = "gitlab")]
 mod machines;
 mod next;
+mod ondemand;
 mod options;
 mod paths;
 mod preflight;
@@ -25,6 +27,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
 use crate::contract::fleet::{Declaration, Fleet};
+use crate::frontend::ondemand::operate;
 use crate::survey::{Places, read_fleet};
 use crate::sys::memory;
 use crate::units::{Systemd, Units};
@@ -38,7 +41,9 @@ pub use options::Options;
 pub fn main(instance: Option<&str>, start_check: bool, fleet: &Path) -> ExitCode {
     let places = Places::default();
     let (nix, nix_conf) = (Path::new("/nix"), Path::new("/etc/nix/nix.conf"));
-    let options = Options { fleet, instance, start_check, places: &places, nix, nix_conf };
+    let (on_demand, machines) = (operate::Places::default().settings, Path::new("/etc/gitlab-nspawn/settings.json"));
+    let options =
+        Options { fleet, instance, start_check, places: &places, nix, nix_conf, on_demand: &on_demand, machines };
     let report = if Uid::effective().is_root() {
         run(&options, &Systemd::default()).map(|report| with_machines(report, &options))
     } else {
@@ -66,7 +71,7 @@ pub fn main(instance: Option<&str>, start_check: bool, fleet: &Path) -> ExitCode
 #[cfg(feature = "gitlab")]
 fn with_machines(mut report: Report, options: &Options<'_>) -> Report {
     let asked = options.instance.is_none() && !options.start_check;
-    report.groups.extend(machines::group(Path::new(crate::machines::nspawn::SETTINGS)).filter(|_| asked));
+    report.groups.extend(machines::group(options.machines).filter(|_| asked));
     report
 }
 
@@ -113,6 +118,9 @@ pub fn run(options: &Options<'_>, units: &dyn Units) -> Result<Report> {
     for ((subject, declared), answer) in subjects.iter().zip(declared).zip(&answers) {
         let unit = shown.as_ref().map(|shown| shown.get(&declared.unit).cloned().unwrap_or_default());
         groups.push(subject.check(&unit.map_err(String::clone), units, answer.as_ref()));
+    }
+    if options.instance.is_none() {
+        groups.extend(ondemand::group(options, units));
     }
     Ok(Report { groups })
 }

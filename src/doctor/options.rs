@@ -19,4 +19,8 @@ pub struct Options<'a> {
     pub nix: &'a Path,
     /// How it is configured.
     pub nix_conf: &'a Path,
+    /// The settings of runners on demand.
+    pub on_demand: &'a Path,
+    /// The settings of machines of systemd-nspawn.
+    pub machines: &'a Path,
 }

@@ -27,7 +27,7 @@ const AT_ONCE: usize = 8;
 /// How long before its end a credential is complained about, in seconds.
 const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
 /// By how much the clocks may differ, in seconds: an answer takes its time, and GitHub allows for a minute.
-const CLOCK_OFF: u64 = 30;
+pub const CLOCK_OFF: u64 = 30;
 const TOPIC: &str = "GitHub";
 
 /// Asks several brokers, in the order in which they are given.

@@ -3,6 +3,7 @@
 //! The starts that it foretells are made by the built helper on the same directories.
 
 mod faults;
+mod ondemand;
 mod practice;
 mod program;
 mod starts;

@@ -76,6 +76,7 @@ impl Practice {
 
     pub fn try_run(&self, instance: Option<&str>, start_check: bool) -> anyhow::Result<Report> {
         let (fleet, nix) = (self.host.path("fleet.json"), self.host.path("nix"));
+        let [on_demand, machines] = ["on-demand.json", "machines.json"].map(|name| self.host.path(name));
         run(
             &Options {
                 fleet: &fleet,
@@ -84,6 +85,8 @@ impl Practice {
                 places: &self.places,
                 nix: &nix,
                 nix_conf: &nix.join("nix.conf"),
+                on_demand: &on_demand,
+                machines: &machines,
             },
             &self.units,
         )
