@@ -49,7 +49,6 @@
 //! | `survey` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `units`, `survey::memory` | files |
 //! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |
 //! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::prepare::foresee`, `survey`, `units`, `reconcile::plan` | files, writing, clock, environment |
-//! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units` | clock, environment |
 //! | `machines` | | pure |
 //! | `machines::incus` | `machines`, `model`, `http` | files, clock |
 //! | `machines::nspawn::protocol` | `machines` | pure |
@@ -59,7 +58,6 @@
 //! | `machines::nspawn::client` | `machines`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::wire` | files, clock |
 //! | `machines::nspawn::agent` | `machines::nspawn::protocol`, `machines::nspawn::wire` | files, writing, processes, clock |
 //! | `machines::nspawn` | `machines`, `sys`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::settings`, `machines::nspawn::wire` | files, writing, mounts, processes, sockets, clock, environment |
-//! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units` | files, clock, environment |
 //! | `frontend::garm` | `model`, `machines` | files |
 //! | `frontend::ondemand` | `model`, `contract::protocol` | pure |
 //! | `frontend::ondemand::book` | `ledger`, `sys`, `frontend::ondemand` | writing |
@@ -75,7 +73,13 @@
 //! | `frontend::ondemand::kind::material` | `machines`, `sys`, `registration::jit`, `frontend::ondemand::kind` | |
 //! | `frontend::ondemand::kind::incus` | `machines`, `machines::incus`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
 //! | `frontend::ondemand::kind::nspawn` | `machines`, `machines::nspawn::client`, `model`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | clock |
+//! | `frontend::ondemand::overview` | `frontend::ondemand`, `frontend::ondemand::settings` | pure |
+//! | `frontend::ondemand::figures` | `contract::openmetrics`, `frontend::ondemand`, `frontend::ondemand::proof`, `frontend::ondemand::settings` | pure |
+//! | `frontend::ondemand::operate` | `model`, `state::start`, `sys`, `frontend::ondemand`, `frontend::ondemand::book`, `frontend::ondemand::door::ask`, `frontend::ondemand::settings` | writing, sockets, clock |
+//! | `frontend::ondemand::listing` | `model`, `frontend::ondemand`, `frontend::ondemand::operate` | pure |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
+//! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units`, `frontend::ondemand` | clock, environment |
+//! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units`, `frontend::ondemand` | files, sockets, clock, environment |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
 //! | `cli::door` | `frontend::ondemand::label`, `frontend::ondemand::door`, `cli::journal` | environment |
