@@ -46,9 +46,10 @@
 //! | `broker::shared` | | files, writing, environment |
 //! | `broker` | `model`, `contract`, `ledger`, `state::start`, `http`, `github`, `units::drop_ins`, `broker::shared` | files, clock, environment |
 //! | `survey::memory` | `model`, `contract::manifest`, `sys` | writing |
+//! | `survey::transient` | `contract::manifest`, `units` | files, writing, environment |
 //! | `survey` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `units`, `survey::memory` | files |
 //! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |
-//! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::prepare::foresee`, `survey`, `units`, `reconcile::plan` | files, writing, clock, environment |
+//! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::prepare::foresee`, `survey`, `units`, `reconcile::plan` | writing, clock |
 //! | `machines` | | pure |
 //! | `machines::incus` | `machines`, `model`, `http` | files, clock |
 //! | `machines::nspawn::protocol` | `machines` | pure |
@@ -67,7 +68,7 @@
 //! | `frontend::ondemand::door::serve` | `frontend::ondemand::label`, `frontend::ondemand::door` | sockets, clock |
 //! | `frontend::ondemand::proof` | `model`, `contract::workflow`, `frontend::ondemand` | pure |
 //! | `frontend::ondemand::settings` | `model`, `frontend::ondemand`, `frontend::ondemand::proof` | pure |
-//! | `frontend::ondemand::kind` | `model`, `machines`, `frontend::ondemand`, `frontend::ondemand::settings` | pure |
+//! | `frontend::ondemand::kind` | `model`, `sys`, `state`, `machines`, `registration::jit`, `frontend::ondemand`, `frontend::ondemand::settings` | clock |
 //! | `frontend::ondemand::kind::local` | `model`, `contract::names`, `machines`, `units`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
 //! | `frontend::ondemand::kind::user_data` | `state`, `registration::jit`, `frontend::ondemand::kind` | pure |
 //! | `frontend::ondemand::kind::material` | `machines`, `sys`, `registration::jit`, `frontend::ondemand::kind` | |
@@ -77,6 +78,7 @@
 //! | `frontend::ondemand::figures` | `contract::openmetrics`, `frontend::ondemand`, `frontend::ondemand::proof`, `frontend::ondemand::settings` | pure |
 //! | `frontend::ondemand::operate` | `model`, `state::start`, `sys`, `frontend::ondemand`, `frontend::ondemand::book`, `frontend::ondemand::door::ask`, `frontend::ondemand::settings` | writing, sockets, clock |
 //! | `frontend::ondemand::listing` | `model`, `frontend::ondemand`, `frontend::ondemand::operate` | pure |
+//! | `frontend::ondemand::desk` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `survey::transient`, `machines`, `frontend::ondemand`, `frontend::ondemand::book`, `frontend::ondemand::kind`, `frontend::ondemand::operate`, `frontend::ondemand::proof`, `frontend::ondemand::settings` | files, writing, processes, sockets, clock, environment |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units`, `frontend::ondemand` | clock, environment |
 //! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units`, `frontend::ondemand` | files, sockets, clock, environment |
@@ -86,7 +88,7 @@
 //! | `cli::garm` | `model`, `frontend::garm` | environment |
 //! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
-//! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `cli::journal` | |
+//! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `frontend::ondemand`, `cli::journal` | |
 //!
 //! Each program has a feature. From `github` on, up to `doctor`, everything exists with `ctl` only, but for `machines`, of which
 //! `ctl` has what asks for machines of systemd-nspawn and not what makes them; `user`, and what of `root` is no rule that passes

@@ -13,6 +13,7 @@ use crate::frontend::ondemand::kind::incus::Incus;
 use crate::frontend::ondemand::kind::local::Local;
 use crate::frontend::ondemand::kind::nspawn::Nspawn;
 use crate::frontend::ondemand::label::Class;
+use crate::frontend::ondemand::operate;
 use crate::frontend::ondemand::settings::{KindSettings, Settings};
 use crate::machines::nspawn::RUN_DIRECTORY;
 use crate::units::Systemd;
@@ -23,8 +24,7 @@ use crate::units::Systemd;
 ///
 /// If the settings or the socket cannot be used, or another desk runs.
 pub fn run(settings: &Path) -> Result<()> {
-    let text = std::fs::read(settings).with_context(|| format!("Failed to read {}", settings.display()))?;
-    let settings = Settings::parse(&text).with_context(|| format!("Failed to use {}", settings.display()))?;
+    let settings = operate::configured(settings)?;
     let socket = stdin().as_fd().try_clone_to_owned().context("Failed to take the socket")?;
     let paths = Paths::default();
     let kinds = kinds(&settings, &paths.host()?);

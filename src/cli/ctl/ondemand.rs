@@ -9,7 +9,6 @@ use nix::unistd::Uid;
 
 use crate::frontend::ondemand::listing::Listing;
 use crate::frontend::ondemand::operate::{self, Places};
-use crate::state::start::now;
 
 /// What is to be done.
 #[derive(Subcommand)]
@@ -54,9 +53,7 @@ pub fn run(what: &What) -> Result<()> {
     let places = Places::default();
     let said = match what {
         What::List { all, json } => {
-            operate::configured(&places.settings)?;
-            let now = now()?;
-            let listing = Listing::of(operate::look(&places.home, now)?, *all, now);
+            let listing = Listing::of(operate::look_now(&places)?, *all);
             if *json { listing.json()? } else { listing.text() }
         }
         What::Stop { text } => {

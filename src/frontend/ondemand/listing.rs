@@ -54,7 +54,8 @@ struct Unreadable {
 impl Listing {
     /// Those that are open or wait, the oldest first, then those that are over: of the last hour, or `all` that are remembered.
     #[must_use]
-    pub fn of(look: Look, all: bool, now: u64) -> Self {
+    pub fn of(look: Look, all: bool) -> Self {
+        let now = look.at;
         let is_shown = |order: &Order| all || order.ended_at.is_none_or(|ended| now < ended + RECENT);
         let mut orders: Vec<Order> = look.pages.orders.into_values().filter(is_shown).collect();
         orders.sort_by_key(|order| (order.state == State::Ended, order.accepted_at));

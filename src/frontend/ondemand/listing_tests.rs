@@ -30,7 +30,7 @@ fn listing(all: bool) -> Listing {
         orders: orders.into_iter().map(|order| (order.key(), order)).collect::<BTreeMap<_, _>>(),
         faults: vec![("od-1-x.y.json".into(), "it is damaged".into())],
     };
-    Listing::of(Look { pages, stopped: Some("we move".into()), debts: 0 }, all, NOW)
+    Listing::of(Look { at: NOW, pages, stopped: Some("we move".into()), debts: 0 }, all)
 }
 
 #[test]
@@ -113,5 +113,5 @@ fn programs_get_the_same_as_values() {
 
 #[test]
 fn a_host_without_orders_says_so() {
-    assert_eq!(Listing::of(Look::default(), true, NOW).text(), "There are no orders.\n");
+    assert_eq!(Listing::of(Look::default(), true).text(), "There are no orders.\n");
 }

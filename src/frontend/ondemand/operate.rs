@@ -100,6 +100,8 @@ pub fn configured(path: &Path) -> Result<Settings> {
 /// All orders, and what stands beside them.
 #[derive(Debug, Default)]
 pub struct Look {
+    /// When that was, in seconds since 1970.
+    pub at: u64,
     /// What the book says.
     pub pages: Pages,
     /// As [`stopped`].
@@ -117,9 +119,10 @@ pub const LATE: u64 = 5 * 60;
 ///
 /// If the directory is not root's alone, or cannot be listed.
 pub fn look(home: &Path, now: u64) -> Result<Look> {
-    let Some(dir) = Place::walk(home)?.open()? else { return Ok(Look::default()) };
+    let nothing = Look { at: now, ..Look::default() };
+    let Some(dir) = Place::walk(home)?.open()? else { return Ok(nothing) };
     let stopped = stopped(&dir)?;
-    let Some(book) = Book::open_if_there(dir)? else { return Ok(Look { stopped, ..Look::default() }) };
+    let Some(book) = Book::open_if_there(dir)? else { return Ok(Look { stopped, ..nothing }) };
     let pages = book.read()?;
     // The desk works on those of others.
     let fresh: BTreeSet<String> = pages
@@ -136,7 +139,17 @@ pub fn look(home: &Path, now: u64) -> Result<Look> {
         });
         debts += usize::from(is_owing);
     }
-    Ok(Look { pages, stopped, debts })
+    Ok(Look { at: now, pages, stopped, debts })
+}
+
+/// The same on this host, now.
+///
+/// # Errors
+///
+/// Also if it makes no runners on demand.
+pub fn look_now(places: &Places) -> Result<Look> {
+    configured(&places.settings)?;
+    look(&places.home, now()?)
 }
 
 /// The text with which the operator stopped everything new, if that is so.
@@ -222,12 +235,11 @@ pub fn forget_end(home: &Dir, label: &Label) -> Result<()> {
 ///
 /// There is no such order that could end, the wish cannot be written, or it is written and the desk does not answer.
 pub fn end(places: &Places, label: &str) -> Result<Vec<String>> {
-    configured(&places.settings)?;
+    let Look { pages, .. } = look_now(places)?;
     let unknown =
         || format!("There is no order {} that could end: `github-runnerctl on-demand list` shows them", shown(label));
     let label = Label::try_from(label.to_owned()).ok().with_context(unknown)?;
     let home = home(places)?;
-    let Look { pages, .. } = look(&places.home, now()?)?;
     let said: Vec<String> = pages.orders.values().filter(|order| order.label == label).filter_map(fate).collect();
     if said.is_empty() {
         bail!(unknown());
