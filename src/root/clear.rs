@@ -52,8 +52,8 @@ pub fn run(start: &Start) -> Result<()> {
         None => Ok(()),
     });
     faults.extend(work.err());
+    remove(start);
     if faults.is_empty() {
-        remove(start);
         return Ok(());
     }
     let faults: Vec<String> = faults.iter().map(|fault| format!("{fault:#}")).collect();
@@ -93,7 +93,8 @@ fn say(manifest: &Manifest, ending: &Ending, state: &Dir) {
     }
 }
 
-/// Removes both directories, and the one around them, which systemd leaves: one for each order, until the host boots again.
+/// Removes both directories if they are empty, and the one around them, which systemd leaves: one for each order, until the
+/// host boots again.
 ///
 /// Nothing is lost if that fails, as it does for what something is mounted on. systemd comes next for the directories.
 fn remove(start: &Start) {
