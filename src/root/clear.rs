@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
+use nix::errno::Errno;
 use tracing::{info, warn};
 
 use crate::contract::manifest::Manifest;
@@ -18,7 +19,7 @@ use crate::root::settle::ending::{Ending, Files};
 use crate::root::settle::{advice, memory};
 use crate::state::Snapshot;
 use crate::state::logs::{self, When};
-use crate::state::start::{Start, possible, walk};
+use crate::state::start::{Start, possible, volume, walk};
 use crate::sys::{ControlGroup, Dir, Place, empty, on_host};
 
 /// How long all of this may take.
@@ -34,29 +35,16 @@ const TIMEOUT: &str = "timeout";
 /// Everything that could not be taken away, and why. All the rest is gone.
 pub fn run(start: &Start) -> Result<()> {
     let begin = Instant::now();
-    memory::let_go(&start.work_directory);
-    let mut faults = Vec::new();
-    match possible("state", &start.state_directory) {
-        Ok((_, Some(state))) => {
-            // What the listener left says how it ended, and its logs are there.
-            faults.extend(tell(start, &state).err());
-            // The secrets first, and time left for the rest.
-            let emptied = empty(&state, begin + LIMIT / 2).context("Failed to empty the state directory");
-            faults.extend(emptied.err());
-        }
-        Ok((_, None)) => {}
-        Err(error) => faults.push(error),
-    }
-    let work = possible("work", &start.work_directory).and_then(|(_, work)| match work {
-        Some(work) => empty(&work, begin + LIMIT).map(drop).context("Failed to empty the work directory"),
-        None => Ok(()),
-    });
-    faults.extend(work.err());
-    remove(start);
+    // What the listener left says how it ended, and its logs are there.
+    let told = possible("state", &start.state_directory);
+    let told = told.and_then(|(_, state)| state.map_or(Ok(()), |state| tell(start, &state)));
+    // In the view of the unit there still is what was taken off, and the directories are mount points. Where nothing may be
+    // done to the host's view, nothing was mounted there.
+    let left = on_host(|| remove(start, begin)).unwrap_or_else(|_| remove(start, begin));
+    let faults: Vec<String> = told.err().into_iter().chain(left).map(|fault| format!("{fault:#}")).collect();
     if faults.is_empty() {
         return Ok(());
     }
-    let faults: Vec<String> = faults.iter().map(|fault| format!("{fault:#}")).collect();
     Err(anyhow!("{}", faults.join(". ")))
 }
 
@@ -93,27 +81,36 @@ fn say(manifest: &Manifest, ending: &Ending, state: &Dir) {
     }
 }
 
-/// Removes both directories if they are empty, and the one around them, which systemd leaves: one for each order, until the
-/// host boots again.
-///
-/// Nothing is lost if that fails, as it does for what something is mounted on. systemd comes next for the directories.
-fn remove(start: &Start) {
-    let gone = |path: &Path| -> Result<bool> {
-        let (Some(above), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) else {
-            return Ok(false);
-        };
-        Place::walk(above)?.open()?.map_or(Ok(true), |above| above.remove_if_empty(name))
-    };
-    let all = || -> Result<()> {
-        for path in [&start.state_directory, &start.work_directory] {
-            gone(path)?;
-        }
-        start.state_directory.parent().map_or(Ok(false), gone).map(drop)
-    };
-    // In the view of the unit they may be mount points.
-    let removed = on_host(all).context("Failed to see the host's files").and_then(|removed| removed);
-    if let Err(error) = removed {
-        info!("systemd has to remove the directories of this order: {error:#}");
+/// Removes both directories with all that is in them, and the one around them, which systemd leaves: one for each order, until
+/// the host boots again. Returns what could not be removed.
+fn remove(start: &Start, begin: Instant) -> Vec<anyhow::Error> {
+    // The secrets first, and time left for the rest.
+    let directories =
+        [("state", &start.state_directory, begin + LIMIT / 2), ("work", &start.work_directory, begin + LIMIT)];
+    let removed = directories.map(|(what, path, end)| {
+        let removed = take_off(path).and_then(|()| Place::walk(path)?.open()?.map_or(Ok(()), |dir| clear(&dir, end)));
+        removed.and_then(|()| forget(path)).with_context(|| format!("Failed to empty the {what} directory"))
+    });
+    let around = start.state_directory.parent().map_or(Ok(()), forget);
+    removed.into_iter().chain([around]).filter_map(Result::err).collect()
+}
+
+/// Takes off what `place` mounted: then all that is in it is gone at once.
+fn take_off(path: &Path) -> Result<()> {
+    volume(&Place::walk(path)?).take_off().map(drop)
+}
+
+fn clear(dir: &Dir, end: Instant) -> Result<()> {
+    empty(dir, end).map(drop)
+}
+
+/// Removes a directory if it is empty. One on which an administrator mounted something stays.
+fn forget(path: &Path) -> Result<()> {
+    let (Some(above), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) else { return Ok(()) };
+    let Some(above) = Place::walk(above)?.open()? else { return Ok(()) };
+    match above.remove_if_empty(name) {
+        Err(error) if error.downcast_ref() == Some(&Errno::EBUSY) => Ok(()),
+        removed => removed.map(drop),
     }
 }
 

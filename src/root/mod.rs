@@ -3,6 +3,7 @@
 
 #[cfg(feature = "helper")]
 pub mod clear;
+mod enclose;
 pub mod leftovers;
 #[cfg(feature = "helper")]
 mod link;

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::contract::manifest::Manifest;
 use crate::model::shown;
 use crate::registration::jit::{FILES, JitRegistration, MAX_BYTES};
+use crate::root::enclose::{Room, enclose};
 use crate::root::prepare::basis::{Heir, report};
 use crate::root::prepare::read::service_user;
 use crate::root::prepare::{apart, close_state, guard, work};
@@ -29,6 +30,10 @@ use crate::sys::{Dir, FileFault, Place};
 
 /// Whose job the runner is for, as two lines that the hook of a started job compares with what the job says of itself.
 const ORDER: &str = ".order";
+
+/// The state directory holds a few small files and the logs of one job, and gets one of so many parts of what a work directory
+/// may hold.
+const STATE_PARTS: u64 = 4;
 
 /// Until when directories may be emptied, counted from the beginning. There is something in them only if the same order ran
 /// before and was not cleared, and whoever waits for the runner gives up after a few minutes.
@@ -60,6 +65,8 @@ pub fn run(start: &Start, registration: &Path) -> Result<()> {
     logs::keep(&state, &logs, &manifest.logs, When::Start(end));
     let purged = purge::state(&state, end).context("Failed to purge the state directory")?;
     report("Purged the state directory", purged.files, purged.directories);
+    drop(state);
+    let state = own(start, &manifest, owner, end)?;
     let placed = place(start, &manifest, registration, &state, &work, owner, end);
     if placed.is_err()
         && let Err(error) = purge::registration(&state)
@@ -67,6 +74,23 @@ pub fn run(start: &Start, registration: &Path) -> Result<()> {
         warn!("{error:#}");
     }
     placed
+}
+
+/// Opens the state directory, with a file system of its own if the work directory has one: it is in memory like that, and a
+/// job can write both.
+fn own(start: &Start, manifest: &Manifest, owner: (Uid, Gid), end: Instant) -> Result<Dir> {
+    let open = |place: &Place| place.open()?.context("The state directory is gone: restart the unit");
+    if let Some(size) = manifest.work_dir_size {
+        let path = &start.state_directory;
+        let enclosed = enclose(path, Room { size, parts: STATE_PARTS }, owner, end, &open);
+        if let Err(why) = enclosed.context("Failed to prepare the state directory")? {
+            warn!(
+                "The state directory {} gets no file system of its own, because {why}. A job that fills it fills what is around it",
+                path.display()
+            );
+        }
+    }
+    open(&walk("state", &start.state_directory)?)
 }
 
 fn place(

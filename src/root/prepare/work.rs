@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use nix::unistd::Uid;
 use serde_json::Value;
@@ -19,8 +18,8 @@ use crate::contract::manifest::Manifest;
 use crate::ledger::Entry;
 use crate::model::{MemorySize, WorkDir};
 use crate::registration::plan::{Action, Plan};
-use crate::state::start::volume;
-use crate::sys::{Attributes, ControlGroup, Dir, MountState, NOBODY, Place, empty as purge, memory, on_host};
+use crate::root::enclose::{Room, enclose};
+use crate::sys::{Attributes, Dir, Place, empty as purge};
 
 /// Whether the ledger says that the directory at `place` was handed to this runner before. One that nixpkgs' module
 /// registered with the very same configuration had it, too.
@@ -90,14 +89,8 @@ fn open(place: &Place, heir: Heir) -> Result<Dir> {
 ///
 /// As [`open`] and `mount(2)`. That the host does not let root mount anything is none.
 fn open_own(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Dir> {
-    let renewed = match on_host(|| renew(path, size, heir, end)) {
-        Ok(renewed) => renewed?,
-        Err(error) if is_forbidden(error) => Err("this host lets root mount nothing"),
-        Err(error) => {
-            return Err(error)
-                .with_context(|| format!("Failed to give work directory {} a file system of its own", path.display()));
-        }
-    };
+    let room = Room { size, parts: 1 };
+    let renewed = enclose(path, room, heir.owner, end, &|place| self::open(place, heir))?;
     if let Err(why) = renewed {
         warn!(
             "The work directory {} gets no file system of its own, because {why}. A job that fills it fills what is around it; set `workDir` to a directory on a disk of its own",
@@ -105,39 +98,6 @@ fn open_own(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<D
         );
     }
     open(&Place::walk(path)?, heir)
-}
-
-fn is_forbidden(error: Errno) -> bool {
-    matches!(error, Errno::EPERM | Errno::EACCES | Errno::ENOSYS)
-}
-
-/// Exchanges the file system of a work directory for a new one. The inner error says why it goes without.
-fn renew(path: &Path, size: MemorySize, heir: Heir, end: Instant) -> Result<Result<(), &'static str>> {
-    // Of an end that was cut off.
-    volume(&Place::walk(path)?).take_off()?;
-    if let Some(dir) = Place::walk(path)?.open()?
-        && dir.owner()?.0.as_raw() == NOBODY
-    {
-        // Newer systemds show it to the unit under the number of its user, and would not show what is mounted on it.
-        return Ok(Err("`RuntimeDirectoryPreserve` lets systemd keep it for a dynamic user"));
-    }
-    let dir = open(&Place::walk(path)?, heir)?;
-    let place = Place::walk(path)?;
-    if volume(&place).mounted()? == MountState::Other {
-        return Ok(Ok(()));
-    }
-    // What lies below would take room unseen.
-    purge(&dir, end).context("Failed to empty the work directory")?;
-    // Its pages count as memory of the unit and belong to no process, so a full one must leave room for those.
-    let limit = ControlGroup::own().and_then(|group| group.memory_limit());
-    let bytes = limit.map_or(u64::MAX, |limit| limit / 2).min(size.of(memory()?));
-    match volume(&place).put_on(bytes, heir.owner) {
-        Ok(()) => Ok(Ok(())),
-        Err(error) if is_forbidden(error) => Ok(Err("this host lets root mount nothing")),
-        Err(error) => {
-            Err(error).with_context(|| format!("Failed to mount a file system on work directory {}", path.display()))
-        }
-    }
 }
 
 /// Refuses a work directory that [`open`] would not hand to `owner`; changes nothing.

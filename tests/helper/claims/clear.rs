@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::process::Command;
 
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, mkdirat};
 
 use super::hostile::Victim;
 use super::place::{JOBS, left_over, ordered, systemd_makes_directories};
@@ -109,12 +111,12 @@ fn trees_that_pid_1_should_not_meet_are_gone_before_it_comes() {
     fs::create_dir(host.path("outside")).unwrap();
     fs::write(host.path("outside/file"), "").unwrap();
     for name in ["state", "work"] {
-        // Deeper than any path can be named, and than any process can hold open.
-        let mut dir = nix::dir::Dir::open(&host.path(name), nix::fcntl::OFlag::O_DIRECTORY, Mode::empty()).unwrap();
-        for _ in 0..5_000 {
-            nix::sys::stat::mkdirat(&dir, "d", Mode::S_IRWXU).unwrap();
-            let flags = nix::fcntl::OFlag::O_DIRECTORY;
-            dir = nix::dir::Dir::openat(&dir, "d", flags, Mode::empty()).unwrap();
+        // Deeper than any path can be named.
+        let long = "d".repeat(200);
+        let mut dir = Dir::open(&host.path(name), OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        for _ in 0..64 {
+            mkdirat(&dir, long.as_str(), Mode::S_IRWXU).unwrap();
+            dir = Dir::openat(&dir, long.as_str(), OFlag::O_DIRECTORY, Mode::empty()).unwrap();
         }
         fs::create_dir(host.path(name).join("closed")).unwrap();
         fs::write(host.path(name).join("closed/file"), "").unwrap();

@@ -1,12 +1,15 @@
 //! An order's unit begins with its registration in place, in directories that hold nothing else, or it does not begin.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 
@@ -363,23 +366,31 @@ fn what_a_job_gave_to_others_is_taken_back() {
 }
 
 #[test]
-fn a_work_directory_with_a_limit_has_a_new_file_system_and_the_end_takes_it_off() {
+fn directories_with_a_limit_have_new_file_systems_and_the_end_takes_them_off() {
     if !is_root("mounting") {
         return;
     }
     let mut host = left_over();
     host.manifest["workDirSize"] = json!("4M");
-    let is_mounted = || {
-        let list = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        list.contains(&format!(" {} ", host.path("work").canonicalize().unwrap().display()))
+    let mounts = |name: &str| {
+        let point = format!(" {} ", host.path(name).canonicalize().unwrap().display());
+        fs::read_to_string("/proc/self/mountinfo").unwrap().matches(&point).count()
     };
     for _ in 0..2 {
         let said = host.step("place").good();
         assert_placed(&host, &said);
-        assert!(is_mounted());
-        fs::write(host.path("work/left"), "").unwrap();
+        assert_eq!((mounts("state"), mounts("work")), (1, 1));
+        for name in ["state", "work"] {
+            let full = fs::write(host.path(name).join("large"), vec![0; 5 << 20]).map_err(|error| error.kind());
+            assert_eq!(full, Err(ErrorKind::StorageFull), "{name}: what is around it has room for that");
+            // More than anybody could remove one by one in the time of an end.
+            let mut dir = Dir::open(&host.path(name), OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+            fs::remove_file(host.path(name).join("large")).unwrap();
+            while mkdirat(&dir, "d", Mode::S_IRWXU).is_ok() {
+                dir = Dir::openat(&dir, "d", OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+            }
+        }
     }
     host.ended("clear", "success", Some(("exited", "0"))).good();
-    systemd_makes_directories(&host);
-    assert!(!is_mounted());
+    assert!(!host.path("state").exists() && !host.path("work").exists(), "not even below what was mounted");
 }
