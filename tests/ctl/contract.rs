@@ -118,6 +118,18 @@ fn names_of_units_are_those_of_the_contract() {
 }
 
 #[test]
+fn the_unit_of_an_order_is_of_the_template_that_its_class_has() {
+    let template = contract()["orders"]["template"].as_str().unwrap().to_owned();
+    let unit = names::order(&format!("{}small", names::ORDER_TEMPLATES), "od-7-build.small");
+    assert_eq!(unit.replace("od-7-build.small", ""), template);
+    // The manifest of the class calls itself so.
+    let class = InstanceName::try_from("on-demand-small".to_owned()).unwrap();
+    assert!(names::is_order_of(&class, &unit));
+    let [before, between, after] = names::ORDERS.split('*').collect::<Vec<_>>().try_into().unwrap();
+    assert!(unit.starts_with(before) && unit.contains(between) && unit.ends_with(after));
+}
+
+#[test]
 fn specifiers_stand_for_the_directories_of_the_contract_and_no_other_ones_do() {
     let known: BTreeMap<String, PathBuf> =
         ('A'..='z').filter_map(|letter| Some((format!("%{letter}"), expand(&format!("%{letter}")).ok()?))).collect();
