@@ -231,7 +231,7 @@ impl Refusal {
             Self::Limit(_, seconds) | Self::Paused(seconds) | Self::Github(_, seconds) | Self::Busy(seconds) => {
                 Some((*seconds).clamp(1, LONGEST_WAIT))
             }
-            Self::NoCapacity(_) | Self::Stopped(_) | Self::Book => Some(300),
+            Self::Stopped(_) | Self::Book => Some(300),
             _ => None,
         }
     }
@@ -274,11 +274,11 @@ impl Refusal {
             }
             Self::Limit(limit, _) => limit.sentence().into(),
             Self::NoCapacity(tries) if tries.is_empty() => {
-                "There is no room for another machine: ask again later.".into()
+                "There is no room for another machine: run the workflow again later.".into()
             }
             Self::NoCapacity(tries) => {
                 let said: Vec<String> = tries.iter().map(|tried| shown(&tried.code)).collect();
-                format!("There is no room for another machine ({}): ask again later.", said.join(", "))
+                format!("There is no room for another machine ({}): run the workflow again later.", said.join(", "))
             }
             Self::Stopped(text) => format!("The operator makes no runners at the moment: {}.", shown(text)),
             Self::Paused(_) => {

@@ -83,6 +83,9 @@ impl Desk {
         self.waiting = still;
         for Waiting { keys, reply, ordered, .. } in done {
             let outcome = self.outcome(&keys, ordered);
+            if ordered {
+                self.count_answer(&outcome);
+            }
             // Whoever went away needs none.
             drop(reply.send(outcome));
         }
@@ -107,8 +110,12 @@ impl Desk {
         let (refused, still): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.keys.contains(key));
         self.waiting = still;
-        for Waiting { reply, .. } in refused {
-            drop(reply.send(Outcome::Refused(refusal.explanation())));
+        for Waiting { reply, ordered, .. } in refused {
+            let outcome = Outcome::Refused(refusal.explanation());
+            if ordered {
+                self.count_answer(&outcome);
+            }
+            drop(reply.send(outcome));
         }
     }
 

@@ -13,7 +13,7 @@ use super::waiting::Waiting;
 use crate::frontend::ondemand::label::{Class, Key, Label, Run};
 use crate::frontend::ondemand::limits::{Request, admit_to_wait};
 use crate::frontend::ondemand::operate;
-use crate::frontend::ondemand::order::{Order, Proof};
+use crate::frontend::ondemand::order::{Order, Proof, State};
 use crate::frontend::ondemand::proof::{Verdict, Wanted};
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::settings::RepositorySettings;
@@ -40,7 +40,11 @@ impl Desk {
     /// Answers a question that wants runners, now or later.
     pub(super) fn create(&mut self, question: Question, reply: Sender<Outcome>, now: u64) {
         match self.take(&question, now) {
-            Err(refusal) => drop(reply.send(Outcome::Refused(refusal.explanation()))),
+            Err(refusal) => {
+                let outcome = Outcome::Refused(refusal.explanation());
+                self.count_answer(&outcome);
+                drop(reply.send(outcome));
+            }
             Ok(Taken::NotYet) => self.await_keys(question, reply),
             Ok(Taken::Orders(keys)) => {
                 // Before anything is decided about them, which may be at once.
@@ -61,6 +65,11 @@ impl Desk {
                 return Err(Refusal::OtherOrder);
             }
         }
+        for key in &keys {
+            if !self.hasten(question, key, now)? {
+                return Ok(Taken::NotYet);
+            }
+        }
         if new.is_empty() {
             return Ok(Taken::Orders(keys));
         }
@@ -79,6 +88,38 @@ impl Desk {
             }
         }
         Ok(Taken::Orders(keys))
+    }
+
+    /// Lets an order that waits for its proof have a machine, if the question brings one: whoever asked first may have been
+    /// somebody else. False if its token cannot be judged yet.
+    fn hasten(&mut self, question: &Question, key: &Key, now: u64) -> Result<bool, Refusal> {
+        let is_waiting = |order: &Order| order.state == State::Accepted && order.proof != Proof::Oidc;
+        let Some(mut order) = self.orders.get(key).map(|tracked| tracked.order.clone()).filter(is_waiting) else {
+            return Ok(true);
+        };
+        let (verdict, order) = match self.token_of(question, key, now) {
+            None => return Ok(true),
+            Some(Judged::NotYet) => return Ok(false),
+            Some(Judged::Said(verdict)) => {
+                order.proof = Proof::Oidc;
+                (verdict, order)
+            }
+        };
+        if let Verdict::Proven { fork } = verdict {
+            let reservation = self.admitted(&order, fork, now)?;
+            self.let_in(order, fork, reservation, now);
+        }
+        Ok(true)
+    }
+
+    /// What the question's token says of an order, if it has one and tokens count for its repository.
+    fn token_of(&mut self, question: &Question, key: &Key, now: u64) -> Option<Judged> {
+        let order = self.orders.get(key)?.order.clone();
+        let (token, run) = (question.token.as_ref()?, order.run?);
+        let repositories = &self.hands.settings.repositories;
+        let served = repositories.iter().find(|served| served.name.is(&order.repository))?;
+        let served = served.proofs.contains(&Proof::Oidc).then(|| served.served())?;
+        Some(self.judge_token(&Wanted { key, run, repository: &served }, token.expose(), now))
     }
 
     /// Whose run the question is about, and which.
@@ -187,20 +228,10 @@ impl Desk {
 
     /// Whether whoever asks has shown by a token that the run of an order is theirs; `None` if that cannot be judged yet.
     pub(super) fn is_of_run(&mut self, question: &Question, key: &Key, now: u64) -> Option<bool> {
-        let Some(order) = self.orders.get(key).map(|tracked| tracked.order.clone()) else { return Some(false) };
-        let (Some(token), Some(run)) = (&question.token, order.run) else { return Some(false) };
-        let repositories = &self.hands.settings.repositories;
-        let Some(served) = repositories.iter().find(|served| served.name.is(&order.repository)) else {
-            return Some(false);
-        };
-        // Only where tokens count at all.
-        if !served.proofs.contains(&Proof::Oidc) {
-            return Some(false);
-        }
-        let served = served.served();
-        match self.judge_token(&Wanted { key, run, repository: &served }, token.expose(), now) {
-            Judged::NotYet => None,
-            Judged::Said(verdict) => Some(matches!(verdict, Verdict::Proven { .. })),
+        match self.token_of(question, key, now) {
+            None => Some(false),
+            Some(Judged::NotYet) => None,
+            Some(Judged::Said(verdict)) => Some(matches!(verdict, Verdict::Proven { .. })),
         }
     }
 }

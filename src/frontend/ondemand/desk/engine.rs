@@ -34,6 +34,7 @@ impl Desk {
             self.step_all(now()?);
             self.look_about(now()?);
             self.answer_settled();
+            self.tell(now()?);
             if self.is_stopping {
                 return self.end(inbox);
             }
@@ -63,6 +64,8 @@ impl Desk {
                 self.hear(event, now()?);
             }
         }
+        self.told_at = 0;
+        self.tell(now()?);
         Ok(())
     }
 
@@ -122,6 +125,10 @@ impl Desk {
         tracked.github_from = tracked.github_from.max(now + acted.github_wait);
         tracked.machines_from = tracked.machines_from.max(now + acted.machines_wait);
         self.github_from = self.github_from.max(acted.github_until.unwrap_or(0));
+        if tracked.order.state == State::Launching {
+            self.counters.launched(&key.class, &acted.outcome);
+            self.is_counted = false;
+        }
         let mut order = tracked.order.clone();
         if order.after(acted.outcome, now) {
             self.write(order);

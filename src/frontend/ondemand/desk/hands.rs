@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::contract::manifest::{Manifest, Method};
 use crate::frontend::ondemand::book::{Book, LEDGER};
+use crate::frontend::ondemand::figures::Counters;
 use crate::frontend::ondemand::kind::Kind;
 use crate::frontend::ondemand::label::{Class, Key};
 use crate::frontend::ondemand::settings::{ClassSettings, Settings};
@@ -61,6 +62,10 @@ const ORDERS: &str = "orders";
 /// The same for manifests.
 const MANIFESTS: &str = "manifests";
 const ENDING: &str = ".json";
+/// Beside the book: what was counted.
+pub const COUNTERS: &str = "counters.json";
+/// More than all classes, reasons and codes together take.
+const MOST_COUNTED: u64 = 1 << 20;
 
 /// What makes machines, and of which classes.
 #[derive(Clone, Default)]
@@ -206,6 +211,17 @@ impl Hands {
     #[must_use]
     pub fn issuer(&self) -> String {
         self.base.registration.url.issuer()
+    }
+
+    /// What was counted before.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let read = self.book.home().read_file(COUNTERS, &[Uid::effective()], MOST_COUNTED);
+        let Ok(Ok(Some(text))) = read else { return Counters::default() };
+        Counters::parse(&text).unwrap_or_else(|fault| {
+            tracing::warn!("{COUNTERS}: {fault}. Counting begins anew");
+            Counters::default()
+        })
     }
 
     /// Puts a registration where the maker of its machine finds it.

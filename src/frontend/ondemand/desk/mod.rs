@@ -24,6 +24,7 @@ mod sights;
 mod slots;
 mod state;
 mod steps;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod tokens;

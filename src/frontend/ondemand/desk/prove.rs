@@ -138,6 +138,10 @@ impl Desk {
     }
 
     fn judged(&mut self, key: &Key, verdict: Verdict, again: u64, now: u64) {
+        if let Some(tracked) = self.orders.get(key) {
+            self.counters.judged(tracked.order.proof, &verdict);
+            self.is_counted = false;
+        }
         match verdict {
             Verdict::NotYet => self.prove_later(key, again),
             Verdict::Refused(refusal) => self.let_go(key, &refusal, now),
@@ -151,7 +155,7 @@ impl Desk {
         }
     }
 
-    fn let_in(&mut self, mut order: Order, fork: bool, reservation: Reservation, now: u64) {
+    pub(super) fn let_in(&mut self, mut order: Order, fork: bool, reservation: Reservation, now: u64) {
         let key = order.key();
         order.prove(fork, reservation);
         info!("Order {key} of {} is proven", order.repository.as_str());
@@ -162,7 +166,7 @@ impl Desk {
     }
 
     /// Whether an order whose run wants it may have a machine.
-    fn admitted(&self, order: &Order, fork: bool, now: u64) -> Result<Reservation, Refusal> {
+    pub(super) fn admitted(&self, order: &Order, fork: bool, now: u64) -> Result<Reservation, Refusal> {
         let request = Request {
             key: order.key(),
             repository: order.repository.clone(),

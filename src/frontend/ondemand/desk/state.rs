@@ -16,6 +16,7 @@ use super::slots::Schedule;
 use super::tracked::Tracked;
 use super::waiting::Waiting;
 use crate::contract::protocol::RemoteRunner;
+use crate::frontend::ondemand::figures::Counters;
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::Order;
 use crate::frontend::ondemand::rate::{Looks, Requests};
@@ -41,6 +42,11 @@ pub struct Desk {
     pub(super) requests: Requests,
     pub(super) looks: Looks,
     pub(super) schedule: Schedule,
+    pub(super) counters: Counters,
+    /// Whether what was counted is on disk.
+    pub(super) is_counted: bool,
+    /// When it was written last, in seconds since 1970.
+    pub(super) told_at: u64,
     pub(super) began: Instant,
     pub(super) errands: usize,
     /// How many looks at workflows and keys are under way.
@@ -66,6 +72,7 @@ impl Desk {
             hands.clear(key)?;
         }
         let kinds = hands.kinds.all().len();
+        let counters = hands.counters();
         let mut desk = Self {
             hands,
             events,
@@ -81,6 +88,9 @@ impl Desk {
             requests: Requests::default(),
             looks: Looks::new(0),
             schedule: Schedule::new(kinds),
+            counters,
+            is_counted: false,
+            told_at: 0,
             began,
             errands: 0,
             looks_out: 0,
@@ -102,6 +112,7 @@ impl Desk {
             error!("{fault:#}");
             return false;
         }
+        self.count_change(self.orders.get(&key).map(|tracked| tracked.order.state), &order);
         match self.orders.get_mut(&key) {
             Some(tracked) => (tracked.order, tracked.touched) = (order, Instant::now()),
             None => drop(self.orders.insert(key, Tracked::new(order, Instant::now()))),

@@ -13,7 +13,8 @@ use super::tracked::Tracked;
 use super::{machines, registrar};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Order, Reason, State};
-use crate::frontend::ondemand::plan::{LATER, SOON, Step, Times, plan};
+use crate::frontend::ondemand::plan::{LATER, PROOF_PATIENCE, SOON, Step, Times, plan};
+use crate::frontend::ondemand::refusal::Refusal;
 use crate::state::start::now;
 
 /// How many errands of orders are under way at once: each may be a process of systemd's.
@@ -125,9 +126,20 @@ impl Desk {
 
     /// Lets go of an order that never had a proof.
     fn drop_order(&mut self, key: &Key, reason: &Reason, now: u64) {
-        let refusal = reason.refusal();
-        info!("Order {key} is let go: {reason}");
+        let refusal = match (reason, self.silence_about(key)) {
+            // It may well have been queued, and nobody could see it.
+            (Reason::NotQueued, Some(why)) => Refusal::Github(why, PROOF_PATIENCE),
+            _ => reason.refusal(),
+        };
+        info!("Order {key} is let go: {}", refusal.explanation().message);
         self.let_go(key, &refusal, now);
+    }
+
+    /// Why nobody could see the run of an order when it was looked at last.
+    fn silence_about(&self, key: &Key) -> Option<String> {
+        let order = &self.orders.get(key)?.order;
+        let sight = self.sights.get(&(order.repository.clone(), order.run?))?;
+        sight.silence.as_ref().map(|(why, _)| why.clone())
     }
 
     fn finished(&self, key: &Key) {

@@ -7,6 +7,7 @@ use super::event::{Event, Silence};
 use super::looks;
 use super::state::Desk;
 use crate::contract::workflow::SigningKey;
+use crate::frontend::ondemand::order::Proof;
 use crate::frontend::ondemand::proof::keys::Step;
 use crate::frontend::ondemand::proof::oidc::{Expected, judge, key_id};
 use crate::frontend::ondemand::proof::{Verdict, Wanted};
@@ -36,7 +37,10 @@ impl Desk {
             Step::Judge => {
                 let issuer = self.hands.issuer();
                 let expected = Expected { issuer: &issuer, audience: &self.hands.settings.address };
-                Judged::Said(judge(wanted, token, self.keys.cache.keys(now), &expected, now))
+                let verdict = judge(wanted, token, self.keys.cache.keys(now), &expected, now);
+                self.counters.judged(Proof::Oidc, &verdict);
+                self.is_counted = false;
+                Judged::Said(verdict)
             }
             Step::Wait(seconds) => refused(Refusal::Github("the keys of ID tokens cannot be had".into(), seconds)),
             Step::Fetch => {
