@@ -68,7 +68,7 @@
 //! | `frontend::ondemand::door::serve` | `frontend::ondemand::label`, `frontend::ondemand::door` | sockets, clock |
 //! | `frontend::ondemand::proof` | `model`, `contract::workflow`, `frontend::ondemand` | pure |
 //! | `frontend::ondemand::settings` | `model`, `frontend::ondemand`, `frontend::ondemand::proof` | pure |
-//! | `frontend::ondemand::kind` | `model`, `sys`, `state`, `machines`, `registration::jit`, `frontend::ondemand`, `frontend::ondemand::settings` | clock |
+//! | `frontend::ondemand::kind` | `model`, `machines`, `frontend::ondemand`, `frontend::ondemand::settings` | pure |
 //! | `frontend::ondemand::kind::local` | `model`, `contract::names`, `machines`, `units`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
 //! | `frontend::ondemand::kind::user_data` | `state`, `registration::jit`, `frontend::ondemand::kind` | pure |
 //! | `frontend::ondemand::kind::material` | `machines`, `sys`, `registration::jit`, `frontend::ondemand::kind` | |

@@ -81,6 +81,6 @@ impl Transient<'_> {
 }
 
 fn make(directory: &Path, mode: u32) -> Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(mode).create(directory);
-    made.with_context(|| format!("Failed to make {}", directory.display()))
+    let result = DirBuilder::new().recursive(true).mode(mode).create(directory);
+    result.with_context(|| format!("Failed to make {}", directory.display()))
 }

@@ -1,4 +1,4 @@
-//! The keys of ID tokens at the desk. Pure.
+//! The keys of ID tokens at the desk. Types only.
 
 use std::sync::mpsc::Sender;
 

@@ -81,7 +81,7 @@ fn accept_all(listener: &UnixListener, events: &Sender<Event>) {
         let place = Place::take(&count);
         let events = events.clone();
         let attended = move || {
-            let Some(_place) = place else { return say(stream, Refusal::Busy(5)) };
+            let Some(_place) = place else { return say(stream, &Refusal::Busy(5)) };
             if let Err(error) = attend(stream, &events) {
                 warn!("{error:#}");
             }
@@ -115,7 +115,7 @@ fn attend(mut stream: UnixStream, events: &Sender<Event>) -> Result<()> {
         Ok(question) => question,
         Err(error) => {
             warn!("{error:#}");
-            say(stream, Refusal::Busy(60));
+            say(stream, &Refusal::Busy(60));
             return Ok(());
         }
     };
@@ -147,7 +147,7 @@ fn is_gone(stream: &UnixStream) -> bool {
     poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) != Ok(0)
 }
 
-fn say(mut stream: UnixStream, refusal: Refusal) {
+fn say(mut stream: UnixStream, refusal: &Refusal) {
     if let Ok(line) = Answer::new(Outcome::Refused(refusal.explanation())).line() {
         drop(stream.set_write_timeout(Some(PATIENCE)));
         drop(stream.write_all(&line));

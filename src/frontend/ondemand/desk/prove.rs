@@ -16,13 +16,14 @@ use crate::frontend::ondemand::order::{Order, Proof, State};
 use crate::frontend::ondemand::plan::Wish;
 use crate::frontend::ondemand::proof::{Served, Verdict, Wanted, artifact, queue};
 use crate::frontend::ondemand::refusal::Refusal;
+use crate::frontend::ondemand::settings::RepositorySettings;
 use crate::model::Repository;
 
 impl Desk {
     /// A repository that is served, for judges.
     pub(super) fn served(&self, name: &Repository) -> Option<Served> {
         let repositories = &self.hands.settings.repositories;
-        repositories.iter().find(|served| served.name.is(name)).map(|served| served.served())
+        repositories.iter().find(|served| served.name.is(name)).map(RepositorySettings::served)
     }
 
     /// The next thing about the proof of an order that has none yet.

@@ -92,7 +92,7 @@ impl Desk {
         match listed {
             Ok(runners) => {
                 self.runners = Some((began, runners));
-                self.wake(|tracked| tracked.needs_list());
+                self.wake(Tracked::needs_list);
             }
             Err(silence) => {
                 warn!("There is no list of runners: {}", silence.why);
@@ -110,14 +110,14 @@ impl Desk {
         let names: Vec<String> = seen.iter().map(|seen| seen.name.clone()).collect();
         self.machines[at] = Some((began, seen.into_iter().map(|seen| (seen.name, seen.is_stopped)).collect()));
         let kind = Arc::clone(&self.hands.kinds.all()[at]);
-        let named = self
+        let of_orders = self
             .orders
             .values()
             .filter_map(|tracked| Some(kind.name(&tracked.order.key(), tracked.order.token.as_ref()?)))
             .collect();
         // With a file that cannot be read nobody knows whose a machine is.
         if self.faults.is_empty() {
-            for name in self.strays[at].look(&names, &named, now) {
+            for name in self.strays[at].look(&names, &of_orders, now) {
                 warn!("No order names machine {}: it is ended", shown(&name));
                 let (kind, events) = (Arc::clone(&kind), self.events.clone());
                 let work = move || {
@@ -127,7 +127,7 @@ impl Desk {
                 drop(thread::Builder::new().spawn(work));
             }
         }
-        self.wake(|tracked| tracked.needs_look());
+        self.wake(Tracked::needs_look);
     }
 
     /// Has orders looked at now.

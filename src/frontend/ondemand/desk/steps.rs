@@ -15,6 +15,7 @@ use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Order, Reason, State};
 use crate::frontend::ondemand::plan::{LATER, PROOF_PATIENCE, SOON, Step, Times, plan};
 use crate::frontend::ondemand::refusal::Refusal;
+use crate::frontend::ondemand::settings::ClassSettings;
 use crate::state::start::now;
 
 /// How many errands of orders are under way at once: each may be a process of systemd's.
@@ -46,7 +47,7 @@ impl Desk {
                     return self.put_off(key, now + LATER);
                 }
             };
-            let times = self.hands.class(key).map_or(UNKNOWN_CLASS, |class| class.times());
+            let times = self.hands.class(key).map_or(UNKNOWN_CLASS, ClassSettings::times);
             let step = plan(&tracked.order, &facts, &times, now);
             let is_errand = matches!(
                 step,

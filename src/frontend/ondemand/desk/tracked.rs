@@ -1,4 +1,4 @@
-//! What the desk knows of an order besides what its file says. Lost with the desk, and found out again by looking. Pure.
+//! What the desk knows of an order besides what its file says. Lost with the desk, and found out again by looking.
 
 use std::time::Instant;
 
