@@ -1,6 +1,5 @@
 //! Whether a class of runners on demand has what makes its machines.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
@@ -8,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 
 use super::finding::Finding;
 use super::options::Options;
@@ -29,7 +28,7 @@ struct File {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Machines {
-    images: BTreeMap<String, IgnoredAny>,
+    images: Map<String, Value>,
     run_directory: Option<PathBuf>,
 }
 

@@ -61,7 +61,7 @@ fn of_units(units: &dyn Units) -> Vec<Finding> {
     let unit = |name: &&str| shown.get(*name).cloned().unwrap_or_default();
     names
         .iter()
-        .map(|name| match unit(&name) {
+        .map(|name| match unit(name) {
             unit if !unit.is_defined => Finding::fault(
                 topic,
                 format!("systemd does not know {name}"),
