@@ -25,5 +25,6 @@ mod doctor;
 mod documents;
 mod fleets;
 mod lifecycle;
+mod ondemand;
 mod passes;
 mod status;
