@@ -94,17 +94,12 @@ fn put(label: &str, class: &str, wait: u16) -> Result<Reply> {
     ask("PUT", &format!("/v1/runners/{label}?wait={wait}"), &body)
 }
 
-/// What the desk says of the one runner of a label.
-fn look(label: &str) -> Result<Value> {
-    let reply = ask("GET", &format!("/v1/runners/{label}"), &Value::Null)?;
-    ensure!(reply.status == 200, "{reply:?}");
-    Ok(reply.body["runners"][0].clone())
-}
-
 fn wait_for_end(label: &str) -> Result<Value> {
     wait_for(&format!("the end of {label}"), || {
-        let runner = look(label)?;
-        Ok((runner["state"] == "ended").then_some(runner))
+        let reply = ask("GET", &format!("/v1/runners/{label}"), &Value::Null)?;
+        // A desk that was killed is started again, and until then nobody answers.
+        let runner = reply.body["runners"][0].clone();
+        Ok((reply.status == 200 && runner["state"] == "ended").then_some(runner))
     })
     .with_context(journal)
 }
@@ -114,8 +109,20 @@ fn journal() -> String {
     run("journalctl", &["--no-pager", "--output=short-precise", "--lines=60"]).unwrap_or_default()
 }
 
-/// Nothing of any order is left, on the server or on this host.
+/// Waits until nothing of any order is left, on the server or on this host.
 fn is_clean(machine: &Machine) -> Result<()> {
+    let mut last = String::new();
+    wait_for("nothing to be left", || match is_clean_now(machine) {
+        Ok(()) => Ok(Some(())),
+        Err(error) => {
+            last = format!("{error:#}");
+            Ok(None)
+        }
+    })
+    .with_context(|| format!("{last}\n{}", journal()))
+}
+
+fn is_clean_now(machine: &Machine) -> Result<()> {
     for label in names(format!("{BOOK}/orders"))? {
         let stem = label.trim_end_matches(".json").replace('.', "-");
         ensure!(machine.github.runners(&stem)?.is_empty(), "{stem} is registered");

@@ -2,6 +2,8 @@
 //!
 //! Lists count only if they were begun after the order changed last: what was read before says nothing about what was done since.
 
+use std::time::Instant;
+
 use anyhow::Result;
 
 use super::registrar;
@@ -29,11 +31,15 @@ impl Desk {
         let is_before_machine =
             matches!(order.state, State::Proven | State::Registering | State::Registered | State::Launching);
         let material = id.is_some() && is_before_machine && self.hands.material(&key)? == id;
+        let (machine, seen) = self.machine(tracked);
+        let is_over = matches!(machine, Machine::Absent | Machine::Stopped);
+        // What a list says of before the end of a machine is not what came of it.
+        let since = seen.filter(|_| is_over).map_or(tracked.touched, |seen| seen.max(tracked.touched));
         Ok(Facts {
             registration,
             owes: entry.is_some_and(|entry| !entry.debts.is_empty()),
-            runner: self.runner(tracked, id),
-            machine: self.machine(tracked),
+            runner: self.runner(since, id),
+            machine,
             material,
             run_over: self.is_run_over(order),
             wish: tracked.wish,
@@ -43,8 +49,9 @@ impl Desk {
         })
     }
 
-    fn runner(&self, tracked: &Tracked, id: Option<u64>) -> Runner {
-        let Some((_, runners)) = self.runners.as_ref().filter(|(began, _)| *began >= tracked.touched) else {
+    /// What the list says, if it was begun at this time or later.
+    fn runner(&self, since: Instant, id: Option<u64>) -> Runner {
+        let Some((_, runners)) = self.runners.as_ref().filter(|(began, _)| *began >= since) else {
             return Runner::Unknown;
         };
         let Some(id) = id else { return Runner::Unknown };
@@ -56,25 +63,28 @@ impl Desk {
         }
     }
 
-    fn machine(&self, tracked: &Tracked) -> Machine {
+    /// What is known of its machine, and when that look was begun.
+    fn machine(&self, tracked: &Tracked) -> (Machine, Option<Instant>) {
         let order = &tracked.order;
-        let Some(token) = &order.token else { return Machine::Absent };
+        let Some(token) = &order.token else { return (Machine::Absent, None) };
         // Of a class that is not configured any more, whoever shows it has it.
         let known = self.hands.kinds.of(&order.class);
-        let mut answer = Machine::Absent;
+        let (mut answer, mut seen) = (Machine::Absent, None);
         for (at, kind) in self.hands.kinds.all().iter().enumerate() {
             if known.is_some_and(|known| known != at) {
                 continue;
             }
-            let Some((_, machines)) = self.machines[at].as_ref().filter(|(began, _)| *began >= tracked.touched) else {
-                return Machine::Unknown;
+            let Some((began, machines)) = self.machines[at].as_ref().filter(|(began, _)| *began >= tracked.touched)
+            else {
+                return (Machine::Unknown, None);
             };
             match machines.get(&kind.name(&order.key(), token)) {
-                Some(false) => return Machine::Alive,
+                Some(false) => return (Machine::Alive, None),
                 Some(true) => answer = Machine::Stopped,
                 None => {}
             }
+            seen = seen.max(Some(*began));
         }
-        answer
+        (answer, seen)
     }
 }
