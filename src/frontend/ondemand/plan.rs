@@ -177,7 +177,7 @@ fn accepted(order: &Order, facts: &Facts, now: u64) -> Step {
     let over = wanted(facts).or_else(|| (now >= order.since + PROOF_PATIENCE).then_some(Reason::NotQueued));
     match over {
         Some(reason) => Step::Drop(reason),
-        None => from(facts.proof_from, Step::Prove, now),
+        None => from(facts.proof_from, Step::Prove, now).until(order.since + PROOF_PATIENCE),
     }
 }
 

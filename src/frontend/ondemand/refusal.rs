@@ -34,6 +34,8 @@ pub enum Code {
     Event,
     /// There is nothing at this address.
     NotFound,
+    /// The label has no order.
+    NoOrder,
     /// The address takes other methods.
     Method,
     /// The label is another order's.
@@ -208,7 +210,7 @@ impl Refusal {
             Self::RunOver => Code::RunOver,
             Self::NotQueued | Self::OldArtifact => Code::NotQueued,
             Self::Event(_) => Code::Event,
-            Self::NotFound => Code::NotFound,
+            Self::NotFound | Self::NoOrder => Code::NotFound,
             Self::Method(_) => Code::Method,
             Self::OtherOrder => Code::OtherOrder,
             Self::BodyTooLong(_) => Code::BodyTooLong,
@@ -231,7 +233,7 @@ impl Refusal {
             Self::Limit(_, seconds) | Self::Paused(seconds) | Self::Github(_, seconds) | Self::Busy(seconds) => {
                 Some((*seconds).clamp(1, LONGEST_WAIT))
             }
-            Self::Stopped(_) | Self::Book => Some(300),
+            Self::NoCapacity(_) | Self::Stopped(_) | Self::Book => Some(300),
             _ => None,
         }
     }
@@ -265,6 +267,7 @@ impl Refusal {
                 format!("Runs of {} get no runner here: the operator decides which do.", shown(event))
             }
             Self::NotFound => "There is nothing at this address: runners are at /v1/runners/LABEL.".into(),
+            Self::NoOrder => "No runner was ordered with this label, or it was more than a day ago: ask for one by PUT.".into(),
             Self::Method(allowed) => format!("This address does not take that method: use {allowed}."),
             Self::OtherOrder => "The label is taken by an order with other fields: use another label.".into(),
             Self::BodyTooLong(most) => format!("The body is too long: send at most {most} bytes."),
@@ -274,11 +277,11 @@ impl Refusal {
             }
             Self::Limit(limit, _) => limit.sentence().into(),
             Self::NoCapacity(tries) if tries.is_empty() => {
-                "There is no room for another machine: run the workflow again later.".into()
+                "There is no room for another machine: ask again later.".into()
             }
             Self::NoCapacity(tries) => {
                 let said: Vec<String> = tries.iter().map(|tried| shown(&tried.code)).collect();
-                format!("There is no room for another machine ({}): run the workflow again later.", said.join(", "))
+                format!("There is no room for another machine ({}): ask again later.", said.join(", "))
             }
             Self::Stopped(text) => format!("The operator makes no runners at the moment: {}.", shown(text)),
             Self::Paused(_) => {

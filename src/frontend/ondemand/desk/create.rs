@@ -7,17 +7,20 @@ use std::sync::mpsc::Sender;
 
 use tracing::info;
 
+use super::registrar;
 use super::state::Desk;
 use super::tokens::Judged;
+use super::tracked::Tracked;
 use super::waiting::Waiting;
 use crate::frontend::ondemand::label::{Class, Key, Label, Run};
 use crate::frontend::ondemand::limits::{Request, admit_to_wait};
 use crate::frontend::ondemand::operate;
-use crate::frontend::ondemand::order::{Order, Proof, State};
+use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
 use crate::frontend::ondemand::proof::{Verdict, Wanted};
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::settings::RepositorySettings;
 use crate::frontend::ondemand::wire::{Ask, Outcome, Question};
+use crate::ledger::Entry;
 use crate::model::Repository;
 
 /// What became of a question that wants runners.
@@ -58,7 +61,7 @@ impl Desk {
         let Ask::Create { label, classes, repository, run } = &question.ask else { return Ok(Taken::Orders(vec![])) };
         let wanting = self.understand(question, label, repository.as_ref(), *run)?;
         let keys: Vec<Key> = classes.iter().map(|class| self.key(label, class)).collect::<Result<_, Refusal>>()?;
-        let (known, new): (Vec<Key>, Vec<Key>) = keys.iter().cloned().partition(|key| self.orders.contains_key(key));
+        let (known, new): (Vec<Key>, Vec<Key>) = keys.iter().cloned().partition(|key| self.is_known(key));
         for key in known {
             let order = &self.orders[&key].order;
             if order.run != wanting.run || !order.repository.is(&wanting.repository) {
@@ -82,12 +85,23 @@ impl Desk {
             }
         }
         for order in orders {
+            // Nothing that was wanted of one that never had a machine holds for the next one.
+            self.orders.remove(&order.key());
             info!("Order {} of {} is taken", order.key(), order.repository.as_str());
             if !self.write(order) {
                 return Err(Refusal::Book);
             }
         }
         Ok(Taken::Orders(keys))
+    }
+
+    /// Whether there is an order. One for which there was no room is over and had no machine, so its label is still to be served.
+    fn is_known(&self, key: &Key) -> bool {
+        let Some(Tracked { order, is_acting, .. }) = self.orders.get(key) else { return false };
+        let is_unserved = order.state == State::Ended && order.reason == Some(Reason::NoCapacity) && !is_acting;
+        let owes = |entry: Entry| entry.runner.is_some() || entry.attempt.is_some() || !entry.debts.is_empty();
+        let is_settled = registrar::entry(&self.hands, key).is_ok_and(|entry| !entry.is_some_and(owes));
+        !(is_unserved && is_settled)
     }
 
     /// Lets an order that waits for its proof have a machine, if the question brings one: whoever asked first may have been

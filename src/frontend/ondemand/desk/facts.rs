@@ -31,15 +31,13 @@ impl Desk {
         let is_before_machine =
             matches!(order.state, State::Proven | State::Registering | State::Registered | State::Launching);
         let material = id.is_some() && is_before_machine && self.hands.material(&key)? == id;
-        let (machine, seen) = self.machine(tracked);
-        let is_over = matches!(machine, Machine::Absent | Machine::Stopped);
         // What a list says of before the end of a machine is not what came of it.
-        let since = seen.filter(|_| is_over).map_or(tracked.touched, |seen| seen.max(tracked.touched));
+        let since = tracked.gone_at.map_or(tracked.touched, |gone| gone.max(tracked.touched));
         Ok(Facts {
             registration,
             owes: entry.is_some_and(|entry| !entry.debts.is_empty()),
             runner: self.runner(since, id),
-            machine,
+            machine: self.machine(tracked),
             material,
             run_over: self.is_run_over(order),
             wish: tracked.wish,
@@ -63,28 +61,25 @@ impl Desk {
         }
     }
 
-    /// What is known of its machine, and when that look was begun.
-    fn machine(&self, tracked: &Tracked) -> (Machine, Option<Instant>) {
+    pub(super) fn machine(&self, tracked: &Tracked) -> Machine {
         let order = &tracked.order;
-        let Some(token) = &order.token else { return (Machine::Absent, None) };
+        let Some(token) = &order.token else { return Machine::Absent };
         // Of a class that is not configured any more, whoever shows it has it.
         let known = self.hands.kinds.of(&order.class);
-        let (mut answer, mut seen) = (Machine::Absent, None);
+        let mut answer = Machine::Absent;
         for (at, kind) in self.hands.kinds.all().iter().enumerate() {
             if known.is_some_and(|known| known != at) {
                 continue;
             }
-            let Some((began, machines)) = self.machines[at].as_ref().filter(|(began, _)| *began >= tracked.touched)
-            else {
-                return (Machine::Unknown, None);
+            let Some((_, machines)) = self.machines[at].as_ref().filter(|(began, _)| *began >= tracked.touched) else {
+                return Machine::Unknown;
             };
             match machines.get(&kind.name(&order.key(), token)) {
-                Some(false) => return (Machine::Alive, None),
+                Some(false) => return Machine::Alive,
                 Some(true) => answer = Machine::Stopped,
                 None => {}
             }
-            seen = seen.max(Some(*began));
         }
-        (answer, seen)
+        answer
     }
 }

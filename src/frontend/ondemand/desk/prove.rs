@@ -13,7 +13,7 @@ use crate::contract::workflow::{Artifact, QueuedJob, WorkflowRun};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::limits::{Counts, Request, Reservation, admit};
 use crate::frontend::ondemand::order::{Order, Proof, State};
-use crate::frontend::ondemand::plan::Wish;
+use crate::frontend::ondemand::plan::{PROOF_PATIENCE, Wish};
 use crate::frontend::ondemand::proof::{Served, Verdict, Wanted, artifact, queue};
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::settings::RepositorySettings;
@@ -52,7 +52,7 @@ impl Desk {
 
     fn prove_later(&mut self, key: &Key, from: u64) {
         if let Some(tracked) = self.orders.get_mut(key) {
-            (tracked.proof_from, tracked.due) = (from, from);
+            (tracked.proof_from, tracked.due) = (from, from.min(tracked.order.since + PROOF_PATIENCE));
         }
     }
 

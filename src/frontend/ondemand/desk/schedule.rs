@@ -1,6 +1,7 @@
 //! When the desk looks at GitHub's list and at the machines of each kind: often while something is expected, and not at all
 //! while nothing is. One list of runners and one look at each kind serve all orders.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,9 @@ use super::state::Desk;
 use super::tracked::Tracked;
 use crate::contract::protocol::RemoteRunner;
 use crate::frontend::ondemand::kind::Seen;
+use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Order, Proof, State};
+use crate::frontend::ondemand::plan::Machine;
 use crate::machines::Fault;
 use crate::model::shown;
 
@@ -127,7 +130,22 @@ impl Desk {
                 drop(thread::Builder::new().spawn(work));
             }
         }
+        self.note_gone(began);
         self.wake(Tracked::needs_look);
+    }
+
+    /// Notes whose machines are gone by a look that was begun at this time.
+    fn note_gone(&mut self, began: Instant) {
+        let is_gone = |tracked: &Tracked| matches!(self.machine(tracked), Machine::Absent | Machine::Stopped);
+        let gone: BTreeSet<Key> = self
+            .orders
+            .iter()
+            .filter(|(_, tracked)| tracked.needs_look() && is_gone(tracked))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for (key, tracked) in &mut self.orders {
+            tracked.gone_at = gone.contains(key).then(|| tracked.gone_at.unwrap_or(began));
+        }
     }
 
     /// Has orders looked at now.

@@ -26,6 +26,8 @@ pub struct Tracked {
     pub is_doubted: bool,
     /// When it changed last, or an errand of it ended: what was looked at before is old.
     pub touched: Instant,
+    /// When the look was begun that found its machine gone or stopped, and no look after it found anything else.
+    pub gone_at: Option<Instant>,
 }
 
 impl Tracked {
@@ -42,6 +44,7 @@ impl Tracked {
             wish: Wish::Nothing,
             is_doubted: false,
             touched: now,
+            gone_at: None,
         }
     }
 

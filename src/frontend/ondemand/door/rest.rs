@@ -100,7 +100,7 @@ fn created(question: &Question, outcome: Outcome) -> Reply {
 fn looked(_: &Question, outcome: Outcome) -> Reply {
     let Outcome::Runners(runners) = outcome else { return other(outcome) };
     if runners.is_empty() {
-        return Reply::refusal(&Refusal::NotFound);
+        return Reply::refusal(&Refusal::NoOrder);
     }
     Reply::json(200, &json!({ "runners": views(&runners) }))
 }

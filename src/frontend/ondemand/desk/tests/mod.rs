@@ -208,6 +208,11 @@ fn no_room_is_a_refusal_to_whoever_asked() {
     world.after(2);
     assert_eq!(world.state_of(ONE), Some(State::Ended));
     world.is_clean();
+    // Its label was never served, so it can be asked for again.
+    world.vms.fault.lock().unwrap().take();
+    world.create(LABEL);
+    world.after(31);
+    assert_eq!(world.state_of(ONE), Some(State::Launched));
 }
 
 #[test]

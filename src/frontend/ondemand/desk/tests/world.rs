@@ -294,8 +294,16 @@ impl World {
         Self { now, server, vms, desk, inbox, home, settings }
     }
 
-    /// Another desk, after a kill: nothing is left but the disk.
+    /// Another desk, after a kill: nothing is left but the disk. What was under way is done by then, and nobody hears of it; here
+    /// its threads would live on.
     pub fn kill(&mut self) {
+        while self.desk.errands + self.desk.looks_out > 0 {
+            match self.inbox.recv_timeout(HANGS).expect("an errand has to end") {
+                Event::Acted(..) => self.desk.errands -= 1,
+                Event::Found(_) => self.desk.looks_out -= 1,
+                _ => {}
+            }
+        }
         (self.desk, self.inbox) = open(self.home.path(), &self.settings, &self.vms);
     }
 
