@@ -4,7 +4,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::mpsc::{Receiver, Sender},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender},
+    time::Duration,
 };
 
 use anyhow::Result;
@@ -22,6 +23,9 @@ use super::{
 };
 
 const OLD_VERSION_TEXT: &str = "Runner version v2.300.0 is deprecated and cannot receive messages.";
+
+/// How often a file is looked for that a step waits for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// SIGKILL, as a shell reports it.
 const KILLED: u8 = 137;
@@ -94,6 +98,11 @@ impl Stage<'_> {
                 Step::Exit(code) => return Ok(*code),
                 Step::Wait(true) => return stopped(start, &events.recv()?),
                 Step::Wait(false) => {}
+                Step::Await(file) => {
+                    if let Some(event) = wait_for(file, events)? {
+                        return stopped(start, &event);
+                    }
+                }
                 Step::End(ending) => return end(start, self.settings, *ending),
                 Step::Job(job) => {
                     self.presence.busy(true);
@@ -128,6 +137,18 @@ impl Stage<'_> {
         let once = self.settings.ephemeral || self.start.arguments.flag("once");
         Ok(once.then_some(0))
     }
+}
+
+/// Waits for a file; returns the signal if one comes first.
+fn wait_for(file: &Path, events: &Receiver<Event>) -> Result<Option<Event>> {
+    while !file.exists() {
+        match events.recv_timeout(BETWEEN_LOOKS) {
+            Ok(event) => return Ok(Some(event)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 /// `GetFullPath(Combine(root, workFolder))`: an absolute work folder wins.

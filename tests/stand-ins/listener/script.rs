@@ -107,6 +107,8 @@ pub enum Step {
     Job(Job),
     /// Waits for a signal, as at the end of the script.
     Wait(bool),
+    /// Goes on when this file exists, unless a signal comes before.
+    Await(PathBuf),
     /// Ends with this code, files kept. Above 128: dies by that signal.
     Exit(u8),
     /// Ends as in this situation of the contract's table 3.3.

@@ -44,6 +44,19 @@ fn a_termination_ends_as_the_script_says() {
 }
 
 #[test]
+fn a_step_awaits_a_file_unless_a_signal_comes_before() {
+    let stand = configured(&[], &json!({}));
+    let file = stand.root("begin");
+    stand.script(&json!({ "run": [{ "await": file }, { "exit": 3 }] }));
+    let running = stand.run();
+    running.signal(Signal::SIGINT);
+    running.end().expect(0);
+    let running = stand.run();
+    std::fs::write(file, "").unwrap();
+    running.end().expect(3);
+}
+
+#[test]
 fn a_session_that_cannot_be_deleted_turns_0_into_2() {
     let stand = configured(&[], &json!({ "stop-fails": true }));
     let running = stand.run();
