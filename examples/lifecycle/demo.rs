@@ -15,7 +15,6 @@ use tempfile::TempDir;
 use crate::broker::{Broker, Unit};
 use crate::github::{self, Config, GitHub, State, Tls};
 use crate::page::Page;
-use crate::programs::Programs;
 
 /// The access token of the beginning, and the one that replaces it. Nobody has them.
 pub const TOKENS: [&str; 2] = ["ghp_fakeFAKEfakeFAKEfakeFAKEfakeFAKEfake", "ghp_madeUPmadeUPmadeUPmadeUPmadeUPmade00"];
@@ -60,8 +59,8 @@ fn manifest(root: &Path) -> Result<Manifest> {
 }
 
 impl Demo {
-    /// A host that systemd made ready for its first start.
-    pub fn new(programs: Programs) -> Result<Self> {
+    /// A host that systemd made ready for its first start, with what the units of runner and broker run.
+    pub fn new([helper, runnerctl]: [PathBuf; 2]) -> Result<Self> {
         let directory = tempfile::tempdir().context("Failed to make a temporary directory")?;
         let root = directory.path().canonicalize()?;
         let shown = root.to_str().context("The temporary directory's path is no text: set TMPDIR")?.to_owned();
@@ -75,7 +74,7 @@ impl Demo {
             ..Config::default()
         })?;
         let unit = Unit {
-            program: programs.runnerctl,
+            program: runnerctl,
             manifest: root.join("manifest.json"),
             directory: root.clone(),
             token: root.join("token"),
@@ -88,7 +87,7 @@ impl Demo {
             broker: Broker::listen(&root.join("broker"), unit)?,
             github,
             manifest: manifest(&root)?,
-            helper: programs.helper,
+            helper,
             root,
             explained: false,
             steps: 0,

@@ -73,7 +73,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let mut demo = Demo::new(programs::programs()?)?;
+    let programs = programs::programs("lifecycle", ["github-runner-helper", "github-runnerctl"])?;
+    let mut demo = Demo::new(programs)?;
     demo.page.heading("The life of a runner")?;
     demo.page.story(INTRODUCTION)?;
     for (number, (title, chapter)) in (1..).zip(CHAPTERS) {
