@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Result, ensure};
 use github_runners::frontend::ondemand::plan::PROOF_PATIENCE;
 
+use crate::facts::wait_for;
 use crate::github::{Job, Run};
 use crate::life::{LABEL, RUN, WISH};
 use crate::settings::REPOSITORY;
@@ -57,7 +58,8 @@ pub fn strangers(stage: &mut Stage) -> Result<()> {
     ))?;
     stage.set_back(OTHER, PROOF_PATIENCE)?;
     stage.until("is let go: No job with this label was queued in time")?;
-    ensure!(!stage.order_file(OTHER).exists(), "The book should have let go of {OTHER}");
+    let file = stage.order_file(OTHER);
+    wait_for("the book to let go of an order", || Ok(!file.exists()))?;
     ensure!(stage.registrations() == 0, "Nothing should have been registered");
     stage.page.fact("book", "no order: its label is not used up")?;
     stage.at_github(0)
