@@ -73,7 +73,7 @@ const ON_DEMAND: &[&str] = &[
     "is let go: No job with this label was queued in time",
     "2. An order",
     "HTTP 202",
-    "| Order od-4711-build (small) is proven",
+    "| Order od-4711-build (small) of octo-org/example is proven",
     "book      od-4711-build.small.json { \"state\": \"registering\"",
     "GitHub    no runner",
     "broker | Having GitHub make a runner: made \"od-4711-build-small\" (id 21)",
