@@ -76,7 +76,6 @@ const ON_DEMAND: &[&str] = &[
     "| Order od-4711-build (small) of octo-org/example is proven",
     "book      od-4711-build.small.json { \"state\": \"registering\"",
     "GitHub    no runner",
-    "broker | Having GitHub make a runner: made \"od-4711-build-small\" (id 21)",
     "book      od-4711-build.small.json { \"state\": \"launching\", \"attempt\": 1",
     "GitHub    id 21 \"od-4711-build-small\", offline, labels od-4711-build arch_x86_64",
     "3. The desk is killed",
