@@ -34,8 +34,6 @@ pub enum Code {
     Event,
     /// There is nothing at this address.
     NotFound,
-    /// The label has no order.
-    NoOrder,
     /// The address takes other methods.
     Method,
     /// The label is another order's.
@@ -114,6 +112,8 @@ pub enum Refusal {
     Event(String),
     /// There is nothing at this address.
     NotFound,
+    /// The label has no order.
+    NoOrder,
     /// The address takes these methods only, as `Allow` has them.
     Method(&'static str),
     /// The label has an order with other fields.
@@ -267,7 +267,9 @@ impl Refusal {
                 format!("Runs of {} get no runner here: the operator decides which do.", shown(event))
             }
             Self::NotFound => "There is nothing at this address: runners are at /v1/runners/LABEL.".into(),
-            Self::NoOrder => "No runner was ordered with this label, or it was more than a day ago: ask for one by PUT.".into(),
+            Self::NoOrder => {
+                "No runner was ordered with this label, or it was more than a day ago: ask for one by PUT.".into()
+            }
             Self::Method(allowed) => format!("This address does not take that method: use {allowed}."),
             Self::OtherOrder => "The label is taken by an order with other fields: use another label.".into(),
             Self::BodyTooLong(most) => format!("The body is too long: send at most {most} bytes."),

@@ -29,6 +29,7 @@ fn all() -> Vec<Refusal> {
         Refusal::OldArtifact,
         Refusal::Event(evil()),
         Refusal::NotFound,
+        Refusal::NoOrder,
         Refusal::Method("GET, PUT"),
         Refusal::OtherOrder,
         Refusal::BodyTooLong(8_192),
