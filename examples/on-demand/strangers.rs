@@ -57,7 +57,7 @@ pub fn strangers(stage: &mut Stage) -> Result<()> {
          file are set back, and the next desk finds it."
     ))?;
     stage.set_back(OTHER, PROOF_PATIENCE)?;
-    stage.until("is let go: No job with this label was queued in time")?;
+    stage.until("is let go: No job of the run waits")?;
     let file = stage.order_file(OTHER);
     wait_for("the book to let go of an order", || Ok(!file.exists()))?;
     ensure!(stage.registrations() == 0, "Nothing should have been registered");

@@ -70,7 +70,7 @@ const ON_DEMAND: &[&str] = &[
     "broker | Looking up run 666 of octo-org/example: there is none",
     "GitHub    no runner",
     "book      od-4711-miner.small.json { \"state\": \"accepted\", \"proof\": \"queue\", \"attempt\": 0",
-    "is let go: No job with this label was queued in time",
+    "is let go: No job of the run waits",
     "2. An order",
     "HTTP 202",
     "| Order od-4711-build (small) of octo-org/example is proven",
