@@ -10,8 +10,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::contract::manifest::Manifest;
+use crate::model::hex;
 use crate::units::Door;
+
+/// How many bytes of a digest name a socket.
+const SOCKET_NAME: usize = 8;
 
 /// Where such brokers are reached, and what they are given.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +50,9 @@ impl Transient<'_> {
         let program: [OsString; 4] = [program.into(), "broker".into(), "--manifest".into(), written.into()];
         let doors = self.runtime.join("doors");
         make(&doors, 0o700)?;
-        Door::open(doors.join(instance), &properties, &place.environment, &program)
+        // A path of a socket has at most 107 bytes, and a runner's name can have most of them.
+        let name = hex(&Sha256::digest(instance)[..SOCKET_NAME]);
+        Door::open(doors.join(name), &properties, &place.environment, &program)
     }
 
     /// Removes what [`Transient::open`] wrote for a runner of which nothing is left.

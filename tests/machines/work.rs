@@ -110,10 +110,11 @@ fn a_machine_with_work_outlives_who_asked_for_it_and_is_neither_made_twice_nor_g
     let refused = start(&host, 1, "true").end().answer;
     let said = format!("{refused:?}");
     assert!(said.contains("takes no stages"), "{said}");
+    // Longer than a machine of a job may be unused.
+    wait_for("some age of the machine", || (host.client().get(Token(1)).unwrap().age > 2).then_some(()));
     assert_eq!(host.client().get(Token(1)).unwrap().state, State::Running);
     assert_eq!(host.client().list().unwrap().len(), 1);
     host.client().delete(Token(1)).unwrap();
-    assert!(!host.log().contains("Nobody ran anything"), "{}", host.log());
     host.nothing_is_left();
 }
 

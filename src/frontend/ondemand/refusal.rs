@@ -85,6 +85,9 @@ pub enum Limit {
     Cost,
 }
 
+/// After how many seconds the same label may be asked for again for which there was no room.
+pub const ROOM_AGAIN: u64 = 300;
+
 /// Why a caller gets no runner. Texts may be strangers'.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
@@ -233,7 +236,7 @@ impl Refusal {
             Self::Limit(_, seconds) | Self::Paused(seconds) | Self::Github(_, seconds) | Self::Busy(seconds) => {
                 Some((*seconds).clamp(1, LONGEST_WAIT))
             }
-            Self::NoCapacity(_) | Self::Stopped(_) | Self::Book => Some(300),
+            Self::NoCapacity(_) | Self::Stopped(_) | Self::Book => Some(ROOM_AGAIN),
             _ => None,
         }
     }

@@ -17,7 +17,7 @@ use crate::frontend::ondemand::limits::{Request, admit_to_wait};
 use crate::frontend::ondemand::operate;
 use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
 use crate::frontend::ondemand::proof::{Verdict, Wanted};
-use crate::frontend::ondemand::refusal::Refusal;
+use crate::frontend::ondemand::refusal::{ROOM_AGAIN, Refusal};
 use crate::frontend::ondemand::settings::RepositorySettings;
 use crate::frontend::ondemand::wire::{Ask, Outcome, Question};
 use crate::ledger::Entry;
@@ -61,12 +61,19 @@ impl Desk {
         let Ask::Create { label, classes, repository, run } = &question.ask else { return Ok(Taken::Orders(vec![])) };
         let wanting = self.understand(question, label, repository.as_ref(), *run)?;
         let keys: Vec<Key> = classes.iter().map(|class| self.key(label, class)).collect::<Result<_, Refusal>>()?;
-        let (known, new): (Vec<Key>, Vec<Key>) = keys.iter().cloned().partition(|key| self.is_known(key));
+        let (known, new): (Vec<Key>, Vec<Key>) = keys.iter().cloned().partition(|key| self.is_known(key, now));
+        let mut new = new;
         for key in known {
             let order = &self.orders[&key].order;
-            if order.run != wanting.run || !order.repository.is(&wanting.repository) {
+            if order.run == wanting.run && order.repository.is(&wanting.repository) {
+                continue;
+            }
+            if order.state != State::Accepted {
                 return Err(Refusal::OtherOrder);
             }
+            // Nobody has shown that this one is wanted, so it keeps nobody from the label.
+            self.let_go(&key, &Refusal::Busy(5), now);
+            new.push(key);
         }
         for key in &keys {
             if !self.hasten(question, key, now)? {
@@ -96,12 +103,14 @@ impl Desk {
     }
 
     /// Whether there is an order. One for which there was no room is over and had no machine, so its label is still to be served.
-    fn is_known(&self, key: &Key) -> bool {
+    fn is_known(&self, key: &Key, now: u64) -> bool {
         let Some(Tracked { order, is_acting, .. }) = self.orders.get(key) else { return false };
         let is_unserved = order.state == State::Ended && order.reason == Some(Reason::NoCapacity) && !is_acting;
+        // As whoever asked was told.
+        let is_time = order.ended_at.is_some_and(|ended| now >= ended + ROOM_AGAIN);
         let owes = |entry: Entry| entry.runner.is_some() || entry.attempt.is_some() || !entry.debts.is_empty();
         let is_settled = registrar::entry(&self.hands, key).is_ok_and(|entry| !entry.is_some_and(owes));
-        !(is_unserved && is_settled)
+        !(is_unserved && is_time && is_settled)
     }
 
     /// Lets an order that waits for its proof have a machine, if the question brings one: whoever asked first may have been
@@ -177,6 +186,11 @@ impl Desk {
     fn may_begin(&mut self, question: &Question) -> Result<(), Refusal> {
         let milliseconds = self.milliseconds();
         self.requests.take(question.source, milliseconds)?;
+        self.may_go_on()
+    }
+
+    /// Whether anything may get a machine that has none: unless the operator or a fault stopped that.
+    pub(super) fn may_go_on(&self) -> Result<(), Refusal> {
         if !self.faults.is_empty() {
             return Err(Refusal::Book);
         }

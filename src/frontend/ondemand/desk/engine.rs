@@ -102,8 +102,13 @@ impl Desk {
             Event::Listed(began, listed) => self.listed(began, listed, now),
             Event::Looked(at, began, looked) => self.looked(at, began, looked, now),
             Event::Found(found) => self.found(found, now),
-            Event::Swept(name, Ok(())) => info!("Ended machine {}, which no order names", shown(&name)),
-            Event::Swept(name, Err(fault)) => warn!("Failed to end machine {}: {fault}", shown(&name)),
+            Event::Swept(name, swept) => {
+                self.swept.remove(&name);
+                match swept {
+                    Ok(()) => info!("Ended machine {}, which no order names", shown(&name)),
+                    Err(fault) => warn!("Failed to end machine {}: {fault}", shown(&name)),
+                }
+            }
             Event::Stop => self.is_stopping = true,
         }
     }
@@ -120,11 +125,11 @@ impl Desk {
     /// What came of an errand.
     fn acted(&mut self, key: &Key, acted: Acted, now: u64) {
         self.errands -= 1;
+        self.hold_github(acted.github_until.unwrap_or(0), now);
         let Some(tracked) = self.orders.get_mut(key) else { return };
         (tracked.is_acting, tracked.due, tracked.touched) = (false, 0, Instant::now());
         tracked.github_from = tracked.github_from.max(now + acted.github_wait);
         tracked.machines_from = tracked.machines_from.max(now + acted.machines_wait);
-        self.github_from = self.github_from.max(acted.github_until.unwrap_or(0));
         if tracked.order.state == State::Launching {
             self.counters.launched(&key.class, &acted.outcome);
             self.is_counted = false;

@@ -54,6 +54,8 @@ impl Desk {
         };
         let Some(id) = id else { return Runner::Unknown };
         match runners.get(&id) {
+            // A list of several pages can lose one between two of them, so only the second one without it counts.
+            None if self.runners_before.contains(&id) => Runner::Unknown,
             None => Runner::Absent,
             Some(seen) if seen.busy => Runner::Busy,
             Some(seen) if seen.online => Runner::Idle,
@@ -68,7 +70,13 @@ impl Desk {
         let known = self.hands.kinds.of(&order.class);
         let mut answer = Machine::Absent;
         for (at, kind) in self.hands.kinds.all().iter().enumerate() {
-            if known.is_some_and(|known| known != at) {
+            let is_other = known.is_some_and(|known| known != at);
+            if is_other {
+                // The class may have had another kind when the machine was made.
+                let shown = self.machines[at].as_ref().map(|(_, machines)| machines);
+                if shown.and_then(|machines| machines.get(&kind.name(&order.key(), token))) == Some(&false) {
+                    return Machine::Alive;
+                }
                 continue;
             }
             let Some((_, machines)) = self.machines[at].as_ref().filter(|(began, _)| *began >= tracked.touched) else {

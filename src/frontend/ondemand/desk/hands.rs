@@ -272,12 +272,13 @@ impl Hands {
         Ok(names.iter().filter_map(|name| Key::from_stem(name.strip_suffix(ENDING)?)).collect())
     }
 
-    /// Removes what brokers of an order were given.
+    /// Removes what brokers of an order were given, and its entry of the ledger.
     ///
     /// # Errors
     ///
     /// As `unlink(2)`.
     pub fn forget(&self, key: &Key) -> Result<()> {
+        self.book.ledger().remove(&instance(key)?)?;
         self.doors.forget(&key.runner_name())
     }
 }

@@ -60,11 +60,8 @@ pub fn launch(hands: &Hands, order: &Order) -> Acted {
 pub fn end(hands: &Hands, order: &Order) -> Acted {
     let key = order.key();
     let Some(token) = &order.token else { return Acted::now(Outcome::Nothing) };
-    let known = hands.kinds.of(&order.class);
-    for (at, kind) in hands.kinds.all().iter().enumerate() {
-        if known.is_some_and(|known| known != at) {
-            continue;
-        }
+    // Of all kinds: the class may have had another one when the machine was made, and a missing one is fine.
+    for kind in hands.kinds.all() {
         let name = kind.name(&key, token);
         if matches!(order.reason, Some(Reason::NotOnline | Reason::MachineLost)) {
             tell_console(kind.as_ref(), &name, order);

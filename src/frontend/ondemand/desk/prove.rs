@@ -6,6 +6,7 @@ use tracing::info;
 
 use super::event::{Event, RunName, Silence};
 use super::looks;
+use super::registrar;
 use super::sights::AGAIN;
 use super::state::Desk;
 use super::tracked::Tracked;
@@ -95,6 +96,11 @@ impl Desk {
             return self.let_go(key, &Refusal::Repository(name.0.as_str().into()), now);
         };
         let Some(sight) = self.sights.get(name) else { return };
+        let since = self.orders.get(key).map_or(now, |tracked| tracked.order.accepted_at);
+        if let Some(at) = sight.was_over_before(since) {
+            // It may have been run again since.
+            return self.prove_later(key, at + AGAIN);
+        }
         let Some((_, run)) = &sight.run else {
             let from = sight.silence.as_ref().map_or(now + AGAIN, |(_, from)| *from);
             return self.prove_later(key, from);
@@ -168,6 +174,7 @@ impl Desk {
 
     /// Whether an order whose run wants it may have a machine.
     pub(super) fn admitted(&self, order: &Order, fork: bool, now: u64) -> Result<Reservation, Refusal> {
+        self.may_go_on()?;
         let request = Request {
             key: order.key(),
             repository: order.repository.clone(),
@@ -216,6 +223,12 @@ impl Desk {
             return self.prove_later(key, now + AGAIN);
         }
         self.orders.remove(key);
+        // Of one whose label was asked for before, when there was no room.
+        if matches!(registrar::entry(&self.hands, key), Ok(Some(_)))
+            && let Err(fault) = self.hands.forget(key)
+        {
+            tracing::error!("Order {key}: {fault:#}");
+        }
         self.refuse_waiting(key, refusal);
     }
 }

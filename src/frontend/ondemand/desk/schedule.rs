@@ -94,12 +94,13 @@ impl Desk {
         self.schedule.list.is_under_way = false;
         match listed {
             Ok(runners) => {
-                self.runners = Some((began, runners));
+                let before = self.runners.replace((began, runners));
+                self.runners_before = before.map(|(_, runners)| runners.into_keys().collect()).unwrap_or_default();
                 self.wake(Tracked::needs_list);
             }
             Err(silence) => {
                 warn!("There is no list of runners: {}", silence.why);
-                self.github_from = self.github_from.max(silence.until.unwrap_or(now + LATER.as_secs()));
+                self.hold_github(silence.until.unwrap_or(now + LATER.as_secs()), now);
             }
         }
     }
@@ -121,6 +122,10 @@ impl Desk {
         // With a file that cannot be read nobody knows whose a machine is.
         if self.faults.is_empty() {
             for name in self.strays[at].look(&names, &of_orders, now) {
+                if !self.swept.insert(name.clone()) {
+                    // Its end is under way.
+                    continue;
+                }
                 warn!("No order names machine {}: it is ended", shown(&name));
                 let (kind, events) = (Arc::clone(&kind), self.events.clone());
                 let work = move || {
@@ -159,7 +164,7 @@ impl Desk {
     pub(super) fn is_run_over(&self, order: &Order) -> bool {
         let name = order.run.map(|run| (order.repository.clone(), run));
         let sight = name.filter(|_| order.proof != Proof::None).and_then(|name| self.sights.get(&name));
-        sight.is_some_and(super::sights::Sight::is_over)
+        sight.is_some_and(|sight| sight.is_over_since(order.accepted_at))
     }
 
     /// Looks once a minute whether runs of open orders are over; and at jobs, if somebody said that a runner is not needed.
@@ -189,7 +194,9 @@ impl Desk {
         }
         let (hands, events, subject) = (Arc::clone(&self.hands), self.events.clone(), name.clone());
         let work = move || drop(events.send(Event::Found(looks::run(&hands, subject, wish))));
-        self.sights.of(name).is_looked_at = self.look_out(work);
+        let is_looked_at = self.look_out(work);
+        let sight = self.sights.of(name);
+        (sight.is_looked_at, sight.began) = (is_looked_at, now);
         None
     }
 

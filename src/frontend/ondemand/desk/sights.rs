@@ -24,6 +24,8 @@ pub struct Sight {
     pub silence: Option<(String, u64)>,
     /// Whether it is being looked at.
     pub is_looked_at: bool,
+    /// When that look was begun: what it finds is as old as that.
+    pub began: u64,
 }
 
 impl Sight {
@@ -51,10 +53,27 @@ impl Sight {
             && self.run.as_ref().is_none_or(|(at, _)| now.abs_diff(*at) >= OVER)
     }
 
-    /// Whether the run is known to be over. One that is not shown may be out of this credential's sight.
+    /// Whether the run is known to have been over at this time or later: it can be run again. One that is not shown may be out of
+    /// this credential's sight.
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        matches!(&self.run, Some((_, Some(run))) if run.state == RunState::Completed)
+    pub fn is_over_since(&self, time: u64) -> bool {
+        matches!(&self.run, Some((at, Some(run))) if run.state == RunState::Completed && *at >= time)
+    }
+
+    /// Whether it was over when it was looked at last, which was before this time.
+    #[must_use]
+    pub fn was_over_before(&self, time: u64) -> Option<u64> {
+        match &self.run {
+            Some((at, Some(run))) if run.state == RunState::Completed && *at < time => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// When it was looked at last.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        let run = self.run.as_ref().map_or(0, |(at, _)| *at);
+        self.jobs.as_ref().map_or(run, |(at, _)| run.max(*at))
     }
 
     /// Takes note of a look.
@@ -70,21 +89,15 @@ impl Sight {
             self.silence = Some((silence.why, from));
         };
         match run {
-            Some(Ok(run)) => self.run = Some((now, run)),
+            Some(Ok(run)) => self.run = Some((self.began, run)),
             Some(Err(silence)) => silent(silence),
             None => {}
         }
         match jobs {
-            Some(Ok(jobs)) => self.jobs = Some((now, jobs)),
+            Some(Ok(jobs)) => self.jobs = Some((self.began, jobs)),
             Some(Err(silence)) => silent(silence),
             None => {}
         }
-    }
-
-    /// When it was looked at last.
-    fn last(&self) -> u64 {
-        let run = self.run.as_ref().map_or(0, |(at, _)| *at);
-        self.jobs.as_ref().map_or(run, |(at, _)| run.max(*at))
     }
 }
 
@@ -135,6 +148,7 @@ mod tests {
     fn a_first_proof_costs_two_looks_and_one_that_waits_one_each_half_minute() {
         let mut sight = Sight::default();
         assert_eq!(sight.for_proof(NOW), Some(Wish { run: true, jobs: true }));
+        sight.began = NOW;
         sight.note(Some(Ok(Some(run(RunState::InProgress)))), Some(Ok(vec![])), NOW);
         assert_eq!(sight.for_proof(NOW + AGAIN - 1), None);
         assert_eq!(sight.for_proof(NOW + AGAIN), Some(Wish { run: false, jobs: true }));
@@ -144,10 +158,12 @@ mod tests {
     #[test]
     fn a_run_that_is_not_there_costs_one_look_each_half_minute_whoever_asks() {
         let mut sight = Sight::default();
+        sight.began = NOW;
         sight.note(Some(Ok(None)), None, NOW);
         assert_eq!(sight.for_proof(NOW + AGAIN - 1), None);
         assert_eq!(sight.for_proof(NOW + AGAIN), Some(Wish { run: true, jobs: true }));
-        assert!(!sight.is_over(), "it may be out of sight");
+        assert!(!sight.is_over_since(0), "it may be out of sight");
+        sight.began = NOW + AGAIN;
         sight.note(Some(Ok(Some(run(RunState::Completed)))), Some(Ok(vec![])), NOW + AGAIN);
         assert_eq!(sight.for_proof(NOW + 2 * AGAIN), Some(Wish { run: true, jobs: true }), "it may be run again");
     }
@@ -155,12 +171,14 @@ mod tests {
     #[test]
     fn silence_keeps_what_was_seen_and_is_waited_for() {
         let mut sight = Sight::default();
+        sight.began = NOW;
         sight.note(Some(Ok(Some(run(RunState::Completed)))), Some(Ok(vec![])), NOW);
-        assert!(sight.is_over());
+        assert!(sight.is_over_since(0));
         assert!(!sight.is_due(NOW + OVER - 1) && sight.is_due(NOW + OVER));
         let limit = Silence { why: "limit".into(), until: Some(NOW + 900) };
+        sight.began = NOW + OVER;
         sight.note(Some(Err(limit)), None, NOW + OVER);
-        assert!(sight.is_over() && !sight.is_due(NOW + 899) && sight.is_due(NOW + 900));
+        assert!(sight.is_over_since(0) && !sight.is_due(NOW + 899) && sight.is_due(NOW + 900));
     }
 
     #[test]
@@ -168,7 +186,9 @@ mod tests {
         let repository = Repository::parse("octo-org/example").unwrap();
         let mut sights = Sights::default();
         for run in 1..=1_000 {
-            sights.of(&(repository.clone(), run)).note(Some(Ok(None)), None, NOW + run / 100);
+            let sight = sights.of(&(repository.clone(), run));
+            sight.began = NOW + run / 100;
+            sight.note(Some(Ok(None)), None, NOW + run / 100);
             sights.forget(|(_, run)| *run == 1, NOW);
             assert!(sights.runs.len() <= MOST_STRANGE);
         }

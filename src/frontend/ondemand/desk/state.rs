@@ -22,6 +22,9 @@ use crate::frontend::ondemand::order::Order;
 use crate::frontend::ondemand::rate::{Looks, Requests};
 use crate::frontend::ondemand::strays::Strays;
 
+/// Over which the server counts requests, in seconds.
+const LIMIT_PERIOD: u64 = 60 * 60;
+
 /// Everything that is known.
 pub struct Desk {
     pub(super) hands: Arc<Hands>,
@@ -32,9 +35,13 @@ pub struct Desk {
     pub(super) waiting: Vec<Waiting>,
     /// The newest list of runners, and when it was begun.
     pub(super) runners: Option<(Instant, BTreeMap<u64, RemoteRunner>)>,
+    /// Who was in the list before that.
+    pub(super) runners_before: BTreeSet<u64>,
     /// The newest list of machines of each kind: by name, whether it stopped.
     pub(super) machines: Vec<Option<(Instant, BTreeMap<String, bool>)>>,
     pub(super) strays: Vec<Strays<String>>,
+    /// Machines without an order whose end is under way.
+    pub(super) swept: BTreeSet<String>,
     /// From when on the server takes requests again.
     pub(super) github_from: u64,
     pub(super) sights: Sights,
@@ -80,8 +87,10 @@ impl Desk {
             faults: pages.faults.into_iter().map(|(name, _)| name).collect(),
             waiting: vec![],
             runners: None,
+            runners_before: BTreeSet::new(),
             machines: vec![None; kinds],
             strays: vec![Strays::default(); kinds],
+            swept: BTreeSet::new(),
             github_from: 0,
             sights: Sights::default(),
             keys: Keys::default(),
@@ -98,6 +107,11 @@ impl Desk {
         };
         desk.looks = Looks::new(desk.milliseconds());
         Ok(desk)
+    }
+
+    /// Asks the server for nothing until then, but never for longer than its limits are: an hour.
+    pub(super) fn hold_github(&mut self, until: u64, now: u64) {
+        self.github_from = self.github_from.max(until.min(now + LIMIT_PERIOD));
     }
 
     /// Milliseconds since the desk began.

@@ -7,12 +7,11 @@ use anyhow::{Context as _, Result};
 use tracing::{error, info, warn};
 
 use super::event::{Acted, Event};
-use super::hands::instance;
 use super::state::Desk;
 use super::tracked::Tracked;
 use super::{machines, registrar};
 use crate::frontend::ondemand::label::Key;
-use crate::frontend::ondemand::order::{Order, Reason, State};
+use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
 use crate::frontend::ondemand::plan::{LATER, PROOF_PATIENCE, SOON, Step, Times, plan};
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::settings::ClassSettings;
@@ -61,6 +60,14 @@ impl Desk {
                 Step::Prove => return self.prove(key, now),
                 Step::Drop(reason) => return self.drop_order(key, &reason, now),
                 Step::Forget => return self.forget(key),
+                // Of a machine that is being made a list may have nothing yet.
+                Step::Finish if tracked.order.token.is_some() && !tracked.was_ended => {
+                    let (hands, order) = (Arc::clone(&self.hands), tracked.order.clone());
+                    if let Some(tracked) = self.orders.get_mut(key) {
+                        tracked.was_ended = true;
+                    }
+                    return self.send(key, move || machines::end(&hands, &order));
+                }
                 step => {
                     let mut order = tracked.order.clone();
                     if order.before(&step, &self.hands.host, now) && !self.write(order.clone()) {
@@ -130,10 +137,18 @@ impl Desk {
         let refusal = match (reason, self.silence_about(key)) {
             // It may well have been queued, and nobody could see it.
             (Reason::NotQueued, Some(why)) => Refusal::Github(why, PROOF_PATIENCE),
+            (Reason::NotQueued, None) if !self.was_looked_at(key) => Refusal::Busy(PROOF_PATIENCE),
             _ => reason.refusal(),
         };
         info!("Order {key} is let go: {}", refusal.explanation().message);
         self.let_go(key, &refusal, now);
+    }
+
+    /// Whether its run was looked at since it was taken. There may have been too many looks.
+    fn was_looked_at(&self, key: &Key) -> bool {
+        let Some(Tracked { order, .. }) = self.orders.get(key) else { return true };
+        let name = order.run.filter(|_| order.proof == Proof::Queue).map(|run| (order.repository.clone(), run));
+        name.is_none_or(|name| self.sights.get(&name).is_some_and(|sight| sight.last() >= order.since))
     }
 
     /// Why nobody could see the run of an order when it was looked at last.
@@ -153,8 +168,6 @@ impl Desk {
     /// Forgets an order of long ago.
     fn forget(&mut self, key: &Key) {
         let forget = || -> Result<()> {
-            let instance = instance(key)?;
-            self.hands.book.ledger().remove(&instance)?;
             self.hands.forget(key)?;
             self.hands.book.remove(key)
         };

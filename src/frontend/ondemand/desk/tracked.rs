@@ -28,6 +28,8 @@ pub struct Tracked {
     pub touched: Instant,
     /// When the look was begun that found its machine gone or stopped, and no look after it found anything else.
     pub gone_at: Option<Instant>,
+    /// Whether whoever makes its machine was asked to end it.
+    pub was_ended: bool,
 }
 
 impl Tracked {
@@ -45,6 +47,7 @@ impl Tracked {
             is_doubted: false,
             touched: now,
             gone_at: None,
+            was_ended: false,
         }
     }
 

@@ -208,8 +208,10 @@ fn no_room_is_a_refusal_to_whoever_asked() {
     world.after(2);
     assert_eq!(world.state_of(ONE), Some(State::Ended));
     world.is_clean();
-    // Its label was never served, so it can be asked for again.
+    // Its label was never served, so it can be asked for again, but not at once.
     world.vms.fault.lock().unwrap().take();
+    assert_eq!(refused(world.create(LABEL)), Code::NoCapacity);
+    world.after(300);
     world.create(LABEL);
     world.after(31);
     assert_eq!(world.state_of(ONE), Some(State::Launched));
@@ -447,4 +449,47 @@ fn figure_of_a_pass_over_200_orders() {
         count("run"),
         asked.len() - count("list") - count("run")
     );
+}
+
+#[test]
+fn a_run_that_is_run_again_is_served_again() {
+    let mut world = online();
+    world.server.lock().unwrap().over.insert(7);
+    world.after(61);
+    world.after(2);
+    assert_eq!(world.order(ONE).reason, Some(Reason::RunOver));
+    world.server.lock().unwrap().over.clear();
+    let again = "od-7-again";
+    world.queue(7, again);
+    world.create(again);
+    assert_eq!(world.state_of("od-7-again.x86_64"), Some(State::Accepted), "what was seen is older than the order");
+    world.after(31);
+    assert_eq!(world.state_of("od-7-again.x86_64"), Some(State::Launched));
+}
+
+#[test]
+fn an_order_that_nobody_has_shown_a_right_to_keeps_nobody_from_its_label() {
+    let mut world = World::new();
+    let of_run = |run| {
+        let Ask::Create { label, classes, .. } = create("rr_runner_1", &["x86_64"]) else { panic!() };
+        Ask::Create { label, classes, repository: None, run: Some(run) }
+    };
+    world.ask(of_run(5));
+    world.queue(7, "rr_runner_1");
+    world.ask(of_run(7));
+    world.turn();
+    assert_eq!(world.state_of("rr_runner_1.x86_64"), Some(State::Launched));
+    assert_eq!(refused(world.ask(of_run(5))), Code::OtherOrder);
+}
+
+#[test]
+fn what_the_operator_stops_gets_no_machine_even_if_it_was_asked_for_before() {
+    let mut world = World::new();
+    let answer = world.begin(create(LABEL, &["x86_64"]), None, 300);
+    world.turn();
+    std::fs::write(world.state("stopped"), "until Monday").unwrap();
+    world.queue(7, LABEL);
+    world.after(31);
+    assert_eq!(refused(answer.try_recv().ok()), Code::Paused);
+    assert_eq!(*world.vms.launches.lock().unwrap(), 0);
 }
