@@ -46,7 +46,7 @@
 //! | `broker::shared` | | files, writing, environment |
 //! | `broker` | `model`, `contract`, `ledger`, `state::start`, `http`, `github`, `units::drop_ins`, `broker::shared` | files, clock, environment |
 //! | `survey::memory` | `model`, `contract::manifest`, `sys` | writing |
-//! | `survey::transient` | `contract::manifest`, `units` | files, writing, environment |
+//! | `survey::transient` | `model`, `contract::manifest`, `units` | files, writing, environment |
 //! | `survey` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `units`, `survey::memory` | files |
 //! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |
 //! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::prepare::foresee`, `survey`, `units`, `reconcile::plan` | writing, clock |

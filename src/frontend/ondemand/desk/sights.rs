@@ -146,9 +146,8 @@ mod tests {
 
     #[test]
     fn a_first_proof_costs_two_looks_and_one_that_waits_one_each_half_minute() {
-        let mut sight = Sight::default();
+        let mut sight = Sight { began: NOW, ..Sight::default() };
         assert_eq!(sight.for_proof(NOW), Some(Wish { run: true, jobs: true }));
-        sight.began = NOW;
         sight.note(Some(Ok(Some(run(RunState::InProgress)))), Some(Ok(vec![])), NOW);
         assert_eq!(sight.for_proof(NOW + AGAIN - 1), None);
         assert_eq!(sight.for_proof(NOW + AGAIN), Some(Wish { run: false, jobs: true }));
@@ -157,8 +156,7 @@ mod tests {
 
     #[test]
     fn a_run_that_is_not_there_costs_one_look_each_half_minute_whoever_asks() {
-        let mut sight = Sight::default();
-        sight.began = NOW;
+        let mut sight = Sight { began: NOW, ..Sight::default() };
         sight.note(Some(Ok(None)), None, NOW);
         assert_eq!(sight.for_proof(NOW + AGAIN - 1), None);
         assert_eq!(sight.for_proof(NOW + AGAIN), Some(Wish { run: true, jobs: true }));
@@ -170,8 +168,7 @@ mod tests {
 
     #[test]
     fn silence_keeps_what_was_seen_and_is_waited_for() {
-        let mut sight = Sight::default();
-        sight.began = NOW;
+        let mut sight = Sight { began: NOW, ..Sight::default() };
         sight.note(Some(Ok(Some(run(RunState::Completed)))), Some(Ok(vec![])), NOW);
         assert!(sight.is_over_since(0));
         assert!(!sight.is_due(NOW + OVER - 1) && sight.is_due(NOW + OVER));
