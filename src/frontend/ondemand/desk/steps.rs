@@ -148,7 +148,7 @@ impl Desk {
     fn was_looked_at(&self, key: &Key) -> bool {
         let Some(Tracked { order, .. }) = self.orders.get(key) else { return true };
         let name = order.run.filter(|_| order.proof == Proof::Queue).map(|run| (order.repository.clone(), run));
-        name.is_none_or(|name| self.sights.get(&name).is_some_and(|sight| sight.last() >= order.since))
+        name.and_then(|name| self.sights.get(&name)).is_none_or(|sight| sight.last() >= order.since)
     }
 
     /// Why nobody could see the run of an order when it was looked at last.
