@@ -42,15 +42,10 @@ let
       proxy
       sockets
       ;
-    # In the order in which jobs have always found them.
-    packages = [
-      pkgs.bashInteractive
-      pkgs.coreutils
-      pkgs.git
-      pkgs.gnutar
-      pkgs.gzip
-      config.nix.package
-    ];
+    packages = import ./units/programs.nix {
+      inherit pkgs;
+      nix = config.nix.package;
+    };
   };
   brokerOf = import ./units/broker.nix {
     inherit

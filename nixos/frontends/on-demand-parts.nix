@@ -142,15 +142,10 @@ let
       proxy
       sockets
       ;
-    # As ../runners.nix has it.
-    packages = [
-      pkgs.bashInteractive
-      pkgs.coreutils
-      pkgs.git
-      pkgs.gnutar
-      pkgs.gzip
-      config.nix.package
-    ];
+    packages = import ../units/programs.nix {
+      inherit pkgs;
+      nix = config.nix.package;
+    };
   };
   orders = lib.mapAttrs' (
     name: class:

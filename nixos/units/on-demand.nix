@@ -130,6 +130,8 @@ in
         after = [
           "${name}.socket"
           "network-online.target"
+          # It keeps the time that it starts with.
+          "time-sync.target"
         ];
         path = [ systemd ];
         inherit (service) unitConfig;

@@ -1,9 +1,8 @@
 //! `github-runnerctl desk`: runners on demand, with what makes machines on this host.
 
-use std::collections::BTreeMap;
 use std::io::stdin;
 use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -27,33 +26,28 @@ pub fn run(settings: &Path) -> Result<()> {
     let settings = operate::configured(settings)?;
     let socket = stdin().as_fd().try_clone_to_owned().context("Failed to take the socket")?;
     let paths = Paths::default();
-    let kinds = kinds(&settings, &paths.host()?);
+    let kinds = kinds(&settings, &paths)?;
     let doors = Box::new(ByUnits::new(&settings, &paths));
     desk::run(settings, paths, kinds, doors, socket)
 }
 
-/// What makes machines of the configured classes. The kind of this host's units is there in any case, and so orders of a class that
-/// was one of these are still found.
-fn kinds(settings: &Settings, host: &str) -> Kinds {
-    let mut local: Vec<Class> = vec![];
-    let mut nspawn: Vec<Class> = vec![];
-    let mut incus: BTreeMap<(PathBuf, String), Vec<Class>> = BTreeMap::new();
-    for (class, configured) in &settings.classes {
-        match &configured.kind {
-            KindSettings::Local { .. } => local.push(class.clone()),
-            KindSettings::Nspawn { .. } => nspawn.push(class.clone()),
-            KindSettings::Incus { socket, project, .. } => {
-                incus.entry((socket.clone(), project.clone())).or_default().push(class.clone());
-            }
-        }
-    }
+/// What makes machines of the configured classes, and what may have made some before. Units of this host and machines of
+/// systemd-nspawn can be looked for in any case.
+fn kinds(settings: &Settings, paths: &Paths) -> Result<Kinds> {
+    let of = |fits: &dyn Fn(&KindSettings) -> bool| -> Vec<Class> {
+        let classes = settings.classes.iter().filter(|(_, class)| fits(&class.kind));
+        classes.map(|(class, _)| class.clone()).collect()
+    };
     let mut kinds = Kinds::default();
+    let local = of(&|kind| matches!(kind, KindSettings::Local { .. }));
     kinds.add(Arc::new(Local::new(Systemd::default(), settings)), local);
-    if !nspawn.is_empty() {
-        kinds.add(Arc::new(Nspawn::new(RUN_DIRECTORY)), nspawn);
+    let nspawn = of(&|kind| matches!(kind, KindSettings::Nspawn { .. }));
+    kinds.add(Arc::new(Nspawn::new(RUN_DIRECTORY)), nspawn);
+    let host = paths.host()?;
+    for server in desk::servers(settings, paths)? {
+        let here = |kind: &KindSettings| matches!(kind, KindSettings::Incus { socket, project, .. } if (socket, project) == (&server.socket, &server.project));
+        let incus = Incus::new(&server.socket, &server.project, &host);
+        kinds.add(Arc::new(incus), of(&here));
     }
-    for ((socket, project), classes) in incus {
-        kinds.add(Arc::new(Incus::new(socket, &project, host)), classes);
-    }
-    kinds
+    Ok(kinds)
 }

@@ -1,38 +1,43 @@
 //! Answering: what became of orders, how things are, and hints that a runner is not needed any more.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use super::state::Desk;
-use super::waiting::Waiting;
-use crate::frontend::ondemand::label::{Class, Key, Label};
-use crate::frontend::ondemand::limits::{Counts, Request};
+use super::waiting::{Caller, Waiting};
+use crate::frontend::ondemand::label::{Key, Label};
 use crate::frontend::ondemand::operate;
 use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
+use crate::frontend::ondemand::overview::{ClassUse, Overview};
 use crate::frontend::ondemand::plan::Wish;
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::wire::{Ask, Outcome, Question, Runner, Status, Use};
 
 impl Desk {
     /// A question of the door.
-    pub(super) fn asked(&mut self, question: Question, reply: Sender<Outcome>, now: u64) {
+    pub(super) fn asked(&mut self, question: Question, caller: Caller, now: u64) {
         match &question.ask {
-            Ask::Create { .. } => self.create(question, reply, now),
+            Ask::Create { .. } => self.create(question, caller, now),
             Ask::Look { label } => {
                 let keys = self.keys_of(label);
-                let waiting = Waiting { ordered: false, ..Waiting::for_orders(keys, question.wait, reply) };
+                let waiting = Waiting { ordered: false, ..Waiting::for_orders(keys, question.wait, caller) };
                 self.answer_later(waiting);
             }
             Ask::Destroy { labels } => {
+                let milliseconds = self.clock.milliseconds();
+                // Judging a token takes more than everything else that is asked.
+                if question.token.is_some()
+                    && let Err(refusal) = self.requests.take(question.source, milliseconds)
+                {
+                    return caller.tell(Outcome::Refused(refusal.explanation()));
+                }
                 let keys: Vec<Key> = labels.iter().flat_map(|label| self.keys_of(label)).collect();
                 if self.give_up(&question, &keys, now) {
-                    self.answer_later(Waiting { ordered: false, ..Waiting::for_orders(keys, 0, reply) });
+                    self.answer_later(Waiting { ordered: false, ..Waiting::for_orders(keys, 0, caller) });
                 } else {
-                    self.await_keys(question, reply);
+                    self.await_keys(question, caller);
                 }
             }
-            Ask::Status => drop(reply.send(Outcome::Status(self.status(now)))),
+            Ask::Status => caller.tell(Outcome::Status(self.status(now))),
         }
     }
 
@@ -77,17 +82,17 @@ impl Desk {
 
     /// Answers those whose orders are settled, and those whose time is over.
     pub(super) fn answer_settled(&mut self) {
+        self.waiting.retain(|waiting| waiting.caller.is_here());
         let (done, still): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| {
             waiting.until <= Instant::now() || waiting.keys.iter().all(|key| self.is_settled(key))
         });
         self.waiting = still;
-        for Waiting { keys, reply, ordered, .. } in done {
+        for Waiting { keys, caller, ordered, .. } in done {
             let outcome = self.outcome(&keys, ordered);
             if ordered {
                 self.count_answer(&outcome);
             }
-            // Whoever went away needs none.
-            drop(reply.send(outcome));
+            caller.tell(outcome);
         }
     }
 
@@ -110,50 +115,33 @@ impl Desk {
         let (refused, still): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.keys.contains(key));
         self.waiting = still;
-        for Waiting { reply, ordered, .. } in refused {
+        for Waiting { caller, ordered, .. } in refused {
             let outcome = Outcome::Refused(refusal.explanation());
             if ordered {
                 self.count_answer(&outcome);
             }
-            drop(reply.send(outcome));
+            caller.tell(outcome);
         }
     }
 
     /// How things are.
     fn status(&self, now: u64) -> Status {
-        let settings = &self.hands.settings;
-        let open = |of: Option<&Class>| {
-            let orders = self.orders.values().map(|tracked| &tracked.order);
-            orders.filter(|order| order.is_open() && of.is_none_or(|class| order.class == *class)).count() as u64
-        };
-        let classes: BTreeMap<Class, Use> = settings
-            .classes
-            .iter()
-            .map(|(class, configured)| (class.clone(), Use { open: open(Some(class)), max: configured.max.into() }))
-            .collect();
-        Status { open: open(None), paused: self.paused(now), classes }
+        let orders = self.orders.values().map(|tracked| &tracked.order);
+        let overview = Overview::of(orders, &self.hands.settings, now);
+        let of_class = |used: &ClassUse| Use { open: used.open as u64, max: used.max.into() };
+        Status {
+            open: overview.open as u64,
+            paused: self.paused(&overview),
+            classes: overview.classes.iter().map(|(class, used)| (class.clone(), of_class(used))).collect(),
+        }
     }
 
     /// Why nothing is ordered at the moment.
-    fn paused(&self, now: u64) -> Option<String> {
-        if !self.faults.is_empty() {
-            return Some(Refusal::Book.explanation().message);
-        }
-        if let Ok(Some(text)) = operate::stopped(self.hands.book.home()) {
-            return Some(Refusal::Stopped(text).explanation().message);
-        }
-        let settings = &self.hands.settings;
-        let is_paused = |class: &Class| {
-            let repository = settings.repositories.first()?.name.clone();
-            let label = Label::try_from("a".to_owned()).ok()?;
-            let key = Key::new(label, class.clone()).ok()?;
-            let source = crate::frontend::ondemand::source::Source::of([127, 0, 0, 1].into());
-            let request = Request { key, repository, run: None, proof: Proof::Queue, fork: false, source };
-            let orders = self.orders.values().map(|tracked| &tracked.order);
-            Counts::of(orders, &request, |_| 0, now).paused_until(&settings.limits, now)
-        };
-        let all = settings.classes.keys().all(|class| is_paused(class).is_some());
-        (all && !settings.classes.is_empty()).then(|| Refusal::Paused(0).explanation().message)
+    fn paused(&self, overview: &Overview) -> Option<String> {
+        let all_fail =
+            !overview.classes.is_empty() && overview.classes.values().all(|used| used.paused_until.is_some());
+        let refusal = self.may_go_on().err().or_else(|| all_fail.then_some(Refusal::Paused(0)));
+        refusal.map(|refusal| refusal.explanation().message)
     }
 
     /// Takes note of what the operator wants.

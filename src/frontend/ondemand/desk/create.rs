@@ -3,15 +3,13 @@
 //! The door has read strangers' bytes; everything that counts is checked here once more. All orders of a question are admitted
 //! before the first one is written.
 
-use std::sync::mpsc::Sender;
-
 use tracing::info;
 
 use super::registrar;
 use super::state::Desk;
 use super::tokens::Judged;
 use super::tracked::Tracked;
-use super::waiting::Waiting;
+use super::waiting::{Caller, Waiting};
 use crate::frontend::ondemand::label::{Class, Key, Label, Run};
 use crate::frontend::ondemand::limits::{Request, admit_to_wait};
 use crate::frontend::ondemand::operate;
@@ -41,17 +39,17 @@ struct Wanting<'a> {
 
 impl Desk {
     /// Answers a question that wants runners, now or later.
-    pub(super) fn create(&mut self, question: Question, reply: Sender<Outcome>, now: u64) {
+    pub(super) fn create(&mut self, question: Question, caller: Caller, now: u64) {
         match self.take(&question, now) {
             Err(refusal) => {
                 let outcome = Outcome::Refused(refusal.explanation());
                 self.count_answer(&outcome);
-                drop(reply.send(outcome));
+                caller.tell(outcome);
             }
-            Ok(Taken::NotYet) => self.await_keys(question, reply),
+            Ok(Taken::NotYet) => self.await_keys(question, caller),
             Ok(Taken::Orders(keys)) => {
                 // Before anything is decided about them, which may be at once.
-                self.answer_later(Waiting::for_orders(keys.clone(), question.wait, reply));
+                self.answer_later(Waiting::for_orders(keys.clone(), question.wait, caller));
                 self.step_some(&keys, now);
             }
         }
@@ -61,23 +59,18 @@ impl Desk {
         let Ask::Create { label, classes, repository, run } = &question.ask else { return Ok(Taken::Orders(vec![])) };
         let wanting = self.understand(question, label, repository.as_ref(), *run)?;
         let keys: Vec<Key> = classes.iter().map(|class| self.key(label, class)).collect::<Result<_, Refusal>>()?;
-        let (known, new): (Vec<Key>, Vec<Key>) = keys.iter().cloned().partition(|key| self.is_known(key, now));
-        let mut new = new;
-        for key in known {
-            let order = &self.orders[&key].order;
-            if order.run == wanting.run && order.repository.is(&wanting.repository) {
-                continue;
-            }
-            if order.state != State::Accepted {
-                return Err(Refusal::OtherOrder);
-            }
-            // Nobody has shown that this one is wanted, so it keeps nobody from the label.
-            self.let_go(&key, &Refusal::Busy(5), now);
-            new.push(key);
-        }
+        let mut new = vec![];
         for key in &keys {
-            if !self.hasten(question, key, now)? {
-                return Ok(Taken::NotYet);
+            match self.orders.get(key).map(|tracked| &tracked.order).filter(|_| self.is_known(key, now)) {
+                Some(order) if order.run == wanting.run && order.repository.is(&wanting.repository) => {
+                    if !self.hasten(question, key, now)? {
+                        return Ok(Taken::NotYet);
+                    }
+                }
+                // Of one that waits nobody has shown that it is wanted, so it keeps nobody from the label.
+                None => new.push(key.clone()),
+                Some(order) if order.state == State::Accepted => new.push(key.clone()),
+                Some(_) => return Err(Refusal::OtherOrder),
             }
         }
         if new.is_empty() {
@@ -92,11 +85,16 @@ impl Desk {
             }
         }
         for order in orders {
-            // Nothing that was wanted of one that never had a machine holds for the next one.
-            self.orders.remove(&order.key());
-            info!("Order {} of {} is taken", order.key(), order.repository.as_str());
+            let key = order.key();
+            info!("Order {key} of {} is taken", order.repository.as_str());
+            // Whoever waits for one that it takes the place of may ask again.
+            self.refuse_waiting(&key, &Refusal::Busy(5));
             if !self.write(order) {
                 return Err(Refusal::Book);
+            }
+            if let Some(tracked) = self.orders.get_mut(&key) {
+                // And nothing that was wanted of that one holds for this one.
+                *tracked = Tracked::new(tracked.order.clone(), tracked.touched);
             }
         }
         Ok(Taken::Orders(keys))
@@ -184,7 +182,7 @@ impl Desk {
 
     /// Whether anything new may begin at all.
     fn may_begin(&mut self, question: &Question) -> Result<(), Refusal> {
-        let milliseconds = self.milliseconds();
+        let milliseconds = self.clock.milliseconds();
         self.requests.take(question.source, milliseconds)?;
         self.may_go_on()
     }

@@ -3,7 +3,6 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use tracing::{info, warn};
 
 use super::event::{Acted, Event, Found};
@@ -14,7 +13,6 @@ use crate::frontend::ondemand::order::State;
 use crate::frontend::ondemand::plan::{LATER, MEMORY};
 use crate::frontend::ondemand::strays::Strays;
 use crate::model::shown;
-use crate::state::start::now;
 
 /// How long the desk waits for errands when it has to end. What is not done then is found out by the next one.
 const GOODBYE: Duration = Duration::from_secs(20);
@@ -23,50 +21,46 @@ const IDLE: Duration = Duration::from_secs(30);
 
 impl Desk {
     /// Serves until nothing is left to do, or the end is asked for.
-    ///
-    /// # Errors
-    ///
-    /// If the clock stands before 1970.
-    pub(super) fn serve(&mut self, inbox: &Receiver<Event>) -> Result<()> {
+    pub(super) fn serve(&mut self, inbox: &Receiver<Event>) {
         let mut idle_since: Option<Instant> = None;
         loop {
+            self.clock.watch();
             self.hear_operator();
-            self.step_all(now()?);
-            self.look_about(now()?);
+            self.step_all(self.clock.now());
+            self.look_about(self.clock.now());
             self.answer_settled();
-            self.tell(now()?);
+            self.tell(self.clock.now());
             if self.is_stopping {
                 return self.end(inbox);
             }
             let rests = self.rests();
             match idle_since {
-                Some(since) if rests && since.elapsed() >= IDLE => return Ok(()),
+                Some(since) if rests && since.elapsed() >= IDLE => return self.end(inbox),
                 Some(_) if rests => {}
                 _ => idle_since = rests.then(Instant::now),
             }
-            match inbox.recv_timeout(self.pause(now()?, rests)) {
-                Ok(event) => self.hear(event, now()?),
+            match inbox.recv_timeout(self.pause(self.clock.now(), rests)) {
+                Ok(event) => self.hear(event, self.clock.now()),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
             while let Ok(event) = inbox.try_recv() {
-                self.hear(event, now()?);
+                self.hear(event, self.clock.now());
             }
         }
     }
 
     /// Lets errands come to their end, and writes what came of them.
-    fn end(&mut self, inbox: &Receiver<Event>) -> Result<()> {
+    fn end(&mut self, inbox: &Receiver<Event>) {
         let end = Instant::now() + GOODBYE;
         while self.errands > 0 {
             let left = end.saturating_duration_since(Instant::now());
             let Ok(event) = inbox.recv_timeout(left) else { break };
             if let Event::Acted(..) = event {
-                self.hear(event, now()?);
+                self.hear(event, self.clock.now());
             }
         }
         self.told_at = 0;
-        self.tell(now()?);
-        Ok(())
+        self.tell(self.clock.now());
     }
 
     /// Whether nothing is left to do.
@@ -92,7 +86,7 @@ impl Desk {
         let orders = Duration::from_secs(soonest.unwrap_or(now + LATER).saturating_sub(now).clamp(0, LATER));
         let caller = self.waiting.iter().map(|waiting| waiting.until).min();
         let callers = caller.map_or(orders, |until| until.saturating_duration_since(Instant::now()));
-        orders.min(callers).min(self.next_look()).max(Duration::from_millis(50))
+        orders.min(callers).min(self.next_look(now)).max(Duration::from_millis(50))
     }
 
     pub(super) fn hear(&mut self, event: Event, now: u64) {

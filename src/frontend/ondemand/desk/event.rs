@@ -1,15 +1,15 @@
 //! What the deciding thread hears of: questions, and what came of errands.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::Sender;
 use std::time::Instant;
 
+use super::waiting::Caller;
 use crate::contract::protocol::RemoteRunner;
 use crate::contract::workflow::{Artifact, QueuedJob, SigningKey, WorkflowRun};
 use crate::frontend::ondemand::course;
 use crate::frontend::ondemand::kind::Seen;
 use crate::frontend::ondemand::label::{Key, Run};
-use crate::frontend::ondemand::wire::{Outcome, Question};
+use crate::frontend::ondemand::wire::Question;
 use crate::machines::Fault;
 use crate::model::Repository;
 
@@ -73,7 +73,7 @@ pub enum Found {
 #[derive(Debug)]
 pub enum Event {
     /// A question, and who waits for the answer.
-    Asked(Question, Sender<Outcome>),
+    Asked(Question, Caller),
     /// An errand of an order is done.
     Acted(Key, Acted),
     /// The list of all runners, by id, and when it was begun.

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::registrar;
 use super::state::Desk;
 use super::tracked::Tracked;
-use crate::frontend::ondemand::order::State;
+use crate::frontend::ondemand::order::{Order, State};
 use crate::frontend::ondemand::plan::{Facts, Machine, Registration, Runner};
 
 impl Desk {
@@ -63,6 +63,15 @@ impl Desk {
         }
     }
 
+    /// Whether the newest list of a kind has the machine of an order, as one that works.
+    pub(super) fn shows(&self, at: usize, order: &Order) -> bool {
+        let kind = &self.hands.kinds.all()[at];
+        let name = order.token.as_ref().map(|token| kind.name(&order.key(), token));
+        let machines = self.machines[at].as_ref().map(|(_, machines)| machines);
+        name.zip(machines).is_some_and(|(name, machines)| machines.get(&name) == Some(&false))
+    }
+
+    /// What is known of its machine.
     pub(super) fn machine(&self, tracked: &Tracked) -> Machine {
         let order = &tracked.order;
         let Some(token) = &order.token else { return Machine::Absent };
@@ -73,8 +82,7 @@ impl Desk {
             let is_other = known.is_some_and(|known| known != at);
             if is_other {
                 // The class may have had another kind when the machine was made.
-                let shown = self.machines[at].as_ref().map(|(_, machines)| machines);
-                if shown.and_then(|machines| machines.get(&kind.name(&order.key(), token))) == Some(&false) {
+                if self.shows(at, order) {
                     return Machine::Alive;
                 }
                 continue;

@@ -1,9 +1,8 @@
 //! The keys of ID tokens at the desk. Types only.
 
-use std::sync::mpsc::Sender;
-
+use super::waiting::Caller;
 use crate::frontend::ondemand::proof::keys::KeyCache;
-use crate::frontend::ondemand::wire::{Outcome, Question};
+use crate::frontend::ondemand::wire::Question;
 
 /// The keys, and who waits for them. The door has no more callers than it has places for.
 #[derive(Debug, Default)]
@@ -12,8 +11,8 @@ pub struct Keys {
     pub cache: KeyCache,
     /// Whether they are being asked for.
     pub is_asked: bool,
-    /// Questions, and where their answers go.
-    pub waiting: Vec<(Question, Sender<Outcome>)>,
+    /// Questions, and who asked them.
+    pub waiting: Vec<(Question, Caller)>,
 }
 
 impl Keys {

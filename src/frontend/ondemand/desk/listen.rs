@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use rustix::net::{AddressFamily, SocketType, sockopt};
 use tracing::warn;
 
 use super::event::Event;
+use super::waiting::Caller;
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::wire::{Answer, LONGEST_QUESTION, Outcome, Question};
 
@@ -28,6 +29,8 @@ const STACK: usize = 256 * 1024;
 const MOST: usize = 128;
 /// How much longer than its question a caller waits for a desk that is busy.
 const LATE: Duration = Duration::from_secs(8);
+/// Between two looks whether the caller still waits.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// How long the desk waits when the system has no room for another connection.
 const NO_ROOM: Duration = Duration::from_millis(100);
 
@@ -120,12 +123,12 @@ fn attend(mut stream: UnixStream, events: &Sender<Event>) -> Result<()> {
         }
     };
     let end = Instant::now() + Duration::from_secs(question.wait.into()) + LATE;
-    let (reply, answer) = channel();
-    if events.send(Event::Asked(question, reply)).is_err() {
+    let (caller, answered) = Caller::new();
+    if events.send(Event::Asked(question, caller)).is_err() {
         return Ok(());
     }
     loop {
-        match answer.recv_timeout(Duration::from_secs(1)) {
+        match answered.answer.recv_timeout(BETWEEN_LOOKS) {
             Ok(outcome) => {
                 let line = Answer::new(outcome).line()?;
                 stream.set_write_timeout(Some(PATIENCE))?;
@@ -133,11 +136,11 @@ fn attend(mut stream: UnixStream, events: &Sender<Event>) -> Result<()> {
                 drop(stream.write_all(&line));
                 return Ok(());
             }
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) if is_gone(&stream) || Instant::now() > end => {
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) if is_gone(&stream) || Instant::now() > end => {
                 return Ok(());
             }
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
 }

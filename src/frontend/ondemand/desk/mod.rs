@@ -8,6 +8,7 @@
 //! It ends by itself when nothing is left to do.
 
 mod answer;
+mod clock;
 mod create;
 mod engine;
 mod event;
@@ -17,6 +18,7 @@ mod keys;
 mod listen;
 mod looks;
 mod machines;
+mod makers;
 mod prove;
 mod registrar;
 mod schedule;
@@ -44,6 +46,7 @@ use hands::Hands;
 use state::Desk;
 
 pub use hands::{ByUnits, Doors, Kinds, Paths};
+pub use makers::{Server, servers};
 
 /// How long a desk waits for another one that is about to end.
 const HANDOVER: Duration = Duration::from_secs(10);
@@ -63,7 +66,7 @@ pub fn run(settings: Settings, paths: Paths, kinds: Kinds, doors: Box<dyn Doors>
     let (events, inbox) = channel();
     listen::start(socket, signals, &events)?;
     let mut desk = Desk::open(hands, events).context("Failed to open the desk")?;
-    desk.serve(&inbox)?;
+    desk.serve(&inbox);
     info!("Nothing is left to do");
     Ok(())
 }

@@ -58,7 +58,7 @@ impl Desk {
     }
 
     fn look_for_artifact(&mut self, key: &Key, name: RunName, now: u64) {
-        let milliseconds = self.milliseconds();
+        let milliseconds = self.clock.milliseconds();
         if let Err(refusal) = self.looks.take(1, milliseconds) {
             return self.prove_later(key, now + refusal.retry_after().unwrap_or(1));
         }

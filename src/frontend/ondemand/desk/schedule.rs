@@ -1,14 +1,14 @@
 //! When the desk looks at GitHub's list and at the machines of each kind: often while something is expected, and not at all
 //! while nothing is. One list of runners and one look at each kind serve all orders.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
-use super::event::{Event, Silence};
+use super::event::{Event, RunName, Silence};
 use super::looks::{self, Wish};
 use super::state::Desk;
 use super::tracked::Tracked;
@@ -60,8 +60,10 @@ impl Desk {
     }
 
     /// How long until the next look.
-    pub(super) fn next_look(&self) -> Duration {
-        let list = self.list_interval(0).and_then(|interval| self.schedule.list.left(interval));
+    pub(super) fn next_look(&self, now: u64) -> Duration {
+        let held = Duration::from_secs(self.github_from.saturating_sub(now));
+        let list =
+            self.list_interval(now).and_then(|interval| self.schedule.list.left(interval)).map(|left| left.max(held));
         let kinds = (0..self.machines.len()).filter_map(|at| self.schedule.kinds[at].left(self.look_interval(at)?));
         kinds.chain(list).min().unwrap_or(LATER)
     }
@@ -77,7 +79,8 @@ impl Desk {
     }
 
     fn look_interval(&self, at: usize) -> Option<Duration> {
-        let of = |order: &Order| self.hands.kinds.of(&order.class).is_none_or(|kind| kind == at);
+        let of =
+            |order: &Order| self.hands.kinds.of(&order.class).is_none_or(|kind| kind == at) || self.shows(at, order);
         let orders = self.orders.values().filter(|tracked| tracked.needs_look() && of(&tracked.order));
         let interval = |tracked: &Tracked| if tracked.is_hurried() { AT_HOME } else { LATER };
         // Once in any case, and as long as there is one that no order names.
@@ -85,12 +88,7 @@ impl Desk {
         orders.map(interval).chain(strange).min()
     }
 
-    pub(super) fn listed(
-        &mut self,
-        began: Instant,
-        listed: Result<std::collections::BTreeMap<u64, RemoteRunner>, Silence>,
-        now: u64,
-    ) {
+    pub(super) fn listed(&mut self, began: Instant, listed: Result<BTreeMap<u64, RemoteRunner>, Silence>, now: u64) {
         self.schedule.list.is_under_way = false;
         match listed {
             Ok(runners) => {
@@ -122,17 +120,19 @@ impl Desk {
         // With a file that cannot be read nobody knows whose a machine is.
         if self.faults.is_empty() {
             for name in self.strays[at].look(&names, &of_orders, now) {
-                if !self.swept.insert(name.clone()) {
+                if self.swept.contains(&name) {
                     // Its end is under way.
                     continue;
                 }
                 warn!("No order names machine {}: it is ended", shown(&name));
-                let (kind, events) = (Arc::clone(&kind), self.events.clone());
+                let (kind, events, swept) = (Arc::clone(&kind), self.events.clone(), name.clone());
                 let work = move || {
                     let ended = kind.end(&name);
                     drop(events.send(Event::Swept(name, ended)));
                 };
-                drop(thread::Builder::new().spawn(work));
+                if thread::Builder::new().spawn(work).is_ok() {
+                    self.swept.insert(swept);
+                }
             }
         }
         self.note_gone(began);
@@ -185,8 +185,8 @@ impl Desk {
     }
 
     /// Has a run looked at, if there may be a look; tells when there may be one otherwise, in seconds since 1970.
-    pub(super) fn look_at_run(&mut self, name: &super::event::RunName, wish: Wish, now: u64) -> Option<u64> {
-        let milliseconds = self.milliseconds();
+    pub(super) fn look_at_run(&mut self, name: &RunName, wish: Wish, now: u64) -> Option<u64> {
+        let milliseconds = self.clock.milliseconds();
         let count = u64::from(wish.run) + u64::from(wish.jobs);
         if let Err(refusal) = self.looks.take(count, milliseconds) {
             debug!("Too many looks at runs");

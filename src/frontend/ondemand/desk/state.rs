@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use tracing::error;
 
+use super::clock::Clock;
 use super::event::Event;
 use super::hands::Hands;
 use super::keys::Keys;
@@ -54,7 +55,7 @@ pub struct Desk {
     pub(super) is_counted: bool,
     /// When it was written last, in seconds since 1970.
     pub(super) told_at: u64,
-    pub(super) began: Instant,
+    pub(super) clock: Clock,
     pub(super) errands: usize,
     /// How many looks at workflows and keys are under way.
     pub(super) looks_out: usize,
@@ -66,13 +67,13 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// If it cannot be listed.
+    /// If it cannot be listed, or the host's clock stands before 1970.
     pub(super) fn open(hands: Arc<Hands>, events: Sender<Event>) -> Result<Self> {
         let pages = hands.book.read()?;
         for (name, fault) in &pages.faults {
             error!("{name}: {fault}. Nothing new begins before that is mended and the desk started again");
         }
-        let began = Instant::now();
+        let (clock, began) = (Clock::start()?, Instant::now());
         let orders: BTreeMap<Key, Tracked> =
             pages.orders.into_iter().map(|(key, order)| (key, Tracked::new(order, began))).collect();
         for key in hands.materials()?.iter().filter(|key| !orders.contains_key(*key)) {
@@ -80,7 +81,7 @@ impl Desk {
         }
         let kinds = hands.kinds.all().len();
         let counters = hands.counters();
-        let mut desk = Self {
+        Ok(Self {
             hands,
             events,
             orders,
@@ -100,23 +101,16 @@ impl Desk {
             counters,
             is_counted: false,
             told_at: 0,
-            began,
+            clock,
             errands: 0,
             looks_out: 0,
             is_stopping: false,
-        };
-        desk.looks = Looks::new(desk.milliseconds());
-        Ok(desk)
+        })
     }
 
     /// Asks the server for nothing until then, but never for longer than its limits are: an hour.
     pub(super) fn hold_github(&mut self, until: u64, now: u64) {
         self.github_from = self.github_from.max(until.min(now + LIMIT_PERIOD));
-    }
-
-    /// Milliseconds since the desk began.
-    pub(super) fn milliseconds(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Puts an order on disk and at the desk; false if the disk does not have it.

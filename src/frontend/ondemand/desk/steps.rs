@@ -15,7 +15,6 @@ use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
 use crate::frontend::ondemand::plan::{LATER, PROOF_PATIENCE, SOON, Step, Times, plan};
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::settings::ClassSettings;
-use crate::state::start::now;
 
 /// How many errands of orders are under way at once: each may be a process of systemd's.
 const MOST_ERRANDS: usize = 16;
@@ -36,9 +35,11 @@ impl Desk {
         }
     }
 
-    /// One order, until it has to wait or an errand is under way.
+    /// One order, until it has to wait, an errand is under way, or something failed.
     pub(super) fn step(&mut self, key: &Key, now: u64) {
-        while let Some(tracked) = self.orders.get(key).filter(|tracked| !tracked.is_acting) {
+        self.put_off(key, now);
+        let can_go_on = |tracked: &&Tracked| !tracked.is_acting && tracked.due <= now;
+        while let Some(tracked) = self.orders.get(key).filter(can_go_on) {
             let facts = match self.facts(tracked) {
                 Ok(facts) => facts,
                 Err(fault) => {
@@ -59,14 +60,14 @@ impl Desk {
                 }
                 Step::Prove => return self.prove(key, now),
                 Step::Drop(reason) => return self.drop_order(key, &reason, now),
-                Step::Forget => return self.forget(key),
+                Step::Forget => return self.forget(key, now),
                 // Of a machine that is being made a list may have nothing yet.
                 Step::Finish if tracked.order.token.is_some() && !tracked.was_ended => {
                     let (hands, order) = (Arc::clone(&self.hands), tracked.order.clone());
                     if let Some(tracked) = self.orders.get_mut(key) {
                         tracked.was_ended = true;
                     }
-                    return self.send(key, move || machines::end(&hands, &order));
+                    return self.send(key, now, move || machines::end(&hands, &order));
                 }
                 step => {
                     let mut order = tracked.order.clone();
@@ -84,12 +85,12 @@ impl Desk {
         let hands = Arc::clone(&self.hands);
         let order = order.clone();
         match step {
-            Step::Register => self.send(key, move || registrar::register(&hands, &order)),
-            Step::Resolve => self.send(key, move || registrar::find_out(&hands, &order)),
-            Step::Retire => self.send(key, move || registrar::retire(&hands, &order)),
-            Step::Pay => self.send(key, move || registrar::settle(&hands, &order)),
-            Step::Launch(_) => self.send(key, move || machines::launch(&hands, &order)),
-            Step::EndMachine => self.send(key, move || machines::end(&hands, &order)),
+            Step::Register => self.send(key, now, move || registrar::register(&hands, &order)),
+            Step::Resolve => self.send(key, now, move || registrar::find_out(&hands, &order)),
+            Step::Retire => self.send(key, now, move || registrar::retire(&hands, &order)),
+            Step::Pay => self.send(key, now, move || registrar::settle(&hands, &order)),
+            Step::Launch(_) => self.send(key, now, move || machines::launch(&hands, &order)),
+            Step::EndMachine => self.send(key, now, move || machines::end(&hands, &order)),
             Step::Renew => {
                 let given_up = registrar::owe(&hands, key).and_then(|()| hands.clear(key));
                 if let Err(fault) = given_up {
@@ -111,7 +112,7 @@ impl Desk {
     }
 
     /// Starts an errand of an order.
-    fn send(&mut self, key: &Key, errand: impl FnOnce() -> Acted + Send + 'static) {
+    fn send(&mut self, key: &Key, now: u64, errand: impl FnOnce() -> Acted + Send + 'static) {
         let Some(tracked) = self.orders.get_mut(key) else { return };
         let (events, name) = (self.events.clone(), key.clone());
         let work = move || {
@@ -126,8 +127,7 @@ impl Desk {
             }
             Err(fault) => {
                 warn!("Failed to start an errand of order {key}: {fault}");
-                tracked.due = u64::MAX;
-                self.put_off(key, now().unwrap_or_default() + SOON);
+                tracked.due = now + SOON;
             }
         }
     }
@@ -166,7 +166,7 @@ impl Desk {
     }
 
     /// Forgets an order of long ago.
-    fn forget(&mut self, key: &Key) {
+    fn forget(&mut self, key: &Key, now: u64) {
         let forget = || -> Result<()> {
             self.hands.forget(key)?;
             self.hands.book.remove(key)
@@ -175,7 +175,7 @@ impl Desk {
             Ok(()) => drop(self.orders.remove(key)),
             Err(fault) => {
                 error!("{fault:#}");
-                self.put_off(key, now().unwrap_or_default() + LATER);
+                self.put_off(key, now + LATER);
             }
         }
     }

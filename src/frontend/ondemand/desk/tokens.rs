@@ -1,18 +1,18 @@
 //! ID tokens: questions that wait until the keys are there by which their tokens are judged.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use super::event::{Event, Silence};
 use super::looks;
 use super::state::Desk;
+use super::waiting::Caller;
 use crate::contract::workflow::SigningKey;
 use crate::frontend::ondemand::order::Proof;
 use crate::frontend::ondemand::proof::keys::Step;
 use crate::frontend::ondemand::proof::oidc::{Expected, judge, key_id};
 use crate::frontend::ondemand::proof::{Verdict, Wanted};
 use crate::frontend::ondemand::refusal::Refusal;
-use crate::frontend::ondemand::wire::{Outcome, Question};
+use crate::frontend::ondemand::wire::Question;
 
 /// What can be said of a token now.
 pub enum Judged {
@@ -54,8 +54,8 @@ impl Desk {
     }
 
     /// Keeps a question until the keys are there.
-    pub(super) fn await_keys(&mut self, question: Question, reply: Sender<Outcome>) {
-        self.keys.waiting.push((question, reply));
+    pub(super) fn await_keys(&mut self, question: Question, caller: Caller) {
+        self.keys.waiting.push((question, caller));
     }
 
     pub(super) fn got_keys(&mut self, keys: Result<Vec<SigningKey>, Silence>, now: u64) {
@@ -64,8 +64,10 @@ impl Desk {
             Ok(keys) => self.keys.cache.got(keys, now),
             Err(silence) => tracing::warn!("The keys of ID tokens cannot be had: {}", silence.why),
         }
-        for (question, reply) in std::mem::take(&mut self.keys.waiting) {
-            self.asked(question, reply, now);
+        for (question, caller) in std::mem::take(&mut self.keys.waiting) {
+            if caller.is_here() {
+                self.asked(question, caller, now);
+            }
         }
     }
 }

@@ -16,7 +16,8 @@ use nix::unistd::Pid;
 
 use super::super::hands::{Kinds, Paths};
 use super::super::run;
-use super::world::{OneDoor, Server, create, home, serve, settings};
+use super::server::{OneDoor, Server, serve};
+use super::world::{create, home, settings};
 use crate::frontend::ondemand::kind::{Kind, Launch, Seen};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Order, State, Token};

@@ -1,24 +1,21 @@
 //! A GitHub behind brokers' sockets, a kind of machine in memory, and a desk whose clock the test sets.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::super::event::Event;
-use super::super::hands::{Doors, Hands, Kinds, Paths};
+use super::super::hands::{Hands, Kinds, Paths};
 use super::super::slots::Schedule;
 use super::super::state::Desk;
-use crate::contract::manifest::Manifest;
-use crate::contract::protocol::{Answer, Issue, Outcome, RemoteRunner, Request, Secret, Verb};
-use crate::contract::workflow::{Artifact, QueuedJob, RunState, SigningKey, WorkflowRun};
+use super::super::waiting::{Answered, Caller};
+use super::server::{OneDoor, REPOSITORY, Server, serve};
+use crate::contract::protocol::Secret;
 use crate::frontend::ondemand::kind::{Kind, Launch, Seen};
 use crate::frontend::ondemand::label::{Class, Key};
 use crate::frontend::ondemand::order::{Order, State, Token};
@@ -27,151 +24,6 @@ use crate::frontend::ondemand::wire::{self, Ask, Question};
 use crate::machines::Fault;
 use crate::registration::jit::JitRegistration;
 use crate::times::HANGS;
-
-pub const REPOSITORY: u64 = 123_456;
-
-/// A way in which the server misbehaves once.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mischief {
-    /// It makes the runner, and its answer gets lost.
-    LosesAnswer,
-    /// It refuses to make any.
-    Refuses,
-}
-
-#[derive(Debug, Default)]
-pub struct Server {
-    pub runners: BTreeMap<u64, RemoteRunner>,
-    /// Labels of jobs that wait, each with its run.
-    pub queued: BTreeSet<(u64, String)>,
-    /// Runs that are over.
-    pub over: BTreeSet<u64>,
-    /// Runs of forks.
-    pub forks: BTreeSet<u64>,
-    pub artifacts: Vec<Artifact>,
-    pub is_down: bool,
-    pub mischief: Option<Mischief>,
-    /// What was asked, by its word.
-    pub asked: Vec<&'static str>,
-    pub made: u64,
-}
-
-impl Server {
-    fn named(&self, name: &str) -> Option<RemoteRunner> {
-        self.runners.values().find(|runner| runner.name == name).cloned()
-    }
-
-    fn answer(&mut self, instance: &str, verb: Verb) -> Outcome {
-        self.asked.push(match &verb {
-            Verb::Issue(_) => "issue",
-            Verb::Retire { .. } => "retire",
-            Verb::Observe(_) => "observe",
-            Verb::List => "list",
-            Verb::Run { .. } => "run",
-            Verb::Jobs { .. } => "jobs",
-            Verb::Artifact { .. } => "artifact",
-            Verb::Keys => "keys",
-            Verb::Preflight => "preflight",
-        });
-        if self.is_down {
-            return Outcome::Unreachable("it is down".into());
-        }
-        match verb {
-            Verb::Observe(_) => Outcome::Seen(self.named(instance)),
-            Verb::Issue(Issue::Jit { .. }) => self.make(instance),
-            Verb::Issue(Issue::Token) | Verb::Preflight => panic!("nobody needs this"),
-            Verb::Retire { id, .. } => match self.runners.get(&id) {
-                None => Outcome::Gone,
-                Some(runner) if runner.busy => Outcome::Busy,
-                Some(_) => {
-                    self.runners.remove(&id);
-                    Outcome::Retired
-                }
-            },
-            Verb::List => Outcome::Listed(self.runners.values().cloned().collect()),
-            Verb::Run { run, .. } => Outcome::Run((run < 1_000).then(|| WorkflowRun {
-                id: run,
-                repository: REPOSITORY,
-                head_repository: Some(if self.forks.contains(&run) { 7 } else { REPOSITORY }),
-                state: if self.over.contains(&run) { RunState::Completed } else { RunState::InProgress },
-                attempt: 1,
-            })),
-            Verb::Jobs { run, .. } => {
-                let jobs = self.queued.iter().filter(|(of, _)| *of == run);
-                Outcome::Jobs(
-                    jobs.map(|(run, label)| QueuedJob { id: 1, run: *run, labels: vec![label.clone()] }).collect(),
-                )
-            }
-            Verb::Artifact { run, name, .. } => {
-                let is_it = |artifact: &&Artifact| artifact.run == run && artifact.name == name;
-                Outcome::Artifact(self.artifacts.iter().find(is_it).cloned())
-            }
-            Verb::Keys => {
-                let key = SigningKey { kid: "other".into(), n: "AQ".into(), e: "AQAB".into() };
-                Outcome::Keys(vec![key])
-            }
-        }
-    }
-
-    fn make(&mut self, name: &str) -> Outcome {
-        let mischief = self.mischief.take();
-        if mischief == Some(Mischief::Refuses) {
-            return Outcome::Refused("The group is gone.".into());
-        }
-        if let Some(seen) = self.named(name) {
-            return Outcome::NameTaken(seen);
-        }
-        self.made += 1;
-        let id = 100 + self.made;
-        self.runners.insert(id, RemoteRunner { id, name: name.into(), online: false, busy: false });
-        if mischief == Some(Mischief::LosesAnswer) {
-            return Outcome::Unreachable("the answer got lost".into());
-        }
-        let settings = json!({ "AgentId": id.to_string(), "AgentName": name, "Ephemeral": "True" });
-        let file = |name: &str, text: String| (name.to_owned(), Secret::new(text));
-        let files = BTreeMap::from([
-            file(".runner", settings.to_string()),
-            file(".credentials", "{}".into()),
-            file(".credentials_rsaparams", "{}".into()),
-        ]);
-        Outcome::Jit { id, name: name.into(), files }
-    }
-}
-
-/// Answers at a socket as brokers of this server do.
-pub fn serve(path: &Path, server: &Arc<Mutex<Server>>) {
-    let listener = UnixListener::bind(path).unwrap();
-    let server = Arc::clone(server);
-    std::thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept() {
-            let server = Arc::clone(&server);
-            std::thread::spawn(move || {
-                for line in BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok) {
-                    let Request { instance, verb, .. } = serde_json::from_str(&line).unwrap();
-                    let outcome = server.lock().unwrap().answer(instance.as_str(), verb);
-                    let answer = serde_json::to_string(&Answer::unasked(outcome)).unwrap() + "\n";
-                    if stream.write_all(answer.as_bytes()).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-}
-
-/// One socket for the brokers of all orders.
-pub struct OneDoor(pub PathBuf);
-
-impl Doors for OneDoor {
-    fn with(&self, _: &Manifest, ask: &mut dyn FnMut(&Path)) -> Result<()> {
-        ask(&self.0);
-        Ok(())
-    }
-
-    fn forget(&self, _: &str) -> Result<()> {
-        Ok(())
-    }
-}
 
 /// One machine: the runner on it, and whether it stopped.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -269,7 +121,10 @@ pub fn settings(home: &Path) -> serde_json::Value {
 pub struct World {
     pub now: u64,
     pub server: Arc<Mutex<Server>>,
+    /// The kind that classes had first.
     pub vms: Arc<Vms>,
+    /// All kinds; the first one is that of the classes.
+    kinds: Vec<Arc<Vms>>,
     pub desk: Desk,
     pub inbox: Receiver<Event>,
     home: TempDir,
@@ -289,9 +144,10 @@ impl World {
         let server = Arc::new(Mutex::new(Server::default()));
         serve(&home.path().join("broker"), &server);
         let vms = Arc::new(Vms::default());
-        let (desk, inbox) = open(home.path(), &settings, &vms);
+        let kinds = vec![Arc::clone(&vms)];
+        let (desk, inbox) = open(home.path(), &settings, &kinds);
         let now = crate::state::start::now().unwrap();
-        Self { now, server, vms, desk, inbox, home, settings }
+        Self { now, server, vms, kinds, desk, inbox, home, settings }
     }
 
     /// Another desk, after a kill: nothing is left but the disk. What was under way is done by then, and nobody hears of it; here
@@ -304,12 +160,18 @@ impl World {
                 _ => {}
             }
         }
-        (self.desk, self.inbox) = open(self.home.path(), &self.settings, &self.vms);
+        (self.desk, self.inbox) = open(self.home.path(), &self.settings, &self.kinds);
     }
 
     /// The same with other settings.
     pub fn switch(&mut self, change: impl FnOnce(&mut serde_json::Value)) {
         change(&mut self.settings);
+        self.kill();
+    }
+
+    /// The same with another kind for all classes; that of before has none any more.
+    pub fn other_kind(&mut self) {
+        self.kinds.insert(0, Arc::default());
         self.kill();
     }
 
@@ -336,17 +198,17 @@ impl World {
     }
 
     pub fn ask_with(&mut self, ask: Ask, token: Option<&str>) -> Option<wire::Outcome> {
-        let reply = self.begin(ask, token, 0);
+        let answered = self.begin(ask, token, 0);
         self.turn();
-        reply.try_recv().ok()
+        answered.answer.try_recv().ok()
     }
 
-    pub fn begin(&mut self, ask: Ask, token: Option<&str>, wait: u16) -> Receiver<wire::Outcome> {
+    pub fn begin(&mut self, ask: Ask, token: Option<&str>, wait: u16) -> Answered {
         let token = token.map(|token| Secret::new(token.into()));
         let source = crate::frontend::ondemand::source::Source::of([192, 0, 2, 1].into());
-        let (reply, answer) = channel();
-        self.desk.asked(Question { version: wire::VERSION, source, wait, token, ask }, reply, self.now);
-        answer
+        let (caller, answered) = Caller::new();
+        self.desk.asked(Question { version: wire::VERSION, source, wait, token, ask }, caller, self.now);
+        answered
     }
 
     pub fn create(&mut self, label: &str) -> Option<wire::Outcome> {
@@ -358,7 +220,7 @@ impl World {
         for _ in 0..50 {
             self.desk.hear_operator();
             self.desk.step_all(self.now);
-            self.desk.schedule = Schedule::new(1);
+            self.desk.schedule = Schedule::new(self.kinds.len());
             let acts = self.desk.errands + self.desk.looks_out;
             self.desk.look_about(self.now);
             while self.desk.errands + self.desk.looks_out + self.desk.schedule.under_way() > 0 {
@@ -450,12 +312,14 @@ pub fn create(label: &str, classes: &[&str]) -> Ask {
     Ask::Create { label, classes: classes.iter().map(class).collect(), repository: None, run }
 }
 
-fn open(home: &Path, settings: &serde_json::Value, vms: &Arc<Vms>) -> (Desk, Receiver<Event>) {
+fn open(home: &Path, settings: &serde_json::Value, all: &[Arc<Vms>]) -> (Desk, Receiver<Event>) {
     let settings = Settings::parse(settings.to_string().as_bytes()).unwrap();
     let paths = Paths { state: home.join("state"), runtime: home.join("run"), machine_id: home.join("machine-id") };
     let mut kinds = Kinds::default();
-    let kind: Arc<dyn Kind> = vms.clone();
-    kinds.add(kind, settings.classes.keys().cloned());
+    let mut classes: Vec<Class> = settings.classes.keys().cloned().collect();
+    for kind in all {
+        kinds.add(kind.clone(), classes.drain(..));
+    }
     let broker = settings.broker.clone();
     let hands = Hands::open(settings, paths, kinds, Box::new(OneDoor(broker))).unwrap();
     let (events, inbox): (Sender<Event>, _) = channel();

@@ -1,0 +1,101 @@
+//! The servers at which orders may have instances: those of the configuration, and those of before for as long as an order is
+//! open. A class that was removed, or that has another server now, may have left a machine there.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, anyhow};
+use nix::sys::stat::Mode;
+use nix::unistd::Uid;
+use serde::{Deserialize, Serialize};
+
+use super::hands::Paths;
+use crate::frontend::ondemand::book::Book;
+use crate::frontend::ondemand::order::State;
+use crate::frontend::ondemand::settings::{KindSettings, Settings};
+use crate::state::start::existing;
+
+/// Beside the book.
+const FILE: &str = "servers.json";
+/// More than all servers that a host ever had.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// A server of Incus or LXD, and a project there.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Its socket.
+    pub socket: PathBuf,
+    /// The project.
+    pub project: String,
+}
+
+/// All of them, and notes them for the next desk.
+///
+/// # Errors
+///
+/// If the book or the note cannot be read or written: a machine could be forgotten.
+pub fn servers(settings: &Settings, paths: &Paths) -> Result<BTreeSet<Server>> {
+    let (_, home) = existing("state", &paths.state)?;
+    let configured = settings.classes.values().filter_map(|class| match &class.kind {
+        KindSettings::Incus { socket, project, .. } => {
+            Some(Server { socket: socket.clone(), project: project.clone() })
+        }
+        _ => None,
+    });
+    let read = home.read_file(FILE, &[Uid::effective()], MAX_BYTES)?.map_err(|fault| anyhow!("{FILE} {fault}"))?;
+    let before: BTreeSet<Server> = match &read {
+        Some(text) => serde_json::from_slice(text).with_context(|| format!("Failed to read {FILE}"))?,
+        None => BTreeSet::new(),
+    };
+    let (_, again) = existing("state", &paths.state)?;
+    let pages = Book::open(again)?.read()?;
+    let is_open = !pages.faults.is_empty() || pages.orders.values().any(|order| order.state != State::Ended);
+    let all: BTreeSet<Server> = configured.chain(before.into_iter().filter(|_| is_open)).collect();
+    let text = serde_json::to_vec(&all)?;
+    if read.as_ref() != Some(&text) {
+        home.replace_file(FILE, &text, Mode::S_IRUSR | Mode::S_IWUSR, None)?;
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::frontend::ondemand::order::Order;
+
+    const SETTINGS: &str = include_str!("../../../../tests/fixtures/on-demand-settings-v1.json");
+    const ORDER: &str = include_str!("../../../../tests/fixtures/order-v1.json");
+
+    fn names(settings: &Settings, paths: &Paths) -> Vec<String> {
+        servers(settings, paths).unwrap().into_iter().map(|server| server.project).collect()
+    }
+
+    #[test]
+    fn a_server_that_is_not_configured_any_more_is_known_until_the_last_order_is_over() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let paths = Paths { state: home.path().into(), ..Paths::default() };
+        let mut settings = Settings::parse(SETTINGS.as_bytes()).unwrap();
+        let configured = names(&settings, &paths);
+        assert_eq!(configured.len(), 1);
+        let order: serde_json::Value = serde_json::from_str(ORDER).unwrap();
+        let stem = format!("{}.{}", order["label"].as_str().unwrap(), order["class"].as_str().unwrap());
+        let file = home.path().join("orders").join(format!("{stem}.json"));
+        fs::write(&file, ORDER).unwrap();
+        settings.classes.retain(|_, class| !matches!(class.kind, KindSettings::Incus { .. }));
+        for _ in 0..2 {
+            assert_eq!(names(&settings, &paths), configured, "an order may have an instance there");
+        }
+        let mut ended =
+            Order::parse(ORDER.as_bytes(), &crate::frontend::ondemand::label::Key::from_stem(&stem).unwrap()).unwrap();
+        ended.state = State::Ended;
+        ended.reason = Some(crate::frontend::ondemand::order::Reason::Done);
+        ended.ended_at = Some(ended.since);
+        fs::write(&file, ended.to_text().unwrap()).unwrap();
+        assert_eq!(names(&settings, &paths), [""; 0]);
+    }
+}

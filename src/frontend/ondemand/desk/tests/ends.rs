@@ -1,0 +1,116 @@
+//! How orders end before their job is done: by their workflow, their run, their time, an operator, or because nobody names them.
+
+use super::super::super::order::State;
+use super::super::super::reason::Reason;
+use super::world::{Vm, World};
+use super::{LABEL, ONE, destroy, online, runner};
+use crate::frontend::ondemand::operate;
+use crate::wait::wait_for;
+
+#[test]
+fn a_stranger_ends_no_runner_whose_job_waits_and_its_workflow_no_busy_one() {
+    let mut world = online();
+    runner(world.ask(destroy()));
+    world.after(61);
+    assert_eq!(world.state_of(ONE), Some(State::Online), "its job still waits");
+    world.start_jobs();
+    world.ask(destroy());
+    world.after(61);
+    assert_eq!(world.state_of(ONE), Some(State::Busy));
+    world.end_jobs();
+    world.after(15);
+    world.is_clean();
+}
+
+#[test]
+fn a_runner_that_no_job_waits_for_any_more_goes_when_somebody_says_so() {
+    let mut world = online();
+    world.server.lock().unwrap().queued.clear();
+    world.ask(destroy());
+    world.after(61);
+    world.after(2);
+    assert_eq!((world.state_of(ONE), &world.order(ONE).reason), (Some(State::Ended), &Some(Reason::GivenUp)));
+    world.is_clean();
+}
+
+#[test]
+fn a_run_that_is_over_ends_its_runner_and_a_job_that_never_comes_as_well() {
+    let mut world = online();
+    world.server.lock().unwrap().over.insert(7);
+    world.after(61);
+    world.after(2);
+    assert_eq!(world.order(ONE).reason, Some(Reason::RunOver));
+    world.is_clean();
+    let mut world = online();
+    world.after(301);
+    world.after(2);
+    assert_eq!(world.order(ONE).reason, Some(Reason::NoJob));
+    world.is_clean();
+}
+
+#[test]
+fn a_busy_runner_lives_until_its_deadline_and_no_longer() {
+    let mut world = online();
+    world.start_jobs();
+    world.after(15);
+    let deadline = world.order(ONE).deadline;
+    let label = LABEL.to_owned().try_into().unwrap();
+    std::fs::create_dir(world.state("ends")).unwrap();
+    std::fs::write(world.state("ends").join(LABEL), "").unwrap();
+    world.after(60);
+    assert_eq!(world.state_of(ONE), Some(State::Busy), "the operator's wish waits for the job, too");
+    world.now = deadline;
+    world.turn();
+    assert!(world.vms.all.lock().unwrap().is_empty());
+    for _ in 0..3 {
+        world.server.lock().unwrap().runners.values_mut().for_each(|runner| runner.busy = false);
+        world.after(61);
+    }
+    assert_eq!(world.order(ONE).reason, Some(Reason::Deadline));
+    world.is_clean();
+    let left = operate::ends(world.desk.hands.book.home()).unwrap();
+    assert!(!left.contains(&label), "a wish is forgotten with its order");
+}
+
+#[test]
+fn a_machine_that_no_order_names_is_ended_after_a_second_look() {
+    let mut world = World::new();
+    world.vms.all.lock().unwrap().insert("vm-stray".into(), Vm { runner: 1, is_stopped: false });
+    world.turn();
+    world.after(59);
+    assert_eq!(world.vms.all.lock().unwrap().len(), 1);
+    world.after(1);
+    world.turn();
+    wait_for("its end", || world.vms.all.lock().unwrap().is_empty().then_some(()));
+}
+
+#[test]
+fn an_order_whose_class_is_gone_is_ended_by_the_operator_and_its_machine_is_found() {
+    let mut world = online();
+    world.switch(|settings| drop(settings["classes"].as_object_mut().unwrap().remove("x86_64")));
+    std::fs::create_dir(world.state("ends")).unwrap();
+    std::fs::write(world.state("ends").join(LABEL), "").unwrap();
+    for _ in 0..3 {
+        world.after(15);
+    }
+    assert_eq!(world.state_of(ONE), Some(State::Ended));
+    world.is_clean();
+}
+
+#[test]
+fn a_machine_of_a_class_that_has_another_kind_now_is_found_where_it_is() {
+    let mut world = online();
+    let before = std::sync::Arc::clone(&world.vms);
+    world.other_kind();
+    for _ in 0..3 {
+        world.after(15);
+    }
+    assert_eq!(world.state_of(ONE), Some(State::Online), "it is no stray, and not gone");
+    std::fs::create_dir(world.state("ends")).unwrap();
+    std::fs::write(world.state("ends").join(LABEL), "").unwrap();
+    for _ in 0..3 {
+        world.after(15);
+    }
+    assert_eq!(world.state_of(ONE), Some(State::Ended));
+    assert!(before.all.lock().unwrap().is_empty());
+}
