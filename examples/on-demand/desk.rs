@@ -68,7 +68,7 @@ pub fn main() -> Result<()> {
     let class = Class::try_from(CLASS.to_owned()).map_err(Error::msg)?;
     kinds.add(Arc::new(Machines(way.root.clone())), [class]);
     let socket = stdin().as_fd().try_clone_to_owned().context("Failed to take the socket")?;
-    desk::run(settings, paths, kinds, Box::new(Brokers(way)), socket)
+    desk::run(settings, paths, |_, _| Ok(kinds), Box::new(Brokers(way)), socket)
 }
 
 /// Waits for as long as a gate is there, so that the story can look at what is the case before a step.

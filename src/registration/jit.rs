@@ -34,6 +34,9 @@ pub struct JitRegistration {
     pub repository: Repository,
     /// Of which run; `None` if that is not known.
     pub run: Option<u64>,
+    /// When its machine ends at the latest, in seconds since 1970 by the clock of the host that registered it. It stands here so
+    /// that a machine that is asked for again is told the same.
+    pub deadline: u64,
 }
 
 impl JitRegistration {

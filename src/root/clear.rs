@@ -17,9 +17,9 @@ use crate::contract::manifest::Manifest;
 use crate::ledger::ExitKind;
 use crate::root::settle::ending::{Ending, Files};
 use crate::root::settle::{advice, memory};
-use crate::state::Snapshot;
 use crate::state::logs::{self, When};
 use crate::state::start::{Start, possible, volume, walk};
+use crate::state::{Snapshot, purge};
 use crate::sys::{ControlGroup, Dir, Place, empty, on_host};
 
 /// How long all of this may take.
@@ -56,8 +56,10 @@ fn tell(start: &Start, state: &Dir) -> Result<()> {
     if ending.result != "exec-condition" {
         say(&manifest, &ending, state);
     }
+    // The secrets before everything that may take a while.
+    let purged = purge::registration(state);
     logs::keep(state, &walk("logs", &start.logs_directory)?, &manifest.logs, When::End);
-    Ok(())
+    purged.map(drop)
 }
 
 fn say(manifest: &Manifest, ending: &Ending, state: &Dir) {
@@ -84,7 +86,7 @@ fn say(manifest: &Manifest, ending: &Ending, state: &Dir) {
 /// Removes both directories with all that is in them, and the one around them, which systemd leaves: one for each order, until
 /// the host boots again. Returns what could not be removed.
 fn remove(start: &Start, begin: Instant) -> Vec<anyhow::Error> {
-    // The secrets first, and time left for the rest.
+    // With time left for the second one.
     let directories =
         [("state", &start.state_directory, begin + LIMIT / 2), ("work", &start.work_directory, begin + LIMIT)];
     let removed = directories.map(|(what, path, end)| {

@@ -92,3 +92,22 @@ fn make(directory: &Path, mode: u32) -> Result<()> {
     let result = DirBuilder::new().recursive(true).mode(mode).create(directory);
     result.with_context(|| format!("Failed to make {}", directory.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runner_with_the_longest_name_has_a_door_where_the_desk_has_them() {
+        let home = tempfile::tempdir().unwrap();
+        // As long as the path of the desk, whose name is no secret.
+        let length = "/run/github-runner-on-demand/manifests".len();
+        let runtime = home.path().join("r".repeat(length.saturating_sub(home.path().as_os_str().len() + 1).max(1)));
+        let text = include_bytes!("../../tests/fixtures/manifest-v2.json");
+        let mut manifest = Manifest::parse(text).unwrap();
+        manifest.instance = "n".repeat(64).try_into().unwrap();
+        let brokers = Transient { runtime: &runtime, ledger: home.path(), properties: &[] };
+        let door = brokers.open(&manifest).unwrap();
+        assert!(door.socket().exists() && runtime.as_os_str().len() >= length);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use github_runners::contract::protocol::Secret;
 use github_runners::frontend::ondemand::kind::incus::Incus;
@@ -28,7 +29,8 @@ fn registration(key: &Key) -> JitRegistration {
         (".credentials".to_owned(), secret(r#"{"fake": "credentials"}"#)),
         (".credentials_rsaparams".to_owned(), secret(r#"{"fake": "key"}"#)),
     ]);
-    JitRegistration { id: 7, name, files, repository: Repository::parse("octo-org/example").unwrap(), run: Some(5) }
+    let repository = Repository::parse("octo-org/example").unwrap();
+    JitRegistration { id: 7, name, files, repository, run: Some(5), deadline: 4_000_000_000 }
 }
 
 #[test]
@@ -65,7 +67,7 @@ fn an_order_gets_one_instance_which_is_seen_until_it_is_ended_and_by_no_other_ho
             token: &token,
             class: &class,
             registration: &path,
-            deadline: 4_000_000_000,
+            lifetime: Duration::from_secs(3_000),
             repository: &registration.repository,
             run: registration.run,
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use github_runners::contract::protocol::Secret;
 use github_runners::frontend::ondemand::kind::nspawn::Nspawn;
@@ -78,16 +78,17 @@ fn launch(host: &Host, kind: &Nspawn, attempt: u32, credentials: &str, seconds: 
         (".credentials_rsaparams".to_owned(), secret(r#"{"fake": "key"}"#)),
     ]);
     let repository = Repository::parse(REPOSITORY).unwrap();
-    let registration = JitRegistration { id: 7, name, files, repository, run: Some(RUN) };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let deadline = now + seconds;
+    let registration = JitRegistration { id: 7, name, files, repository, run: Some(RUN), deadline };
     let path = host.path("registration.json");
     fs::write(&path, registration.to_text().unwrap()).unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     kind.launch(&Launch {
         key: &key,
         token: &token,
         class: &class(),
         registration: &path,
-        deadline: now + seconds,
+        lifetime: Duration::from_secs(seconds),
         repository: &registration.repository,
         run: registration.run,
     })?;

@@ -15,6 +15,7 @@ use crate::frontend::ondemand::label::Class;
 use crate::frontend::ondemand::operate;
 use crate::frontend::ondemand::settings::{KindSettings, Settings};
 use crate::machines::nspawn::RUN_DIRECTORY;
+use crate::state::start::now;
 use crate::units::Systemd;
 
 /// Serves the socket that is the standard input.
@@ -26,7 +27,6 @@ pub fn run(settings: &Path) -> Result<()> {
     let settings = operate::configured(settings)?;
     let socket = stdin().as_fd().try_clone_to_owned().context("Failed to take the socket")?;
     let paths = Paths::default();
-    let kinds = kinds(&settings, &paths)?;
     let doors = Box::new(ByUnits::new(&settings, &paths));
     desk::run(settings, paths, kinds, doors, socket)
 }
@@ -44,7 +44,7 @@ fn kinds(settings: &Settings, paths: &Paths) -> Result<Kinds> {
     let nspawn = of(&|kind| matches!(kind, KindSettings::Nspawn { .. }));
     kinds.add(Arc::new(Nspawn::new(RUN_DIRECTORY)), nspawn);
     let host = paths.host()?;
-    for server in desk::servers(settings, paths)? {
+    for server in desk::servers(settings, paths, now()?)? {
         let here = |kind: &KindSettings| matches!(kind, KindSettings::Incus { socket, project, .. } if (socket, project) == (&server.socket, &server.project));
         let incus = Incus::new(&server.socket, &server.project, &host);
         kinds.add(Arc::new(incus), of(&here));

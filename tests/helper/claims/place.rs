@@ -37,7 +37,8 @@ fn registration() -> Value {
             ".credentials_rsaparams": format!(r#"{{"d":"{SECRET}"}}"#)
         },
         "repository": "octo-org/example",
-        "run": 19_283_746_u64
+        "run": 19_283_746_u64,
+        "deadline": 1_800_000_000
     })
 }
 

@@ -13,7 +13,19 @@ use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::wire::{Ask, Outcome, Question, Runner, Status, Use};
 
 impl Desk {
-    /// A question of the door.
+    /// A question of the door, once. Judging a token takes more than everything else that is asked, so it has its price whatever
+    /// comes of it.
+    pub(super) fn arrived(&mut self, question: Question, caller: Caller, now: u64) {
+        let milliseconds = self.clock.milliseconds();
+        if question.token.is_some()
+            && let Err(refusal) = self.requests.take(question.source, milliseconds)
+        {
+            return caller.tell(Outcome::Refused(refusal.explanation()));
+        }
+        self.asked(question, caller, now);
+    }
+
+    /// The same, or once more when the keys of ID tokens are there.
     pub(super) fn asked(&mut self, question: Question, caller: Caller, now: u64) {
         match &question.ask {
             Ask::Create { .. } => self.create(question, caller, now),
@@ -23,13 +35,6 @@ impl Desk {
                 self.answer_later(waiting);
             }
             Ask::Destroy { labels } => {
-                let milliseconds = self.clock.milliseconds();
-                // Judging a token takes more than everything else that is asked.
-                if question.token.is_some()
-                    && let Err(refusal) = self.requests.take(question.source, milliseconds)
-                {
-                    return caller.tell(Outcome::Refused(refusal.explanation()));
-                }
                 let keys: Vec<Key> = labels.iter().flat_map(|label| self.keys_of(label)).collect();
                 if self.give_up(&question, &keys, now) {
                     self.answer_later(Waiting { ordered: false, ..Waiting::for_orders(keys, 0, caller) });

@@ -3,9 +3,10 @@
 //! Deadlines are moments, and a host's clock can be set while jobs run. A desk that followed a jump would end all of them at
 //! once, or do nothing until an old moment comes again. The next desk goes by the new time.
 
-use std::time::Instant;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 use crate::state::start::now;
@@ -16,7 +17,7 @@ const JUMP: u64 = 60;
 /// A time that never jumps.
 #[derive(Debug)]
 pub struct Clock {
-    began: Instant,
+    began: Duration,
     at: u64,
     is_told: bool,
 }
@@ -27,20 +28,37 @@ impl Clock {
     /// # Errors
     ///
     /// If that is before 1970.
-    pub fn start() -> Result<Self> {
-        Ok(Self { began: Instant::now(), at: now()?, is_told: false })
+    pub fn begin() -> Result<Self> {
+        Ok(Self { began: boot()?, at: now()?, is_told: false })
     }
 
     /// Seconds since 1970.
     #[must_use]
     pub fn now(&self) -> u64 {
-        self.at + self.began.elapsed().as_secs()
+        self.at + self.passed().as_secs()
     }
 
-    /// Milliseconds since the start.
+    /// When it was started, in seconds since 1970.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.at
+    }
+
+    /// The same in milliseconds.
     #[must_use]
     pub fn milliseconds(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let passed = u64::try_from(self.passed().as_millis()).unwrap_or(u64::MAX);
+        self.at.saturating_mul(1_000).saturating_add(passed)
+    }
+
+    /// Seconds since 1970 by the host's clock, by which others sign and date things.
+    #[must_use]
+    pub fn host(&self) -> u64 {
+        now().unwrap_or_else(|_| self.now())
+    }
+
+    fn passed(&self) -> Duration {
+        boot().map_or(Duration::ZERO, |boot| boot.saturating_sub(self.began))
     }
 
     /// Tells once that the host's clock was set.
@@ -49,7 +67,7 @@ impl Clock {
         if !self.is_told && jumped(self.now(), host) {
             self.is_told = true;
             warn!(
-                "The clock of this host was set: open orders go on by the time of before; restart the desk for the new one"
+                "The clock of this host was set: orders go on by the time of before, and a desk that is started anew goes by the new one, by which the time of jobs may be over"
             );
         }
     }
@@ -57,8 +75,13 @@ impl Clock {
     /// Lets so many seconds pass.
     #[cfg(test)]
     pub fn advance(&mut self, seconds: u64) {
-        self.began -= std::time::Duration::from_secs(seconds);
+        self.at += seconds;
     }
+}
+
+/// The time since this host booted, the time in which it slept included.
+fn boot() -> Result<Duration> {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).context("Failed to read the clock of this boot")
 }
 
 fn jumped(own: u64, host: u64) -> bool {
@@ -78,9 +101,11 @@ mod tests {
 
     #[test]
     fn time_passes_without_the_host_clock() {
-        let mut clock = Clock { began: Instant::now(), at: 5_000, is_told: false };
+        let clock = Clock { began: boot().unwrap(), at: 5_000, is_told: false };
         assert!((5_000..5_060).contains(&clock.now()), "whatever the host says");
-        clock.advance(3_600);
-        assert!((8_600..8_660).contains(&clock.now()) && clock.milliseconds() >= 3_600_000);
+        let since_boot = Clock { began: Duration::ZERO, ..clock };
+        let passed = boot().unwrap().as_secs();
+        assert!((5_000 + passed..5_060 + passed).contains(&since_boot.now()));
+        assert!(since_boot.milliseconds() / 1_000 >= 5_000 + passed);
     }
 }

@@ -182,8 +182,11 @@ impl Desk {
 
     /// Whether anything new may begin at all.
     fn may_begin(&mut self, question: &Question) -> Result<(), Refusal> {
-        let milliseconds = self.clock.milliseconds();
-        self.requests.take(question.source, milliseconds)?;
+        // One with a token was counted when it came.
+        if question.token.is_none() {
+            let milliseconds = self.clock.milliseconds();
+            self.requests.take(question.source, milliseconds)?;
+        }
         self.may_go_on()
     }
 

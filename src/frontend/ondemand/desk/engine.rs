@@ -74,7 +74,7 @@ impl Desk {
             && self.keys.is_quiet()
             && self.orders.values().all(is_over)
             && self.strays.iter().all(Strays::is_empty)
-            && self.machines.iter().all(Option::is_some)
+            && (0..self.machines.len()).all(|at| self.machines[at].is_some() || !self.hands.kinds.is_configured(at))
     }
 
     /// How long until something is due.
@@ -82,7 +82,7 @@ impl Desk {
         if rests {
             return IDLE;
         }
-        let soonest = self.orders.values().filter(|tracked| !tracked.is_acting).map(|tracked| tracked.due).min();
+        let soonest = self.orders.values().filter(|tracked| !tracked.is_acting).map(Tracked::next).min();
         let orders = Duration::from_secs(soonest.unwrap_or(now + LATER).saturating_sub(now).clamp(0, LATER));
         let caller = self.waiting.iter().map(|waiting| waiting.until).min();
         let callers = caller.map_or(orders, |until| until.saturating_duration_since(Instant::now()));
@@ -91,7 +91,7 @@ impl Desk {
 
     pub(super) fn hear(&mut self, event: Event, now: u64) {
         match event {
-            Event::Asked(question, reply) => self.asked(question, reply, now),
+            Event::Asked(question, reply) => self.arrived(question, reply, now),
             Event::Acted(key, acted) => self.acted(&key, acted, now),
             Event::Listed(began, listed) => self.listed(began, listed, now),
             Event::Looked(at, began, looked) => self.looked(at, began, looked, now),
@@ -119,7 +119,7 @@ impl Desk {
     /// What came of an errand.
     fn acted(&mut self, key: &Key, acted: Acted, now: u64) {
         self.errands -= 1;
-        self.hold_github(acted.github_until.unwrap_or(0), now);
+        self.hold_github(acted.limited.unwrap_or(0), now);
         let Some(tracked) = self.orders.get_mut(key) else { return };
         (tracked.is_acting, tracked.due, tracked.touched) = (false, 0, Instant::now());
         tracked.github_from = tracked.github_from.max(now + acted.github_wait);
@@ -129,8 +129,9 @@ impl Desk {
             self.is_counted = false;
         }
         let mut order = tracked.order.clone();
-        if order.after(acted.outcome, now) {
-            self.write(order);
+        if order.after(acted.outcome, now) && !self.write(order) {
+            // What came of it is found out once more, but not at once.
+            self.rest(key, now);
         }
     }
 }

@@ -13,13 +13,13 @@ use crate::frontend::ondemand::wire::Question;
 use crate::machines::Fault;
 use crate::model::Repository;
 
-/// Why the server gave no answer, and from when on it may be asked again, in seconds since 1970, if it said so.
+/// Why the server gave no answer, and for how many seconds it is to be left alone, if it said so.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Silence {
     /// The end of a sentence.
     pub why: String,
-    /// The end of a limit.
-    pub until: Option<u64>,
+    /// What is left of a limit, at most an hour.
+    pub wait: Option<u64>,
 }
 
 /// What came of an errand for one order.
@@ -29,8 +29,8 @@ pub struct Acted {
     pub outcome: course::Outcome,
     /// For how many seconds the server is not asked about it again.
     pub github_wait: u64,
-    /// Until when the server takes no requests at all, in seconds since 1970, if it said so.
-    pub github_until: Option<u64>,
+    /// For how many seconds the server takes no requests at all, if it said so.
+    pub limited: Option<u64>,
     /// For how many seconds nobody is asked about its machine.
     pub machines_wait: u64,
 }
@@ -39,7 +39,7 @@ impl Acted {
     /// It came to this, and nothing has to wait.
     #[must_use]
     pub fn now(outcome: course::Outcome) -> Self {
-        Self { outcome, github_wait: 0, github_until: None, machines_wait: 0 }
+        Self { outcome, github_wait: 0, limited: None, machines_wait: 0 }
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::registrar;
 use super::state::Desk;
 use super::tracked::Tracked;
+use crate::frontend::ondemand::limits::GRACE;
 use crate::frontend::ondemand::order::{Order, State};
 use crate::frontend::ondemand::plan::{Facts, Machine, Registration, Runner};
 
@@ -18,7 +19,7 @@ impl Desk {
     /// # Errors
     ///
     /// If the ledger cannot be read: then nothing may be decided.
-    pub(super) fn facts(&self, tracked: &Tracked) -> Result<Facts> {
+    pub(super) fn facts(&self, tracked: &Tracked, now: u64) -> Result<Facts> {
         let order = &tracked.order;
         let key = order.key();
         let entry = registrar::entry(&self.hands, &key)?;
@@ -37,7 +38,7 @@ impl Desk {
             registration,
             owes: entry.is_some_and(|entry| !entry.debts.is_empty()),
             runner: self.runner(since, id),
-            machine: self.machine(tracked),
+            machine: self.machine(tracked, now),
             material,
             run_over: self.is_run_over(order),
             wish: tracked.wish,
@@ -72,7 +73,7 @@ impl Desk {
     }
 
     /// What is known of its machine.
-    pub(super) fn machine(&self, tracked: &Tracked) -> Machine {
+    pub(super) fn machine(&self, tracked: &Tracked, now: u64) -> Machine {
         let order = &tracked.order;
         let Some(token) = &order.token else { return Machine::Absent };
         // Of a class that is not configured any more, whoever shows it has it.
@@ -80,22 +81,35 @@ impl Desk {
         let mut answer = Machine::Absent;
         for (at, kind) in self.hands.kinds.all().iter().enumerate() {
             let is_other = known.is_some_and(|known| known != at);
+            let seen = self.machines[at].as_ref();
             if is_other {
-                // The class may have had another kind when the machine was made.
+                // The class may have had another kind when the machine was made, which only a desk before this one can have done.
                 if self.shows(at, order) {
                     return Machine::Alive;
                 }
+                if seen.is_none() && answer == Machine::Absent && self.may_be_elsewhere(order, now) {
+                    answer = Machine::Unknown;
+                }
                 continue;
             }
-            let Some((_, machines)) = self.machines[at].as_ref().filter(|(began, _)| *began >= tracked.touched) else {
-                return Machine::Unknown;
-            };
-            match machines.get(&kind.name(&order.key(), token)) {
-                Some(false) => return Machine::Alive,
-                Some(true) => answer = Machine::Stopped,
+            match seen.filter(|(began, _)| *began >= tracked.touched) {
+                None if known.is_none() && !self.may_be_elsewhere(order, now) => {}
+                None if answer == Machine::Absent => answer = Machine::Unknown,
                 None => {}
+                Some((_, machines)) => match machines.get(&kind.name(&order.key(), token)) {
+                    Some(false) => return Machine::Alive,
+                    Some(true) => answer = Machine::Stopped,
+                    None => {}
+                },
             }
         }
         answer
+    }
+
+    /// Whether a kind that its class does not have now, and that does not answer, may have its machine. Each ends by itself at its
+    /// deadline, so nobody waits for such a kind for ever.
+    fn may_be_elsewhere(&self, order: &Order, now: u64) -> bool {
+        let was_before = order.asked_at.is_some_and(|asked| asked <= self.clock.start());
+        was_before && now < order.deadline + GRACE
     }
 }

@@ -87,6 +87,12 @@ impl Kinds {
         &self.all
     }
 
+    /// Whether any class has it now.
+    #[must_use]
+    pub fn is_configured(&self, at: usize) -> bool {
+        self.of.values().any(|of| *of == at)
+    }
+
     /// The number of that of a class. A class that is not configured any more has none.
     #[must_use]
     pub fn of(&self, class: &Class) -> Option<usize> {

@@ -3,16 +3,19 @@
 //! Each is an errand for the one broker that looks things up. It changes nothing, on the server or here.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::event::{Found, RunName, Silence};
 use super::hands::Hands;
+use super::sights::AGAIN;
 use crate::contract::protocol::{Answer, Outcome, RemoteRunner, Verb};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::proof::artifact;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::retire::reason;
 
+/// Over which the server counts requests, in seconds.
+const LIMIT_PERIOD: u64 = 60 * 60;
 /// How long one look may take.
 const LOOK: Duration = Duration::from_secs(20);
 /// The same for a list, which can have many pages.
@@ -23,8 +26,16 @@ fn ask(hands: &Hands, verb: Verb, limit: Duration) -> Answer {
 }
 
 fn silence(outcome: &Outcome) -> Silence {
-    let until = if let Outcome::RateLimited(until) = outcome { Some(*until) } else { None };
-    Silence { why: reason(outcome), until }
+    let wait = if let Outcome::RateLimited(until) = outcome { Some(left(*until)) } else { None };
+    Silence { why: reason(outcome), wait }
+}
+
+/// What is left of a limit that ends then, in seconds since 1970. Servers can be wrong: it is some time, and never more than the
+/// hour over which they count.
+#[must_use]
+pub fn left(until: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    until.saturating_sub(now).clamp(AGAIN, LIMIT_PERIOD)
 }
 
 /// All runners of the address, by id.
@@ -91,4 +102,20 @@ pub fn keys(hands: &Hands) -> Found {
         Outcome::Keys(keys) => Ok(keys),
         other => Err(silence(&other)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::start::now;
+
+    #[test]
+    fn a_limit_is_neither_over_at_once_nor_without_end() {
+        let now = now().unwrap();
+        for (until, least, most) in
+            [(0, AGAIN, AGAIN), (now, AGAIN, AGAIN), (now + 600, 590, 600), (u64::MAX, LIMIT_PERIOD, LIMIT_PERIOD)]
+        {
+            assert!((least..=most).contains(&left(until)), "{until}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Machines of orders: making one and ending one. Each function is an errand.
 
+use std::time::Duration;
+
 use tracing::{info, warn};
 
 use super::event::Acted;
@@ -16,9 +18,9 @@ const CONSOLE: (usize, usize) = (40, 200);
 /// How long makers of machines are left alone after silence, in seconds.
 const SILENCE: u64 = 5;
 
-/// Asks for the machine that the order's token names.
+/// Asks for the machine that the order's token names, which has so many seconds to live.
 #[must_use]
-pub fn launch(hands: &Hands, order: &Order) -> Acted {
+pub fn launch(hands: &Hands, order: &Order, lifetime: u64) -> Acted {
     let key = order.key();
     let (Some(class), Some(token)) = (hands.class(&key), &order.token) else {
         return Acted::now(Outcome::Never("the class is not configured any more".into()));
@@ -32,7 +34,7 @@ pub fn launch(hands: &Hands, order: &Order) -> Acted {
         token,
         class,
         registration: &registration,
-        deadline: order.deadline,
+        lifetime: Duration::from_secs(lifetime),
         repository: &order.repository,
         run: order.run,
     };

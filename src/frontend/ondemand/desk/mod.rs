@@ -41,7 +41,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use tracing::info;
 
+use super::book::Book;
 use super::settings::Settings;
+use crate::state::start::existing;
 use hands::Hands;
 use state::Desk;
 
@@ -51,18 +53,27 @@ pub use makers::{Server, servers};
 /// How long a desk waits for another one that is about to end.
 const HANDOVER: Duration = Duration::from_secs(10);
 
-/// Serves the listening Unix socket until nothing is left to do, or somebody asks for the end.
+/// Serves the listening Unix socket until nothing is left to do, or somebody asks for the end. `kinds` says what makes machines; it
+/// is asked when no other desk has the book.
 ///
 /// # Errors
 ///
 /// If another desk has the book, the book cannot be opened, or the socket is none.
-pub fn run(settings: Settings, paths: Paths, kinds: Kinds, doors: Box<dyn Doors>, socket: OwnedFd) -> Result<()> {
+pub fn run(
+    settings: Settings,
+    paths: Paths,
+    kinds: impl FnOnce(&Settings, &Paths) -> Result<Kinds>,
+    doors: Box<dyn Doors>,
+    socket: OwnedFd,
+) -> Result<()> {
     // Before there is a thread, so that no thread is ended by one.
     let signals = listen::signals()?;
-    let hands = Arc::new(Hands::open(settings, paths, kinds, doors)?);
-    let Some(_lock) = hands.book.lock(HANDOVER)? else {
+    let book = Book::open(existing("state", &paths.state)?.1)?;
+    let Some(_lock) = book.lock(HANDOVER)? else {
         bail!("Another desk has the book of orders: stop github-runner-on-demand.service first");
     };
+    let kinds = kinds(&settings, &paths)?;
+    let hands = Arc::new(Hands::open(settings, paths, kinds, doors)?);
     let (events, inbox) = channel();
     listen::start(socket, signals, &events)?;
     let mut desk = Desk::open(hands, events).context("Failed to open the desk")?;

@@ -134,12 +134,13 @@ impl Desk {
         let (Some(run), State::Accepted) = (order.run, order.state) else { return };
         let (found, ahead) = match found {
             Ok(found) => found,
-            Err(silence) => return self.prove_later(key, silence.until.unwrap_or(now + AGAIN)),
+            Err(silence) => return self.prove_later(key, now + silence.wait.unwrap_or(AGAIN)),
         };
         let Some(repository) = self.served(&order.repository) else {
             return self.let_go(key, &Refusal::Repository(order.repository.as_str().into()), now);
         };
-        let there = now.saturating_add_signed(ahead);
+        // Both by this host's clock.
+        let there = self.clock.host().saturating_add_signed(ahead);
         let verdict = artifact::judge(&Wanted { key, run, repository: &repository }, found.as_ref(), there);
         self.judged(key, verdict, now + AGAIN, now);
     }

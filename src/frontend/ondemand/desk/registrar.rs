@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use super::event::Acted;
 use super::hands::{Hands, instance};
+use super::looks;
 use crate::contract::manifest::Manifest;
 use crate::contract::protocol::{Issue, Outcome as Said, RemoteRunner, Verb, Whom};
 use crate::frontend::ondemand::course::Outcome;
@@ -45,10 +46,12 @@ const REAPED: u64 = 2 * 24 * 60 * 60;
 /// Where a runner works in an image of machines.
 const IN_MACHINES: &str = "/home/runner/actions-runner/_work";
 
-/// Asks for a registration.
+/// Asks for a registration, whose machine has so many seconds to live.
 #[must_use]
-pub fn register(hands: &Hands, order: &Order) -> Acted {
-    errand(hands, order, Outcome::NotAsked, |broker, draft, manifest| make(hands, order, broker, draft, manifest))
+pub fn register(hands: &Hands, order: &Order, lifetime: u64) -> Acted {
+    errand(hands, order, Outcome::NotAsked, |broker, draft, manifest| {
+        make((hands, order, lifetime), broker, draft, manifest)
+    })
 }
 
 /// Finds out what an attempt made, and takes that back.
@@ -159,8 +162,7 @@ fn errand(
 }
 
 fn make(
-    hands: &Hands,
-    order: &Order,
+    (hands, order, lifetime): (&Hands, &Order, u64),
     broker: &Broker<'_>,
     draft: &mut Draft<'_>,
     manifest: &Manifest,
@@ -202,7 +204,8 @@ fn make(
     if let Err(error) = check(&files, id, &name) {
         return Ok(refused(&key, &format!("GitHub's JIT configuration cannot be used: {error:#}")));
     }
-    let registration = JitRegistration { id, name, files, repository: order.repository.clone(), run: order.run };
+    let (repository, run) = (order.repository.clone(), order.run);
+    let registration = JitRegistration { id, name, files, repository, run, deadline: now()? + lifetime };
     hands.put(&key, &registration)?;
     info!("Order {key}: registered runner {}, id {id}", shown(&registration.name));
     Ok(Acted::now(Outcome::Registered))
@@ -222,7 +225,7 @@ fn refused(key: &Key, why: &str) -> Acted {
 fn silent(order: &Order, what: &str, said: &Said) -> Acted {
     warn!("Order {}: failed to {what}: {}", order.key(), reason(said));
     match said {
-        Said::RateLimited(until) => Acted { github_until: Some(*until), ..Acted::now(Outcome::Nothing) },
+        Said::RateLimited(until) => Acted { limited: Some(looks::left(*until)), ..wait(SILENCE) },
         Said::Refused(_) | Said::NotOurs(_) => wait(UNCLEAR),
         _ => wait(SILENCE),
     }

@@ -98,7 +98,7 @@ impl Desk {
             }
             Err(silence) => {
                 warn!("There is no list of runners: {}", silence.why);
-                self.hold_github(silence.until.unwrap_or(now + LATER.as_secs()), now);
+                self.hold_github(silence.wait.unwrap_or(LATER.as_secs()), now);
             }
         }
     }
@@ -135,13 +135,13 @@ impl Desk {
                 }
             }
         }
-        self.note_gone(began);
+        self.note_gone(began, now);
         self.wake(Tracked::needs_look);
     }
 
     /// Notes whose machines are gone by a look that was begun at this time.
-    fn note_gone(&mut self, began: Instant) {
-        let is_gone = |tracked: &Tracked| matches!(self.machine(tracked), Machine::Absent | Machine::Stopped);
+    fn note_gone(&mut self, began: Instant, now: u64) {
+        let is_gone = |tracked: &Tracked| matches!(self.machine(tracked, now), Machine::Absent | Machine::Stopped);
         let gone: BTreeSet<Key> = self
             .orders
             .iter()

@@ -85,7 +85,7 @@ impl Sight {
     ) {
         (self.is_looked_at, self.silence) = (false, None);
         let mut silent = |silence: Silence| {
-            let from = silence.until.unwrap_or(now + AGAIN);
+            let from = now + silence.wait.unwrap_or(AGAIN);
             self.silence = Some((silence.why, from));
         };
         match run {
@@ -172,7 +172,7 @@ mod tests {
         sight.note(Some(Ok(Some(run(RunState::Completed)))), Some(Ok(vec![])), NOW);
         assert!(sight.is_over_since(0));
         assert!(!sight.is_due(NOW + OVER - 1) && sight.is_due(NOW + OVER));
-        let limit = Silence { why: "limit".into(), until: Some(NOW + 900) };
+        let limit = Silence { why: "limit".into(), wait: Some(900 - OVER) };
         sight.began = NOW + OVER;
         sight.note(Some(Err(limit)), None, NOW + OVER);
         assert!(sight.is_over_since(0) && !sight.is_due(NOW + 899) && sight.is_due(NOW + 900));

@@ -20,11 +20,9 @@ use crate::contract::protocol::RemoteRunner;
 use crate::frontend::ondemand::figures::Counters;
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::Order;
+use crate::frontend::ondemand::plan::LATER;
 use crate::frontend::ondemand::rate::{Looks, Requests};
 use crate::frontend::ondemand::strays::Strays;
-
-/// Over which the server counts requests, in seconds.
-const LIMIT_PERIOD: u64 = 60 * 60;
 
 /// Everything that is known.
 pub struct Desk {
@@ -73,7 +71,7 @@ impl Desk {
         for (name, fault) in &pages.faults {
             error!("{name}: {fault}. Nothing new begins before that is mended and the desk started again");
         }
-        let (clock, began) = (Clock::start()?, Instant::now());
+        let (clock, began) = (Clock::begin()?, Instant::now());
         let orders: BTreeMap<Key, Tracked> =
             pages.orders.into_iter().map(|(key, order)| (key, Tracked::new(order, began))).collect();
         for key in hands.materials()?.iter().filter(|key| !orders.contains_key(*key)) {
@@ -108,9 +106,9 @@ impl Desk {
         })
     }
 
-    /// Asks the server for nothing until then, but never for longer than its limits are: an hour.
-    pub(super) fn hold_github(&mut self, until: u64, now: u64) {
-        self.github_from = self.github_from.max(until.min(now + LIMIT_PERIOD));
+    /// Asks the server for nothing for so many seconds.
+    pub(super) fn hold_github(&mut self, seconds: u64, now: u64) {
+        self.github_from = self.github_from.max(now + seconds);
     }
 
     /// Puts an order on disk and at the desk; false if the disk does not have it.
@@ -131,6 +129,13 @@ impl Desk {
     pub(super) fn put_off(&mut self, key: &Key, until: u64) {
         if let Some(tracked) = self.orders.get_mut(key) {
             tracked.due = until;
+        }
+    }
+
+    /// Has an order rest after a fault of this host, whoever asks for it meanwhile.
+    pub(super) fn rest(&mut self, key: &Key, now: u64) {
+        if let Some(tracked) = self.orders.get_mut(key) {
+            tracked.rests_until = now + LATER;
         }
     }
 }

@@ -12,7 +12,7 @@ use super::tracked::Tracked;
 use super::{machines, registrar};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
-use crate::frontend::ondemand::plan::{LATER, PROOF_PATIENCE, SOON, Step, Times, plan};
+use crate::frontend::ondemand::plan::{PROOF_PATIENCE, SOON, Step, Times, plan};
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::settings::ClassSettings;
 
@@ -27,7 +27,7 @@ impl Desk {
         let due: Vec<Key> = self
             .orders
             .iter()
-            .filter(|(_, tracked)| !tracked.is_acting && tracked.due <= now)
+            .filter(|(_, tracked)| !tracked.is_acting && tracked.next() <= now)
             .map(|(key, _)| key.clone())
             .collect();
         for key in due {
@@ -38,13 +38,13 @@ impl Desk {
     /// One order, until it has to wait, an errand is under way, or something failed.
     pub(super) fn step(&mut self, key: &Key, now: u64) {
         self.put_off(key, now);
-        let can_go_on = |tracked: &&Tracked| !tracked.is_acting && tracked.due <= now;
+        let can_go_on = |tracked: &&Tracked| !tracked.is_acting && tracked.next() <= now;
         while let Some(tracked) = self.orders.get(key).filter(can_go_on) {
-            let facts = match self.facts(tracked) {
+            let facts = match self.facts(tracked, now) {
                 Ok(facts) => facts,
                 Err(fault) => {
                     error!("Order {key}: {fault:#}");
-                    return self.put_off(key, now + LATER);
+                    return self.rest(key, now);
                 }
             };
             let times = self.hands.class(key).map_or(UNKNOWN_CLASS, ClassSettings::times);
@@ -63,16 +63,13 @@ impl Desk {
                 Step::Forget => return self.forget(key, now),
                 // Of a machine that is being made a list may have nothing yet.
                 Step::Finish if tracked.order.token.is_some() && !tracked.was_ended => {
-                    let (hands, order) = (Arc::clone(&self.hands), tracked.order.clone());
-                    if let Some(tracked) = self.orders.get_mut(key) {
-                        tracked.was_ended = true;
-                    }
-                    return self.send(key, now, move || machines::end(&hands, &order));
+                    let order = tracked.order.clone();
+                    return self.end_machine(key, order, now);
                 }
                 step => {
                     let mut order = tracked.order.clone();
                     if order.before(&step, &self.hands.host, now) && !self.write(order.clone()) {
-                        return self.put_off(key, now + LATER);
+                        return self.rest(key, now);
                     }
                     self.carry_out(key, &order, &step, now);
                 }
@@ -82,20 +79,20 @@ impl Desk {
 
     /// Does what was decided and written: at once, or as an errand.
     fn carry_out(&mut self, key: &Key, order: &Order, step: &Step, now: u64) {
-        let hands = Arc::clone(&self.hands);
-        let order = order.clone();
+        let (hands, order) = (Arc::clone(&self.hands), order.clone());
+        let lifetime = order.deadline.saturating_sub(now);
         match step {
-            Step::Register => self.send(key, now, move || registrar::register(&hands, &order)),
+            Step::Register => self.send(key, now, move || registrar::register(&hands, &order, lifetime)),
             Step::Resolve => self.send(key, now, move || registrar::find_out(&hands, &order)),
             Step::Retire => self.send(key, now, move || registrar::retire(&hands, &order)),
             Step::Pay => self.send(key, now, move || registrar::settle(&hands, &order)),
-            Step::Launch(_) => self.send(key, now, move || machines::launch(&hands, &order)),
-            Step::EndMachine => self.send(key, now, move || machines::end(&hands, &order)),
+            Step::Launch(_) => self.send(key, now, move || machines::launch(&hands, &order, lifetime)),
+            Step::EndMachine => self.end_machine(key, order, now),
             Step::Renew => {
                 let given_up = registrar::owe(&hands, key).and_then(|()| hands.clear(key));
                 if let Err(fault) = given_up {
                     error!("Order {key}: {fault:#}");
-                    self.put_off(key, now + LATER);
+                    self.rest(key, now);
                 }
             }
             Step::End(reason) => info!("Order {key} ends: {reason}"),
@@ -109,6 +106,15 @@ impl Desk {
         {
             warn!("Order {key}: {fault:#}");
         }
+    }
+
+    /// Has whoever makes its machine end it.
+    fn end_machine(&mut self, key: &Key, order: Order, now: u64) {
+        let hands = Arc::clone(&self.hands);
+        if let Some(tracked) = self.orders.get_mut(key) {
+            tracked.was_ended = true;
+        }
+        self.send(key, now, move || machines::end(&hands, &order));
     }
 
     /// Starts an errand of an order.
@@ -127,7 +133,7 @@ impl Desk {
             }
             Err(fault) => {
                 warn!("Failed to start an errand of order {key}: {fault}");
-                tracked.due = now + SOON;
+                tracked.rests_until = now + SOON;
             }
         }
     }
@@ -175,7 +181,7 @@ impl Desk {
             Ok(()) => drop(self.orders.remove(key)),
             Err(fault) => {
                 error!("{fault:#}");
-                self.put_off(key, now + LATER);
+                self.rest(key, now);
             }
         }
     }

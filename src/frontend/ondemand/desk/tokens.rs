@@ -14,6 +14,9 @@ use crate::frontend::ondemand::proof::{Verdict, Wanted};
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::wire::Question;
 
+/// After so many seconds this host may have room for another thread.
+const BUSY: u64 = 5;
+
 /// What can be said of a token now.
 pub enum Judged {
     /// This.
@@ -37,7 +40,7 @@ impl Desk {
             Step::Judge => {
                 let issuer = self.hands.issuer();
                 let expected = Expected { issuer: &issuer, audience: &self.hands.settings.address };
-                let verdict = judge(wanted, token, self.keys.cache.keys(now), &expected, now);
+                let verdict = judge(wanted, token, self.keys.cache.keys(now), &expected, self.clock.host());
                 self.counters.judged(Proof::Oidc, &verdict);
                 self.is_counted = false;
                 Judged::Said(verdict)
@@ -48,7 +51,7 @@ impl Desk {
                 let (hands, events) = (Arc::clone(&self.hands), self.events.clone());
                 let work = move || drop(events.send(Event::Found(looks::keys(&hands))));
                 self.keys.is_asked = self.look_out(work);
-                Judged::NotYet
+                if self.keys.is_asked { Judged::NotYet } else { refused(Refusal::Busy(BUSY)) }
             }
         }
     }

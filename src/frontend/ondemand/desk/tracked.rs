@@ -14,6 +14,8 @@ pub struct Tracked {
     pub is_acting: bool,
     /// When it is looked at again, in seconds since 1970.
     pub due: u64,
+    /// Until when nothing happens to it after a fault of this host, in seconds since 1970.
+    pub rests_until: u64,
     /// As in the planner's facts.
     pub github_from: u64,
     /// As in the planner's facts.
@@ -40,6 +42,7 @@ impl Tracked {
             order,
             is_acting: false,
             due: 0,
+            rests_until: 0,
             github_from: 0,
             proof_from: 0,
             machines_from: 0,
@@ -49,6 +52,12 @@ impl Tracked {
             gone_at: None,
             was_ended: false,
         }
+    }
+
+    /// When its next step may be, in seconds since 1970.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.due.max(self.rests_until)
     }
 
     /// Whether its next state shows in the list of runners.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::super::sample_tests::{class, key, registration};
+use super::super::sample_tests::{LIFETIME, class, key, registration};
 use super::*;
 use crate::frontend::ondemand::kind::user_data;
 use crate::frontend::ondemand::settings::ClassSettings;
@@ -14,7 +14,6 @@ use crate::stand_in_incus::{FINGERPRINT, Flavor, IMAGE, PROFILE, PROJECT, StandI
 const HOST: &str = "0123456789abcdef0123456789abcdef";
 /// Tags of an instance that this host made for the class.
 const OURS: [(&str, &str); 2] = [("user.runner-controller-id", HOST), ("user.runner-pool-id", "x86_64")];
-const DEADLINE: u64 = 1_800_000_000;
 
 fn of_incus(server: &StandIn) -> ClassSettings {
     let kind = KindSettings::Incus {
@@ -47,7 +46,7 @@ fn launch(server: &StandIn, class: &ClassSettings, candidate: u32) -> Result<(),
         token: &token,
         class,
         registration: &path,
-        deadline: DEADLINE,
+        lifetime: LIFETIME,
         repository: &registration.repository,
         run: registration.run,
     })
@@ -74,7 +73,7 @@ fn an_instance_has_its_user_data_its_class_and_this_host() {
                 token: &token(1),
                 class: &of_incus(&server),
                 registration: Path::new(""),
-                deadline: DEADLINE,
+                lifetime: LIFETIME,
                 repository: &registration.repository,
                 run: registration.run,
             },

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -127,7 +128,7 @@ fn launch(fake: FakeSystemd, unit: &str) -> (Result<(), Fault>, Vec<String>) {
         token: &token,
         class,
         registration: Path::new("/run/github-runner-on-demand/orders/od-7-build.small/registration.json"),
-        deadline: 1,
+        lifetime: Duration::from_secs(1),
         repository: &repository,
         run: Some(7),
     });

@@ -15,6 +15,7 @@ mod sample_tests;
 pub mod user_data;
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::label::{Key, Run};
 use super::order::Token;
@@ -33,8 +34,8 @@ pub struct Launch<'a> {
     pub class: &'a ClassSettings,
     /// The file of the registration in memory, which only root can read: [`Registration`] as JSON.
     pub registration: &'a Path,
-    /// When it ends, whatever it does, in seconds since 1970.
-    pub deadline: u64,
+    /// After so much time it ends, whatever it does. Whoever orders and the machine may have different clocks.
+    pub lifetime: Duration,
     /// Whose job the runner is for; another one's is refused by the runner.
     pub repository: &'a Repository,
     /// Of which run, if that is known.

@@ -4,7 +4,6 @@
 //! so neither ever has a number of the other. A machine ends by itself at its deadline, and its supervisor sees to that.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Kind, Launch, Seen, material};
 use crate::frontend::ondemand::label::Key;
@@ -56,15 +55,10 @@ impl Kind for Nspawn {
         let KindSettings::Nspawn { image } = &launch.class.kind else {
             return Err(Fault::Configuration(format!("{} is no order for a machine of systemd-nspawn", launch.key)));
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let lifetime = launch.deadline.saturating_sub(now);
-        if lifetime == 0 {
-            return Err(Fault::Other(format!("The time of {} is over: no machine was asked for", launch.key)));
-        }
         let specification = Specification {
             token: number(launch.token),
             image: image.clone(),
-            lifetime: Duration::from_secs(lifetime),
+            lifetime: launch.lifetime,
             cache: None,
             user_data: Some(material::user_data(launch)?),
         };

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use serde_json::json;
 
-use super::super::sample_tests::{class, key, registration};
+use super::super::sample_tests::{LIFETIME, class, key, registration};
 use super::*;
 use crate::frontend::ondemand::kind::user_data;
 use crate::frontend::ondemand::settings::ClassSettings;
@@ -39,7 +39,7 @@ impl Host {
         Nspawn::new(self.path())
     }
 
-    fn launch(&self, deadline: u64) -> Result<(), Fault> {
+    fn launch(&self) -> Result<(), Fault> {
         let (key, token) = (key(), token());
         let file: PathBuf = self.path().join("registration.json");
         self.kind().launch(&Launch {
@@ -47,7 +47,7 @@ impl Host {
             token: &token,
             class: &self.class,
             registration: &file,
-            deadline,
+            lifetime: LIFETIME,
             repository: &self.registration.repository,
             run: self.registration.run,
         })
@@ -93,21 +93,16 @@ fn token() -> Token {
     Token::new("host", &key(), 1, 1)
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
 #[test]
 fn a_machine_is_asked_for_by_a_number_that_no_job_of_gitlab_has_with_its_user_data_and_until_its_deadline() {
     let host = Host::new();
     let supervisor = host.supervisor(Progress::Ready);
-    let deadline = now() + 3_000;
-    host.launch(deadline).unwrap();
+    host.launch().unwrap();
     let (order, data) = supervisor.join().unwrap();
     assert_eq!(order.job.to_string(), host.kind().name(&key(), &token()));
     assert!(order.job > i64::MAX.unsigned_abs(), "GitLab's numbers are those of a signed integer");
     assert_eq!((order.image.as_str(), order.cache, order.user_data), ("runner", None, true));
-    assert!((2_800..=3_000).contains(&order.timeout), "{}", order.timeout);
+    assert_eq!(order.timeout, LIFETIME.as_secs());
     let expected = user_data::script(
         &host.registration,
         &Launch {
@@ -115,7 +110,7 @@ fn a_machine_is_asked_for_by_a_number_that_no_job_of_gitlab_has_with_its_user_da
             token: &token(),
             class: &host.class,
             registration: Path::new(""),
-            deadline,
+            lifetime: LIFETIME,
             repository: &host.registration.repository,
             run: host.registration.run,
         },
@@ -134,24 +129,23 @@ fn what_the_supervisor_says_of_an_order_is_what_the_desk_hears() {
     ] {
         let host = Host::new();
         let supervisor = host.supervisor(Progress::Failed(fault.clone()));
-        assert_eq!(host.launch(now() + 3_000), Err(fault));
+        assert_eq!(host.launch(), Err(fault));
         supervisor.join().unwrap();
     }
 }
 
 #[test]
-fn without_a_registration_time_or_an_image_nobody_is_asked() {
+fn without_a_registration_or_an_image_nobody_is_asked() {
     let host = Host::new();
-    let said = |host: &Host, deadline: u64| host.launch(deadline).unwrap_err().to_string();
-    assert!(said(&host, now()).contains("time of od-19283746-1-build (x86_64) is over"));
+    let said = |host: &Host| host.launch().unwrap_err().to_string();
     fs::write(host.path().join("registration.json"), r#"{"id": 7, "secret": "FAKE"}"#).unwrap();
-    let broken = said(&host, now() + 3_000);
+    let broken = said(&host);
     assert!(broken.contains("it is no registration of this release") && !broken.contains("FAKE"), "{broken}");
     fs::remove_file(host.path().join("registration.json")).unwrap();
-    assert!(said(&host, now() + 3_000).contains("there is no such file"));
+    assert!(said(&host).contains("there is no such file"));
     let local = KindSettings::Local { unit: "a".into(), work_directory: "/run".into() };
     let other = Host { class: ClassSettings { kind: local, ..class() }, ..Host::new() };
-    assert!(matches!(other.launch(now() + 3_000), Err(Fault::Configuration(_))));
+    assert!(matches!(other.launch(), Err(Fault::Configuration(_))));
 }
 
 #[test]

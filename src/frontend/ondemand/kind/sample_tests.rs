@@ -1,6 +1,7 @@
 //! An order, its class and its registration, for the tests of all kinds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::contract::protocol::Secret;
 use crate::frontend::ondemand::label::Key;
@@ -9,6 +10,11 @@ use crate::frontend::ondemand::settings::{ClassSettings, KindSettings};
 use crate::model::Repository;
 use crate::registration::jit::JitRegistration;
 use crate::state::{CREDENTIALS, KEY, SETTINGS};
+
+/// When its machine ends at the latest.
+pub const DEADLINE: u64 = 1_800_000_000;
+/// What it has until then.
+pub const LIFETIME: Duration = Duration::from_secs(3_000);
 
 pub fn key() -> Key {
     Key::from_stem("od-19283746-1-build.x86_64").unwrap()
@@ -43,5 +49,6 @@ pub fn registration() -> JitRegistration {
         ]),
         repository: Repository::parse("octo-org/example").unwrap(),
         run: Some(19_283_746),
+        deadline: DEADLINE,
     }
 }

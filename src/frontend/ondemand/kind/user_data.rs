@@ -44,7 +44,7 @@ pub fn script(registration: &JitRegistration, launch: &Launch<'_>) -> String {
     ];
     let class = launch.class;
     let numbers = [
-        ("deadline", launch.deadline),
+        ("deadline", registration.deadline),
         ("longest", class.ttl),
         ("patience", class.not_online.saturating_add(class.no_job).saturating_add(MARGIN)),
     ];

@@ -6,12 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::sample_tests::{class, key, registration};
+use super::super::sample_tests::{DEADLINE, LIFETIME, class, key, registration};
 use super::*;
 use crate::frontend::ondemand::order::Token;
 use crate::model::Repository;
-
-const DEADLINE: u64 = 1_800_000_000;
 
 fn script_for(repository: &str, run: Option<u64>) -> String {
     let mut registration = registration();
@@ -30,7 +28,7 @@ fn with(registration: &JitRegistration) -> String {
             token: &token,
             class: &class,
             registration: Path::new("/run/registration.json"),
-            deadline: DEADLINE,
+            lifetime: LIFETIME,
             repository: &registration.repository,
             run: registration.run,
         },

@@ -1,10 +1,13 @@
 //! How orders end before their job is done: by their workflow, their run, their time, an operator, or because nobody names them.
 
+use std::sync::atomic::Ordering;
+
 use super::super::super::order::State;
 use super::super::super::reason::Reason;
 use super::world::{Vm, World};
-use super::{LABEL, ONE, destroy, online, runner};
+use super::{LABEL, ONE, destroy, end_by_hand, online, runner};
 use crate::frontend::ondemand::operate;
+use crate::machines::Fault;
 use crate::wait::wait_for;
 
 #[test]
@@ -55,8 +58,7 @@ fn a_busy_runner_lives_until_its_deadline_and_no_longer() {
     world.after(15);
     let deadline = world.order(ONE).deadline;
     let label = LABEL.to_owned().try_into().unwrap();
-    std::fs::create_dir(world.state("ends")).unwrap();
-    std::fs::write(world.state("ends").join(LABEL), "").unwrap();
+    end_by_hand(&world);
     world.after(60);
     assert_eq!(world.state_of(ONE), Some(State::Busy), "the operator's wish waits for the job, too");
     world.now = deadline;
@@ -88,8 +90,7 @@ fn a_machine_that_no_order_names_is_ended_after_a_second_look() {
 fn an_order_whose_class_is_gone_is_ended_by_the_operator_and_its_machine_is_found() {
     let mut world = online();
     world.switch(|settings| drop(settings["classes"].as_object_mut().unwrap().remove("x86_64")));
-    std::fs::create_dir(world.state("ends")).unwrap();
-    std::fs::write(world.state("ends").join(LABEL), "").unwrap();
+    end_by_hand(&world);
     for _ in 0..3 {
         world.after(15);
     }
@@ -106,11 +107,79 @@ fn a_machine_of_a_class_that_has_another_kind_now_is_found_where_it_is() {
         world.after(15);
     }
     assert_eq!(world.state_of(ONE), Some(State::Online), "it is no stray, and not gone");
-    std::fs::create_dir(world.state("ends")).unwrap();
-    std::fs::write(world.state("ends").join(LABEL), "").unwrap();
+    end_by_hand(&world);
     for _ in 0..3 {
         world.after(15);
     }
     assert_eq!(world.state_of(ONE), Some(State::Ended));
     assert!(before.all.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_machine_of_another_kind_that_does_not_answer_is_not_taken_for_gone_before_its_deadline() {
+    let mut world = online();
+    world.start_jobs();
+    world.after(15);
+    assert_eq!(world.state_of(ONE), Some(State::Busy));
+    let before = std::sync::Arc::clone(&world.vms);
+    before.is_silent.store(true, Ordering::SeqCst);
+    world.other_kind();
+    for _ in 0..20 {
+        world.after(15);
+    }
+    assert_eq!(world.state_of(ONE), Some(State::Busy), "nobody knows about its machine");
+    let deadline = world.order(ONE).deadline;
+    world.server.lock().unwrap().runners.clear();
+    world.now = deadline;
+    for _ in 0..20 {
+        world.after(15);
+    }
+    assert_eq!(world.state_of(ONE), Some(State::Ended), "it ended by itself");
+}
+
+#[test]
+fn a_runner_is_gone_only_when_two_lists_lack_it() {
+    let mut world = online();
+    let id = *world.server.lock().unwrap().runners.keys().next().unwrap();
+    world.server.lock().unwrap().slips = Some(id);
+    world.after(15);
+    world.after(15);
+    assert_eq!(world.state_of(ONE), Some(State::Online));
+    world.server.lock().unwrap().runners.clear();
+    world.after(15);
+    world.after(15);
+    assert_eq!(world.order(ONE).reason, Some(Reason::Done));
+}
+
+#[test]
+fn whoever_may_be_making_a_machine_is_asked_to_end_it_before_its_order_is_over() {
+    let mut world = World::new();
+    world.vms.fault.lock().unwrap().replace(Fault::Unavailable("the answer is missing".into()));
+    world.queue(7, LABEL);
+    world.create(LABEL);
+    assert_eq!(world.state_of(ONE), Some(State::Launching));
+    // While its maker is left alone after that silence.
+    end_by_hand(&world);
+    for _ in 0..20 {
+        world.after(1);
+    }
+    assert_eq!((world.state_of(ONE), &world.order(ONE).reason), (Some(State::Ended), &Some(Reason::Operator)));
+    assert_eq!(world.vms.ends.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_stray_that_is_slow_to_end_is_ended_once() {
+    let mut world = World::new();
+    let vms = std::sync::Arc::clone(&world.vms);
+    vms.all.lock().unwrap().insert("vm-stray".into(), Vm { runner: 1, is_stopped: false });
+    let slow = vms.slow.lock();
+    world.turn();
+    for _ in 0..5 {
+        world.after(61);
+    }
+    wait_for("the end that takes long", || (!vms.ends.lock().unwrap().is_empty()).then_some(()));
+    world.after(61);
+    drop(slow);
+    wait_for("the end of the machine", || vms.all.lock().unwrap().is_empty().then_some(()));
+    assert_eq!(vms.ends.lock().unwrap().len(), 1);
 }

@@ -87,7 +87,7 @@ fn desk_process() {
     kinds.add(Arc::new(Files(home.join("machines"))), settings.classes.keys().cloned());
     let doors = Box::new(OneDoor(settings.broker.clone()));
     let socket: OwnedFd = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
-    run(settings, paths, kinds, doors, socket).unwrap();
+    run(settings, paths, |_, _| Ok(kinds), doors, socket).unwrap();
 }
 
 /// One try: a host whose desk dies once.

@@ -6,7 +6,7 @@ use super::super::super::order::State;
 use super::super::super::reason::Reason;
 use super::server::{Mischief, REPOSITORY};
 use super::world::{World, create};
-use super::{LABEL, ONE, look, online, runner};
+use super::{LABEL, ONE, end_by_hand, look, online, runner};
 use crate::contract::workflow::Artifact;
 use crate::machines::Fault;
 
@@ -62,7 +62,7 @@ fn a_desk_that_is_killed_at_any_event_makes_no_second_machine_and_leaves_nothing
         world.desk.look_about(world.now);
         for _ in 0..kills_after {
             // One event at a time, until nothing comes by itself.
-            let Ok(event) = world.inbox.recv_timeout(std::time::Duration::from_millis(100)) else { break };
+            let Some(event) = world.event() else { break };
             world.desk.hear(event, world.now);
             world.desk.step_all(world.now);
         }
@@ -106,7 +106,7 @@ fn a_server_that_is_away_costs_no_attempt_and_a_refusal_ends_the_order() {
     // It goes away right after the proof.
     while world.state_of(ONE) == Some(State::Accepted) {
         world.desk.step_all(world.now);
-        if let Ok(event) = world.inbox.recv_timeout(std::time::Duration::from_millis(100)) {
+        if let Some(event) = world.event() {
             world.server.lock().unwrap().is_down = true;
             world.desk.hear(event, world.now);
         }
@@ -176,4 +176,57 @@ fn a_run_that_is_run_again_is_served_again() {
     assert_eq!(world.state_of("od-7-again.x86_64"), Some(State::Accepted), "what was seen is older than the order");
     world.after(31);
     assert_eq!(world.state_of("od-7-again.x86_64"), Some(State::Launched));
+}
+
+#[test]
+fn an_order_that_cannot_be_written_is_tried_again_later_and_whoever_asks_does_not_hurry_it() {
+    let mut world = World::new();
+    world.queue(7, LABEL);
+    drop(world.begin(create(LABEL, &["x86_64"]), None, 0));
+    loop {
+        world.desk.step_all(world.now);
+        if world.state_of(ONE) == Some(State::Launching) {
+            break;
+        }
+        match world.event() {
+            Some(event) => world.desk.hear(event, world.now),
+            None => world.now += 1,
+        }
+    }
+    let path = world.state("orders").join(format!("{ONE}.json"));
+    let text = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    // It would never rest otherwise.
+    world.turn();
+    for _ in 0..5 {
+        world.create(LABEL);
+    }
+    let launches = *world.vms.launches.lock().unwrap();
+    assert!(launches <= 2, "{launches}");
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::write(&path, text).unwrap();
+    world.after(15);
+    assert_eq!(world.state_of(ONE), Some(State::Launched));
+}
+
+#[test]
+fn a_limit_that_is_said_to_be_over_long_ago_is_waited_for_all_the_same() {
+    let mut world = online();
+    world.server.lock().unwrap().is_limited = true;
+    drop(world.asked());
+    end_by_hand(&world);
+    world.turn();
+    assert_eq!(world.state_of(ONE), Some(State::Ending));
+    let before = world.asked().len();
+    for _ in 0..14 {
+        world.after(1);
+    }
+    assert!(before + world.asked().len() <= 3, "{before}");
+    world.server.lock().unwrap().is_limited = false;
+    for _ in 0..4 {
+        world.after(30);
+    }
+    assert_eq!(world.state_of(ONE), Some(State::Ended));
+    world.is_clean();
 }

@@ -50,3 +50,9 @@ fn online() -> World {
     assert_eq!(world.state_of(ONE), Some(State::Online));
     world
 }
+
+/// An operator wants it to end.
+fn end_by_hand(world: &World) {
+    std::fs::create_dir(world.state("ends")).unwrap();
+    std::fs::write(world.state("ends").join(LABEL), "").unwrap();
+}

@@ -35,7 +35,11 @@ pub struct Server {
     /// Runs of forks.
     pub forks: BTreeSet<u64>,
     pub artifacts: Vec<Artifact>,
+    /// The next list lacks this one, as if it had slipped through between two pages.
+    pub slips: Option<u64>,
     pub is_down: bool,
+    /// It takes no requests, and says that it does again since long ago.
+    pub is_limited: bool,
     pub mischief: Option<Mischief>,
     /// What was asked, by its word.
     pub asked: Vec<&'static str>,
@@ -62,6 +66,9 @@ impl Server {
         if self.is_down {
             return Outcome::Unreachable("it is down".into());
         }
+        if self.is_limited {
+            return Outcome::RateLimited(0);
+        }
         match verb {
             Verb::Observe(_) => Outcome::Seen(self.named(instance)),
             Verb::Issue(Issue::Jit { .. }) => self.make(instance),
@@ -74,7 +81,11 @@ impl Server {
                     Outcome::Retired
                 }
             },
-            Verb::List => Outcome::Listed(self.runners.values().cloned().collect()),
+            Verb::List => {
+                let slips = self.slips.take();
+                let shown = self.runners.values().filter(|runner| Some(runner.id) != slips);
+                Outcome::Listed(shown.cloned().collect())
+            }
             Verb::Run { run, .. } => Outcome::Run((run < 1_000).then(|| WorkflowRun {
                 id: run,
                 repository: REPOSITORY,

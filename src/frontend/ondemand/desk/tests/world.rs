@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -38,6 +39,12 @@ pub struct Vms {
     pub fault: Mutex<Option<Fault>>,
     /// How many were asked for, ever.
     pub launches: Mutex<u32>,
+    /// Whose end was asked for, ever.
+    pub ends: Mutex<Vec<String>>,
+    /// Held, an end takes until it is let go.
+    pub slow: Mutex<()>,
+    /// Whether nobody can list them.
+    pub is_silent: AtomicBool,
 }
 
 impl Kind for Vms {
@@ -62,11 +69,16 @@ impl Kind for Vms {
     }
 
     fn look(&self) -> Result<Vec<Seen>, Fault> {
+        if self.is_silent.load(Ordering::SeqCst) {
+            return Err(Fault::Unavailable("it does not answer".into()));
+        }
         let all = self.all.lock().unwrap();
         Ok(all.iter().map(|(name, vm)| Seen { name: name.clone(), is_stopped: vm.is_stopped }).collect())
     }
 
     fn end(&self, name: &str) -> Result<(), Fault> {
+        self.ends.lock().unwrap().push(name.into());
+        drop(self.slow.lock());
         self.all.lock().unwrap().remove(name);
         Ok(())
     }
@@ -207,7 +219,7 @@ impl World {
         let token = token.map(|token| Secret::new(token.into()));
         let source = crate::frontend::ondemand::source::Source::of([192, 0, 2, 1].into());
         let (caller, answered) = Caller::new();
-        self.desk.asked(Question { version: wire::VERSION, source, wait, token, ask }, caller, self.now);
+        self.desk.arrived(Question { version: wire::VERSION, source, wait, token, ask }, caller, self.now);
         answered
     }
 
@@ -223,8 +235,7 @@ impl World {
             self.desk.schedule = Schedule::new(self.kinds.len());
             let acts = self.desk.errands + self.desk.looks_out;
             self.desk.look_about(self.now);
-            while self.desk.errands + self.desk.looks_out + self.desk.schedule.under_way() > 0 {
-                let event = self.inbox.recv_timeout(HANGS).expect("an errand has to end");
+            while let Some(event) = self.event() {
                 self.desk.hear(event, self.now);
             }
             self.desk.step_all(self.now);
@@ -234,6 +245,12 @@ impl World {
             }
         }
         panic!("the desk never rests");
+    }
+
+    /// What comes of something that is under way, if anything is.
+    pub fn event(&self) -> Option<Event> {
+        let is_out = self.desk.errands + self.desk.looks_out + self.desk.schedule.under_way() > 0;
+        is_out.then(|| self.inbox.recv_timeout(HANGS).expect("an errand has to end"))
     }
 
     /// Lets some time pass.
