@@ -73,7 +73,7 @@
 //! | `frontend::ondemand::kind::user_data` | `state`, `registration::jit`, `frontend::ondemand::kind` | pure |
 //! | `frontend::ondemand::kind::material` | `machines`, `sys`, `registration::jit`, `frontend::ondemand::kind` | |
 //! | `frontend::ondemand::kind::incus` | `machines`, `machines::incus`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
-//! | `frontend::ondemand::kind::nspawn` | `machines`, `machines::nspawn::client`, `model`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | clock |
+//! | `frontend::ondemand::kind::nspawn` | `machines`, `machines::nspawn::client`, `model`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
 //! | `frontend::ondemand::overview` | `frontend::ondemand`, `frontend::ondemand::settings` | pure |
 //! | `frontend::ondemand::figures` | `contract::openmetrics`, `frontend::ondemand`, `frontend::ondemand::proof`, `frontend::ondemand::settings` | pure |
 //! | `frontend::ondemand::operate` | `model`, `state::start`, `sys`, `frontend::ondemand`, `frontend::ondemand::book`, `frontend::ondemand::door::ask`, `frontend::ondemand::settings` | writing, sockets, clock |

@@ -15,7 +15,6 @@ use crate::frontend::ondemand::label::Class;
 use crate::frontend::ondemand::operate;
 use crate::frontend::ondemand::settings::{KindSettings, Settings};
 use crate::machines::nspawn::RUN_DIRECTORY;
-use crate::state::start::now;
 use crate::units::Systemd;
 
 /// Serves the socket that is the standard input.
@@ -44,7 +43,7 @@ fn kinds(settings: &Settings, paths: &Paths) -> Result<Kinds> {
     let nspawn = of(&|kind| matches!(kind, KindSettings::Nspawn { .. }));
     kinds.add(Arc::new(Nspawn::new(RUN_DIRECTORY)), nspawn);
     let host = paths.host()?;
-    for server in desk::servers(settings, paths, now()?)? {
+    for server in desk::servers(settings, paths)? {
         let here = |kind: &KindSettings| matches!(kind, KindSettings::Incus { socket, project, .. } if (socket, project) == (&server.socket, &server.project));
         let incus = Incus::new(&server.socket, &server.project, &host);
         kinds.add(Arc::new(incus), of(&here));

@@ -7,13 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::event::{Found, RunName, Silence};
 use super::hands::Hands;
-use super::sights::AGAIN;
 use crate::contract::protocol::{Answer, Outcome, RemoteRunner, Verb};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::proof::artifact;
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::retire::reason;
 
+/// How long a limit is respected at least, in seconds.
+const SHORTEST: u64 = 30;
 /// Over which the server counts requests, in seconds.
 const LIMIT_PERIOD: u64 = 60 * 60;
 /// How long one look may take.
@@ -35,7 +36,7 @@ fn silence(outcome: &Outcome) -> Silence {
 #[must_use]
 pub fn left(until: u64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    until.saturating_sub(now).clamp(AGAIN, LIMIT_PERIOD)
+    until.saturating_sub(now).clamp(SHORTEST, LIMIT_PERIOD)
 }
 
 /// All runners of the address, by id.
@@ -112,9 +113,12 @@ mod tests {
     #[test]
     fn a_limit_is_neither_over_at_once_nor_without_end() {
         let now = now().unwrap();
-        for (until, least, most) in
-            [(0, AGAIN, AGAIN), (now, AGAIN, AGAIN), (now + 600, 590, 600), (u64::MAX, LIMIT_PERIOD, LIMIT_PERIOD)]
-        {
+        for (until, least, most) in [
+            (0, SHORTEST, SHORTEST),
+            (now, SHORTEST, SHORTEST),
+            (now + 600, 590, 600),
+            (u64::MAX, LIMIT_PERIOD, LIMIT_PERIOD),
+        ] {
             assert!((least..=most).contains(&left(until)), "{until}");
         }
     }

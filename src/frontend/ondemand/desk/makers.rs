@@ -14,7 +14,7 @@ use crate::frontend::ondemand::book::Book;
 use crate::frontend::ondemand::limits::{GRACE, LONGEST_TTL};
 use crate::frontend::ondemand::order::State;
 use crate::frontend::ondemand::settings::{KindSettings, Settings};
-use crate::state::start::existing;
+use crate::state::start::{existing, now};
 
 /// Beside the book.
 const FILE: &str = "servers.json";
@@ -44,7 +44,11 @@ struct Known {
 /// # Errors
 ///
 /// If the book or the note cannot be read or written: a machine could be forgotten.
-pub fn servers(settings: &Settings, paths: &Paths, now: u64) -> Result<BTreeSet<Server>> {
+pub fn servers(settings: &Settings, paths: &Paths) -> Result<BTreeSet<Server>> {
+    servers_at(settings, paths, now()?)
+}
+
+fn servers_at(settings: &Settings, paths: &Paths, now: u64) -> Result<BTreeSet<Server>> {
     let (_, home) = existing("state", &paths.state)?;
     let configured = settings.classes.values().filter_map(|class| match &class.kind {
         KindSettings::Incus { socket, project, .. } => {
@@ -84,7 +88,7 @@ mod tests {
     const ORDER: &str = include_str!("../../../../tests/fixtures/order-v1.json");
 
     fn names(settings: &Settings, paths: &Paths, now: u64) -> Vec<String> {
-        servers(settings, paths, now).unwrap().into_iter().map(|server| server.project).collect()
+        servers_at(settings, paths, now).unwrap().into_iter().map(|server| server.project).collect()
     }
 
     #[test]
