@@ -109,7 +109,7 @@ impl Desk {
     /// Whether a kind that its class does not have now, and that does not answer, may have its machine. Each ends by itself at its
     /// deadline, so nobody waits for such a kind for ever.
     fn may_be_elsewhere(&self, order: &Order, now: u64) -> bool {
-        let was_before = order.asked_at.is_some_and(|asked| asked <= self.clock.start());
+        let was_before = order.asked_at.is_some_and(|asked| asked < self.clock.start());
         was_before && now < order.deadline + GRACE
     }
 }
