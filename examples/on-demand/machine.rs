@@ -12,7 +12,7 @@ use std::thread;
 use anyhow::{Context as _, Result};
 use github_runners::frontend::ondemand::kind::{Kind, Launch, Seen};
 use github_runners::frontend::ondemand::label::Key;
-use github_runners::frontend::ondemand::order::Token;
+use github_runners::frontend::ondemand::order::{Maker, Token};
 use github_runners::machines::Fault;
 use github_runners::registration::jit::JitRegistration;
 use nix::sys::signal::{Signal, kill};
@@ -93,6 +93,10 @@ fn unavailable(error: impl std::fmt::Display) -> Fault {
 }
 
 impl Kind for Machines {
+    fn maker(&self) -> Maker {
+        Maker::Nspawn
+    }
+
     fn name(&self, key: &Key, _: &Token) -> String {
         key.stem()
     }

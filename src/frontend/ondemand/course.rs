@@ -54,6 +54,7 @@ impl Order {
             attempt: 0,
             candidate: 0,
             token: None,
+            maker: None,
             launched_at: None,
             asked_at: None,
             repeated: false,

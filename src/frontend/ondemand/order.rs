@@ -167,6 +167,18 @@ impl From<Token> for String {
     }
 }
 
+/// What makes machines. A class can get another kind while an order has one.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Maker {
+    /// Units of this host.
+    Local,
+    /// Machines of systemd-nspawn.
+    Nspawn,
+    /// Incus or LXD.
+    Incus,
+}
+
 /// One wanted runner. All times are in seconds since 1970.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -203,6 +215,8 @@ pub struct Order {
     pub candidate: u32,
     /// The name of the machine that was asked for last. It stays until that machine is known to be gone, or never to have been.
     pub token: Option<Token>,
+    /// Who was asked for it.
+    pub maker: Option<Maker>,
     /// When a machine was asked for first.
     pub launched_at: Option<u64>,
     /// When the machine of the token was asked for last. For a while afterwards a list may not have it.

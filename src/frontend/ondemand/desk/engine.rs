@@ -125,6 +125,7 @@ impl Desk {
         tracked.github_from = tracked.github_from.max(now + acted.github_wait);
         tracked.machines_from = tracked.machines_from.max(now + acted.machines_wait);
         if tracked.order.state == State::Launching {
+            tracked.asked = tracked.touched;
             self.counters.launched(&key.class, &acted.outcome);
             self.is_counted = false;
         }

@@ -1,6 +1,7 @@
 //! What is known about an order, for the planner.
 //!
-//! Lists count only if they were begun after the order changed last: what was read before says nothing about what was done since.
+//! Lists count only if they were begun after the order changed last, or, for machines, after one was asked for: what was read before
+//! says nothing about what was done since.
 
 use std::time::Instant;
 
@@ -79,7 +80,9 @@ impl Desk {
         // Of a class that is not configured any more, whoever shows it has it.
         let known = self.hands.kinds.of(&order.class);
         let mut answer = Machine::Absent;
-        for (at, kind) in self.hands.kinds.all().iter().enumerate() {
+        let kinds = &self.hands.kinds;
+        let known = known.filter(|at| kinds.may_have(*at, order));
+        for (at, kind) in kinds.all().iter().enumerate().filter(|(at, _)| kinds.may_have(*at, order)) {
             let is_other = known.is_some_and(|known| known != at);
             let seen = self.machines[at].as_ref();
             if is_other {
@@ -92,7 +95,7 @@ impl Desk {
                 }
                 continue;
             }
-            match seen.filter(|(began, _)| *began >= tracked.touched) {
+            match seen.filter(|(began, _)| *began >= tracked.asked) {
                 None if known.is_none() && !self.may_be_elsewhere(order, now) => {}
                 None if answer == Machine::Absent => answer = Machine::Unknown,
                 None => {}

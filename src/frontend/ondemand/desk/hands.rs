@@ -16,6 +16,7 @@ use crate::frontend::ondemand::book::{Book, LEDGER};
 use crate::frontend::ondemand::figures::Counters;
 use crate::frontend::ondemand::kind::Kind;
 use crate::frontend::ondemand::label::{Class, Key};
+use crate::frontend::ondemand::order::Order;
 use crate::frontend::ondemand::settings::{ClassSettings, Settings};
 use crate::model::{InstanceName, Label, RunnerName, hex};
 use crate::registration::jit::{JitRegistration, MAX_BYTES};
@@ -85,6 +86,12 @@ impl Kinds {
     #[must_use]
     pub fn all(&self) -> &[Arc<dyn Kind>] {
         &self.all
+    }
+
+    /// Whether a kind may have the machine of an order.
+    #[must_use]
+    pub fn may_have(&self, at: usize, order: &Order) -> bool {
+        order.maker.is_none_or(|maker| maker == self.all[at].maker())
     }
 
     /// Whether any class has it now.

@@ -62,8 +62,9 @@ pub fn launch(hands: &Hands, order: &Order, lifetime: u64) -> Acted {
 pub fn end(hands: &Hands, order: &Order) -> Acted {
     let key = order.key();
     let Some(token) = &order.token else { return Acted::now(Outcome::Nothing) };
-    // Of all kinds: the class may have had another one when the machine was made, and a missing one is fine.
-    for kind in hands.kinds.all() {
+    // The class may have another kind now, and there may be several of one; a missing machine is fine.
+    let all = hands.kinds.all().iter().enumerate().filter(|(at, _)| hands.kinds.may_have(*at, order));
+    for (_, kind) in all {
         let name = kind.name(&key, token);
         if matches!(order.reason, Some(Reason::NotOnline | Reason::MachineLost)) {
             tell_console(kind.as_ref(), &name, order);

@@ -79,8 +79,10 @@ impl Desk {
     }
 
     fn look_interval(&self, at: usize) -> Option<Duration> {
-        let of =
-            |order: &Order| self.hands.kinds.of(&order.class).is_none_or(|kind| kind == at) || self.shows(at, order);
+        let of = |order: &Order| {
+            let is_of_class = self.hands.kinds.of(&order.class).is_none_or(|kind| kind == at);
+            is_of_class || order.maker.is_some() && self.hands.kinds.may_have(at, order)
+        };
         let orders = self.orders.values().filter(|tracked| tracked.needs_look() && of(&tracked.order));
         let interval = |tracked: &Tracked| if tracked.is_hurried() { AT_HOME } else { LATER };
         // Once in any case, and as long as there is one that no order names.

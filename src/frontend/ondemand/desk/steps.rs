@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use tracing::{error, info, warn};
@@ -68,6 +69,9 @@ impl Desk {
                 }
                 step => {
                     let mut order = tracked.order.clone();
+                    if let Step::Launch(_) = step {
+                        order.maker = self.hands.kinds.of(&key.class).map(|at| self.hands.kinds.all()[at].maker());
+                    }
                     if order.before(&step, &self.hands.host, now) && !self.write(order.clone()) {
                         return self.rest(key, now);
                     }
@@ -86,7 +90,12 @@ impl Desk {
             Step::Resolve => self.send(key, now, move || registrar::find_out(&hands, &order)),
             Step::Retire => self.send(key, now, move || registrar::retire(&hands, &order)),
             Step::Pay => self.send(key, now, move || registrar::settle(&hands, &order)),
-            Step::Launch(_) => self.send(key, now, move || machines::launch(&hands, &order, lifetime)),
+            Step::Launch(_) => {
+                if let Some(tracked) = self.orders.get_mut(key) {
+                    tracked.asked = Instant::now();
+                }
+                self.send(key, now, move || machines::launch(&hands, &order, lifetime));
+            }
             Step::EndMachine => self.end_machine(key, order, now),
             Step::Renew => {
                 let given_up = registrar::owe(&hands, key).and_then(|()| hands.clear(key));

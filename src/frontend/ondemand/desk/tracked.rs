@@ -28,6 +28,9 @@ pub struct Tracked {
     pub is_doubted: bool,
     /// When it changed last, or an errand of it ended: what was looked at before is old.
     pub touched: Instant,
+    /// When a machine was asked for last, or that errand ended. A look from before says nothing about it; whatever else happened to
+    /// the order since brings none back.
+    pub asked: Instant,
     /// When the look was begun that found its machine gone or stopped, and no look after it found anything else.
     pub gone_at: Option<Instant>,
     /// Whether whoever makes its machine was asked to end it.
@@ -49,6 +52,7 @@ impl Tracked {
             wish: Wish::Nothing,
             is_doubted: false,
             touched: now,
+            asked: now,
             gone_at: None,
             was_ended: false,
         }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::{Kind, Launch, Seen, material};
 use crate::frontend::ondemand::label::Key;
-use crate::frontend::ondemand::order::Token;
+use crate::frontend::ondemand::order::{Maker, Token};
 use crate::frontend::ondemand::settings::{Architecture, KindSettings};
 use crate::machines::incus::{self, Connection, Endpoint, Image, Limits, Owner, Specification, Status};
 use crate::machines::{Fault, Machines as _};
@@ -73,6 +73,10 @@ fn architecture(class: &Architecture) -> Result<(&'static str, &'static str), Fa
 }
 
 impl Kind for Incus {
+    fn maker(&self) -> Maker {
+        Maker::Incus
+    }
+
     fn name(&self, _: &Key, token: &Token) -> String {
         format!("od-{}", token.as_str())
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::{Kind, Launch, Seen};
 use crate::contract::names::{ORDER_TEMPLATES, ORDERS, order, order_parts};
 use crate::frontend::ondemand::label::{Class, Key};
-use crate::frontend::ondemand::order::Token;
+use crate::frontend::ondemand::order::{Maker, Token};
 use crate::frontend::ondemand::settings::{KindSettings, Settings};
 use crate::machines::Fault;
 use crate::model::plain;
@@ -74,6 +74,10 @@ fn check(name: &str) -> Result<(), Fault> {
 }
 
 impl<U: Units + Send + Sync> Kind for Local<U> {
+    fn maker(&self) -> Maker {
+        Maker::Local
+    }
+
     fn name(&self, key: &Key, _: &Token) -> String {
         // One of a class that is not configured any more has the name that it would have.
         let usual = || format!("{ORDER_TEMPLATES}{}", key.class.as_str());

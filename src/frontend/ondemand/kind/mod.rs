@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::label::{Key, Run};
-use super::order::Token;
+use super::order::{Maker, Token};
 use super::settings::ClassSettings;
 use crate::machines::Fault;
 use crate::model::Repository;
@@ -53,6 +53,9 @@ pub struct Seen {
 
 /// A kind of machine. Every call may take a while, and several may be made at once.
 pub trait Kind: Send + Sync {
+    /// Which kind it is.
+    fn maker(&self) -> Maker;
+
     /// The name of the machine of an order's token.
     fn name(&self, key: &Key, token: &Token) -> String;
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::{Kind, Launch, Seen, material};
 use crate::frontend::ondemand::label::Key;
-use crate::frontend::ondemand::order::Token;
+use crate::frontend::ondemand::order::{Maker, Token};
 use crate::frontend::ondemand::settings::KindSettings;
 use crate::machines::nspawn::Client;
 use crate::machines::{self, Fault, Machines as _, Specification, State};
@@ -47,6 +47,10 @@ fn named(name: &str) -> Result<machines::Token, Fault> {
 }
 
 impl Kind for Nspawn {
+    fn maker(&self) -> Maker {
+        Maker::Nspawn
+    }
+
     fn name(&self, _: &Key, token: &Token) -> String {
         number(token).to_string()
     }

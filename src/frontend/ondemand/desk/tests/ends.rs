@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::super::super::order::State;
+use super::super::super::order::{Maker, State};
 use super::super::super::reason::Reason;
 use super::world::{Vm, World};
 use super::{LABEL, ONE, destroy, end_by_hand, online, runner};
@@ -137,6 +137,47 @@ fn a_machine_of_another_kind_that_does_not_answer_is_not_taken_for_gone_before_i
         world.after(15);
     }
     assert_eq!(world.state_of(ONE), Some(State::Ended), "it ended by itself");
+}
+
+#[test]
+fn a_kind_that_does_not_answer_keeps_no_order_of_another_one() {
+    let mut world = World::new();
+    world.vms.is_silent.store(true, Ordering::SeqCst);
+    world.vms.maker.lock().unwrap().replace(Maker::Incus);
+    world.other_kind();
+    world.queue(7, LABEL);
+    world.create(LABEL);
+    world.turn();
+    assert_eq!((world.state_of(ONE), world.order(ONE).maker), (Some(State::Launched), Some(Maker::Nspawn)));
+    world.kill();
+    world.desk.clock.advance(60);
+    world.present().all.lock().unwrap().clear();
+    world.server.lock().unwrap().runners.clear();
+    for _ in 0..4 {
+        world.after(15);
+    }
+    assert_eq!(world.state_of(ONE), Some(State::Ended));
+    assert!(world.vms.ends.lock().unwrap().is_empty(), "it was never asked");
+}
+
+#[test]
+fn a_machine_that_is_gone_ends_its_order_while_the_server_still_counts_its_job() {
+    let mut world = online();
+    world.start_jobs();
+    world.after(15);
+    assert_eq!(world.state_of(ONE), Some(State::Busy));
+    world.vms.all.lock().unwrap().clear();
+    drop(world.asked());
+    world.after(15);
+    assert_eq!((world.state_of(ONE), &world.order(ONE).reason), (Some(State::Ended), &Some(Reason::Done)));
+    let refused = world.asked().into_iter().filter(|word| *word == "retire").count();
+    assert!(refused <= 1, "it was asked {refused} times");
+    // It gives up jobs of runners that are silent, later.
+    world.server.lock().unwrap().runners.values_mut().for_each(|runner| runner.busy = false);
+    for _ in 0..3 {
+        world.after(61);
+    }
+    world.is_clean();
 }
 
 #[test]

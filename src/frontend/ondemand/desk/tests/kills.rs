@@ -20,7 +20,7 @@ use super::server::{OneDoor, Server, serve};
 use super::world::{create, home, settings};
 use crate::frontend::ondemand::kind::{Kind, Launch, Seen};
 use crate::frontend::ondemand::label::Key;
-use crate::frontend::ondemand::order::{Order, State, Token};
+use crate::frontend::ondemand::order::{Maker, Order, State, Token};
 use crate::frontend::ondemand::settings::Settings;
 use crate::frontend::ondemand::source::Source;
 use crate::frontend::ondemand::wire::{Question, VERSION};
@@ -47,6 +47,10 @@ const WORKERS: usize = 6;
 struct Files(PathBuf);
 
 impl Kind for Files {
+    fn maker(&self) -> Maker {
+        Maker::Nspawn
+    }
+
     fn name(&self, _: &Key, token: &Token) -> String {
         token.as_str().into()
     }

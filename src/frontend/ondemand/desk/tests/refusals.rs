@@ -10,6 +10,12 @@ use super::{LABEL, ONE, online, refused, runner};
 use crate::machines::Fault;
 use crate::model::Repository;
 
+/// A request for a label that says nothing of a run, by one.
+fn of_run(run: u64) -> Ask {
+    let Ask::Create { label, classes, .. } = create("rr_runner_1", &["x86_64"]) else { panic!() };
+    Ask::Create { label, classes, repository: None, run: Some(run) }
+}
+
 #[test]
 fn whoever_waits_for_a_run_that_is_not_there_is_told_and_the_label_is_not_used_up() {
     let mut world = World::new();
@@ -122,10 +128,6 @@ fn nothing_new_begins_while_the_operator_says_so_or_a_file_cannot_be_read() {
 #[test]
 fn an_order_that_nobody_has_shown_a_right_to_keeps_nobody_from_its_label() {
     let mut world = World::new();
-    let of_run = |run| {
-        let Ask::Create { label, classes, .. } = create("rr_runner_1", &["x86_64"]) else { panic!() };
-        Ask::Create { label, classes, repository: None, run: Some(run) }
-    };
     world.ask(of_run(5));
     world.queue(7, "rr_runner_1");
     world.ask(of_run(7));
@@ -160,10 +162,6 @@ fn who_hung_up_is_not_remembered() {
 #[test]
 fn a_stranger_whose_own_question_is_refused_takes_no_place() {
     let mut world = World::new();
-    let of_run = |run| {
-        let Ask::Create { label, classes, .. } = create("rr_runner_1", &["x86_64"]) else { panic!() };
-        Ask::Create { label, classes, repository: None, run: Some(run) }
-    };
     world.ask(of_run(7));
     std::fs::write(world.state("stopped"), "until Monday").unwrap();
     assert_eq!(refused(world.ask(of_run(5))), Code::Paused);

@@ -19,7 +19,7 @@ use super::server::{OneDoor, REPOSITORY, Server, serve};
 use crate::contract::protocol::Secret;
 use crate::frontend::ondemand::kind::{Kind, Launch, Seen};
 use crate::frontend::ondemand::label::{Class, Key};
-use crate::frontend::ondemand::order::{Order, State, Token};
+use crate::frontend::ondemand::order::{Maker, Order, State, Token};
 use crate::frontend::ondemand::settings::Settings;
 use crate::frontend::ondemand::wire::{self, Ask, Question};
 use crate::machines::Fault;
@@ -37,6 +37,8 @@ pub struct Vm {
 pub struct Vms {
     pub all: Mutex<BTreeMap<String, Vm>>,
     pub fault: Mutex<Option<Fault>>,
+    /// Which kind these are, if another one than the rest.
+    pub maker: Mutex<Option<Maker>>,
     /// How many were asked for, ever.
     pub launches: Mutex<u32>,
     /// Whose end was asked for, ever.
@@ -48,6 +50,10 @@ pub struct Vms {
 }
 
 impl Kind for Vms {
+    fn maker(&self) -> Maker {
+        self.maker.lock().unwrap().unwrap_or(Maker::Nspawn)
+    }
+
     fn name(&self, _: &Key, token: &Token) -> String {
         format!("vm-{}", token.as_str())
     }
@@ -185,6 +191,11 @@ impl World {
     pub fn other_kind(&mut self) {
         self.kinds.insert(0, Arc::default());
         self.kill();
+    }
+
+    /// The kind that classes have now.
+    pub fn present(&self) -> Arc<Vms> {
+        Arc::clone(&self.kinds[0])
     }
 
     /// The same after a reboot.
