@@ -67,7 +67,7 @@ impl Clock {
         if !self.is_told && jumped(self.now(), host) {
             self.is_told = true;
             warn!(
-                "The clock of this host was set: orders go on by the time of before, and a desk that is started anew goes by the new one, by which the time of jobs may be over"
+                "The clock of this host was set. Orders go on by the time of before. A desk that is started anew goes by the new time, by which jobs may be over: restart it when no order is open"
             );
         }
     }

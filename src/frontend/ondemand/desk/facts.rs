@@ -77,16 +77,15 @@ impl Desk {
     pub(super) fn machine(&self, tracked: &Tracked, now: u64) -> Machine {
         let order = &tracked.order;
         let Some(token) = &order.token else { return Machine::Absent };
-        // Of a class that is not configured any more, whoever shows it has it.
-        let known = self.hands.kinds.of(&order.class);
-        let mut answer = Machine::Absent;
         let kinds = &self.hands.kinds;
-        let known = known.filter(|at| kinds.may_have(*at, order));
+        // Of a class that is not configured any more, or has another kind now, whoever shows it has it.
+        let known = kinds.of(&order.class).filter(|at| kinds.may_have(*at, order));
+        let mut answer = Machine::Absent;
         for (at, kind) in kinds.all().iter().enumerate().filter(|(at, _)| kinds.may_have(*at, order)) {
             let is_other = known.is_some_and(|known| known != at);
             let seen = self.machines[at].as_ref();
             if is_other {
-                // The class may have had another kind when the machine was made, which only a desk before this one can have done.
+                // The class may have had another server when the machine was made, which only a desk before this one can have asked.
                 if self.shows(at, order) {
                     return Machine::Alive;
                 }
@@ -109,8 +108,8 @@ impl Desk {
         answer
     }
 
-    /// Whether a kind that its class does not have now, and that does not answer, may have its machine. Each ends by itself at its
-    /// deadline, so nobody waits for such a kind for ever.
+    /// Whether a maker that its class does not have now, and that does not answer, may have its machine. Each machine ends by itself at
+    /// its deadline, so nobody waits for such a maker for ever.
     fn may_be_elsewhere(&self, order: &Order, now: u64) -> bool {
         let was_before = order.asked_at.is_some_and(|asked| asked < self.clock.start());
         was_before && now < order.deadline + GRACE
