@@ -102,10 +102,10 @@ mod tests {
     #[test]
     fn time_passes_without_the_host_clock() {
         let clock = Clock { began: boot().unwrap(), at: 5_000, is_told: false };
-        assert!((5_000..5_060).contains(&clock.now()), "whatever the host says");
+        assert!((5_000..5_600).contains(&clock.now()), "whatever the host says");
         let since_boot = Clock { began: Duration::ZERO, ..clock };
         let passed = boot().unwrap().as_secs();
-        assert!((5_000 + passed..5_060 + passed).contains(&since_boot.now()));
+        assert!((5_000 + passed..5_600 + passed).contains(&since_boot.now()));
         assert!(since_boot.milliseconds() / 1_000 >= 5_000 + passed);
     }
 }

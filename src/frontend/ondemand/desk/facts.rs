@@ -66,7 +66,7 @@ impl Desk {
     }
 
     /// Whether the newest list of a kind has the machine of an order, as one that works.
-    pub(super) fn shows(&self, at: usize, order: &Order) -> bool {
+    fn shows(&self, at: usize, order: &Order) -> bool {
         let kind = &self.hands.kinds.all()[at];
         let name = order.token.as_ref().map(|token| kind.name(&order.key(), token));
         let machines = self.machines[at].as_ref().map(|(_, machines)| machines);

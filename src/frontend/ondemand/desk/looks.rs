@@ -116,7 +116,7 @@ mod tests {
         for (until, least, most) in [
             (0, SHORTEST, SHORTEST),
             (now, SHORTEST, SHORTEST),
-            (now + 600, 590, 600),
+            (now + 600, 300, 600),
             (u64::MAX, LIMIT_PERIOD, LIMIT_PERIOD),
         ] {
             assert!((least..=most).contains(&left(until)), "{until}");
