@@ -80,6 +80,12 @@ pub fn is_order_of(class: &InstanceName, unit: &str) -> bool {
     order_parts(unit).is_some_and(|(template, _)| template == runner_stem(class))
 }
 
+/// Unit of the `nth` broker that process `process` began for an instance that has no unit for one.
+#[must_use]
+pub fn broker_without_unit(process: u32, nth: u32) -> String {
+    format!("github-runner-broker-once-{process}-{nth}.service")
+}
+
 fn broker_stem(instance: &InstanceName) -> String {
     format!("github-runner-broker-{}", instance.as_str())
 }

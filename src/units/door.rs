@@ -1,7 +1,8 @@
 //! A door to a broker that has no unit: for a runner that is not configured any more.
 //!
 //! A socket in a directory of root, and for each connection one transient service of systemd that has it as its standard
-//! input and output, as the broker's own units would. So whoever asks notices no difference.
+//! input and output, as the broker's own units would. So whoever asks notices no difference. Its name begins as theirs do:
+//! operators find its journal beside theirs, and who looks at what brokers hold knows it for one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,13 +10,18 @@ use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result};
 use tracing::warn;
+
+use crate::contract::names;
+
+/// How many brokers this process began: part of their units' names.
+static ANSWERED: AtomicU32 = AtomicU32::new(0);
 
 /// An open door; closed when it is dropped.
 #[derive(Debug)]
@@ -77,6 +83,7 @@ impl Door {
 fn answer(stream: UnixStream, arguments: &[OsString]) -> Result<()> {
     let output = stream.try_clone().context("Failed to answer")?;
     let status = Command::new("systemd-run")
+        .arg(format!("--unit={}", names::broker_without_unit(process::id(), ANSWERED.fetch_add(1, Ordering::Relaxed))))
         .args(arguments)
         .stdin(Stdio::from(OwnedFd::from(stream)))
         .stdout(Stdio::from(OwnedFd::from(output)))
