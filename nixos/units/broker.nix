@@ -53,26 +53,9 @@ in
   # Both units answer as long as runners stop, also when the host shuts down: a
   # socket that is about to stop refuses, and so does everything that shutdown
   # would have to stop. So neither has a dependency that takes part in that.
-  socket = {
+  socket = import ./broker-socket.nix {
     description = "Door to the broker of GitHub Actions runner ${instance}";
-    wantedBy = [ "sockets.target" ];
-    before = [ "sockets.target" ];
-    unitConfig = {
-      DefaultDependencies = false;
-      # A switch that removes the runner stops it, and then it takes its
-      # registration back.
-      X-StopOnRemoval = false;
-    };
-    listenStreams = [ "${sockets}/${instance}" ];
-    socketConfig = {
-      Accept = true;
-      DirectoryMode = "0700";
-      MaxConnections = 4;
-      RemoveOnStop = true;
-      SocketMode = "0600";
-      # Only root can connect, and a socket that gave up would keep runners down.
-      TriggerLimitIntervalSec = 0;
-    };
+    path = "${sockets}/${instance}";
   };
 
   service = {

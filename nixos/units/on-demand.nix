@@ -179,6 +179,8 @@ in
       ttl,
       # The program that looks whether a job is that of the order.
       hook,
+      # What no job may see, besides its own credential.
+      secrets,
     }:
     {
       inherit
@@ -193,7 +195,8 @@ in
       closed = [
         "-${runtime}"
         "-${state}"
-      ];
+      ]
+      ++ secrets;
     };
   # Below `/run`.
   stateDirectory = "${own}/state";
