@@ -24,6 +24,15 @@ let
   slice = import ../units/slice.nix { inherit lib; };
   holdsSecret = import ./secret-text.nix;
   secretFile = import ./secret-file.nix { inherit lib; };
+  hasOwnKernel = import ../frontends/on-demand-own-kernel.nix;
+  ofEc2 = import ./on-demand-ec2.nix {
+    inherit
+      lib
+      refuse
+      refuseFirst
+      refuseSecret
+      ;
+  };
 
   name = "services.github-runner-on-demand";
   refuse = fault: message: {
@@ -109,8 +118,7 @@ let
     let
       owner = lib.toLower (builtins.head (lib.splitString "/" repository));
       classes = named (
-        _: class:
-        class.allowForks == null && (class.incus == null || !class.incus.virtualMachine) && hasOneKind class
+        _: class: class.allowForks == null && !hasOwnKernel class && hasOneKind class
       ) options.classes;
       what = "`repositories.${builtins.toJSON repository}`";
       takesAnybody = builtins.elem "none" proofs;
@@ -147,7 +155,12 @@ let
   kindsOf =
     class:
     named (_: value: value != null) {
-      inherit (class) incus local nspawn;
+      inherit (class)
+        ec2
+        incus
+        local
+        nspawn
+        ;
     };
   hasOneKind = class: builtins.length (kindsOf class) == 1;
   isGoodName = matches "[a-z0-9_]{1,16}";
@@ -166,7 +179,7 @@ let
       )
       (refuse (
         kindsOf value == [ ]
-      ) "${what} has nothing that makes machines. Set one of `local`, `nspawn` and `incus`.")
+      ) "${what} has nothing that makes machines. Set one of `local`, `nspawn`, `incus` and `ec2`.")
       (refuse (
         builtins.length (kindsOf value) > 1
       ) "${what} has several kinds of machines, ${quoted (kindsOf value)}. Make a class of each.")
@@ -174,7 +187,7 @@ let
         "`classes.${class}.ttl` is ${toString value.ttl} seconds. Use one minute to six hours (`6h`); a machine that may live longer costs more than anybody notices."
       )
       (refuse (
-        value.pricePerHour > 0 && options.limits.costPerDay == null
+        value.pricePerHour > 0 && value.ec2 == null && options.limits.costPerDay == null
       ) "${what} has a price, and nothing limits what a day costs. Set `limits.costPerDay`.")
       (refuse (value.nspawn != null && !images ? ${value.nspawn.image})
         "`classes.${class}.nspawn.image` is ${builtins.toJSON value.nspawn.image}, which is none of `services.ci-machines.images`. ${
@@ -182,6 +195,10 @@ let
         }."
       )
     ]
+    ++ lib.optionals (value.ec2 != null) (ofEc2 {
+      inherit class value;
+      inherit (options.limits) costPerDay;
+    })
     ++ lib.optionals (value.local != null && isGoodName class) (
       refuseFirst "`classes.${class}.local`: The limit" (
         slice.faults "resources" value.local.resources

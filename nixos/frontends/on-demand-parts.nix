@@ -24,6 +24,14 @@ let
     systemd = config.systemd.package;
   };
 
+  # Credentials of clouds, of which nobody but their brokers may know anything.
+  secrets = map ({ credential, ... }: closedEntry credential) (
+    lib.filter ({ credential, ... }: credential != null) (builtins.attrValues clouds)
+  );
+  inherit (import ../units/syntax.nix) entry literal;
+  closedEntry = path: entry "-${literal path}";
+  closedToBrokers = units.closedToBrokers ++ secrets;
+
   # Variables by which programs of this host find their proxy.
   proxy = config.networking.proxy.envVars;
   ways = import ../units/ways.nix { inherit lib; } {
@@ -93,7 +101,7 @@ let
         runner = common;
         ways = ways // {
           paths = ways.paths // {
-            InaccessiblePaths = units.closedToBrokers ++ [ "-${units.runtime}" ];
+            InaccessiblePaths = closedToBrokers ++ [ "-${units.runtime}" ];
           };
         };
       };
@@ -156,11 +164,61 @@ let
       broker = [ ];
       merged = finalOf name;
       order = units.order {
-        inherit hook;
+        inherit hook secrets;
         inherit (class) ttl;
       };
     })
   ) local;
+
+  # Classes whose machines a broker makes.
+  ec2 = import ./on-demand-ec2.nix { inherit lib; };
+  clouds = builtins.mapAttrs (name: class: {
+    instance = instanceOf "cloud-${name}";
+    # Interpolating a path would copy the secret into the store.
+    credential = if class.ec2.credentialFile == null then null else toString class.ec2.credentialFile;
+    manifest = pkgs.writeTextFile {
+      name = "github-runner-cloud-${name}-manifest.json";
+      text = builtins.toJSON (
+        ec2.manifest {
+          class = name;
+          # Any other one is refused.
+          architecture = ec2.architectures.${class.architecture} or class.architecture;
+          inherit (class) ec2;
+        }
+      );
+    };
+  }) (lib.filterAttrs (_: class: class.ec2 != null) options.classes);
+  cloudUnitsOf = import ../units/cloud-broker.nix {
+    inherit
+      kept
+      ledger
+      lib
+      runnerctl
+      sockets
+      ;
+  };
+  cloudUnits = builtins.mapAttrs (
+    name: cloud:
+    cloudUnitsOf {
+      class = name;
+      inherit (cloud) credential instance;
+      manifest = "${cloud.manifest}";
+      inherit (ways) environment;
+      # Its own is among the secrets: what systemd handed to it is all that it needs.
+      closed = closedToBrokers ++ [
+        "-${units.runtime}"
+        (closedEntry (import ../units/secret.nix common))
+      ];
+    }
+  ) clouds;
+  unitsOfClouds =
+    kind: suffix:
+    lib.mapAttrs' (
+      name:
+      { instance, ... }:
+      lib.nameValuePair "github-runner-broker-${instance}${suffix}" cloudUnits.${name}.${kind}
+    ) clouds;
+
   settings = pkgs.writeTextFile {
     name = "github-runner-on-demand-settings.json";
     text = builtins.toJSON (
@@ -172,9 +230,10 @@ let
           unit = units.orderUnit name;
           inherit (units) workDirectory;
         };
+        cloudBrokerOf = name: "${sockets}/${clouds.${name}.instance}";
         brokerProperties = import ../units/broker-properties.nix { inherit ledger lib sockets; } {
           environment = ways.environment;
-          closed = units.closedToBrokers;
+          closed = closedToBrokers;
           # With those that have units it shares what it learned, and so the token of an installation.
           further = {
             inherit (broker.service.serviceConfig)
@@ -243,6 +302,11 @@ in
     settings
     units
     ;
+
+  # Of classes of kind `ec2`.
+  cloudManifests = builtins.mapAttrs (_: { manifest, ... }: manifest) clouds;
+  cloudServices = unitsOfClouds "service" "@";
+  cloudSockets = unitsOfClouds "socket" "";
 
   # Of a class of kind `local`, as if it were an entry.
   local = builtins.mapAttrs (name: class: {

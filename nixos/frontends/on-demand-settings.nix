@@ -7,6 +7,8 @@
   options,
   # Class → what its machines are made by, for those of this host.
   localOf,
+  # Class of kind `ec2` → the socket of its broker.
+  cloudBrokerOf,
   # Path of the manifest of the broker that looks things up, and its socket.
   manifest,
   broker,
@@ -18,6 +20,8 @@
 
 let
   given = lib.filterAttrs (_: value: value != null);
+  ec2 = import ./on-demand-ec2.nix { inherit lib; };
+  hasOwnKernel = import ./on-demand-own-kernel.nix;
 
   # In ten-thousandths, rounded up, but not by what a fraction is not exactly.
   cost = value: if value == null then null else builtins.ceil (value * 10000 - 1.0e-6);
@@ -28,6 +32,13 @@ let
       { local = localOf name; }
     else if class.nspawn != null then
       { nspawn = { inherit (class.nspawn) image; }; }
+    else if class.ec2 != null then
+      {
+        ec2 = ec2.kind {
+          broker = cloudBrokerOf name;
+          inherit (class) ec2;
+        };
+      }
     else
       {
         incus = given {
@@ -67,11 +78,7 @@ given {
       ttl
       ;
     pricePerHour = cost class.pricePerHour;
-    forks =
-      if class.allowForks != null then
-        class.allowForks
-      else
-        class.incus != null && class.incus.virtualMachine;
+    forks = if class.allowForks != null then class.allowForks else hasOwnKernel class;
     kind = kindOf name class;
   }) options.classes;
   limits = given (options.limits // { costPerDay = cost options.limits.costPerDay; });

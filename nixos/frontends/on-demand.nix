@@ -29,7 +29,10 @@ let
         "door"
         instance
       ]
-      ++ map (class: "${instance}-${class}") (builtins.attrNames options.classes)
+      ++ lib.concatMap (class: [
+        "${instance}-${class}"
+        "${instance}-cloud-${class}"
+      ]) (builtins.attrNames options.classes)
     );
 in
 {
@@ -69,12 +72,16 @@ in
         "github-runner-broker-${instance}@" = parts.broker.service;
       }
       // parts.orders
+      // parts.cloudServices
     );
-    systemd.sockets = lib.mkIf isFree {
-      github-runner-door = units.door.socket options;
-      github-runner-on-demand = units.desk.socket;
-      "github-runner-broker-${instance}" = parts.broker.socket;
-    };
+    systemd.sockets = lib.mkIf isFree (
+      {
+        github-runner-door = units.door.socket options;
+        github-runner-on-demand = units.desk.socket;
+        "github-runner-broker-${instance}" = parts.broker.socket;
+      }
+      // parts.cloudSockets
+    );
     systemd.timers.github-runner-on-demand = units.desk.timer;
     systemd.slices = lib.mapAttrs' (
       _: { instance, runner }: lib.nameValuePair (slice.name instance) (slice.unit instance runner)

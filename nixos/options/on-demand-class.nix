@@ -1,7 +1,12 @@
 # One class of runners on demand: what it is, what makes it, and who may have it.
 pkgs:
 
-{ lib, name, ... }:
+{
+  config,
+  lib,
+  name,
+  ...
+}:
 
 let
   inherit (lib) literalExpression mkOption types;
@@ -38,7 +43,8 @@ in
       example = 1.6;
       description = ''
         What an hour of a machine costs, in whatever unit you count, with up to four decimals; for
-        {option}`services.github-runner-on-demand.limits.costPerDay`. Nobody is asked for prices.
+        {option}`services.github-runner-on-demand.limits.costPerDay`. Nobody is asked for prices. With `ec2` it has to be set, to what an
+        hour of the dearest type costs on demand.
       '';
     };
 
@@ -54,7 +60,8 @@ in
       defaultText = literalExpression "‹name›";
       example = "x86_64";
       description = ''
-        The runners have the label `arch_‹architecture›` besides that of their order, and no other one. 1 to 16 of `a-z`, `0-9` and `_`.
+        The runners have the label `arch_‹architecture›` besides that of their order, and no other one. 1 to 16 of `a-z`, `0-9` and `_`;
+        with `ec2` it is that of the instances, `x86_64` or `arm64`.
       '';
     };
 
@@ -64,7 +71,7 @@ in
       example = true;
       description = ''
         Whether runs of pull requests from forks may have this class, and requests without a proof (`none`), which may come from them.
-        `null` allows it where each has a virtual machine. Elsewhere it is refused as soon as a repository has
+        `null` allows it where each has a virtual machine, as with `ec2`. Elsewhere it is refused as soon as a repository has
         {option}`services.github-runner-on-demand.repositories.<name>.forks` or that proof: **jobs of strangers
         then share the kernel of this host**, and with `local` also its network and what everybody on it can read. Say `true` if they may, or
         `false` to keep the class for other runs.
@@ -111,6 +118,27 @@ in
         virtualMachine = true;
       };
       description = "An instance of Incus or LXD for each order, of a server on this host.";
+    };
+
+    ec2 = mkOption {
+      type = types.nullOr (
+        types.submodule (import ./on-demand-ec2.nix { inherit (config) architecture; })
+      );
+      default = null;
+      example = {
+        region = "eu-central-1";
+        credentialFile = "/run/secrets/github-runner/aws";
+        image.id = "ami-0123456789abcdef0";
+        types = [ "c7i.xlarge" ];
+        subnets = [ "subnet-0123456789abcdef0" ];
+        securityGroups = [ "sg-0123456789abcdef0" ];
+      };
+      description = ''
+        An instance of EC2 for each order. **It costs money**, so
+        {option}`services.github-runner-on-demand.classes.<name>.pricePerHour` and
+        {option}`services.github-runner-on-demand.limits.costPerDay` have to be set. Use an account of AWS that has nothing else in it: its
+        quotas are the limit that holds whatever happens to this host.
+      '';
     };
   };
 }

@@ -55,7 +55,7 @@ in
     description = ''
       What machines may cost from midnight UTC to midnight, in the unit of
       {option}`services.github-runner-on-demand.classes.<name>.pricePerHour`. The most that a machine can cost is reserved before it is
-      asked for, so this holds whatever happens to the host. It has to be set with a class that has a price.
+      asked for, so this holds whatever happens to the host. It has to be set with a class that has a price, and so with one of kind `ec2`.
     '';
   };
 

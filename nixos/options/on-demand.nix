@@ -128,8 +128,8 @@ in
         SSL_CERT_FILE = "/etc/ssl/certs/example-ca.pem";
       };
       description = ''
-        Variables by which brokers reach the server, for proxies and certificates. They win over those of
-        {option}`networking.proxy`. Runners of classes have theirs for themselves.
+        Variables by which brokers reach the server, and those of clouds their cloud, for proxies and certificates. They win over those
+        of {option}`networking.proxy`. Runners of classes have theirs for themselves.
       '';
     };
 
@@ -177,7 +177,8 @@ in
         };
       };
       description = ''
-        What can be ordered, by names of 1 to 16 of `a-z`, `0-9` and `_`. Each has one kind of machine: `local`, `nspawn` or `incus`.
+        What can be ordered, by names of 1 to 16 of `a-z`, `0-9` and `_`. Each has one kind of machine: `local`, `nspawn`,
+        `incus` or `ec2`.
       '';
     };
 

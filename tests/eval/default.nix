@@ -45,6 +45,8 @@ let
     // import ./claims/on-demand.nix context
     // import ./claims/on-demand-units.nix context
     // import ./claims/on-demand-assertions.nix context
+    // import ./claims/on-demand-ec2.nix context
+    // import ./claims/on-demand-ec2-assertions.nix context
     // import ./claims/runner-image.nix context
     // lib.mapAttrs' (
       name: actual:

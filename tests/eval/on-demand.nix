@@ -131,5 +131,6 @@ else
           parts.manifest
         ]
         ++ builtins.attrValues parts.manifests
+        ++ builtins.attrValues parts.cloudManifests
       );
   }

@@ -46,6 +46,49 @@ rec {
     };
   manifestOf = host: builtins.fromJSON (partsOf host).manifest.text;
 
+  # The switch fails with exactly one message, with the fault in it.
+  says =
+    host: fault:
+    let
+      messages = host.failures;
+    in
+    {
+      expected = [ ];
+      actual =
+        if builtins.length messages == 1 && lib.hasInfix fault (builtins.head messages) then
+          [ ]
+        else
+          messages ++ [ "which should be one message with: ${fault}" ];
+    };
+  # No switch fails.
+  accepted = hosts: {
+    expected = [ ];
+    actual = lib.concatMap (host: host.failures) hosts;
+  };
+
+  # A class on EC2 to which nobody can object, where a day's cost is limited.
+  instances = {
+    architecture = "x86_64";
+    pricePerHour = 0.23;
+    ec2 = {
+      region = "eu-central-1";
+      credentialFile = "/run/secrets/aws";
+      image.id = "ami-0123456789abcdef0";
+      types = [ "c7i.xlarge" ];
+      subnets = [ "subnet-0123456789abcdef0" ];
+      securityGroups = [ "sg-0123456789abcdef0" ];
+    };
+  };
+  # The same as `plain` with that class, changes of it, and of its options `ec2`.
+  onEc2With =
+    further: changes:
+    plain {
+      classes.pmu = instances // { ec2 = instances.ec2 // changes; } // further;
+      limits.costPerDay = 40;
+    };
+  onEc2 = onEc2With { };
+  cloudManifestOf = host: builtins.fromJSON (partsOf host).cloudManifests.pmu.text;
+
   # The settings of the fixture, as options, and what is in no settings.
   everything = beside {
     services.ci-machines.images.nixos.root = "/var/lib/gitlab-nspawn-images/nixos";
@@ -97,6 +140,31 @@ rec {
           processors = 4;
           allowForks = true;
           nspawn.image = "nixos";
+        };
+        # As the fixture of the cloud's manifest has it.
+        pmu = {
+          max = 2;
+          processors = 4;
+          pricePerHour = 0.23;
+          architecture = "x86_64";
+          ec2 = {
+            region = "eu-central-1";
+            credentialFile = "/run/secrets/aws";
+            types = [
+              "c7i.xlarge"
+              "m7i.xlarge"
+            ];
+            subnets = [
+              "subnet-0000000000000000a"
+              "subnet-0000000000000000b"
+            ];
+            securityGroups = [ "sg-00000000000000001" ];
+            publicAddress = true;
+            runner = {
+              version = "2.330.0";
+              hash = lib.concatMapStrings (_: "0") (lib.range 1 64);
+            };
+          };
         };
       };
       limits = {

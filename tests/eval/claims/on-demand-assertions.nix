@@ -15,33 +15,17 @@ let
         pkgs
         ;
     })
+    accepted
     beside
     class
     manifestOf
     plain
     repository
+    says
     settingsOf
     ;
 
-  # Exactly one message, with the fault in it.
-  says =
-    host: fault:
-    let
-      messages = host.failures;
-    in
-    {
-      expected = [ ];
-      actual =
-        if builtins.length messages == 1 && lib.hasInfix fault (builtins.head messages) then
-          [ ]
-        else
-          messages ++ [ "which should be one message with: ${fault}" ];
-    };
   refused = changes: says (plain changes);
-  accepted = hosts: {
-    expected = [ ];
-    actual = lib.concatMap (host: host.failures) hosts;
-  };
   app = changes: {
     githubApp = {
       id = "Iv23liExampleExample";

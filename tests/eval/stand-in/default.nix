@@ -62,6 +62,7 @@ let
   strings = rec {
     inherit (builtins) concatStringsSep;
     concatStrings = concatStringsSep "";
+    optionalString = condition: text: if condition then text else "";
     concatMapStrings = f: list: concatStrings (map f list);
     concatMapStringsSep =
       separator: f: list:
@@ -109,6 +110,10 @@ let
     in
     builtins.replaceStrings special (map (character: "\\${character}") special);
 
+  numbers = {
+    min = first: second: if first < second then first else second;
+  };
+
   functions = {
     functionArgs = f: f.__functionArgs or (builtins.functionArgs f);
   };
@@ -122,6 +127,7 @@ let
     lists
     // attributes
     // strings
+    // numbers
     // functions
     // derivations
     // import ./modules.nix { inherit concatMap lib; }
