@@ -21,6 +21,8 @@
         ci-image = ./nixos/machines/guest.nix;
         # And of those for runners on demand, in nspawn machines together with the one above.
         runner-image = ./nixos/machines/runner.nix;
+        # The same for instances of EC2, with all that these need.
+        runner-image-ec2 = ./nixos/machines/runner-ec2.nix;
       };
 
       overlays.default = final: _: {
@@ -38,6 +40,13 @@
         github-runnerctl = pkgs.callPackage ./nixos/packages/runnerctl.nix { };
         garm-provider-incus-lxd = pkgs.callPackage ./nixos/packages/garm-provider-incus-lxd.nix { };
         gitlab-nspawn-executor = pkgs.callPackage ./nixos/packages/gitlab-nspawn-executor.nix { };
+        # A disk for `aws ec2 import-snapshot`, as large as what is in it. An instance's own is larger, and the file system
+        # grows when it boots.
+        runner-image-ec2 =
+          (pkgs.nixos {
+            imports = [ ./nixos/machines/runner-ec2.nix ];
+            image.modules.amazon.virtualisation.diskSize = "auto";
+          }).config.system.build.images.amazon;
       });
 
       checks = forEachSystem (pkgs: import ./nixos/tests/checks.nix { inherit pkgs; });

@@ -16,6 +16,14 @@ let
   debian = readFile ../../fixtures/github-runner-user-data.service;
   userData = services.github-runner-user-data;
   runner = services.github-actions-runner;
+
+  # Without what it imports.
+  onEc2 = import ../../../nixos/machines/runner-ec2.nix {
+    config.system.nixos.release = "26.05";
+    inherit lib pkgs;
+    modulesPath = "/nixos/modules";
+  };
+  ec2UserData = onEc2.systemd.services.github-runner-user-data-ec2;
 in
 {
   "the user data finds user, directory and unit of an image for runners where it looks for them" = {
@@ -55,5 +63,50 @@ in
       starts = runner.serviceConfig.ExecStart;
       wanted = runner ? wantedBy;
     };
+  };
+
+  "an image for EC2 is nixpkgs' with the runner, and nothing else tells it what to do" = {
+    expected = {
+      imports = [
+        "/nixos/modules/virtualisation/amazon-image.nix"
+        "runner.nix"
+      ];
+      amazon-init = false;
+      amazon-ssm-agent = false;
+      openssh = false;
+    };
+    actual = {
+      imports = map (file: if builtins.isPath file then baseNameOf file else file) onEc2.imports;
+      amazon-init = onEc2.virtualisation.amazon-init.enable;
+      amazon-ssm-agent = onEc2.services.amazon-ssm-agent.enable.content;
+      openssh = onEc2.services.openssh.enable.content;
+    };
+  };
+
+  "an instance of EC2 powers off without user data, and if it fails or never comes" = {
+    expected = {
+      looks = "/bin/test -s /etc/ec2-metadata/user-data";
+      runs = "/bin/bash /etc/ec2-metadata/user-data";
+      requires = [ ];
+      FailureAction = "poweroff-force";
+      JobTimeoutAction = "poweroff-force";
+      JobTimeoutSec = "10min";
+    };
+    actual = {
+      looks = lib.removePrefix "${pkgs.coreutils}" ec2UserData.serviceConfig.ExecStartPre;
+      runs = lib.removePrefix "${pkgs.bashInteractive}" ec2UserData.serviceConfig.ExecStart;
+      requires = ec2UserData.requires or [ ];
+      inherit (ec2UserData.unitConfig) FailureAction JobTimeoutAction JobTimeoutSec;
+    };
+  };
+
+  "jobs on an instance of EC2 are root if they want to, by the runner's user" = {
+    expected = [ runner.serviceConfig.User ];
+    actual = lib.concatMap (rule: rule.users) (
+      lib.filter (
+        rule:
+        lib.any (entry: entry.command == "ALL" && builtins.elem "NOPASSWD" entry.options) rule.commands
+      ) onEc2.security.sudo.extraRules
+    );
   };
 }
