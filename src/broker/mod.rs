@@ -8,6 +8,7 @@
 //!
 //! Number, length and age of what a connection can ask are limited, and each question has a patience of its own.
 
+pub mod cloud;
 mod credential;
 mod installation;
 mod issue;

@@ -34,6 +34,15 @@ enum Command {
         #[arg(long)]
         manifest: PathBuf,
     },
+    /// Answer a question of the desk, from standard input to standard output, with the credential of a cloud
+    CloudBroker {
+        /// What machines of the class may be, as JSON
+        #[arg(long)]
+        manifest: PathBuf,
+        /// The file with the id of this host
+        #[arg(long, default_value = "/etc/machine-id")]
+        machine_id: PathBuf,
+    },
     /// Answer the door's questions from the socket that is standard input, and do what orders of runners need
     Desk {
         /// What is configured, as JSON
@@ -117,6 +126,7 @@ pub fn main() -> ExitCode {
     journal::start();
     let result = match arguments.command {
         Command::Broker { manifest } => broker::run(&manifest),
+        Command::CloudBroker { manifest, machine_id } => broker::cloud::run(&manifest, &machine_id),
         Command::Desk { settings } => desk::run(&settings),
         Command::Reconcile { fleet } => {
             survey::read_fleet(&fleet).and_then(|fleet| reconcile::run(&fleet, &Systemd::default(), &Places::default()))

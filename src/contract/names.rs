@@ -2,7 +2,9 @@
 //!
 //! Nobody else builds one. A name is an interface: people write it into their own units and alerts.
 
-use crate::model::InstanceName;
+use sha2::{Digest as _, Sha256};
+
+use crate::model::{InstanceName, hex};
 
 /// Where NixOS and administrators put units and their drop-ins; see systemd.unit(5). What is in the first one counts.
 pub const DIRECTORIES: [&str; 2] = ["/etc/systemd/system", "/run/systemd/system"];
@@ -84,6 +86,13 @@ pub fn is_order_of(class: &InstanceName, unit: &str) -> bool {
 #[must_use]
 pub fn broker_without_unit(process: u32, nth: u32) -> String {
     format!("github-runner-broker-once-{process}-{nth}.service")
+}
+
+/// What tells a host from all others without telling which one it is, from the text of its machine id. Clouds have it as a tag of what
+/// the host makes there.
+#[must_use]
+pub fn on_demand_host(machine_id: &str) -> String {
+    hex(&Sha256::digest(format!("github-runner-on-demand {}", machine_id.trim())))
 }
 
 fn broker_stem(instance: &InstanceName) -> String {

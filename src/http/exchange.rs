@@ -60,6 +60,7 @@ pub fn exchange(
     }
 }
 
-fn run<B: AsSendBody>(agent: &Agent, request: Request<B>, limit: Duration) -> Result<Response<Body>, Error> {
+/// Sends a request, and returns with the head of the answer; within `limit` the body has to be read as well.
+pub fn run<B: AsSendBody>(agent: &Agent, request: Request<B>, limit: Duration) -> Result<Response<Body>, Error> {
     agent.run(agent.configure_request(request).timeout_global(Some(limit)).build())
 }

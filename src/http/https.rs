@@ -36,16 +36,22 @@ impl Https {
     pub fn to(host: &str, service: Service) -> Result<Self, String> {
         let variable = |name: &str| std::env::var(name).ok();
         let proxy = proxy_to(host, variable)?;
-        let roots = trusted(variable)?;
-        let roots = roots.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::from(roots))
-            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-            .build();
-        let config = settings(proxy.as_ref()).tls_config(tls).https_only(true).build();
+        let config = settings(proxy.as_ref()).tls_config(tls(variable)?).https_only(true).build();
         let route = Route { service: service.name, proxy, ignored: ignored(variable) };
         Ok(Self { service, agent: config.new_agent(), route })
     }
+}
+
+/// What the system trusts.
+///
+/// # Errors
+///
+/// There are no certificates.
+pub fn tls(variable: impl Fn(&str) -> Option<String>) -> Result<TlsConfig, String> {
+    let roots = trusted(variable)?;
+    let roots = roots.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
+    let provider = Arc::new(ring::default_provider());
+    Ok(TlsConfig::builder().root_certs(RootCerts::from(roots)).unversioned_rustls_crypto_provider(provider).build())
 }
 
 impl Transport for Https {
@@ -62,7 +68,8 @@ impl Transport for Https {
     }
 }
 
-fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Response, ureq::Error> {
+/// All of an answer.
+pub fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Response, ureq::Error> {
     let body = response.body_mut().with_config().limit(LARGEST_BODY).read_to_vec()?;
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
     let headers = response.headers().iter();

@@ -12,6 +12,8 @@ mod exchange;
 mod fault;
 #[cfg(feature = "ctl")]
 mod https;
+#[cfg(feature = "ctl")]
+mod post;
 mod proxy;
 mod roots;
 #[cfg(feature = "ctl")]
@@ -25,4 +27,6 @@ pub use channel::{Channel, NoWay};
 pub use exchange::Service;
 #[cfg(feature = "ctl")]
 pub use https::Https;
+#[cfg(feature = "ctl")]
+pub use post::{Form, Post};
 pub use tls::{Identity, Unusable};

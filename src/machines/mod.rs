@@ -6,6 +6,8 @@
 //!
 //! Nothing here knows which program asks, or what a job is.
 
+#[cfg(feature = "ctl")]
+pub mod ec2;
 #[cfg(test)]
 mod fake;
 #[cfg(any(feature = "ctl", feature = "garm"))]
