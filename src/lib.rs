@@ -41,7 +41,7 @@
 //! | `http` | `contract::protocol`, `http::roots`, `http::socket` | network, environment |
 //! | `github` | `model`, `contract::protocol`, `contract::workflow`, `http` | |
 //! | `units::drop_ins` | | files |
-//! | `units::door` | | files, writing, processes, sockets |
+//! | `units::door` | `contract::names` | files, writing, processes, sockets |
 //! | `units` | `contract::names`, `sys` | files, writing, processes |
 //! | `broker::shared` | | files, writing, environment |
 //! | `broker` | `model`, `contract`, `ledger`, `state::start`, `http`, `github`, `units::drop_ins`, `broker::shared` | files, clock, environment |
@@ -51,6 +51,8 @@
 //! | `reconcile::plan` | `contract`, `ledger`, `survey`, `units` | pure |
 //! | `reconcile` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::prepare::foresee`, `survey`, `units`, `reconcile::plan` | writing, clock |
 //! | `machines` | | pure |
+//! | `machines::ec2` | `model`, `contract::cloud`, `contract::protocol`, `http` | pure |
+//! | `broker::cloud` | `model`, `contract`, `http`, `machines::ec2`, `broker` | files, environment |
 //! | `machines::incus` | `machines`, `model`, `http` | files, clock |
 //! | `machines::nspawn::protocol` | `machines` | pure |
 //! | `machines::nspawn::wire` | `machines::nspawn::protocol` | sockets |
@@ -69,9 +71,12 @@
 //! | `frontend::ondemand::proof` | `model`, `contract::workflow`, `frontend::ondemand` | pure |
 //! | `frontend::ondemand::settings` | `model`, `frontend::ondemand`, `frontend::ondemand::proof` | pure |
 //! | `frontend::ondemand::kind` | `model`, `machines`, `frontend::ondemand`, `frontend::ondemand::settings` | pure |
+//! | `frontend::ondemand::kind::cloud` | `contract::cloud`, `machines`, `frontend::ondemand` | sockets |
+//! | `frontend::ondemand::kind::request` | `contract::cloud`, `machines`, `state::start`, `sys` | writing |
 //! | `frontend::ondemand::kind::local` | `model`, `contract::names`, `machines`, `units`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
-//! | `frontend::ondemand::kind::user_data` | `state`, `registration::jit`, `frontend::ondemand::kind` | pure |
+//! | `frontend::ondemand::kind::user_data` | `state`, `registration::jit`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | pure |
 //! | `frontend::ondemand::kind::material` | `machines`, `sys`, `registration::jit`, `frontend::ondemand::kind` | |
+//! | `frontend::ondemand::kind::ec2` | `machines`, `contract`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | clock |
 //! | `frontend::ondemand::kind::incus` | `machines`, `machines::incus`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
 //! | `frontend::ondemand::kind::nspawn` | `machines`, `machines::nspawn::client`, `model`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
 //! | `frontend::ondemand::overview` | `frontend::ondemand`, `frontend::ondemand::settings` | pure |

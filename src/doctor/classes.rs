@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 
 use super::finding::Finding;
 use super::options::Options;
+use crate::contract::cloud::Checked;
 use crate::contract::names::order;
+use crate::frontend::ondemand::kind::ec2;
 use crate::frontend::ondemand::label::Class;
 use crate::frontend::ondemand::settings::{ClassSettings, KindSettings};
 use crate::machines::nspawn::RUN_DIRECTORY;
@@ -33,13 +35,14 @@ struct Machines {
 }
 
 /// Checks a class.
-pub fn class(name: &Class, class: &ClassSettings, options: &Options<'_>, units: &dyn Units) -> Finding {
-    let name = name.as_str();
-    match &class.kind {
+pub fn class(class: &Class, settings: &ClassSettings, options: &Options<'_>, units: &dyn Units) -> Vec<Finding> {
+    let name = class.as_str();
+    vec![match &settings.kind {
         KindSettings::Local { unit, .. } => local(name, unit, units),
         KindSettings::Nspawn { image } => nspawn(name, image, options.machines),
         KindSettings::Incus { socket, .. } => incus(name, socket),
-    }
+        KindSettings::Ec2 { broker, .. } => return cloud(class, broker),
+    }]
 }
 
 fn local(name: &str, template: &str, units: &dyn Units) -> Finding {
@@ -91,6 +94,26 @@ fn nspawn(name: &str, image: &str, settings: &Path) -> Finding {
         );
     }
     Finding::good(TOPIC, format!("{name} has its image {image} and who makes machines"))
+}
+
+/// What the broker of a cloud says: of its credential, of what instances need, and of what it may do.
+fn cloud(class: &Class, socket: &Path) -> Vec<Finding> {
+    let name = class.as_str();
+    let way_out = "see `journalctl --unit 'github-runner-broker-on-demand-cloud-*'` and docs/on-demand-ec2.md";
+    match ec2::check(socket, class) {
+        Err(fault) => vec![Finding::fault(TOPIC, format!("{name}: {fault}"), way_out)],
+        Ok(checked) => {
+            let finding = |one: Checked| {
+                let said = format!("{name}, {}: {}", one.what, one.words);
+                match one.good {
+                    Some(true) => Finding::good(TOPIC, said),
+                    Some(false) => Finding::fault(TOPIC, said, way_out),
+                    None => Finding::warning(TOPIC, said, way_out),
+                }
+            };
+            checked.into_iter().map(finding).collect()
+        }
+    }
 }
 
 fn incus(name: &str, socket: &Path) -> Finding {

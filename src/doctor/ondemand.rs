@@ -45,7 +45,7 @@ fn checks(settings: &Settings, options: &Options<'_>, units: &dyn Units) -> Vec<
             findings.extend(of_broker(settings, &manifest, units));
         }
     }
-    findings.extend(settings.classes.iter().map(|(name, class)| classes::class(name, class, options, units)));
+    findings.extend(settings.classes.iter().flat_map(|(name, class)| classes::class(name, class, options, units)));
     findings
 }
 

@@ -33,7 +33,7 @@ fn what_is_well_has_no_fault_and_is_counted() {
     assert_eq!((found.cost_today, found.cost_per_day), (16_534, Some(400_000)));
     let classes: Vec<(&str, usize, u32)> =
         found.classes.iter().map(|class| (class.class.as_str(), class.open, class.max)).collect();
-    assert_eq!(classes, [("arm64", 0, 1), ("host", 0, 2), ("x86_64", 1, 4)]);
+    assert_eq!(classes, [("arm64", 0, 1), ("host", 0, 2), ("pmu", 0, 2), ("x86_64", 1, 4)]);
     let waiting = judged(vec![order(State::Accepted)], |_| {});
     assert_eq!((waiting.open, waiting.waiting, waiting.cost_today, waiting.oldest), (0, 1, 0, None));
 }
@@ -76,7 +76,7 @@ fn a_class_that_is_not_tried_is_named_with_the_end_of_that() {
         ..order(State::Ended)
     };
     let found = judged(vec![ended("od-1-a", 300), ended("od-1-b", 200), ended("od-1-c", 100)], |_| {});
-    assert_eq!(found.classes[2].paused_until, Some(NOW - 100 + 15 * 60));
+    assert_eq!(found.classes[3].paused_until, Some(NOW - 100 + 15 * 60));
     assert!(found.faults.len() == 1 && found.faults[0].starts_with("Class x86_64 is paused until 2026"), "{found:?}");
     assert!(judged(vec![ended("od-1-a", 300), ended("od-1-b", 200)], |_| {}).faults.is_empty());
 }

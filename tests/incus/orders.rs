@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use github_runners::contract::protocol::Secret;
 use github_runners::frontend::ondemand::kind::incus::Incus;
-use github_runners::frontend::ondemand::kind::{Kind as _, Launch, Seen};
+use github_runners::frontend::ondemand::kind::{Kind as _, Launch, Seen, Unmade};
 use github_runners::frontend::ondemand::label::Key;
 use github_runners::frontend::ondemand::order::{Cost, Token};
 use github_runners::frontend::ondemand::settings::{ClassSettings, KindSettings};
@@ -73,9 +73,9 @@ fn an_order_gets_one_instance_which_is_seen_until_it_is_ended_and_by_no_other_ho
         };
         kind.launch(&launch).unwrap();
         let name = kind.name(&key, &token);
-        let seen = |is_stopped| [Seen { name: name.clone(), is_stopped }];
+        let seen = |is_stopped| [Seen::standing(name.clone(), is_stopped)];
         assert_eq!(kind.look().unwrap(), seen(false));
-        assert!(matches!(kind.launch(&launch), Err(Fault::Duplicate(_))));
+        assert!(matches!(kind.launch(&launch), Err(Unmade::Fault(Fault::Duplicate(_)))));
         assert_eq!(Incus::new(host.socket(), PROJECT, "another").look().unwrap(), []);
         assert!(Incus::new(host.socket(), PROJECT, "another").end(&name).is_err());
         let client = host.client("x86_64");
@@ -85,7 +85,7 @@ fn an_order_gets_one_instance_which_is_seen_until_it_is_ended_and_by_no_other_ho
         // As after its job.
         host.own("x86_64", ID).stop(&name).unwrap();
         assert_eq!(kind.look().unwrap(), seen(true));
-        assert!(matches!(kind.launch(&launch), Err(Fault::Duplicate(_))), "it had its job");
+        assert!(matches!(kind.launch(&launch), Err(Unmade::Fault(Fault::Duplicate(_)))), "it had its job");
         kind.end(&name).unwrap();
         kind.end(&name).unwrap();
         assert_eq!(kind.look().unwrap(), []);

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use github_runners::contract::protocol::Secret;
 use github_runners::frontend::ondemand::kind::nspawn::Nspawn;
-use github_runners::frontend::ondemand::kind::{Kind as _, Launch};
+use github_runners::frontend::ondemand::kind::{Kind as _, Launch, Unmade};
 use github_runners::frontend::ondemand::label::Key;
 use github_runners::frontend::ondemand::order::{Cost, Token};
 use github_runners::frontend::ondemand::settings::{ClassSettings, KindSettings};
@@ -91,6 +91,10 @@ fn launch(host: &Host, kind: &Nspawn, attempt: u32, credentials: &str, seconds: 
         lifetime: Duration::from_secs(seconds),
         repository: &registration.repository,
         run: registration.run,
+    })
+    .map_err(|unmade| match unmade {
+        Unmade::Fault(fault) => fault,
+        Unmade::NoRoomUpTo(_, why) => Fault::NoCapacity(why),
     })?;
     Ok(kind.name(&key, &token))
 }

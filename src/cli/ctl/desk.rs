@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 
 use crate::frontend::ondemand::desk::{self, ByUnits, Kinds, Paths};
+use crate::frontend::ondemand::kind::ec2::Ec2;
 use crate::frontend::ondemand::kind::incus::Incus;
 use crate::frontend::ondemand::kind::local::Local;
 use crate::frontend::ondemand::kind::nspawn::Nspawn;
@@ -47,6 +48,11 @@ fn kinds(settings: &Settings, paths: &Paths) -> Result<Kinds> {
         let here = |kind: &KindSettings| matches!(kind, KindSettings::Incus { socket, project, .. } if (socket, project) == (&server.socket, &server.project));
         let incus = Incus::new(&server.socket, &server.project, &host);
         kinds.add(Arc::new(incus), of(&here));
+    }
+    for (name, class) in &settings.classes {
+        if let KindSettings::Ec2 { broker, .. } = &class.kind {
+            kinds.add(Arc::new(Ec2::new(broker, name.clone())), [name.clone()]);
+        }
     }
     Ok(kinds)
 }

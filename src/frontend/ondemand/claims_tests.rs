@@ -65,6 +65,7 @@ fn event() -> impl Strategy<Value = Event> {
             1 => Just(Way::LostBefore),
             2 => (20..240_u64).prop_map(Way::Late),
             2 => Just(Way::NoRoom),
+            2 => Just(Way::RoomLater),
             1 => Just(Way::Never),
         ]
     };
@@ -199,6 +200,22 @@ proptest! {
         happen(&mut world, &mut desk, Event::Pass);
         prop_assert!(desk.book.is_empty());
     }
+}
+
+#[test]
+fn a_machine_that_ends_at_once_for_want_of_room_is_followed_by_the_next_candidates() {
+    let (mut world, mut desk) = (World::new(), Desk::default());
+    happen(&mut world, &mut desk, Event::Launching(1, [Way::Good, Way::NoRoom, Way::RoomLater]));
+    for event in [Event::Create(1), Event::Queue(1), Event::Pass, Event::Time(31), Event::Pass, Event::Pass] {
+        happen(&mut world, &mut desk, event);
+    }
+    let order = &desk.book[&key(1)];
+    let tried: Vec<u32> = order.tries.iter().map(|tried| tried.candidate).collect();
+    assert_eq!((order.candidate, tried), (3, vec![1, 2]), "{order:?}");
+    happen(&mut world, &mut desk, Event::JobStarts(1));
+    happen(&mut world, &mut desk, Event::Pass);
+    let order = &desk.book[&key(1)];
+    assert!(order.busy_at.is_some() && order.sealed, "{order:?}");
 }
 
 /// The property is worth nothing if no order comes to its job.

@@ -10,6 +10,9 @@ use super::plan::Step;
 /// How much of a server's text is kept, in characters.
 const LONGEST_TEXT: usize = 200;
 
+/// What is said of a candidate whose machine was made and ended at once.
+const ENDED_AT_ONCE: &str = "its machine ended at once for want of room";
+
 /// What came of a step.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
@@ -25,10 +28,14 @@ pub enum Outcome {
     Launched,
     /// There is no room for this candidate, and no machine; a code.
     NoRoom(String),
+    /// The same, and none for any of the candidates up to this one.
+    NoRoomUpTo(u32, String),
     /// It can never work as it is configured, and there is no machine; why.
     Never(String),
     /// The runner is busy, so it was not deleted.
     StillBusy,
+    /// The machine tells nobody any more what it was told.
+    Sealed,
     /// Anything else: it went well and the ledger or a list tells it, or there was no answer.
     Nothing,
 }
@@ -59,6 +66,7 @@ impl Order {
             asked_at: None,
             repeated: false,
             tries: vec![],
+            sealed: false,
             online_at: None,
             busy_at: None,
             ended_at: None,
@@ -105,6 +113,10 @@ impl Order {
                 self.enter(State::Launching, now);
             }
             Step::Enter(state) => self.reach(*state, now),
+            Step::Refuse => {
+                self.enter(State::Launching, now);
+                self.refuse(ENDED_AT_ONCE);
+            }
             Step::End(reason) => {
                 if self.is_refused() {
                     self.token = None;
@@ -124,6 +136,7 @@ impl Order {
             | Step::Retire
             | Step::Pay
             | Step::EndMachine
+            | Step::Seal
             | Step::Forget => {}
         }
         *self != was
@@ -139,8 +152,10 @@ impl Order {
             (State::Registering, Outcome::NameTaken) => self.end(Reason::NameTaken, now),
             (State::Launching, Outcome::Launched) => self.enter(State::Launched, now),
             // Of a request that was repeated, the first one may still be on its way.
-            (State::Launching, Outcome::NoRoom(code)) if !self.repeated => {
-                self.tries.push(Try { candidate: self.candidate, code: cut(&code) });
+            (State::Launching, Outcome::NoRoom(code)) if !self.repeated => self.refuse(&code),
+            (State::Launching, Outcome::NoRoomUpTo(last, code)) if !self.repeated => {
+                self.candidate = self.candidate.max(last);
+                self.refuse(&code);
             }
             (State::Launching, Outcome::Never(why)) => {
                 self.end(Reason::Configuration(cut(&why)), now);
@@ -152,9 +167,15 @@ impl Order {
                 self.reason = None;
                 self.reach(State::Busy, now);
             }
+            (_, Outcome::Sealed) => self.sealed = true,
             _ => {}
         }
         *self != was
+    }
+
+    /// Notes that there is no machine of the candidate.
+    fn refuse(&mut self, code: &str) {
+        self.tries.push(Try { candidate: self.candidate, code: cut(code) });
     }
 
     fn end(&mut self, reason: Reason, now: u64) {

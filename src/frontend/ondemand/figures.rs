@@ -131,7 +131,7 @@ impl Counters {
     /// Counts what came of asking for a machine, if that was none.
     pub fn launched(&mut self, class: &Class, outcome: &course::Outcome) {
         let refusal = match outcome {
-            course::Outcome::NoRoom(_) => LaunchRefusal::NoCapacity,
+            course::Outcome::NoRoom(_) | course::Outcome::NoRoomUpTo(..) => LaunchRefusal::NoCapacity,
             course::Outcome::Never(_) => LaunchRefusal::Configuration,
             course::Outcome::Nothing => LaunchRefusal::Unanswered,
             _ => return,

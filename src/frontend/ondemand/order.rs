@@ -177,6 +177,8 @@ pub enum Maker {
     Nspawn,
     /// Incus or LXD.
     Incus,
+    /// EC2, by the broker of the class.
+    Ec2,
 }
 
 /// One wanted runner. All times are in seconds since 1970.
@@ -225,6 +227,8 @@ pub struct Order {
     pub repeated: bool,
     /// Candidates that were of no use.
     pub tries: Vec<Try>,
+    /// Whether its machine tells nobody any more what it was told.
+    pub sealed: bool,
     /// When the runner was seen online first.
     pub online_at: Option<u64>,
     /// When it was seen with a job first.

@@ -36,6 +36,8 @@ pub struct Times {
     pub lag: u64,
     /// How many candidates the class has: machines that would do, in the order in which they are tried.
     pub candidates: u32,
+    /// Whether machines tell what they were told until that is closed.
+    pub seals: bool,
 }
 
 /// What the ledger says of an order's registration.
@@ -75,6 +77,10 @@ pub enum Machine {
     Alive,
     /// It is there and does nothing any more.
     Stopped,
+    /// It was there, and nothing of it stands.
+    Over,
+    /// It was made, and nothing of it stands because there was no room for it after all.
+    NoRoom,
 }
 
 /// Who wants an order to end.
@@ -133,6 +139,10 @@ pub enum Step {
     Renew,
     /// Ask for a machine of this candidate.
     Launch(u32),
+    /// Note that there was no room for the machine that was made.
+    Refuse,
+    /// Have the machine tell nobody any more what it was told.
+    Seal,
     /// Have the server delete the runner; if it is busy, the order goes on.
     Retire,
     /// Have the server delete what the ledger names of it; what is busy stays a debt.
@@ -156,10 +166,10 @@ pub fn plan(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
         State::Ended => ended(order, facts, now),
         // First of all, whatever else was seen.
         _ if now >= order.deadline => Step::End(Reason::Deadline),
-        State::Busy => busy(order, facts, times, now),
+        State::Busy => sealing(busy(order, facts, times, now), order, facts, times, now),
         _ => match wanted(facts) {
             Some(reason) if facts.runner != Runner::Busy => Step::End(reason),
-            _ => going(order, facts, times, now),
+            _ => sealing(going(order, facts, times, now), order, facts, times, now),
         },
     }
 }
@@ -170,6 +180,19 @@ fn wanted(facts: &Facts) -> Option<Reason> {
         Wish::Operator => Some(Reason::Operator),
         Wish::GiveUp => Some(Reason::GivenUp),
         Wish::Nothing => facts.run_over.then_some(Reason::RunOver),
+    }
+}
+
+/// What waits can have its machine closed meanwhile. From the time on at which its runner is online, it needs nothing more from
+/// there.
+fn sealing(step: Step, order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
+    let is_due = times.seals && !order.sealed && matches!(order.state, State::Online | State::Busy);
+    match step {
+        Step::Wait(until) if is_due => match from(facts.machines_from, Step::Seal, now) {
+            Step::Wait(from) => Step::Wait(until.min(from)),
+            seal => seal,
+        },
+        step => step,
     }
 }
 
@@ -216,10 +239,15 @@ fn launching(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
     let is_late = now >= order.since + LAUNCH_PATIENCE;
     if order.is_refused() {
         let is_last = order.candidate >= times.candidates || order.tries.len() >= MOST_TRIES;
-        return if is_last || is_late { Step::End(Reason::NoCapacity) } else { Step::Launch(order.candidate + 1) };
+        return match is_last || is_late {
+            true => Step::End(Reason::NoCapacity),
+            false if facts.material => Step::Launch(order.candidate + 1),
+            false => Step::Renew,
+        };
     }
     match (facts.machine, facts.runner) {
-        (_, Runner::Idle | Runner::Busy) | (Machine::Alive, _) => Step::Enter(State::Launched),
+        (_, Runner::Idle | Runner::Busy) | (Machine::Alive | Machine::Over, _) => Step::Enter(State::Launched),
+        (Machine::NoRoom, _) => Step::Refuse,
         (Machine::Stopped, _) => Step::End(Reason::MachineLost),
         (Machine::Unknown, _) if is_late => Step::End(Reason::Unavailable("its answer is missing".into())),
         (Machine::Unknown, _) => Step::Wait(now + SOON),
@@ -248,6 +276,7 @@ fn waiting(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
     match facts.runner {
         Runner::Busy => Step::Enter(State::Busy),
         Runner::Idle if !is_online => Step::Enter(State::Online),
+        _ if !is_online && facts.machine == Machine::NoRoom => Step::Refuse,
         // The server forgets it after its job.
         Runner::Absent if is_online || is_gone(order, facts, times, now) => Step::End(Reason::Done),
         // Whether it did its job before anybody saw it, the server knows: it forgets the runner then.
@@ -306,7 +335,12 @@ fn is_over(order: &Order, facts: &Facts, times: &Times, now: u64) -> bool {
 
 /// Whether there is no machine of it, and none can come.
 fn is_gone(order: &Order, facts: &Facts, times: &Times, now: u64) -> bool {
-    order.token.is_none() || (facts.machine == Machine::Absent && now >= known_absent_from(order, times))
+    match facts.machine {
+        _ if order.token.is_none() => true,
+        Machine::Over | Machine::NoRoom => true,
+        Machine::Absent => now >= known_absent_from(order, times),
+        Machine::Unknown | Machine::Alive | Machine::Stopped => false,
+    }
 }
 
 /// From when on a list without its machine proves that there is none.

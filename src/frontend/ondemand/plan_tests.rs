@@ -41,7 +41,7 @@ fn facts(registration: Registration, runner: Runner, machine: Machine) -> Facts 
     }
 }
 
-const TIMES: Times = Times { not_online: 300, no_job: 300, lag: 120, candidates: 3 };
+const TIMES: Times = Times { not_online: 300, no_job: 300, lag: 120, candidates: 3, seals: false };
 
 fn next(order: &Order, facts: &Facts) -> Step {
     plan(order, facts, &TIMES, NOW)

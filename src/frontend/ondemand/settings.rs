@@ -19,6 +19,9 @@ use crate::model::{Repository, id};
 /// The version of the format.
 pub const VERSION: u64 = 1;
 
+/// For so many seconds a cloud may not list what it has made (ec2.md, guess 4).
+const CLOUD_LAG: u64 = 300;
+
 /// Everything that is configured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -128,6 +131,27 @@ pub enum KindSettings {
         /// Such as `20GiB`.
         disk: Option<String>,
     },
+    /// An instance of EC2, made by a broker of the class.
+    Ec2 {
+        /// The broker's socket.
+        broker: PathBuf,
+        /// How many of the candidates are spot instances; these come first.
+        spot: u32,
+        /// How many candidates there are.
+        candidates: u32,
+        /// The runner, for images that have none.
+        runner: Option<Download>,
+    },
+}
+
+/// A file that a machine fetches when it boots.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Download {
+    /// Where it is.
+    pub url: String,
+    /// The SHA-256 that it must have, in hexadecimal digits.
+    pub sha256: String,
 }
 
 #[derive(Deserialize)]
@@ -178,6 +202,14 @@ impl Settings {
             if !(60..=LONGEST_TTL).contains(&settings.ttl) {
                 return Some(format!("class {class} has a `ttl` of {} s: use 60 to {LONGEST_TTL}", settings.ttl));
             }
+            if let KindSettings::Ec2 { spot, candidates, .. } = &settings.kind
+                && (*candidates == 0 || spot > candidates)
+            {
+                return Some(format!("class {class} has {candidates} candidates, of which {spot} are spot instances"));
+            }
+            if matches!(settings.kind, KindSettings::Ec2 { .. }) && settings.price_per_hour.0 == 0 {
+                return Some(format!("class {class} is of a cloud and costs nothing: set its `pricePerHour`"));
+            }
             if settings.price_per_hour.0 > 0 && self.limits.cost_per_day.is_none() {
                 return Some(format!("class {class} costs money and there is no `limits.costPerDay`: set it"));
             }
@@ -210,8 +242,12 @@ impl ClassSettings {
     /// How long things take.
     #[must_use]
     pub fn times(&self) -> Times {
-        // Kinds on this host know at once what there is, and have one candidate: this host.
-        Times { not_online: self.not_online, no_job: self.no_job, lag: 0, candidates: 1 }
+        let (lag, candidates, seals) = match self.kind {
+            KindSettings::Ec2 { candidates, .. } => (CLOUD_LAG, candidates, true),
+            // Kinds on this host know at once what there is, and have one candidate: this host.
+            _ => (0, 1, false),
+        };
+        Times { not_online: self.not_online, no_job: self.no_job, lag, candidates, seals }
     }
 }
 

@@ -117,7 +117,11 @@ impl Desk {
         };
         let machine = match world.machines.iter().find(is_it) {
             _ if world.machines_down => Machine::Unknown,
-            None => Machine::Absent,
+            None => match order.token.as_ref().and_then(|token| world.ended.get(token)) {
+                None => Machine::Absent,
+                Some(true) => Machine::NoRoom,
+                Some(false) => Machine::Over,
+            },
             Some(machine) if machine.stopped => Machine::Stopped,
             Some(_) => Machine::Alive,
         };
@@ -193,7 +197,7 @@ impl Desk {
             self.live()?;
             self.write(&order);
         }
-        if matches!(order.state, State::Launched | State::Ending | State::Ended) {
+        if order.state >= State::Online {
             self.material.remove(key);
         }
         Ok(())
@@ -213,7 +217,11 @@ impl Desk {
     fn act(&mut self, world: &mut World, order: &Order, step: &Step) -> Result<Outcome, Died> {
         let key = order.key();
         match step {
-            Step::Wait(_) | Step::Enter(_) | Step::End(_) | Step::Finish => {}
+            Step::Wait(_) | Step::Enter(_) | Step::End(_) | Step::Finish | Step::Refuse => {}
+            Step::Seal if world.machines_down => {
+                self.memory.machines_from.insert(key, world.now + 5);
+            }
+            Step::Seal => return Ok(Outcome::Sealed),
             Step::Drop(_) => drop(self.book.remove(&key)),
             Step::Forget => {
                 self.ledger.remove(&key);
@@ -235,7 +243,7 @@ impl Desk {
                 let way = world.launch(&key, &token, runner, order.deadline, order.accepted_at);
                 self.live()?;
                 return Ok(match way {
-                    Way::Good => Outcome::Launched,
+                    Way::Good | Way::RoomLater => Outcome::Launched,
                     Way::NoRoom => Outcome::NoRoom("no room".into()),
                     Way::Never => Outcome::Never("no image".into()),
                     Way::LostAfter | Way::LostBefore | Way::Late(_) => {
@@ -314,7 +322,7 @@ impl Desk {
                 world.register(&name, true);
                 return Ok(Outcome::Nothing);
             }
-            Way::Good | Way::Late(_) | Way::NoRoom => {}
+            Way::Good | Way::Late(_) | Way::NoRoom | Way::RoomLater => {}
         }
         let id = world.register(&name, true);
         self.live()?;

@@ -26,6 +26,8 @@ pub enum Way {
     Late(u64),
     /// It is refused for want of room. Machines only.
     NoRoom,
+    /// The machine is made, and ends at once for want of room. Machines of a cloud only.
+    RoomLater,
     /// It is refused for good.
     Never,
 }
@@ -66,6 +68,8 @@ pub struct World {
     pub launching: BTreeMap<Key, Vec<Way>>,
     pub runners: BTreeMap<u64, Runner>,
     pub machines: Vec<Machine>,
+    /// Machines of a cloud of which nothing stands, and whether that was for want of room: its lists have them.
+    pub ended: BTreeMap<Token, bool>,
     /// Machines that are asked for and will be there later.
     pending: Vec<(u64, Machine)>,
     /// Labels that a queued job waits for.
@@ -88,7 +92,7 @@ pub fn class(key: &Key) -> ClassLimits {
 pub fn times(key: &Key) -> Times {
     let is_cloud = key.class.as_str() == "cloud";
     let (lag, candidates) = if is_cloud { (300, 3) } else { (0, 1) };
-    Times { not_online: 300, no_job: 300, lag, candidates }
+    Times { not_online: 300, no_job: 300, lag, candidates, seals: is_cloud }
 }
 
 pub fn limits() -> Limits {
@@ -133,13 +137,26 @@ impl World {
             return Way::LostBefore;
         }
         let way = self.launching.get_mut(key).and_then(Vec::pop).unwrap_or(Way::Good);
-        let way = if matches!(way, Way::Late(_)) && times(key).lag == 0 { Way::LostAfter } else { way };
+        let is_cloud = times(key).lag > 0;
+        let way = match way {
+            Way::Late(_) if !is_cloud => Way::LostAfter,
+            Way::RoomLater if !is_cloud => Way::NoRoom,
+            way => way,
+        };
+        // Nothing is made under the token of a machine that is over.
+        if self.ended.contains_key(token) {
+            return Way::Good;
+        }
         let is_there = self.machines.iter().any(|machine| machine.token == *token);
         if is_there && matches!(way, Way::NoRoom | Way::Never) {
             return Way::Good;
         }
+        if way == Way::RoomLater && !is_there && !self.pending.iter().any(|(_, machine)| machine.token == *token) {
+            self.ended.insert(token.clone(), true);
+            return Way::Good;
+        }
         let late = match way {
-            Way::Good | Way::LostAfter => 0,
+            Way::Good | Way::LostAfter | Way::RoomLater => 0,
             Way::Late(seconds) => seconds,
             Way::LostBefore | Way::NoRoom | Way::Never => return way,
         };
@@ -166,7 +183,8 @@ impl World {
         self.pending = later;
         let due: Vec<(u64, Machine)> = due;
         for (at, mut machine) in due {
-            if self.machines.iter().any(|other| other.token == machine.token) || machine.ends_at <= now {
+            let is_known = self.machines.iter().any(|other| other.token == machine.token);
+            if is_known || self.ended.contains_key(&machine.token) || machine.ends_at <= now {
                 continue;
             }
             let lag = times(&machine.key).lag;
@@ -195,6 +213,9 @@ impl World {
         let machine = self.machines.remove(at);
         let seconds = self.now.min(machine.ends_at).saturating_sub(machine.since);
         *self.spent.entry(machine.accepted_at / DAY).or_default() += price(seconds);
+        if times(&machine.key).lag > 0 {
+            self.ended.insert(machine.token, false);
+        }
         self.served.insert(machine.key, (machine.accepted_at, self.now));
         if let Some(runner) = self.runners.get_mut(&machine.runner) {
             runner.online = false;

@@ -10,6 +10,7 @@ use anyhow::Result;
 use super::registrar;
 use super::state::Desk;
 use super::tracked::Tracked;
+use crate::frontend::ondemand::kind::Condition;
 use crate::frontend::ondemand::limits::GRACE;
 use crate::frontend::ondemand::order::{Order, State};
 use crate::frontend::ondemand::plan::{Facts, Machine, Registration, Runner};
@@ -70,7 +71,7 @@ impl Desk {
         let kind = &self.hands.kinds.all()[at];
         let name = order.token.as_ref().map(|token| kind.name(&order.key(), token));
         let machines = self.machines[at].as_ref().map(|(_, machines)| machines);
-        name.zip(machines).is_some_and(|(name, machines)| machines.get(&name) == Some(&false))
+        name.zip(machines).is_some_and(|(name, machines)| machines.get(&name) == Some(&Condition::Alive))
     }
 
     /// What is known of its machine.
@@ -81,6 +82,10 @@ impl Desk {
         // Of a class that is not configured any more, or has another kind now, whoever shows it has it.
         let known = kinds.of(&order.class).filter(|at| kinds.may_have(*at, order));
         let mut answer = Machine::Absent;
+        if kinds.nobody_has(order) && now < order.deadline + GRACE {
+            // It ends by itself then, whoever could have said more is not configured any more.
+            return Machine::Unknown;
+        }
         for (at, kind) in kinds.all().iter().enumerate().filter(|(at, _)| kinds.may_have(*at, order)) {
             let is_other = known.is_some_and(|known| known != at);
             let seen = self.machines[at].as_ref();
@@ -98,11 +103,18 @@ impl Desk {
                 None if known.is_none() && !self.may_be_elsewhere(order, now) => {}
                 None if answer == Machine::Absent => answer = Machine::Unknown,
                 None => {}
-                Some((_, machines)) => match machines.get(&kind.name(&order.key(), token)) {
-                    Some(false) => return Machine::Alive,
-                    Some(true) => answer = Machine::Stopped,
-                    None => {}
-                },
+                Some((_, machines)) => {
+                    let name = kind.name(&order.key(), token);
+                    match machines.get(&name) {
+                        Some(Condition::Alive) => return Machine::Alive,
+                        Some(Condition::Stopped) => answer = Machine::Stopped,
+                        Some(Condition::Over) => answer = Machine::Over,
+                        Some(Condition::NoRoom) => answer = Machine::NoRoom,
+                        // Whoever is far may show what was there before the next time again.
+                        None if kind.is_far() && self.machines_before[at].contains(&name) => answer = Machine::Unknown,
+                        None => {}
+                    }
+                }
             }
         }
         answer

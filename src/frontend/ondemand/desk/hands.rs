@@ -9,16 +9,16 @@ use anyhow::{Context as _, Result, anyhow};
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use nix::unistd::Uid;
-use sha2::{Digest as _, Sha256};
 
 use crate::contract::manifest::{Manifest, Method};
+use crate::contract::names::on_demand_host;
 use crate::frontend::ondemand::book::{Book, LEDGER};
 use crate::frontend::ondemand::figures::Counters;
-use crate::frontend::ondemand::kind::Kind;
+use crate::frontend::ondemand::kind::{Kind, request};
 use crate::frontend::ondemand::label::{Class, Key};
-use crate::frontend::ondemand::order::Order;
+use crate::frontend::ondemand::order::{Maker, Order};
 use crate::frontend::ondemand::settings::{ClassSettings, Settings};
-use crate::model::{InstanceName, Label, RunnerName, hex};
+use crate::model::{InstanceName, Label, RunnerName};
 use crate::registration::jit::{JitRegistration, MAX_BYTES};
 use crate::state::start::{existing, read_manifest};
 use crate::survey::transient::Transient;
@@ -54,7 +54,7 @@ impl Paths {
     pub fn host(&self) -> Result<String> {
         let id = std::fs::read_to_string(&self.machine_id)
             .with_context(|| format!("Failed to read {}", self.machine_id.display()))?;
-        Ok(hex(&Sha256::digest(format!("github-runner-on-demand {}", id.trim()))))
+        Ok(on_demand_host(&id))
     }
 }
 
@@ -91,7 +91,16 @@ impl Kinds {
     /// Whether a kind may have the machine of an order.
     #[must_use]
     pub fn may_have(&self, at: usize, order: &Order) -> bool {
-        order.maker.is_none_or(|maker| maker == self.all[at].maker())
+        let maker = self.all[at].maker();
+        // Each class has an account, and with another class's credential nothing of it is found.
+        let is_elsewhere = maker == Maker::Ec2 && self.of(&order.class) != Some(at);
+        order.maker.is_none_or(|of| of == maker) && !is_elsewhere
+    }
+
+    /// Whether no kind can say anything about the machine of an order that has one.
+    #[must_use]
+    pub fn nobody_has(&self, order: &Order) -> bool {
+        order.maker.is_some() && (0..self.all.len()).all(|at| !self.may_have(at, order))
     }
 
     /// Whether any class has it now.
@@ -266,12 +275,13 @@ impl Hands {
         self.paths.runtime.join(ORDERS).join(file_name(key))
     }
 
-    /// Removes it.
+    /// Removes it, and what was asked for with it.
     ///
     /// # Errors
     ///
     /// As `unlinkat(2)`.
     pub fn clear(&self, key: &Key) -> Result<()> {
+        self.material.unlink(&format!("{}{}", key.stem(), request::ENDING))?;
         self.material.unlink(&file_name(key)).map(drop)
     }
 
@@ -282,7 +292,11 @@ impl Hands {
     /// As `readdir(3)`.
     pub fn materials(&self) -> Result<Vec<Key>> {
         let names = self.material.names().context("Failed to list registrations on their way")?;
-        Ok(names.iter().filter_map(|name| Key::from_stem(name.strip_suffix(ENDING)?)).collect())
+        let stems = names.iter().filter_map(|name| {
+            let stem = name.strip_suffix(ENDING).or_else(|| name.strip_suffix(request::ENDING));
+            Key::from_stem(stem?)
+        });
+        Ok(stems.collect())
     }
 
     /// Removes what brokers of an order were given, and its entry of the ledger.

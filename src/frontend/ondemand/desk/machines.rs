@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::event::Acted;
 use super::hands::Hands;
 use crate::frontend::ondemand::course::Outcome;
-use crate::frontend::ondemand::kind::{Kind, Launch};
+use crate::frontend::ondemand::kind::{Kind, Launch, Unmade};
 use crate::frontend::ondemand::order::{Order, Reason};
 use crate::frontend::ondemand::plan::SOON;
 use crate::machines::Fault;
@@ -40,11 +40,15 @@ pub fn launch(hands: &Hands, order: &Order, lifetime: u64) -> Acted {
     };
     let outcome = match kind.launch(&launch) {
         // The same one, asked for by a desk that was cut off.
-        Ok(()) | Err(Fault::Duplicate(_)) => {
+        Ok(()) | Err(Unmade::Fault(Fault::Duplicate(_))) => {
             info!("Order {key}: asked for machine {}", kind.name(&key, token));
             Outcome::Launched
         }
-        Err(fault) => {
+        Err(Unmade::NoRoomUpTo(last, why)) => {
+            warn!("Order {key}: {why}");
+            Outcome::NoRoomUpTo(last, why)
+        }
+        Err(Unmade::Fault(fault)) => {
             warn!("Order {key}: {fault}");
             match fault {
                 Fault::NoCapacity(why) => Outcome::NoRoom(why),
@@ -75,6 +79,22 @@ pub fn end(hands: &Hands, order: &Order) -> Acted {
         }
     }
     Acted { machines_wait: SOON, ..Acted::now(Outcome::Nothing) }
+}
+
+/// Has the order's machine tell nobody any more what it was told.
+#[must_use]
+pub fn seal(hands: &Hands, order: &Order) -> Acted {
+    let key = order.key();
+    let Some(token) = &order.token else { return Acted::now(Outcome::Sealed) };
+    let all = hands.kinds.all().iter().enumerate().filter(|(at, _)| hands.kinds.may_have(*at, order));
+    let sealed = all.map(|(_, kind)| kind.seal(&kind.name(&key, token))).find(Result::is_err);
+    match sealed {
+        Some(Err(fault)) => {
+            warn!("Order {key}: its machine still tells what it was told: {fault}");
+            Acted { machines_wait: SILENCE, ..Acted::now(Outcome::Nothing) }
+        }
+        _ => Acted::now(Outcome::Sealed),
+    }
 }
 
 fn tell_console(kind: &dyn Kind, name: &str, order: &Order) {

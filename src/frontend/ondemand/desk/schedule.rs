@@ -13,7 +13,7 @@ use super::looks::{self, Wish};
 use super::state::Desk;
 use super::tracked::Tracked;
 use crate::contract::protocol::RemoteRunner;
-use crate::frontend::ondemand::kind::Seen;
+use crate::frontend::ondemand::kind::{Condition, Seen};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Order, Proof, State};
 use crate::frontend::ondemand::plan::Machine;
@@ -24,6 +24,8 @@ use crate::model::shown;
 const SOON: Duration = Duration::from_secs(2);
 /// The same for looks that cost only this host something.
 const AT_HOME: Duration = Duration::from_millis(500);
+/// The same for those that count what they are asked.
+const FAR: Duration = Duration::from_secs(5);
 /// For the list, if a machine is slow to have its runner.
 const SLOWER: Duration = Duration::from_secs(5);
 /// From then on it is slow, in seconds.
@@ -84,7 +86,8 @@ impl Desk {
             is_of_class || order.maker.is_some() && self.hands.kinds.may_have(at, order)
         };
         let orders = self.orders.values().filter(|tracked| tracked.needs_look() && of(&tracked.order));
-        let interval = |tracked: &Tracked| if tracked.is_hurried() { AT_HOME } else { LATER };
+        let soon = if self.hands.kinds.all()[at].is_far() { FAR } else { AT_HOME };
+        let interval = |tracked: &Tracked| if tracked.is_hurried() { soon } else { LATER };
         // Once in any case, and as long as there is one that no order names.
         let strange = (self.machines[at].is_none() || !self.strays[at].is_empty()).then_some(LATER);
         orders.map(interval).chain(strange).min()
@@ -111,8 +114,11 @@ impl Desk {
             Ok(seen) => seen,
             Err(fault) => return warn!("There is no list of machines: {fault}"),
         };
-        let names: Vec<String> = seen.iter().map(|seen| seen.name.clone()).collect();
-        self.machines[at] = Some((began, seen.into_iter().map(|seen| (seen.name, seen.is_stopped)).collect()));
+        let stands = |seen: &&Seen| matches!(seen.condition, Condition::Alive | Condition::Stopped);
+        let names: Vec<String> = seen.iter().filter(stands).map(|seen| seen.name.clone()).collect();
+        let listed = seen.into_iter().map(|seen| (seen.name, seen.condition)).collect();
+        let before = self.machines[at].replace((began, listed));
+        self.machines_before[at] = before.map(|(_, machines)| machines.into_keys().collect()).unwrap_or_default();
         let kind = Arc::clone(&self.hands.kinds.all()[at]);
         let of_orders = self
             .orders
@@ -143,7 +149,7 @@ impl Desk {
 
     /// Notes whose machines are gone by a look that was begun at this time.
     fn note_gone(&mut self, began: Instant, now: u64) {
-        let is_gone = |tracked: &Tracked| matches!(self.machine(tracked, now), Machine::Absent | Machine::Stopped);
+        let is_gone = |tracked: &Tracked| !matches!(self.machine(tracked, now), Machine::Unknown | Machine::Alive);
         let gone: BTreeSet<Key> = self
             .orders
             .iter()

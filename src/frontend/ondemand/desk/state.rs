@@ -18,6 +18,7 @@ use super::tracked::Tracked;
 use super::waiting::Waiting;
 use crate::contract::protocol::RemoteRunner;
 use crate::frontend::ondemand::figures::Counters;
+use crate::frontend::ondemand::kind::Condition;
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::Order;
 use crate::frontend::ondemand::plan::LATER;
@@ -36,8 +37,10 @@ pub struct Desk {
     pub(super) runners: Option<(Instant, BTreeMap<u64, RemoteRunner>)>,
     /// Who was in the list before that.
     pub(super) runners_before: BTreeSet<u64>,
-    /// The newest list of machines of each kind: by name, whether it stopped.
-    pub(super) machines: Vec<Option<(Instant, BTreeMap<String, bool>)>>,
+    /// The newest list of machines of each kind, by name.
+    pub(super) machines: Vec<Option<(Instant, BTreeMap<String, Condition>)>>,
+    /// Which machines were in the list of each kind before that.
+    pub(super) machines_before: Vec<BTreeSet<String>>,
     pub(super) strays: Vec<Strays<String>>,
     /// Machines without an order whose end is under way.
     pub(super) swept: BTreeSet<String>,
@@ -88,6 +91,7 @@ impl Desk {
             runners: None,
             runners_before: BTreeSet::new(),
             machines: vec![None; kinds],
+            machines_before: vec![BTreeSet::new(); kinds],
             strays: vec![Strays::default(); kinds],
             swept: BTreeSet::new(),
             github_from: 0,

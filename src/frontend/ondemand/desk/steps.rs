@@ -13,14 +13,14 @@ use super::tracked::Tracked;
 use super::{machines, registrar};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
-use crate::frontend::ondemand::plan::{PROOF_PATIENCE, SOON, Step, Times, plan};
+use crate::frontend::ondemand::plan::{Machine, PROOF_PATIENCE, SOON, Step, Times, plan};
 use crate::frontend::ondemand::refusal::Refusal;
 use crate::frontend::ondemand::settings::ClassSettings;
 
 /// How many errands of orders are under way at once: each may be a process of systemd's.
 const MOST_ERRANDS: usize = 16;
 /// What a class that is not configured any more goes by.
-const UNKNOWN_CLASS: Times = Times { not_online: 300, no_job: 300, lag: 0, candidates: 1 };
+const UNKNOWN_CLASS: Times = Times { not_online: 300, no_job: 300, lag: 0, candidates: 1, seals: false };
 
 impl Desk {
     /// Every order whose time has come.
@@ -52,7 +52,13 @@ impl Desk {
             let step = plan(&tracked.order, &facts, &times, now);
             let is_errand = matches!(
                 step,
-                Step::Register | Step::Resolve | Step::Retire | Step::Pay | Step::Launch(_) | Step::EndMachine
+                Step::Register
+                    | Step::Resolve
+                    | Step::Retire
+                    | Step::Pay
+                    | Step::Launch(_)
+                    | Step::Seal
+                    | Step::EndMachine
             );
             match step {
                 Step::Wait(until) => return self.put_off(key, until),
@@ -63,7 +69,11 @@ impl Desk {
                 Step::Drop(reason) => return self.drop_order(key, &reason, now),
                 Step::Forget => return self.forget(key, now),
                 // Of a machine that is being made a list may have nothing yet.
-                Step::Finish if tracked.order.token.is_some() && !tracked.was_ended => {
+                Step::Finish
+                    if tracked.order.token.is_some()
+                        && !tracked.was_ended
+                        && !matches!(facts.machine, Machine::Over | Machine::NoRoom) =>
+                {
                     let order = tracked.order.clone();
                     return self.end_machine(key, order, now);
                 }
@@ -96,6 +106,8 @@ impl Desk {
                 }
                 self.send(key, now, move || machines::launch(&hands, &order, lifetime));
             }
+            Step::Seal => self.send(key, now, move || machines::seal(&hands, &order)),
+            Step::Refuse => warn!("Order {key}: its machine ended at once for want of room"),
             Step::EndMachine => self.end_machine(key, order, now),
             Step::Renew => {
                 let given_up = registrar::owe(&hands, key).and_then(|()| hands.clear(key));

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use super::{Kind, Launch, Seen, material};
+use super::{Kind, Launch, Seen, Unmade, material};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Maker, Token};
 use crate::frontend::ondemand::settings::{Architecture, KindSettings};
@@ -81,21 +81,21 @@ impl Kind for Incus {
         format!("od-{}", token.as_str())
     }
 
-    fn launch(&self, launch: &Launch<'_>) -> Result<(), Fault> {
+    fn launch(&self, launch: &Launch<'_>) -> Result<(), Unmade> {
         let name = self.name(launch.key, launch.token);
         let specification = specify(name, launch, material::user_data(launch)?)?;
         let client = self.client(Some(launch.key.class.as_str()))?;
         // A client for pools makes a stopped one anew. Here that one has had its job.
         match client.get(&specification.name) {
-            Err(Fault::NotFound(_)) => client.create(&specification).map(drop),
-            Err(fault) => Err(fault),
-            Ok(_) => Err(Fault::Duplicate(format!("Instance {} is there already", specification.name))),
+            Err(Fault::NotFound(_)) => Ok(client.create(&specification).map(drop)?),
+            Err(fault) => Err(fault.into()),
+            Ok(_) => Err(Fault::Duplicate(format!("Instance {} is there already", specification.name)).into()),
         }
     }
 
     fn look(&self) -> Result<Vec<Seen>, Fault> {
         let listed = self.client(None)?.list()?.into_iter();
-        Ok(listed.map(|found| Seen { is_stopped: found.status == Status::Stopped, name: found.name }).collect())
+        Ok(listed.map(|found| Seen::standing(found.name, found.status == Status::Stopped)).collect())
     }
 
     fn end(&self, name: &str) -> Result<(), Fault> {

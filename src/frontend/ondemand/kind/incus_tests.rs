@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::super::sample_tests::{LIFETIME, class, key, registration};
+use super::super::sample_tests::{LIFETIME, class, fault, key, registration};
 use super::*;
 use crate::frontend::ondemand::kind::user_data;
 use crate::frontend::ondemand::settings::ClassSettings;
@@ -41,15 +41,17 @@ fn launch(server: &StandIn, class: &ClassSettings, candidate: u32) -> Result<(),
     let (key, token, registration) = (key(), token(candidate), registration());
     let path = server.directory().join("registration.json");
     fs::write(&path, registration.to_text().unwrap()).unwrap();
-    kind(server).launch(&Launch {
-        key: &key,
-        token: &token,
-        class,
-        registration: &path,
-        lifetime: LIFETIME,
-        repository: &registration.repository,
-        run: registration.run,
-    })
+    kind(server)
+        .launch(&Launch {
+            key: &key,
+            token: &token,
+            class,
+            registration: &path,
+            lifetime: LIFETIME,
+            repository: &registration.repository,
+            run: registration.run,
+        })
+        .map_err(fault)
 }
 
 fn made(server: &StandIn, name: &str) -> Value {
@@ -145,7 +147,7 @@ fn a_look_finds_what_this_host_made_in_every_class_and_tells_what_is_stopped() {
     server.add("od-3", 103, &[OURS[0], ("user.runner-pool-id", "other")]);
     server.add("od-4", 103, &[("user.runner-controller-id", "another host"), OURS[1]]);
     server.add("od-5", 112, &OURS);
-    let seen = |name: &str, is_stopped| Seen { name: name.into(), is_stopped };
+    let seen = |name: &str, is_stopped| Seen::standing(name.into(), is_stopped);
     let expected = [seen("od-1", false), seen("od-2", true), seen("od-3", false), seen("od-5", false)];
     assert_eq!(kind(&server).look().unwrap(), expected);
 }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Kind, Launch, Seen};
+use super::{Kind, Launch, Seen, Unmade};
 use crate::contract::names::{ORDER_TEMPLATES, ORDERS, order, order_parts};
 use crate::frontend::ondemand::label::{Class, Key};
 use crate::frontend::ondemand::order::{Maker, Token};
@@ -85,23 +85,22 @@ impl<U: Units + Send + Sync> Kind for Local<U> {
     }
 
     /// Systemd does not remember units that ended well, so one that did its job is no duplicate.
-    fn launch(&self, launch: &Launch<'_>) -> Result<(), Fault> {
+    fn launch(&self, launch: &Launch<'_>) -> Result<(), Unmade> {
         let name = self.name(launch.key, launch.token);
         check(&name)?;
         let unit = self.unit(&name)?;
         if matches!(unit.activity, Activity::Active | Activity::Starting | Activity::Stopping) {
-            return Err(Fault::Duplicate(format!("Unit {name} runs already")));
+            return Err(Fault::Duplicate(format!("Unit {name} runs already")).into());
         }
         if !unit.is_defined {
-            return Err(Fault::NotFound(format!(
-                "There is no template of unit {name}: switch to a configuration that has the class"
-            )));
+            let way_out = "switch to a configuration that has the class";
+            return Err(Fault::NotFound(format!("There is no template of unit {name}: {way_out}")).into());
         }
         if unit.activity == Activity::Failed {
             // After several of them systemd would start it no more.
             self.forget(&name)?;
         }
-        self.units.start(&name).map_err(|error| unavailable(&error))
+        self.units.start(&name).map_err(|error| unavailable(&error).into())
     }
 
     fn look(&self) -> Result<Vec<Seen>, Fault> {
@@ -112,7 +111,7 @@ impl<U: Units + Send + Sync> Kind for Local<U> {
                 Activity::Failed => true,
                 Activity::Inactive => return None,
             };
-            is_of_order(&name).then_some(Seen { name, is_stopped })
+            is_of_order(&name).then(|| Seen::standing(name, is_stopped))
         };
         Ok(found.into_iter().filter_map(exists).collect())
     }

@@ -132,7 +132,7 @@ fn launch(fake: FakeSystemd, unit: &str) -> (Result<(), Fault>, Vec<String>) {
         repository: &repository,
         run: Some(7),
     });
-    (launched, local.units.done.into_inner().unwrap())
+    (launched.map_err(super::super::sample_tests::fault), local.units.done.into_inner().unwrap())
 }
 
 fn local(fake: FakeSystemd) -> Local<FakeSystemd> {
@@ -140,7 +140,7 @@ fn local(fake: FakeSystemd) -> Local<FakeSystemd> {
 }
 
 fn seen(name: &str, is_stopped: bool) -> Seen {
-    Seen { name: name.into(), is_stopped }
+    Seen::standing(name.into(), is_stopped)
 }
 
 #[test]

@@ -1,15 +1,18 @@
-//! What makes machines for orders, whatever they are: a unit of this host, a machine of systemd-nspawn, an instance of Incus.
+//! What makes machines for orders, whatever they are: a unit of this host, a machine of systemd-nspawn, an instance of Incus or of EC2.
 //!
 //! Each is a few lines over one implementation of [`crate::machines::Machines`] or over systemd. A machine has one registration and
 //! one job, is made at most once under its name, and ends by itself at its deadline, whatever becomes of the desk. A caller's
 //! text reaches a machine only as the name of its runner, which the grammar of labels has let through.
 
+mod cloud;
+pub mod ec2;
 pub mod incus;
 #[cfg(test)]
 mod job_started_tests;
 pub mod local;
 mod material;
 pub mod nspawn;
+pub mod request;
 #[cfg(test)]
 mod sample_tests;
 pub mod user_data;
@@ -47,8 +50,44 @@ pub struct Launch<'a> {
 pub struct Seen {
     /// Its name, as [`Kind::name`] gives it.
     pub name: String,
-    /// Whether it does nothing any more.
-    pub is_stopped: bool,
+    /// What it does.
+    pub condition: Condition,
+}
+
+impl Seen {
+    /// One of a kind that lists what stands and nothing else.
+    #[must_use]
+    pub fn standing(name: String, is_stopped: bool) -> Self {
+        Self { name, condition: if is_stopped { Condition::Stopped } else { Condition::Alive } }
+    }
+}
+
+/// What a machine does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Condition {
+    /// It boots, works, or is about to end.
+    Alive,
+    /// It does nothing any more, and stands.
+    Stopped,
+    /// Nothing of it stands.
+    Over,
+    /// Nothing of it stands, because there was no room for it after all.
+    NoRoom,
+}
+
+/// Why there is no machine, or why nobody knows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Unmade {
+    /// As [`Kind::launch`] says.
+    Fault(Fault),
+    /// There is none, and no room for any candidate up to this one.
+    NoRoomUpTo(u32, String),
+}
+
+impl From<Fault> for Unmade {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 /// A kind of machine. Every call may take a while, and several may be made at once.
@@ -65,7 +104,7 @@ pub trait Kind: Send + Sync {
     ///
     /// [`Fault::Duplicate`] if there is one of the name; [`Fault::NoCapacity`], [`Fault::NotFound`] and [`Fault::Configuration`]
     /// if there is none and will be none; after every other one it is not known.
-    fn launch(&self, launch: &Launch<'_>) -> Result<(), Fault>;
+    fn launch(&self, launch: &Launch<'_>) -> Result<(), Unmade>;
 
     /// All machines that this host has made for orders of this kind.
     ///
@@ -80,6 +119,20 @@ pub trait Kind: Send + Sync {
     ///
     /// If it is not known whether something is left.
     fn end(&self, name: &str) -> Result<(), Fault>;
+
+    /// Has a machine tell nobody any more what it was told. Most do not.
+    ///
+    /// # Errors
+    ///
+    /// If it is not known whether it still does.
+    fn seal(&self, _name: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Whether each look costs somebody else something, who may not yet have what was made or ended a short time ago.
+    fn is_far(&self) -> bool {
+        false
+    }
 
     /// The last text that it wrote, which is the machine's word; empty if there is none.
     ///

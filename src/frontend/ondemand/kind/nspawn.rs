@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::{Kind, Launch, Seen, material};
+use super::{Kind, Launch, Seen, Unmade, material};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Maker, Token};
 use crate::frontend::ondemand::settings::KindSettings;
@@ -55,9 +55,10 @@ impl Kind for Nspawn {
         number(token).to_string()
     }
 
-    fn launch(&self, launch: &Launch<'_>) -> Result<(), Fault> {
+    fn launch(&self, launch: &Launch<'_>) -> Result<(), Unmade> {
         let KindSettings::Nspawn { image } = &launch.class.kind else {
-            return Err(Fault::Configuration(format!("{} is no order for a machine of systemd-nspawn", launch.key)));
+            let fault = format!("{} is no order for a machine of systemd-nspawn", launch.key);
+            return Err(Fault::Configuration(fault).into());
         };
         let specification = Specification {
             token: number(launch.token),
@@ -66,16 +67,14 @@ impl Kind for Nspawn {
             cache: None,
             user_data: Some(material::user_data(launch)?),
         };
-        self.client().create(&specification).map(drop)
+        Ok(self.client().create(&specification).map(drop)?)
     }
 
     fn look(&self) -> Result<Vec<Seen>, Fault> {
         let listed = self.client().list()?.into_iter().filter(|instance| instance.token.0 & OURS != 0);
-        let seen = |instance: machines::Instance| Seen {
-            name: instance.token.to_string(),
-            // One that ends goes away by itself, and one whose supervisor was too busy to answer does not end.
-            is_stopped: instance.state == State::Stopped,
-        };
+        // One that ends goes away by itself, and one whose supervisor was too busy to answer does not end.
+        let seen =
+            |instance: machines::Instance| Seen::standing(instance.token.to_string(), instance.state == State::Stopped);
         Ok(listed.map(seen).collect())
     }
 

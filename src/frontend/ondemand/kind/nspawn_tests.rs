@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use serde_json::json;
 
-use super::super::sample_tests::{LIFETIME, class, key, registration};
+use super::super::sample_tests::{LIFETIME, class, fault, key, registration};
 use super::*;
 use crate::frontend::ondemand::kind::user_data;
 use crate::frontend::ondemand::settings::ClassSettings;
@@ -42,15 +42,17 @@ impl Host {
     fn launch(&self) -> Result<(), Fault> {
         let (key, token) = (key(), token());
         let file: PathBuf = self.path().join("registration.json");
-        self.kind().launch(&Launch {
-            key: &key,
-            token: &token,
-            class: &self.class,
-            registration: &file,
-            lifetime: LIFETIME,
-            repository: &self.registration.repository,
-            run: self.registration.run,
-        })
+        self.kind()
+            .launch(&Launch {
+                key: &key,
+                token: &token,
+                class: &self.class,
+                registration: &file,
+                lifetime: LIFETIME,
+                repository: &self.registration.repository,
+                run: self.registration.run,
+            })
+            .map_err(fault)
     }
 
     /// A supervisor that takes one order, and answers it so.
@@ -156,7 +158,7 @@ fn a_look_finds_the_machines_of_orders_and_none_of_jobs() {
     let ours = host.machine(OURS | 5, answer);
     // Whoever is too busy to answer has not ended.
     let silent = host.machine(OURS | 6, |_| Answer::Failed(Fault::Busy("later".into())));
-    let seen = |number: u64| Seen { name: (OURS | number).to_string(), is_stopped: false };
+    let seen = |number: u64| Seen::standing((OURS | number).to_string(), false);
     assert_eq!(host.kind().look().unwrap(), [seen(5), seen(6)]);
     for machine in [of_a_job, ours, silent] {
         machine.join().unwrap();

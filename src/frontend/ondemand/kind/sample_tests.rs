@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Unmade;
 use crate::contract::protocol::Secret;
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::Cost;
 use crate::frontend::ondemand::settings::{ClassSettings, KindSettings};
+use crate::machines::Fault;
 use crate::model::Repository;
 use crate::registration::jit::JitRegistration;
 use crate::state::{CREDENTIALS, KEY, SETTINGS};
@@ -31,6 +33,14 @@ pub fn class() -> ClassSettings {
         no_job: 240,
         forks: false,
         kind: KindSettings::Nspawn { image: "runner".into() },
+    }
+}
+
+/// The fault of a machine that is not made.
+pub fn fault(unmade: Unmade) -> Fault {
+    match unmade {
+        Unmade::Fault(fault) => fault,
+        Unmade::NoRoomUpTo(last, why) => panic!("{last}: {why}"),
     }
 }
 

@@ -58,6 +58,8 @@ fn in_front_of_the_script_stand_its_values() {
     deadline=1800000000
     longest=3600
     patience=600
+    runner_url=''
+    runner_sha256=''
     registered_key='eyJmYWtlIjoia2V5In0='
     registered_credentials='eyJmYWtlIjoiY3JlZGVudGlhbHMifQ=='
     registered_settings='eyJBZ2VudElkIjoiNyIsIkFnZW50TmFtZSI6Im9kLTE5MjgzNzQ2LTEtYnVpbGQteDg2XzY0IiwiRXBoZW1lcmFsIjoiVHJ1ZSJ9'

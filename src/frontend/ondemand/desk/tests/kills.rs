@@ -18,7 +18,7 @@ use super::super::hands::{Kinds, Paths};
 use super::super::run;
 use super::server::{OneDoor, Server, serve};
 use super::world::{create, home, settings};
-use crate::frontend::ondemand::kind::{Kind, Launch, Seen};
+use crate::frontend::ondemand::kind::{Kind, Launch, Seen, Unmade};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Maker, Order, State, Token};
 use crate::frontend::ondemand::settings::Settings;
@@ -55,19 +55,19 @@ impl Kind for Files {
         token.as_str().into()
     }
 
-    fn launch(&self, launch: &Launch<'_>) -> Result<(), Fault> {
+    fn launch(&self, launch: &Launch<'_>) -> Result<(), Unmade> {
         let other = |error: std::io::Error| Fault::Unavailable(error.to_string());
         let registration = JitRegistration::parse(&fs::read(launch.registration).map_err(other)?).unwrap();
         let path = self.0.join(self.name(launch.key, launch.token));
         match fs::File::create_new(&path) {
-            Err(_) => Err(Fault::Duplicate("It is there".into())),
-            Ok(_) => fs::write(path, registration.id.to_string()).map_err(other),
+            Err(_) => Err(Fault::Duplicate("It is there".into()).into()),
+            Ok(_) => Ok(fs::write(path, registration.id.to_string()).map_err(other)?),
         }
     }
 
     fn look(&self) -> Result<Vec<Seen>, Fault> {
         let names = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        Ok(names.map(|name| Seen { name, is_stopped: false }).collect())
+        Ok(names.map(|name| Seen::standing(name, false)).collect())
     }
 
     fn end(&self, name: &str) -> Result<(), Fault> {

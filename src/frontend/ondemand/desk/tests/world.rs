@@ -17,7 +17,7 @@ use super::super::state::Desk;
 use super::super::waiting::{Answered, Caller};
 use super::server::{OneDoor, REPOSITORY, Server, serve};
 use crate::contract::protocol::Secret;
-use crate::frontend::ondemand::kind::{Kind, Launch, Seen};
+use crate::frontend::ondemand::kind::{Kind, Launch, Seen, Unmade};
 use crate::frontend::ondemand::label::{Class, Key};
 use crate::frontend::ondemand::order::{Maker, Order, State, Token};
 use crate::frontend::ondemand::settings::Settings;
@@ -58,17 +58,17 @@ impl Kind for Vms {
         format!("vm-{}", token.as_str())
     }
 
-    fn launch(&self, launch: &Launch<'_>) -> Result<(), Fault> {
+    fn launch(&self, launch: &Launch<'_>) -> Result<(), Unmade> {
         *self.launches.lock().unwrap() += 1;
         if let Some(fault) = self.fault.lock().unwrap().clone() {
-            return Err(fault);
+            return Err(fault.into());
         }
         let name = self.name(launch.key, launch.token);
         let registration = JitRegistration::parse(&std::fs::read(launch.registration).unwrap()).unwrap();
         assert_eq!(registration.repository, *launch.repository);
         let mut all = self.all.lock().unwrap();
         if all.contains_key(&name) {
-            return Err(Fault::Duplicate("It is there".into()));
+            return Err(Fault::Duplicate("It is there".into()).into());
         }
         all.insert(name, Vm { runner: registration.id, is_stopped: false });
         Ok(())
@@ -79,7 +79,7 @@ impl Kind for Vms {
             return Err(Fault::Unavailable("it does not answer".into()));
         }
         let all = self.all.lock().unwrap();
-        Ok(all.iter().map(|(name, vm)| Seen { name: name.clone(), is_stopped: vm.is_stopped }).collect())
+        Ok(all.iter().map(|(name, vm)| Seen::standing(name.clone(), vm.is_stopped)).collect())
     }
 
     fn end(&self, name: &str) -> Result<(), Fault> {
