@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers as well")]
 
+#[path = "../ec2/mod.rs"]
+mod ec2;
 #[path = "../github/mod.rs"]
 mod github;
 #[path = "../gitlab/mod.rs"]
@@ -24,6 +26,8 @@ mod apps;
 mod client;
 mod configure;
 mod deliveries;
+#[path = "ec2.rs"]
+mod ec2_claims;
 mod faults;
 mod gitlab_runner;
 mod grammar;
