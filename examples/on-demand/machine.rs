@@ -10,7 +10,7 @@ use std::process::Command;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use github_runners::frontend::ondemand::kind::{Kind, Launch, Seen};
+use github_runners::frontend::ondemand::kind::{Kind, Launch, Seen, Unmade};
 use github_runners::frontend::ondemand::label::Key;
 use github_runners::frontend::ondemand::order::{Maker, Token};
 use github_runners::machines::Fault;
@@ -101,13 +101,13 @@ impl Kind for Machines {
         key.stem()
     }
 
-    fn launch(&self, launch: &Launch<'_>) -> Result<(), Fault> {
+    fn launch(&self, launch: &Launch<'_>) -> Result<(), Unmade> {
         gate(&self.0, MACHINE_GATE);
         let name = self.name(launch.key, launch.token);
         if self.place(&name).exists() {
-            return Err(Fault::Duplicate(format!("Machine {name} is there already")));
+            return Err(Fault::Duplicate(format!("Machine {name} is there already")).into());
         }
-        self.make(&name, launch.registration).map_err(|error| unavailable(format!("{error:#}")))
+        Ok(self.make(&name, launch.registration).map_err(|error| unavailable(format!("{error:#}")))?)
     }
 
     fn look(&self) -> Result<Vec<Seen>, Fault> {
@@ -115,7 +115,7 @@ impl Kind for Machines {
         for entry in fs::read_dir(self.0.join("machines")).map_err(unavailable)? {
             let entry = entry.map_err(unavailable)?;
             let is_stopped = !is_alive(&entry.path()).map_err(unavailable)?;
-            seen.push(Seen { name: entry.file_name().to_string_lossy().into_owned(), is_stopped });
+            seen.push(Seen::standing(entry.file_name().to_string_lossy().into_owned(), is_stopped));
         }
         Ok(seen)
     }

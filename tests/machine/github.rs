@@ -14,7 +14,7 @@ const SCRIPT: &str = "/run/stand-in/listener.json";
 /// For the stand-in's own files, which hold tokens.
 const PRIVATE: &str = "/run/stand-in/private";
 /// Whom brokers believe, see `run` beside this and the scenario machine of `nixos/tests/checks.nix`.
-const CA: &str = "/run/stand-in/ca.pem";
+pub const CA: &str = "/run/stand-in/ca.pem";
 /// Where brokers find `api.github.com`, by the machine's table of hosts.
 const API: &str = "127.0.0.1:443";
 
@@ -58,6 +58,11 @@ impl Github {
         let github = Self { child, base: format!("http://{plain}") };
         github.script(&json!({}))?;
         Ok(github)
+    }
+
+    /// Where listeners find it, on this machine's loopback.
+    pub fn port(&self) -> Result<String> {
+        self.base.rsplit_once(':').map(|(_, port)| port.to_owned()).context("an address without a port")
     }
 
     /// Tells the listener what to do at its next start.

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "the report goes to standard output")]
 
 mod bench;
+mod ec2;
 mod github;
 #[path = "../support/nixpkgs_steps.rs"]
 mod nixpkgs_steps;
@@ -46,6 +47,8 @@ struct Arguments {
 
 /// What scenarios work with.
 pub struct Machine {
+    /// Where the programs of stand-ins are.
+    pub stand_ins: PathBuf,
     /// The server of this machine.
     pub github: Github,
     /// Knows all secrets and looks for them.
@@ -61,7 +64,7 @@ fn main() -> Result<ExitCode> {
     let part = part.with_context(|| format!("there is no part {:?}", arguments.part))?;
     let start = if part.reboots { Github::start_lasting } else { Github::start };
     let secrets = if part.measures { Watch::of_files() } else { Watch::start() };
-    let machine = Machine { github: start(&arguments.stand_ins)?, secrets };
+    let machine = Machine { github: start(&arguments.stand_ins)?, secrets, stand_ins: arguments.stand_ins };
     let (mut passed, mut failed) = (0, 0);
     for (name, scenario) in part.scenarios.iter().filter(|(name, _)| name.contains(&arguments.only)) {
         let start = Instant::now();

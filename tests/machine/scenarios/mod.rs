@@ -2,6 +2,7 @@
 
 mod broker;
 mod changes;
+mod cloud;
 mod doctor;
 mod faults;
 pub mod fleet;
@@ -117,10 +118,18 @@ const ON_DEMAND: &[(&str, Scenario)] = &[
     ("an_operator_stops_everything_and_ends_one", ondemand::operator),
     ("a_desk_that_is_killed_at_any_time_leaves_nothing", ondemand::killed),
     ("an_order_whose_time_is_over_ends_also_if_nobody_looks", ondemand::time_is_over),
+    ("an_order_in_a_cloud_boots_does_its_job_and_leaves_nothing", cloud::whole),
+    ("an_order_without_room_tries_the_next_candidates_and_a_lost_answer_makes_no_second_instance", cloud::without_room),
+    ("an_instance_that_is_taken_away_leaves_no_registration", cloud::interrupted),
+    ("an_instance_whose_host_is_gone_ends_itself", cloud::forgotten),
+    ("a_desk_that_is_killed_at_any_time_leaves_no_instance", cloud::killed),
 ];
 
 /// What the time from a request to a runner is.
-const ON_DEMAND_BENCH: &[(&str, Scenario)] = &[("from_request_to_runner_is_measured", ondemand::figures)];
+const ON_DEMAND_BENCH: &[(&str, Scenario)] = &[
+    ("from_request_to_runner_is_measured", ondemand::figures),
+    ("from_request_to_instance_is_measured", cloud::figures),
+];
 
 /// Figures, in the order in which they are taken.
 const BENCH: &[(&str, Scenario)] = &[

@@ -13,21 +13,25 @@ use crate::tools::{names, run, set_mode, wait_for};
 
 /// The door, as nginx reaches it.
 const DOOR: &str = "/run/github-runner-door/http.sock";
-const DESK: &str = "github-runner-on-demand.service";
+pub const DESK: &str = "github-runner-on-demand.service";
 const BOOK: &str = "/var/lib/github-runner-on-demand";
 const TOKEN: &str = "ghp_fake0000000000000000000000ondemand";
 /// Where the listener of machines reads what it is to do.
-const IMAGE_SCRIPT: &str = "/var/lib/images/debian/home/runner/actions-runner/bin/stand-in.json";
+const IMAGE_SCRIPT: &str = "home/runner/actions-runner/bin/stand-in.json";
+/// Images of machines.
+const IMAGES: [&str; 2] = ["/var/lib/images/debian", crate::ec2::IMAGE];
 
 /// An answer of the door.
 #[derive(Debug)]
-struct Reply {
-    status: u16,
-    body: Value,
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Value,
 }
 
 /// Asks the door as a caller behind nginx does.
-fn ask(method: &str, path: &str, body: &Value) -> Result<Reply> {
+pub fn ask(method: &str, path: &str, body: &Value) -> Result<Reply> {
     let mut stream = UnixStream::connect(DOOR).with_context(|| format!("Failed to reach {DOOR}"))?;
     stream.set_read_timeout(Some(crate::times::HANGS))?;
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -47,7 +51,7 @@ fn ask(method: &str, path: &str, body: &Value) -> Result<Reply> {
 }
 
 /// Prepares the machine for a scenario: nothing is ordered, and the server knows the token.
-fn begin(machine: &Machine) -> Result<()> {
+pub fn begin(machine: &Machine) -> Result<()> {
     if !fs::exists("/run/secrets/token")? {
         machine.secrets.add(TOKEN);
         machine.github.accept(TOKEN)?;
@@ -67,7 +71,7 @@ fn begin(machine: &Machine) -> Result<()> {
 }
 
 /// A run of a repository, with a job that waits for a runner of this label.
-fn queue(machine: &Machine, run: u64, repository: (&str, u64), label: &str) -> Result<()> {
+pub fn queue(machine: &Machine, run: u64, repository: (&str, u64), label: &str) -> Result<()> {
     let (name, id) = repository;
     let jobs: Vec<Value> = if label.is_empty() { vec![] } else { vec![json!({ "id": run * 10, "labels": [label] })] };
     machine.github.tell(
@@ -79,22 +83,25 @@ fn queue(machine: &Machine, run: u64, repository: (&str, u64), label: &str) -> R
     )
 }
 
-const EXAMPLE: (&str, u64) = ("octo-org/example", 1);
+pub const EXAMPLE: (&str, u64) = ("octo-org/example", 1);
 
 /// What the listener of a unit does, or that of a machine.
-fn script(machine: &Machine, job: &Value) -> Result<()> {
+pub fn script(machine: &Machine, job: &Value) -> Result<()> {
     machine.github.script(&json!({ "run": [{ "job": job }] }))?;
     let text = fs::read_to_string("/run/stand-in/listener.json")?;
-    fs::write(IMAGE_SCRIPT, text)?;
-    set_mode(IMAGE_SCRIPT, 0o644)
+    IMAGES.iter().try_for_each(|image| {
+        let path = format!("{image}/{IMAGE_SCRIPT}");
+        fs::write(&path, &text)?;
+        set_mode(&path, 0o644)
+    })
 }
 
-fn put(label: &str, class: &str, wait: u16) -> Result<Reply> {
+pub fn put(label: &str, class: &str, wait: u16) -> Result<Reply> {
     let body = json!({ "class": class, "repository": EXAMPLE.0 });
     ask("PUT", &format!("/v1/runners/{label}?wait={wait}"), &body)
 }
 
-fn wait_for_end(label: &str) -> Result<Value> {
+pub fn wait_for_end(label: &str) -> Result<Value> {
     wait_for(&format!("the end of {label}"), || {
         let reply = ask("GET", &format!("/v1/runners/{label}"), &Value::Null)?;
         // A desk that was killed is started again, and until then nobody answers.
@@ -105,12 +112,12 @@ fn wait_for_end(label: &str) -> Result<Value> {
 }
 
 /// What desk and brokers said, for whoever looks why something failed.
-fn journal() -> String {
+pub fn journal() -> String {
     run("journalctl", &["--no-pager", "--output=short-precise", "--lines=60"]).unwrap_or_default()
 }
 
 /// Waits until nothing of any order is left, on the server or on this host.
-fn is_clean(machine: &Machine) -> Result<()> {
+pub fn is_clean(machine: &Machine) -> Result<()> {
     let mut last = String::new();
     wait_for("nothing to be left", || match is_clean_now(machine) {
         Ok(()) => Ok(Some(())),
