@@ -51,6 +51,8 @@ impl Ec2 {
         let [certificate, key, work, started] =
             ["certificate.pem", "key.pem", "instances", "address"].map(|name| format!("{HOME}/{name}"));
         _ = fs::remove_file(&started);
+        // Those of a stand-in before, whose instances may have had the same names.
+        _ = fs::remove_dir_all(&work);
         let child = Command::new(tool("stand-in-ec2")?)
             .args(["--listen", ADDRESS, "--tls-cert", &certificate, "--tls-key", &key, "--address-file", &started])
             .args(["--boot", IMAGE, "--work", &work, "--forward", "443", "--forward", &port])

@@ -107,6 +107,7 @@ impl Order {
             Step::Launch(candidate) => {
                 self.repeated = self.state == State::Launching && self.candidate == *candidate;
                 self.candidate = *candidate;
+                self.sealed = false;
                 self.token = Some(Token::new(host, &self.key(), self.attempt, *candidate));
                 self.launched_at.get_or_insert(now);
                 self.asked_at = Some(now);

@@ -121,6 +121,34 @@ fn a_refusal_of_one_attempt_is_none_of_the_next_one() {
 }
 
 #[test]
+fn what_has_no_room_at_all_passes_over_all_candidates_of_its_kind() {
+    let mut order = proven();
+    order.before(&Step::Register, "host", NOW);
+    order.after(Outcome::Registered, NOW);
+    order.before(&Step::Launch(2), "host", NOW);
+    order.after(Outcome::NoRoomUpTo(4, "MaxSpotInstanceCountExceeded".into()), NOW);
+    assert!(order.is_refused() && order.candidate == 4, "{order:?}");
+    order.before(&Step::Launch(5), "host", NOW);
+    order.after(Outcome::NoRoomUpTo(4, "odd".into()), NOW);
+    assert_eq!(order.candidate, 5, "never back");
+}
+
+#[test]
+fn a_machine_that_was_made_and_had_no_room_is_a_refusal_of_its_candidate() {
+    let mut order = proven();
+    order.before(&Step::Register, "host", NOW);
+    order.after(Outcome::Registered, NOW);
+    order.before(&Step::Launch(1), "host", NOW);
+    order.after(Outcome::Launched, NOW);
+    assert!(order.before(&Step::Refuse, "host", NOW + 5));
+    assert!(order.is_refused() && order.since == NOW + 5, "{order:?}");
+    assert!(order.after(Outcome::Sealed, NOW) && order.sealed, "whatever it does meanwhile");
+    let mut again = written(&order);
+    again.before(&Step::Launch(2), "host", NOW + 6);
+    assert!(!again.sealed, "that was another machine");
+}
+
+#[test]
 fn a_refusal_of_a_repeated_request_proves_nothing_of_the_first_one() {
     let mut order = proven();
     order.before(&Step::Register, "host", NOW);

@@ -47,7 +47,7 @@ fn next(order: &Order, facts: &Facts) -> Step {
     plan(order, facts, &TIMES, NOW)
 }
 
-use Machine::{Absent as NoMachine, Alive, Stopped, Unknown as NoList};
+use Machine::{Absent as NoMachine, Alive, NoRoom, Over, Stopped, Unknown as NoList};
 use Registration::{Made, Nothing, Open};
 use Runner::{Absent, Busy, Idle, Offline, Unknown};
 
@@ -70,6 +70,14 @@ fn each_state_goes_on_as_what_was_seen_says() {
         (State::Launching, Made, Idle, NoMachine, Step::Enter(State::Launched)),
         (State::Launching, Made, Busy, NoList, Step::Enter(State::Launched)),
         (State::Launching, Made, Offline, Stopped, lost()),
+        // It may have done its job already: what the server says of its runner decides.
+        (State::Launching, Made, Offline, Over, Step::Enter(State::Launched)),
+        (State::Launching, Made, Offline, NoRoom, Step::Refuse),
+        (State::Launched, Made, Offline, NoRoom, Step::Refuse),
+        (State::Launched, Made, Idle, NoRoom, Step::Enter(State::Online)),
+        (State::Launched, Made, Offline, Over, lost()),
+        (State::Launched, Made, Absent, Over, done()),
+        (State::Launched, Made, Unknown, Over, Step::Wait(NOW + SOON)),
         (State::Launched, Made, Offline, Alive, Step::Wait(NOW + SOON)),
         (State::Launched, Made, Idle, Alive, Step::Enter(State::Online)),
         (State::Launched, Made, Busy, Alive, Step::Enter(State::Busy)),
@@ -86,6 +94,7 @@ fn each_state_goes_on_as_what_was_seen_says() {
         (State::Busy, Made, Unknown, NoList, Step::Wait(NOW + LATER)),
         (State::Busy, Made, Absent, Alive, done()),
         (State::Busy, Made, Busy, Stopped, done()),
+        (State::Busy, Made, Busy, Over, done()),
         // The registration first, which the server keeps if it is busy.
         (State::Ending, Made, Idle, Alive, Step::Retire),
         (State::Ending, Made, Busy, NoList, Step::Retire),
@@ -93,6 +102,9 @@ fn each_state_goes_on_as_what_was_seen_says() {
         (State::Ending, Nothing, Unknown, NoList, Step::EndMachine),
         (State::Ending, Open, Unknown, NoList, Step::Resolve),
         (State::Ending, Made, Busy, Stopped, Step::EndMachine),
+        // Nothing of it stands: the registration is owed.
+        (State::Ending, Made, Busy, Over, Step::Finish),
+        (State::Ending, Made, Offline, NoRoom, Step::Finish),
         (State::Ending, Nothing, Unknown, NoMachine, Step::Wait(NOW + LATER)),
         (State::Ended, Made, Offline, NoMachine, Step::Pay),
         (State::Ended, Open, Unknown, NoMachine, Step::Resolve),
@@ -101,6 +113,36 @@ fn each_state_goes_on_as_what_was_seen_says() {
         let seen = (state, registration, runner, machine);
         assert_eq!(next(&order(state), &facts(registration, runner, machine)), step, "{seen:?}");
     }
+}
+
+#[test]
+fn a_machine_that_tells_what_it_was_told_is_closed_while_its_order_waits_and_nothing_waits_for_that() {
+    let seals = Times { seals: true, ..TIMES };
+    let plan_of = |order: &Order, facts: &Facts| plan(order, facts, &seals, NOW);
+    for (state, runner) in [(State::Online, Idle), (State::Busy, Busy)] {
+        let (open, seen) = (order(state), facts(Made, runner, Alive));
+        assert_eq!(plan_of(&open, &seen), Step::Seal);
+        assert_eq!(
+            plan_of(&open, &Facts { machines_from: NOW + 5, ..seen }),
+            Step::Wait(NOW + 5),
+            "it failed just now"
+        );
+        assert_eq!(plan_of(&Order { sealed: true, ..order(state) }, &seen), Step::Wait(NOW + LATER));
+        let over = Order { deadline: NOW, ..order(state) };
+        assert_eq!(plan_of(&over, &seen), Step::End(Reason::Deadline), "what is due comes first");
+    }
+    assert_eq!(plan_of(&order(State::Online), &facts(Made, Busy, Alive)), Step::Enter(State::Busy));
+    let boots = facts(Made, Offline, Alive);
+    assert_eq!(plan_of(&order(State::Launched), &boots), Step::Wait(NOW + SOON), "it may not have heard yet");
+}
+
+#[test]
+fn a_refused_candidate_whose_registration_is_gone_begins_anew() {
+    let refused =
+        Order { candidate: 1, tries: vec![Try { candidate: 1, code: "full".into() }], ..order(State::Launching) };
+    let seen = facts(Made, Offline, NoMachine);
+    assert_eq!(next(&refused, &seen), Step::Launch(2));
+    assert_eq!(next(&refused, &Facts { material: false, ..seen }), Step::Renew);
 }
 
 #[test]

@@ -239,6 +239,17 @@ impl ClassSettings {
         ClassLimits { max: self.max, ttl: self.ttl, processors: self.processors, price_per_hour: self.price_per_hour }
     }
 
+    /// On which market the machine of a candidate is bought, for kinds that have several; counted from 1.
+    #[must_use]
+    pub fn market(&self, candidate: u32) -> Option<&'static str> {
+        match self.kind {
+            KindSettings::Ec2 { spot, .. } if candidate > 0 => {
+                Some(if candidate <= spot { "spot" } else { "on-demand" })
+            }
+            _ => None,
+        }
+    }
+
     /// How long things take.
     #[must_use]
     pub fn times(&self) -> Times {

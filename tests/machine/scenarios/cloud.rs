@@ -42,7 +42,9 @@ fn is_over(ec2: &Ec2, most: usize) -> Result<()> {
 fn life(machine: &Machine, run: u64, job: &str) -> Result<(Duration, Duration, Value)> {
     let (ec2, label) = order(machine, run, job)?;
     let start = Instant::now();
-    is_online(&put(&label, "cloud", 170)?)?;
+    let reply = put(&label, "cloud", 170)?;
+    is_online(&reply)?;
+    ensure!(reply.body["market"] == "spot", "{reply:?}");
     let online = start.elapsed();
     let ended = wait_for_end(&label)?;
     let over = start.elapsed();
@@ -74,7 +76,7 @@ pub fn figures(machine: &Machine) -> Result<()> {
 }
 
 pub fn without_room(machine: &Machine) -> Result<()> {
-    let (ec2, label) = order(machine, 3_002, "true")?;
+    let (ec2, label) = order(machine, 3_002, "sleep 5")?;
     ec2.rules(&json!([
         { "action": "RunInstances", "code": "InsufficientInstanceCapacity", "status": 500, "market": "spot", "times": 1, "answer": "refuse" },
         { "action": "RunInstances", "code": "Server.InsufficientInstanceCapacity", "market": "spot", "times": 1, "answer": "capacityLater" },

@@ -102,7 +102,21 @@ impl Desk {
     }
 
     fn is_settled(&self, key: &Key) -> bool {
-        self.orders.get(key).is_none_or(|tracked| view(&tracked.order).is_settled())
+        self.orders.get(key).is_none_or(|tracked| self.view(&tracked.order).is_settled())
+    }
+
+    /// An order as its caller may see it.
+    fn view(&self, order: &Order) -> Runner {
+        let class = self.hands.settings.classes.get(&order.class);
+        Runner {
+            label: order.label.clone(),
+            class: order.class.clone(),
+            state: order.state,
+            since: order.since,
+            deadline: order.deadline,
+            market: class.and_then(|class| class.market(order.candidate)).map(String::from),
+            reason: order.reason.clone(),
+        }
     }
 
     fn outcome(&self, keys: &[Key], ordered: bool) -> Outcome {
@@ -112,7 +126,7 @@ impl Desk {
         if let Some(order) = without_room.filter(|_| ordered) {
             return Outcome::Refused(Refusal::NoCapacity(order.tries.clone()).explanation());
         }
-        Outcome::Runners(orders.into_iter().map(view).collect())
+        Outcome::Runners(orders.into_iter().map(|order| self.view(order)).collect())
     }
 
     /// Tells all who wait for an order that it is let go.
@@ -180,18 +194,5 @@ impl Reason {
             Self::Operator => Refusal::Stopped("the operator ended this order".into()),
             _ => Refusal::NotQueued,
         }
-    }
-}
-
-/// An order as its caller may see it.
-fn view(order: &Order) -> Runner {
-    Runner {
-        label: order.label.clone(),
-        class: order.class.clone(),
-        state: order.state,
-        since: order.since,
-        deadline: order.deadline,
-        market: None,
-        reason: order.reason.clone(),
     }
 }

@@ -102,7 +102,8 @@ impl Desk {
             Step::Pay => self.send(key, now, move || registrar::settle(&hands, &order)),
             Step::Launch(_) => {
                 if let Some(tracked) = self.orders.get_mut(key) {
-                    tracked.asked = Instant::now();
+                    // What was seen of the machine before says nothing of this one.
+                    (tracked.asked, tracked.gone_at) = (Instant::now(), None);
                 }
                 self.send(key, now, move || machines::launch(&hands, &order, lifetime));
             }
