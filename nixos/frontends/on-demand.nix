@@ -56,7 +56,9 @@ in
         assertion = false;
         inherit message;
       }) (lib.optionals isFree parts.refused);
-    warnings = lib.optionals isFree parts.warnings;
+    warnings =
+      lib.optionals isFree parts.warnings
+      ++ import ../faults/on-demand-role.nix { inherit instances lib; } options.classes;
 
     # For operators, too.
     environment.etc."github-runner-on-demand/settings.json".source = parts.settings;

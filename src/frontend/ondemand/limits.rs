@@ -3,8 +3,9 @@
 //! Only an order whose run has shown that it wants it counts. Requests that wait for their proof count among themselves: a
 //! stranger who asks in the name of other people's runs must neither use up their places nor their labels.
 //!
-//! The ceiling of a day holds whatever happens to this host: the most that a machine can cost is reserved before it is asked
-//! for, since each machine ends itself, and is replaced by the cost of its time after its end.
+//! The ceiling of a day holds as long as this host or the machine itself ends each machine in time: the most that one can cost is
+//! reserved before it is asked for, and is replaced by the cost of its time after its end. A job with all rights on a machine can keep
+//! that from ending itself, so a host that is gone for good leaves a cloud's own limits.
 
 use serde::{Deserialize, Serialize};
 

@@ -42,6 +42,34 @@ let
   };
 in
 {
+  "the role of a host is told where jobs run on it" =
+    let
+      byRole = {
+        credentialFile = null;
+        instanceProfile = true;
+      };
+      told = host: lib.any (lib.hasInfix "means the role of this host") host.warnings;
+    in
+    {
+      expected = [
+        false
+        false
+        true
+      ];
+      actual = map told [
+        (onEc2 { })
+        (plain {
+          classes = lib.mkForce {
+            pmu = instances // {
+              ec2 = instances.ec2 // byRole;
+            };
+          };
+          limits.costPerDay = 40;
+        })
+        (onEc2 byRole)
+      ];
+    };
+
   "a class on EC2 to which nobody can object is not objected to" = accepted [
     (onEc2 { })
     (onEc2 {
