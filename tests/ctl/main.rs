@@ -1,7 +1,9 @@
-//! What is claimed about `github-runnerctl`: broker, passes, status, doctor, and its documents.
+//! What is claimed about `github-runnerctl`: brokers, passes, status, doctor, and its documents.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop with the reason")]
 
+#[path = "../stand-ins/ec2/mod.rs"]
+mod ec2;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/broker.rs"]
 mod fake_broker;
@@ -18,8 +20,11 @@ mod server;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/times.rs"]
 mod times;
+#[path = "../support/wait.rs"]
+mod wait;
 
 mod broker;
+mod cloud;
 mod contract;
 mod doctor;
 mod documents;
