@@ -74,7 +74,8 @@ impl Post {
             value.set_sensitive(true);
             request = request.header(*name, value);
         }
-        let sent = if form.body.is_empty() && form.method != Method::Post {
+        // Methods that have a body say how long it is, also if it is empty: as a stream of no length not everybody takes one.
+        let sent = if form.body.is_empty() && !matches!(form.method, Method::Post | Method::Put) {
             request.body(()).map_err(ureq::Error::from).and_then(|request| run(&self.agent, request, limit))
         } else {
             request.body(form.body).map_err(ureq::Error::from).and_then(|request| run(&self.agent, request, limit))

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
-use github_runners::contract::cloud::{Outcome, Refusal, Verb};
+use github_runners::contract::cloud::{Condition, Outcome, Refusal, Verb};
 use serde_json::json;
 
 use super::harness::{Cloud, HIDDEN, keys, token};
@@ -25,6 +25,37 @@ fn with_role(role: Option<&str>) -> (Cloud, Door) {
     cloud.set("credential", json!("instanceProfile"));
     cloud.set("metadata", json!(format!("http://{}", door.address())));
     (cloud, door)
+}
+
+#[test]
+fn the_role_of_the_host_makes_machines_with_a_session_that_is_signed() {
+    let (mut cloud, _door) = with_role(Some("runners+of=this,host.@_-1"));
+    // There is no other key that EC2 would believe, and no file.
+    cloud.ec2.with(|state| state.keys.clear());
+    cloud.credential = None;
+    cloud.make(&token(1));
+    assert_eq!(cloud.list(), [(token(1), Condition::Alive)]);
+    // A role that changes its key is asked for the new one.
+    cloud.ec2.with(|state| state.host.as_mut().unwrap().key.secret_key = "fakeFAKEfake".into());
+    assert_eq!(cloud.list().len(), 1);
+}
+
+#[test]
+fn a_host_without_a_role_has_no_credential_whatever_else_is_there() {
+    let (cloud, _door) = with_role(None);
+    let refusal = cloud.ask(&Verb::List).refusal();
+    assert!(matches!(&refusal, Refusal::Credential(why) if why.contains("has no role")), "{refusal:?}");
+    assert_eq!(cloud.ec2.log().len(), 0);
+}
+
+#[test]
+fn a_name_of_a_role_that_leads_elsewhere_is_none() {
+    for name in ["a/../b", "a b", "?x", &"a".repeat(65)] {
+        let (cloud, _door) = with_role(Some(name));
+        let refusal = cloud.ask(&Verb::List).refusal();
+        assert!(matches!(refusal, Refusal::Credential(_)), "{refusal:?}");
+        assert_eq!(cloud.ec2.log().len(), 0);
+    }
 }
 
 #[test]
