@@ -92,6 +92,17 @@ fn of<'a>(all: &'a [Found], token: &'a str) -> impl Iterator<Item = &'a Found> {
     })
 }
 
+/// Asks about each instance of a token that is not about to end, and gives how many there are. What is refused of one keeps none of
+/// the others.
+fn each(asker: &Asker<'_>, host: &str, token: &str, form: impl Fn(&str) -> Form) -> Result<usize, Refusal> {
+    let all = list(asker, host)?;
+    let told = of(&all, token).filter(|found| !found.is_ending).map(|found| asker.ask(&form(&found.id)).map(drop));
+    // All of them, before anything is said.
+    let told: Vec<_> = told.collect();
+    let count = told.len();
+    told.into_iter().collect::<Result<(), _>>().map(|()| count)
+}
+
 /// Ends all instances of a token. None is fine.
 ///
 /// # Errors
@@ -99,9 +110,7 @@ fn of<'a>(all: &'a [Found], token: &'a str) -> impl Iterator<Item = &'a Found> {
 /// If it is not known whether all of them end.
 pub fn end(asker: &Asker<'_>, host: &str, token: &str) -> Result<(), Refusal> {
     // One question for each: of several ids one that is wrong would keep all of them.
-    of(&list(asker, host)?, token)
-        .filter(|found| !found.is_ending)
-        .try_for_each(|found| asker.ask(&Form::of("TerminateInstances").with("InstanceId.1", &found.id)).map(drop))
+    each(asker, host, token, |id| Form::of("TerminateInstances").with("InstanceId.1", id)).map(drop)
 }
 
 /// Closes the metadata service of all instances of a token.
@@ -110,15 +119,12 @@ pub fn end(asker: &Asker<'_>, host: &str, token: &str) -> Result<(), Refusal> {
 ///
 /// If it is not known whether all of them are closed; that there is none is [`Refusal::Passing`].
 pub fn seal(asker: &Asker<'_>, host: &str, token: &str) -> Result<(), Refusal> {
-    let all = list(asker, host)?;
-    let mut none = true;
-    for found in of(&all, token).filter(|found| !found.is_ending) {
-        none = false;
-        let form =
-            Form::of("ModifyInstanceMetadataOptions").with("InstanceId", &found.id).with("HttpEndpoint", "disabled");
-        asker.ask(&form)?;
+    let form =
+        |id: &str| Form::of("ModifyInstanceMetadataOptions").with("InstanceId", id).with("HttpEndpoint", "disabled");
+    match each(asker, host, token, form)? {
+        0 => Err(Refusal::Passing("there is no such instance in the list".into())),
+        _ => Ok(()),
     }
-    if none { Err(Refusal::Passing("there is no such instance in the list".into())) } else { Ok(()) }
 }
 
 /// The last text of the instance of a token, also of one that ended; empty if there is none.

@@ -1,6 +1,6 @@
 //! What became of machines: those that are over stay known for a while, and their tokens make no others.
 
-use github_runners::contract::cloud::{Condition, Outcome, Verb};
+use github_runners::contract::cloud::{Condition, Outcome, Refusal, Verb};
 
 use super::harness::{Cloud, launch, placement, token};
 use crate::ec2::{self, After, Rule, SUBNET_B, Settings, Then};
@@ -86,4 +86,17 @@ fn all_machines_of_a_token_are_closed_and_end_each_by_a_request_of_its_own() {
     let sent = cloud.sent("TerminateInstances");
     assert_eq!(sent.len(), 2);
     assert!(sent.iter().all(|entry| !entry.parameters.contains_key("InstanceId.2")), "{sent:?}");
+}
+
+#[test]
+fn a_machine_that_cannot_be_ended_or_closed_keeps_no_other_one() {
+    let cloud = two_of_one_token();
+    cloud.ec2.inject(Rule::refuse("ModifyInstanceMetadataOptions", "UnsupportedOperation"));
+    let refusal = cloud.ask(&Verb::Seal { token: token(1) }).refusal();
+    assert!(matches!(refusal, Refusal::Configuration(_)), "{refusal:?}");
+    assert_eq!(cloud.ec2.instances()[1].metadata.http_endpoint, "disabled");
+    cloud.ec2.inject(Rule::refuse("TerminateInstances", "OperationNotPermitted"));
+    let refusal = cloud.end(&token(1)).refusal();
+    assert!(matches!(&refusal, Refusal::Configuration(why) if why.starts_with("OperationNotPermitted")), "{refusal:?}");
+    assert_eq!(conditions(&cloud), [Condition::Alive, Condition::Over, Condition::Alive]);
 }
