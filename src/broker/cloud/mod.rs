@@ -143,8 +143,8 @@ fn done(asker: &Asker<'_>, manifest: &Manifest, host: &str, verb: Verb) -> Resul
                     "the user data has {bytes} bytes, and EC2 takes {MOST_USER_DATA}"
                 )));
             }
-            match asker.ask(&ec2::run(&launch, &shape)) {
-                Ok(_) | Err(Refusal::Over(_)) => Ok(Outcome::Launched),
+            match asker.ask(&ec2::run(&launch, &shape)).and_then(|answer| ec2::is_made(&answer)) {
+                Ok(()) | Err(Refusal::Over(_)) => Ok(Outcome::Launched),
                 Err(refusal) => Err(refusal),
             }
         }

@@ -24,5 +24,5 @@ pub use image::{Wanted, find as find_image};
 pub use instances::{console, end, list, seal};
 pub use limits::{Subnet, Type, quota, subnets, types};
 pub use metadata::role;
-pub use run::{MOST_USER_DATA, Shape, might_run, run};
+pub use run::{MOST_USER_DATA, Shape, is_made, might_run, run};
 pub use sign::Scope;

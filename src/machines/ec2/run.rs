@@ -6,8 +6,9 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::answer::{self, Element};
 use super::form::Form;
-use crate::contract::cloud::{Launch, Market, Placement};
+use crate::contract::cloud::{Launch, Market, Placement, Refusal};
 
 /// The tag of every instance of this program, whose value is its host. The only one that filters go by.
 pub const TAG: &str = "github-runner-on-demand";
@@ -40,6 +41,20 @@ pub fn run(launch: &Launch, shape: &Shape<'_>) -> Form {
 #[must_use]
 pub fn might_run(placement: &Placement, shape: &Shape<'_>) -> Form {
     tagged(placed(placement, shape), shape.host, "nothing").with("DryRun", "true")
+}
+
+/// Whether an answer to [`run`] says that there is an instance.
+///
+/// # Errors
+///
+/// [`Refusal::Passing`]: it is the answer of somebody else.
+pub fn is_made(body: &[u8]) -> Result<(), Refusal> {
+    let read = || -> Result<(), String> {
+        let document = answer::parse(body)?;
+        let made = Element(document.root_element()).need("instancesSet")?.need("item")?;
+        answer::id(made.text("instanceId")?, "i").map(drop)
+    };
+    read().map_err(Refusal::Passing)
 }
 
 fn placed(placement: &Placement, shape: &Shape<'_>) -> Form {

@@ -1,5 +1,6 @@
 //! Answers that are missing, and requests that are repeated: there is one machine, or it is said that nobody knows.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::Instant;
 
@@ -99,6 +100,48 @@ fn nobody_at_the_endpoint_is_no_answer() {
     let question = Cloud::question(&Verb::List, 0);
     let reply = finish(cloud.start(&question), Instant::now());
     assert!(is_passing(&reply.answer.outcome), "{reply:?}");
+}
+
+/// Answers each request with this, and never asks who it is.
+fn stranger(body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    // Lives as long as the process of all tests.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = vec![];
+            // A request's body ends with the last of its tags, or with its only parameters.
+            while !request.ends_with(b"od-1-build.pmu") && !request.ends_with(b"MaxResults=200") {
+                let mut part = [0; 4096];
+                let read = stream.read(&mut part).unwrap();
+                assert!(read > 0, "{}", String::from_utf8_lossy(&request));
+                request.extend_from_slice(&part[..read]);
+            }
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn an_answer_of_somebody_else_is_neither_a_machine_nor_a_list() {
+    let mut cloud = Cloud::new();
+    for body in [
+        "<!DOCTYPE html><html><body>Welcome</body></html>",
+        "<html><body>Welcome</body></html>",
+        "",
+        "{}",
+        "<RunInstancesResponse><instancesSet/></RunInstancesResponse>",
+        "<R><instancesSet><item><instanceId>x</instanceId></item></instancesSet></R>",
+    ] {
+        cloud.set("endpoint", json!(stranger(body)));
+        for verb in [Verb::Launch(Box::new(launch(&token(1), placement()))), Verb::List] {
+            let reply = finish(cloud.start(&Cloud::question(&verb, 5)), Instant::now());
+            assert!(is_passing(&reply.answer.outcome), "{body}: {reply:?}");
+        }
+    }
 }
 
 #[test]
