@@ -25,7 +25,7 @@ pub fn check(asker: &Asker<'_>, manifest: &Manifest, shape: &Shape<'_>) -> Vec<C
                     Err(Refusal::Configuration(why)) if why.starts_with("DryRunOperation") => {
                         good("rights", format!("{word} instances may be made"))
                     }
-                    Err(refusal) => refused("rights", &refusal, "correct the policy of the credential, or the class"),
+                    Err(refusal) => refused("rights", &refusal, "correct the class"),
                     Ok(_) => unknown("rights", format!("nobody says whether {word} instances may be made")),
                 });
             }
@@ -107,6 +107,8 @@ fn unknown(what: &str, words: String) -> Checked {
 fn refused(what: &str, refusal: &Refusal, way_out: &str) -> Checked {
     match refusal {
         Refusal::Passing(why) => unknown(what, format!("nobody says: {why}")),
+        // It says nothing of what was looked for.
+        Refusal::Credential(why) => bad(what, format!("{why}: correct the credential, or its policy")),
         _ => bad(what, format!("{refusal}: {way_out}")),
     }
 }

@@ -4,7 +4,7 @@ use github_runners::contract::cloud::Checked;
 use serde_json::json;
 
 use super::harness::Cloud;
-use crate::ec2::{IMAGE_ARM, SUBNET_A, Settings};
+use crate::ec2::{IMAGE_ARM, Rule, SUBNET_A, Settings};
 
 /// What was looked at, in one line each.
 fn told(all: &[Checked]) -> String {
@@ -71,6 +71,25 @@ fn each_fault_is_told_with_its_way_out() {
     insta::assert_snapshot!(
         faults(|cloud| cloud.ec2.set(&Settings { addresses: [(SUBNET_A.to_owned(), 0)].into(), ..Settings::default() })), @r"
     subnets bad: subnet-0000000000000000a has no free address: use a larger one
+    ");
+}
+
+#[test]
+fn rights_that_are_missing_are_told_of_each_market() {
+    insta::assert_snapshot!(
+        faults(|cloud| cloud.ec2.inject(Rule::refuse("RunInstances", "UnauthorizedOperation").market("spot"))), @r"
+    rights bad: UnauthorizedOperation: The stand-in was told to refuse this: correct the credential, or its policy
+    ");
+    let nothing = faults(|cloud| cloud.ec2.inject(Rule::refuse("", "UnauthorizedOperation").times(9)));
+    insta::assert_snapshot!(nothing, @r"
+    types bad: UnauthorizedOperation: The stand-in was told to refuse this: correct the credential, or its policy
+    subnets bad: UnauthorizedOperation: The stand-in was told to refuse this: correct the credential, or its policy
+    image bad: UnauthorizedOperation: The stand-in was told to refuse this: correct the credential, or its policy
+    ");
+    // A group that is not there shows here.
+    insta::assert_snapshot!(faults(|cloud| cloud.set("securityGroups", json!(["sg-00000000000000fff"]))), @r"
+    rights bad: InvalidGroup.NotFound: The security group 'sg-00000000000000fff' does not exist: correct the class
+    rights bad: InvalidGroup.NotFound: The security group 'sg-00000000000000fff' does not exist: correct the class
     ");
 }
 
