@@ -44,6 +44,7 @@ pub const PARTS: &[Part] = &[
     Part { name: "fleets", reboots: false, measures: false, scenarios: FLEETS },
     Part { name: "reboots", reboots: true, measures: false, scenarios: REBOOTS },
     Part { name: "on-demand", reboots: false, measures: false, scenarios: ON_DEMAND },
+    Part { name: "on-demand-cloud", reboots: false, measures: false, scenarios: CLOUD },
     Part { name: "on-demand-bench", reboots: false, measures: true, scenarios: ON_DEMAND_BENCH },
     Part { name: "bench", reboots: false, measures: true, scenarios: BENCH },
 ];
@@ -118,6 +119,10 @@ const ON_DEMAND: &[(&str, Scenario)] = &[
     ("an_operator_stops_everything_and_ends_one", ondemand::operator),
     ("a_desk_that_is_killed_at_any_time_leaves_nothing", ondemand::killed),
     ("an_order_whose_time_is_over_ends_also_if_nobody_looks", ondemand::time_is_over),
+];
+
+/// Those whose machines are instances of EC2.
+const CLOUD: &[(&str, Scenario)] = &[
     ("an_order_in_a_cloud_boots_does_its_job_and_leaves_nothing", cloud::whole),
     ("an_order_without_room_tries_the_next_candidates_and_a_lost_answer_makes_no_second_instance", cloud::without_room),
     ("an_instance_that_is_taken_away_leaves_no_registration", cloud::interrupted),
