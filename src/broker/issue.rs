@@ -11,6 +11,7 @@ use crate::state::start::host_name;
 
 use super::labels::labels;
 use super::memory::Fact;
+use super::pinned;
 use super::session::{Session, called};
 
 /// So often another runner is deleted for the name, or GitHub may contradict itself about it.
@@ -154,7 +155,9 @@ fn kept(
 /// What is said about a runner that was made, if there is anybody to say it to.
 fn made(session: &Session, api: &Api, jit: Jit) -> Result<Outcome, Failure> {
     match jit.files {
-        Ok(files) if session.asker_is_there() => Ok(Outcome::Jit { id: jit.id, name: jit.name, files }),
+        Ok(files) if session.asker_is_there() => {
+            Ok(Outcome::Jit { id: jit.id, name: jit.name, files: pinned::keep_version(files) })
+        }
         Ok(_) => {
             tell_undone(&jit.name, jit.id, &undo(session, Some(api), jit.id));
             Err(Failure::AskerGone)

@@ -16,6 +16,7 @@ mod labels;
 mod line;
 mod look;
 mod memory;
+mod pinned;
 mod retire;
 mod said;
 mod session;

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::contract::protocol::Secret;
 use crate::model::{Repository, id, shown};
@@ -18,9 +17,6 @@ pub const FILES: [&str; 3] = [KEY, CREDENTIALS, SETTINGS];
 
 /// The most bytes of a registration as JSON.
 pub const MAX_BYTES: u64 = 64 * 1024;
-
-/// The setting of a listener that keeps its version.
-const KEEPS: &str = "DisableUpdate";
 
 /// A registration for one job, on its way to the machine that is to run it. Holds secrets: only root can read its file, which
 /// lies in memory.
@@ -89,40 +85,9 @@ pub fn check(files: &BTreeMap<String, Secret>, id: u64, name: &str) -> Result<()
     Ok(())
 }
 
-/// Has the listener keep its version, whatever the server made of the files: what runs here is pinned, by the store or by whoever made
-/// the image, and a listener that would update itself ends instead, and its machine with it. It tells the server so at each poll
-/// (docs/contracts/actions-runner.md, `--disableupdate`). Files that [`check`] has let through.
-pub fn keep_version(files: &mut BTreeMap<String, Secret>) {
-    let Some(text) = files.get(SETTINGS) else { return };
-    let text = text.expose();
-    let Ok(mut settings) = serde_json::from_str::<Map<String, Value>>(text.trim_start_matches('\u{feff}')) else {
-        return;
-    };
-    settings.retain(|name, _| !name.eq_ignore_ascii_case(KEEPS));
-    // As the server writes such values.
-    settings.insert(KEEPS.into(), "True".into());
-    files.insert(SETTINGS.into(), Secret::new(Value::Object(settings).to_string()));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_listener_keeps_its_version_whatever_the_server_says() {
-        for (given, rest) in [
-            (GOOD.to_owned(), ""),
-            (GOOD.replace('{', r#"{"disableUpdate":false,"#), ""),
-            (format!("\u{feff}{}", GOOD.replace('{', r#"{"Odd":[1],"#)), r#","Odd":[1]"#),
-        ] {
-            let mut all = files(&given);
-            keep_version(&mut all);
-            let expected =
-                format!(r#"{{"AgentId":"7","AgentName":"n","DisableUpdate":"True","Ephemeral":"True"{rest}}}"#);
-            assert_eq!(all[SETTINGS].expose(), expected);
-            check(&all, 7, "n").unwrap();
-        }
-    }
 
     fn files(settings: &str) -> BTreeMap<String, Secret> {
         let secret = |text: &str| Secret::new(text.into());

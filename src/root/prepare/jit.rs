@@ -10,7 +10,7 @@ use crate::contract::protocol::{Issue, Outcome, Verb};
 use crate::ledger::{Draft, Runner};
 use crate::model::shown;
 use crate::registration::ask::Ask as _;
-use crate::registration::jit::{FILES, check, keep_version};
+use crate::registration::jit::{FILES, check};
 use crate::registration::paced::Careful;
 use crate::registration::retire::reason;
 use crate::state::start::now;
@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 256;
 pub(super) fn run(found: &Basis<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>, earlier: bool) -> Result<()> {
     let registration = &found.manifest.registration;
     let verb = Verb::Issue(Issue::Jit { work_folder: work_folder(found)?.into() });
-    let (id, name, mut files) = match broker.ask(verb, PATIENCE).outcome {
+    let (id, name, files) = match broker.ask(verb, PATIENCE).outcome {
         Outcome::Jit { id, name, files } => (id, name, files),
         // The server knows nothing of making runners. It has made none, so this is an attempt like any other.
         Outcome::Token(token) => return found.stage(token.expose()),
@@ -53,7 +53,6 @@ pub(super) fn run(found: &Basis<'_>, broker: &Careful<'_>, draft: &mut Draft<'_>
     draft.entry.attempt = None;
     draft.save()?;
     check(&files, id, &name).context("GitHub's JIT configuration is not one that can be used")?;
-    keep_version(&mut files);
     for name in FILES {
         let content = files[name].expose().as_bytes();
         found

@@ -23,7 +23,7 @@ use crate::model::{InstanceName, shown};
 use crate::registration::ask::{Ask as _, Broker};
 use crate::registration::attempt::{Resolution, resolve};
 use crate::registration::credential::Credential;
-use crate::registration::jit::{JitRegistration, check, keep_version};
+use crate::registration::jit::{JitRegistration, check};
 use crate::registration::retire::{pay, reason};
 use crate::state::start::now;
 
@@ -184,7 +184,7 @@ fn make(
     draft.entry.registrations.last = Some(time);
     draft.save()?;
     let verb = Verb::Issue(Issue::Jit { work_folder: work_folder(hands, &key) });
-    let (id, name, mut files) = match broker.ask(verb, PATIENCE).outcome {
+    let (id, name, files) = match broker.ask(verb, PATIENCE).outcome {
         Said::Jit { id, name, files } => (id, name, files),
         Said::NameTaken(seen) => {
             draft.entry.attempt = None;
@@ -204,7 +204,6 @@ fn make(
     if let Err(error) = check(&files, id, &name) {
         return Ok(refused(&key, &format!("GitHub's JIT configuration cannot be used: {error:#}")));
     }
-    keep_version(&mut files);
     let (repository, run) = (order.repository.clone(), order.run);
     let registration = JitRegistration { id, name, files, repository, run, deadline: now()? + lifetime };
     hands.put(&key, &registration)?;
