@@ -11,7 +11,7 @@ classes:
 let
   named = keep: builtins.attrNames (lib.filterAttrs (_: keep) classes);
   byRole = named (class: class.ec2 != null && class.ec2.instanceProfile);
-  here = builtins.attrNames instances ++ named (class: class.local != null);
+  here = builtins.attrNames instances ++ named (class: class.local != null || class.incus != null);
 in
 lib.optional (byRole != [ ] && here != [ ]) (
   "`services.github-runner-on-demand`: `classes.${builtins.head byRole}.ec2.instanceProfile` means the role of this host, which its metadata"

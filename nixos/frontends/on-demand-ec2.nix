@@ -10,6 +10,13 @@ let
   attempts = 8;
   spotAttempts = 5;
 
+  endpointOf =
+    ec2:
+    if ec2.endpoint != null then
+      ec2.endpoint
+    else
+      "https://ec2.${ec2.region}.amazonaws.com${lib.optionalString (lib.hasPrefix "cn-" ec2.region) ".cn"}";
+
   # As the programs count them: those of spot instances come first.
   candidatesOf =
     ec2:
@@ -44,6 +51,7 @@ in
     given {
       inherit broker;
       inherit (candidatesOf ec2) candidates spot;
+      place = "${ec2.region} ${endpointOf ec2}";
       runner =
         if ec2.runner == null then
           null
@@ -71,11 +79,7 @@ in
         subnets
         volume
         ;
-      endpoint =
-        if ec2.endpoint != null then
-          ec2.endpoint
-        else
-          "https://ec2.${ec2.region}.amazonaws.com${lib.optionalString (lib.hasPrefix "cn-" ec2.region) ".cn"}";
+      endpoint = endpointOf ec2;
       credential = if ec2.instanceProfile then "instanceProfile" else "file";
       image =
         if ec2.image.id != null then

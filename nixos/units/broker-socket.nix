@@ -3,6 +3,8 @@
   description,
   # Where it is.
   path,
+  # How many may ask at once; systemd hangs up on whoever comes after.
+  most ? 4,
 }:
 
 {
@@ -19,7 +21,7 @@
   socketConfig = {
     Accept = true;
     DirectoryMode = "0700";
-    MaxConnections = 4;
+    MaxConnections = most;
     RemoveOnStop = true;
     SocketMode = "0600";
     # Only root can connect, and a socket that gave up would keep runners down.

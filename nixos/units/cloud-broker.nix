@@ -34,6 +34,8 @@ in
   socket = import ./broker-socket.nix {
     description = "Door to the cloud broker of runners on demand, class ${class}";
     path = "${sockets}/${instance}";
+    # Each order of the class may ask, and the desk besides.
+    most = 64;
   };
 
   service = {

@@ -192,8 +192,10 @@ pub enum Refusal {
     NoSpot(String),
     /// The account may have no further machine, and there is none.
     Quota(String),
-    /// It is not known whether it was done: no useful answer, or too many requests.
+    /// It is not known whether it was done: no useful answer.
     Passing(String),
+    /// It was not done: too many requests.
+    Slower(String),
     /// The same token was used for something else: what was asked for then may be there.
     Mismatch(String),
     /// There was a machine of the token, and nothing of it stands.
@@ -211,6 +213,7 @@ impl fmt::Display for Refusal {
             | Self::NoSpot(why)
             | Self::Quota(why)
             | Self::Passing(why)
+            | Self::Slower(why)
             | Self::Mismatch(why)
             | Self::Over(why)
             | Self::Credential(why)

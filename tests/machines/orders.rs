@@ -94,7 +94,7 @@ fn launch(host: &Host, kind: &Nspawn, attempt: u32, credentials: &str, seconds: 
     })
     .map_err(|unmade| match unmade {
         Unmade::Fault(fault) => fault,
-        Unmade::NoRoomUpTo(_, why) => Fault::NoCapacity(why),
+        Unmade::NoRoomUpTo(_, why) | Unmade::NotAsked(why) => Fault::NoCapacity(why),
     })?;
     Ok(kind.name(&key, &token))
 }

@@ -118,6 +118,15 @@ impl Manifest {
         self.instance_types.contains(&placement.instance_type) && self.subnets.contains(&placement.subnet)
     }
 
+    /// Whether an image that was looked up before may be taken without another look.
+    #[must_use]
+    pub fn may_be(&self, image: &Image) -> bool {
+        match &self.image {
+            ImageChoice::Id(id) => *id == image.id,
+            ImageChoice::Newest { .. } => true,
+        }
+    }
+
     /// What is looked for.
     #[must_use]
     pub fn wanted(&self) -> Wanted<'_> {

@@ -126,7 +126,7 @@ fn done(asker: &Asker<'_>, manifest: &Manifest, host: &str, verb: Verb) -> Resul
     };
     match verb {
         Verb::Place { token, image } => {
-            let image = match image {
+            let image = match image.filter(|image| manifest.may_be(image)) {
                 Some(image) => image,
                 None => ec2::find_image(asker, manifest.wanted(), &manifest.architecture)?,
             };

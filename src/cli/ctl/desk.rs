@@ -50,8 +50,8 @@ fn kinds(settings: &Settings, paths: &Paths) -> Result<Kinds> {
         kinds.add(Arc::new(incus), of(&here));
     }
     for (name, class) in &settings.classes {
-        if let KindSettings::Ec2 { broker, .. } = &class.kind {
-            kinds.add(Arc::new(Ec2::new(broker, name.clone())), [name.clone()]);
+        if let KindSettings::Ec2 { broker, place, .. } = &class.kind {
+            kinds.add(Arc::new(Ec2::new(broker, name.clone(), place)), [name.clone()]);
         }
     }
     Ok(kinds)

@@ -30,6 +30,8 @@ pub enum Outcome {
     NoRoom(String),
     /// The same, and none for any of the candidates up to this one.
     NoRoomUpTo(u32, String),
+    /// Nobody was asked for a machine, or whoever was did nothing: as if it had not been tried.
+    NotLaunched,
     /// It can never work as it is configured, and there is no machine; why.
     Never(String),
     /// The runner is busy, so it was not deleted.
@@ -62,9 +64,11 @@ impl Order {
             candidate: 0,
             token: None,
             maker: None,
+            place: None,
             launched_at: None,
             asked_at: None,
             repeated: false,
+            unasked: false,
             tries: vec![],
             sealed: false,
             online_at: None,
@@ -105,10 +109,13 @@ impl Order {
                 self.enter(State::Proven, now);
             }
             Step::Launch(candidate) => {
-                self.repeated = self.state == State::Launching && self.candidate == *candidate;
+                self.repeated = self.state == State::Launching && self.candidate == *candidate && !self.unasked;
+                self.unasked = false;
                 self.candidate = *candidate;
                 self.sealed = false;
-                self.token = Some(Token::new(host, &self.key(), self.attempt, *candidate));
+                // An order of another time has other tokens: nobody knows how long they are remembered.
+                let host = format!("{host} {}", self.accepted_at);
+                self.token = Some(Token::new(&host, &self.key(), self.attempt, *candidate));
                 self.launched_at.get_or_insert(now);
                 self.asked_at = Some(now);
                 self.enter(State::Launching, now);
@@ -119,7 +126,7 @@ impl Order {
                 self.refuse(ENDED_AT_ONCE);
             }
             Step::End(reason) => {
-                if self.is_refused() {
+                if self.is_refused() || self.unasked {
                     self.token = None;
                 }
                 self.end(reason.clone(), now);
@@ -158,6 +165,7 @@ impl Order {
                 self.candidate = self.candidate.max(last);
                 self.refuse(&code);
             }
+            (State::Launching, Outcome::NotLaunched) => self.unasked = !self.repeated,
             (State::Launching, Outcome::Never(why)) => {
                 self.end(Reason::Configuration(cut(&why)), now);
                 if !self.repeated {

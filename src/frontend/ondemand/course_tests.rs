@@ -134,6 +134,29 @@ fn what_has_no_room_at_all_passes_over_all_candidates_of_its_kind() {
 }
 
 #[test]
+fn a_request_that_reached_nobody_takes_nothing_from_the_refusal_of_the_next_one() {
+    let mut order = proven();
+    order.before(&Step::Register, "host", NOW);
+    order.after(Outcome::Registered, NOW);
+    order.before(&Step::Launch(1), "host", NOW);
+    assert!(order.after(Outcome::NotLaunched, NOW + 1) && order.unasked);
+    let mut ends = written(&order);
+    ends.before(&Step::End(Reason::Operator), "host", NOW + 2);
+    assert_eq!(ends.token, None, "there is none");
+    order.before(&Step::Launch(1), "host", NOW + 3);
+    assert!(!order.repeated && !order.unasked);
+    order.after(Outcome::NoRoom("full".into()), NOW + 4);
+    assert!(order.is_refused());
+    let mut lost = written(&proven());
+    lost.before(&Step::Register, "host", NOW);
+    lost.after(Outcome::Registered, NOW);
+    lost.before(&Step::Launch(1), "host", NOW);
+    lost.before(&Step::Launch(1), "host", NOW + 3);
+    lost.after(Outcome::NotLaunched, NOW + 4);
+    assert!(!lost.unasked, "the first one may have reached somebody");
+}
+
+#[test]
 fn a_machine_that_was_made_and_had_no_room_is_a_refusal_of_its_candidate() {
     let mut order = proven();
     order.before(&Step::Register, "host", NOW);

@@ -133,7 +133,7 @@ impl Counters {
         let refusal = match outcome {
             course::Outcome::NoRoom(_) | course::Outcome::NoRoomUpTo(..) => LaunchRefusal::NoCapacity,
             course::Outcome::Never(_) => LaunchRefusal::Configuration,
-            course::Outcome::Nothing => LaunchRefusal::Unanswered,
+            course::Outcome::Nothing | course::Outcome::NotLaunched => LaunchRefusal::Unanswered,
             _ => return,
         };
         count(self.launches_refused.entry(class.clone()).or_default(), refusal);

@@ -184,6 +184,7 @@ pub enum Maker {
 /// One wanted runner. All times are in seconds since 1970.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Order {
     /// Always [`VERSION`].
     pub version: u64,
@@ -219,12 +220,16 @@ pub struct Order {
     pub token: Option<Token>,
     /// Who was asked for it.
     pub maker: Option<Maker>,
+    /// Where that one makes machines, if it is not this host.
+    pub place: Option<String>,
     /// When a machine was asked for first.
     pub launched_at: Option<u64>,
     /// When the machine of the token was asked for last. For a while afterwards a list may not have it.
     pub asked_at: Option<u64>,
     /// Whether it was asked for more than once: then a refusal says nothing of the first request.
     pub repeated: bool,
+    /// Whether nobody could be asked for it, so that there is none.
+    pub unasked: bool,
     /// Candidates that were of no use.
     pub tries: Vec<Try>,
     /// Whether its machine tells nobody any more what it was told.

@@ -106,6 +106,8 @@ pub struct Facts {
     pub runner: Runner,
     /// Its machine.
     pub machine: Machine,
+    /// When the list of machines was begun, in seconds since 1970.
+    pub listed_at: u64,
     /// Whether the files of its registration are there; a reboot takes them away.
     pub material: bool,
     /// Whether its run is known to be over.
@@ -251,10 +253,12 @@ fn launching(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
         (Machine::Stopped, _) => Step::End(Reason::MachineLost),
         (Machine::Unknown, _) if is_late => Step::End(Reason::Unavailable("its answer is missing".into())),
         (Machine::Unknown, _) => Step::Wait(now + SOON),
-        (Machine::Absent, _) if !facts.material => match known_absent_from(order, times) {
-            from if now >= from => Step::Renew,
-            from => Step::Wait(from.min(now + LATER)),
-        },
+        (Machine::Absent, _) if !facts.material => {
+            if is_gone(order, facts, times) {
+                return Step::Renew;
+            }
+            Step::Wait(known_absent_from(order, times).clamp(now + 1, now + LATER))
+        }
         // It was there and did its job before anybody looked.
         (Machine::Absent, Runner::Absent) if now >= order.asked_at.unwrap_or(order.since) + LISTED => {
             Step::End(Reason::Done)
@@ -278,12 +282,12 @@ fn waiting(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
         Runner::Idle if !is_online => Step::Enter(State::Online),
         _ if !is_online && facts.machine == Machine::NoRoom => Step::Refuse,
         // The server forgets it after its job.
-        Runner::Absent if is_online || is_gone(order, facts, times, now) => Step::End(Reason::Done),
+        Runner::Absent if is_online || is_gone(order, facts, times) => Step::End(Reason::Done),
         // Whether it did its job before anybody saw it, the server knows: it forgets the runner then.
-        Runner::Unknown if !is_online && is_over(order, facts, times, now) && now < since + patience => {
+        Runner::Unknown if !is_online && is_over(order, facts, times) && now < since + patience => {
             Step::Wait((since + patience).min(order.deadline).min(now + SOON))
         }
-        _ if is_over(order, facts, times, now) => Step::End(if is_online { Reason::Done } else { Reason::MachineLost }),
+        _ if is_over(order, facts, times) => Step::End(if is_online { Reason::Done } else { Reason::MachineLost }),
         _ if now >= since + patience => Step::End(reason),
         _ => Step::Wait((since + patience).min(order.deadline).min(now + if is_online { LATER } else { SOON })),
     }
@@ -292,7 +296,7 @@ fn waiting(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
 fn busy(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
     // A list that lags may not have the runner of which the server just said that it is busy.
     let is_forgotten = facts.runner == Runner::Absent && now >= order.since + LATER;
-    if is_forgotten || is_over(order, facts, times, now) {
+    if is_forgotten || is_over(order, facts, times) {
         return Step::End(Reason::Done);
     }
     Step::Wait(order.deadline.min(now + LATER))
@@ -300,19 +304,20 @@ fn busy(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
 
 /// The registration first, because the server keeps a busy one; the machine first only when its time is over or it is.
 fn ending(order: &Order, facts: &Facts, times: &Times, now: u64) -> Step {
-    if is_gone(order, facts, times, now) {
-        return Step::Finish;
-    }
     let is_forced =
         now >= order.deadline || order.reason == Some(Reason::Deadline) || facts.machine == Machine::Stopped;
+    // Who may still show it is asked for its end only when the server says that it has no job.
+    let may_come_back = facts.machine == Machine::Absent && times.lag > 0 && order.token.is_some() && !is_forced;
+    if is_gone(order, facts, times) && !(may_come_back && facts.registration != Registration::Nothing) {
+        return Step::Finish;
+    }
     match facts.registration {
         Registration::Made if !is_forced => from(facts.github_from, Step::Retire, now).until(order.deadline),
         // There is no machine before there is a registration.
         Registration::Open if !is_forced => from(facts.github_from, Step::Resolve, now).until(order.deadline),
         // Not there yet, or not any more: it is ended as soon as it is seen.
         _ if facts.machine == Machine::Absent => {
-            let believed = known_absent_from(order, times);
-            Step::Wait(believed.min(now + LATER))
+            Step::Wait(known_absent_from(order, times).clamp(now + 1, now + LATER))
         }
         _ => from(facts.machines_from, Step::EndMachine, now),
     }
@@ -328,17 +333,23 @@ fn ended(order: &Order, facts: &Facts, now: u64) -> Step {
     from(facts.github_from, step, now)
 }
 
-/// Whether its machine does nothing any more.
-fn is_over(order: &Order, facts: &Facts, times: &Times, now: u64) -> bool {
-    facts.machine == Machine::Stopped || is_gone(order, facts, times, now)
+/// Whether its machine does nothing any more. A list that lacks it, of one who may show it again, proves that only together with the
+/// server's: a job that runs is cut by nothing but the deadline.
+fn is_over(order: &Order, facts: &Facts, times: &Times) -> bool {
+    let is_seen = matches!(order.state, State::Online | State::Busy)
+        && times.lag > 0
+        && facts.machine == Machine::Absent
+        && !matches!(facts.runner, Runner::Absent | Runner::Offline);
+    facts.machine == Machine::Stopped || (is_gone(order, facts, times) && !is_seen)
 }
 
 /// Whether there is no machine of it, and none can come.
-fn is_gone(order: &Order, facts: &Facts, times: &Times, now: u64) -> bool {
+fn is_gone(order: &Order, facts: &Facts, times: &Times) -> bool {
     match facts.machine {
         _ if order.token.is_none() => true,
         Machine::Over | Machine::NoRoom => true,
-        Machine::Absent => now >= known_absent_from(order, times),
+        // By a list of that time: an old one proves nothing however old it is.
+        Machine::Absent => facts.listed_at >= known_absent_from(order, times),
         Machine::Unknown | Machine::Alive | Machine::Stopped => false,
     }
 }

@@ -32,6 +32,7 @@ fn facts(registration: Registration, runner: Runner, machine: Machine) -> Facts 
         owes: false,
         runner,
         machine,
+        listed_at: NOW,
         material: true,
         run_over: false,
         wish: Wish::Nothing,
@@ -134,6 +135,26 @@ fn a_machine_that_tells_what_it_was_told_is_closed_while_its_order_waits_and_not
     assert_eq!(plan_of(&order(State::Online), &facts(Made, Busy, Alive)), Step::Enter(State::Busy));
     let boots = facts(Made, Offline, Alive);
     assert_eq!(plan_of(&order(State::Launched), &boots), Step::Wait(NOW + SOON), "it may not have heard yet");
+}
+
+#[test]
+fn one_who_may_show_a_machine_again_proves_by_old_lists_nothing_and_against_a_job_not_even_by_new_ones() {
+    let asked = |state| Order { asked_at: Some(NOW - 1_000), launched_at: Some(NOW - 1_000), ..order(state) };
+    let seen = |runner| facts(Made, runner, NoMachine);
+    for (state, runner) in [(State::Busy, Busy), (State::Busy, Idle), (State::Busy, Unknown), (State::Online, Idle)] {
+        assert!(matches!(next(&asked(state), &seen(runner)), Step::Wait(_)), "{state:?} {runner:?}");
+    }
+    assert_eq!(next(&asked(State::Busy), &seen(Offline)), Step::End(Reason::Done));
+    let at_home = Times { lag: 0, ..TIMES };
+    assert_eq!(plan(&asked(State::Busy), &seen(Busy), &at_home, NOW), Step::End(Reason::Done), "this host knows");
+    // Its end is asked for only when the server says that it has no job.
+    assert_eq!(next(&asked(State::Ending), &seen(Offline)), Step::Retire);
+    assert_eq!(next(&asked(State::Ending), &facts(Nothing, Unknown, NoMachine)), Step::Finish);
+    let old = Facts { listed_at: NOW - 900, ..facts(Nothing, Unknown, NoMachine) };
+    assert!(matches!(next(&asked(State::Ending), &old), Step::Wait(at) if at > NOW), "by a list of that time");
+    let lost = Facts { material: false, listed_at: NOW - 900, ..seen(Offline) };
+    assert!(matches!(next(&asked(State::Launching), &lost), Step::Wait(at) if at > NOW));
+    assert_eq!(next(&asked(State::Launching), &Facts { listed_at: NOW, ..lost }), Step::Renew);
 }
 
 #[test]
@@ -306,7 +327,8 @@ fn an_order_is_over_when_its_machine_cannot_come_any_more() {
         Order { asked_at: Some(NOW - asked), token: order.token.clone().filter(|_| token), ..order }
     };
     let gone = facts(Made, Offline, NoMachine);
-    assert_eq!(next(&ending(120, true), &gone), Step::Finish);
+    assert_eq!(next(&ending(120, true), &facts(Nothing, Unknown, NoMachine)), Step::Finish);
+    assert_eq!(next(&ending(120, true), &gone), Step::Retire, "the server is asked first");
     assert_eq!(next(&ending(119, true), &gone), Step::Retire, "it may still come, and take a job");
     assert_eq!(next(&ending(0, false), &gone), Step::Finish);
     assert_eq!(next(&ending(0, false), &facts(Open, Unknown, NoList)), Step::Finish, "the ledger has the rest");

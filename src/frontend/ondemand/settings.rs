@@ -135,6 +135,8 @@ pub enum KindSettings {
     Ec2 {
         /// The broker's socket.
         broker: PathBuf,
+        /// Which place of EC2 it is: its instances are found there alone.
+        place: String,
         /// How many of the candidates are spot instances; these come first.
         spot: u32,
         /// How many candidates there are.

@@ -91,7 +91,7 @@ impl Asker<'_> {
             let pause = pause + pause * self.surroundings.jitter() / 1000;
             let is_late = self.surroundings.passed() + pause >= self.patience;
             if attempt == ATTEMPTS || is_late || !self.surroundings.asker_stays(pause) {
-                return Err(Refusal::Passing(why));
+                return Err(if is_unclear { Refusal::Passing(why) } else { Refusal::Slower(why) });
             }
             attempt += 1;
         }

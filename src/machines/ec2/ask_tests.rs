@@ -23,9 +23,16 @@ fn nothing_is_asked_for_ever() {
         let is_answer = matches!(answer, Ok((200, _)));
         let script = Script::of([answer]);
         let (came, requests) = ask(&script);
-        assert_eq!(matches!(came, Err(Refusal::Passing(_))), !is_answer, "{came:?}");
+        assert_eq!(matches!(came, Err(Refusal::Passing(_) | Refusal::Slower(_))), !is_answer, "{came:?}");
         assert!(requests <= ATTEMPTS);
     }
+}
+
+#[test]
+fn too_many_requests_are_known_to_have_done_nothing_unless_one_of_them_is_missing() {
+    let slower = || refused(503, "RequestLimitExceeded");
+    assert!(matches!(ask(&Script::of([slower()])).0, Err(Refusal::Slower(_))));
+    assert!(matches!(ask(&Script::of([lost(), slower()])).0, Err(Refusal::Passing(_))));
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub fn said(status: u16, error: Option<(String, String)>) -> Said {
         "InternalError" | "InternalFailure" | "ServerInternal" | "ServiceUnavailable" | "Unavailable" => {
             Said::Unclear(why)
         }
+        other if other.starts_with("AuthFailure.") => Said::Refused(Refusal::Credential(why)),
         _ if status == 429 => Said::Slower(why),
         // What is not known here could be anything, if it is the server's own.
         _ if status >= 500 => Said::Unclear(why),

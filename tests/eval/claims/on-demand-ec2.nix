@@ -107,7 +107,12 @@ builtins.listToAttrs (
         removeAttrs everything.sockets.${unit} [
           "description"
           "listenStreams"
-        ];
+          "socketConfig"
+        ]
+        // {
+          # But for how many may ask at once.
+          socketConfig = removeAttrs everything.sockets.${unit}.socketConfig [ "MaxConnections" ];
+        };
     in
     {
       expected = {
@@ -234,6 +239,7 @@ builtins.listToAttrs (
       kind = [
         "broker"
         "candidates"
+        "place"
         "spot"
       ];
     };

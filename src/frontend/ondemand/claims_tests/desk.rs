@@ -134,6 +134,7 @@ impl Desk {
             owes: !entry.debts.is_empty(),
             runner,
             machine,
+            listed_at: world.now,
             material: entry.runner.is_some() && self.material.get(key) == entry.runner.as_ref(),
             run_over: !world.github_down && order.run.is_some_and(|run| world.over.contains(&run)),
             wish: self.memory.wishes.get(key).copied().unwrap_or(Wish::Nothing),

@@ -121,7 +121,11 @@ impl Desk {
         self.errands -= 1;
         self.hold_github(acted.limited.unwrap_or(0), now);
         let Some(tracked) = self.orders.get_mut(key) else { return };
-        (tracked.is_acting, tracked.due, tracked.touched) = (false, 0, Instant::now());
+        (tracked.is_acting, tracked.due) = (false, 0);
+        if !acted.is_aside {
+            tracked.touched = Instant::now();
+        }
+        tracked.was_ended |= acted.was_ended;
         tracked.github_from = tracked.github_from.max(now + acted.github_wait);
         tracked.machines_from = tracked.machines_from.max(now + acted.machines_wait);
         if tracked.order.state == State::Launching {

@@ -33,13 +33,17 @@ pub struct Acted {
     pub limited: Option<u64>,
     /// For how many seconds nobody is asked about its machine.
     pub machines_wait: u64,
+    /// Whether the end of its machine was asked for, and whoever makes it said that it is done.
+    pub was_ended: bool,
+    /// Whether what was seen before is as good as it was.
+    pub is_aside: bool,
 }
 
 impl Acted {
     /// It came to this, and nothing has to wait.
     #[must_use]
     pub fn now(outcome: course::Outcome) -> Self {
-        Self { outcome, github_wait: 0, limited: None, machines_wait: 0 }
+        Self { outcome, github_wait: 0, limited: None, machines_wait: 0, was_ended: false, is_aside: false }
     }
 }
 

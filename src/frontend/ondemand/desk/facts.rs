@@ -41,6 +41,7 @@ impl Desk {
             owes: entry.is_some_and(|entry| !entry.debts.is_empty()),
             runner: self.runner(since, id),
             machine: self.machine(tracked, now),
+            listed_at: self.listed_at(order, now),
             material,
             run_over: self.is_run_over(order),
             wish: tracked.wish,
@@ -48,6 +49,13 @@ impl Desk {
             proof_from: tracked.proof_from,
             machines_from: tracked.machines_from,
         })
+    }
+
+    /// When the list that has or lacks its machine was begun, by the clock: seconds of a kind on this host are none.
+    fn listed_at(&self, order: &Order, now: u64) -> u64 {
+        let at = self.hands.kinds.of(&order.class).filter(|at| self.hands.kinds.all()[*at].is_far());
+        let began = at.and_then(|at| self.machines[at].as_ref()).map(|(began, _)| *began);
+        began.map_or(now, |began| now.saturating_sub(began.elapsed().as_secs()))
     }
 
     /// What the list says, if it was begun at this time or later.
@@ -111,7 +119,11 @@ impl Desk {
                         Some(Condition::Over) => answer = Machine::Over,
                         Some(Condition::NoRoom) => answer = Machine::NoRoom,
                         // Whoever is far may show what was there before the next time again.
-                        None if kind.is_far() && self.machines_before[at].contains(&name) => answer = Machine::Unknown,
+                        None if kind.is_far()
+                            && self.machines_before[at].as_ref().is_none_or(|all| all.contains(&name)) =>
+                        {
+                            answer = Machine::Unknown;
+                        }
                         None => {}
                     }
                 }

@@ -92,8 +92,10 @@ impl Kinds {
     #[must_use]
     pub fn may_have(&self, at: usize, order: &Order) -> bool {
         let maker = self.all[at].maker();
-        // Each class has an account, and with another class's credential nothing of it is found.
-        let is_elsewhere = maker == Maker::Ec2 && self.of(&order.class) != Some(at);
+        // Each class has an account, and with another class's credential nothing of it is found, nor at another place.
+        let place = self.all[at].place();
+        let is_elsewhere = maker == Maker::Ec2
+            && (self.of(&order.class) != Some(at) || order.place.as_deref().is_some_and(|of| Some(of) != place));
         order.maker.is_none_or(|of| of == maker) && !is_elsewhere
     }
 

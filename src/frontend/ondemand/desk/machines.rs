@@ -18,6 +18,11 @@ const CONSOLE: (usize, usize) = (40, 200);
 /// How long makers of machines are left alone after silence, in seconds.
 const SILENCE: u64 = 5;
 
+/// The most of that while a runner has its job.
+const LONGEST_SILENCE: u64 = 60;
+/// How long a machine that is far may take to its end before that is asked for again, in seconds.
+const FAR: u64 = 20;
+
 /// Asks for the machine that the order's token names, which has so many seconds to live.
 #[must_use]
 pub fn launch(hands: &Hands, order: &Order, lifetime: u64) -> Acted {
@@ -48,6 +53,10 @@ pub fn launch(hands: &Hands, order: &Order, lifetime: u64) -> Acted {
             warn!("Order {key}: {why}");
             Outcome::NoRoomUpTo(last, why)
         }
+        Err(Unmade::NotAsked(why)) => {
+            warn!("Order {key}: {why}");
+            Outcome::NotLaunched
+        }
         Err(Unmade::Fault(fault)) => {
             warn!("Order {key}: {fault}");
             match fault {
@@ -57,33 +66,42 @@ pub fn launch(hands: &Hands, order: &Order, lifetime: u64) -> Acted {
             }
         }
     };
-    let machines_wait = if outcome == Outcome::Nothing { SILENCE } else { 0 };
+    let is_silent = matches!(outcome, Outcome::Nothing | Outcome::NotLaunched);
+    let machines_wait = if is_silent { SILENCE } else { 0 };
     Acted { machines_wait, ..Acted::now(outcome) }
 }
 
 /// Ends the order's machine, of whichever kind it is. One that never had its runner online leaves its console in the journal.
 #[must_use]
-pub fn end(hands: &Hands, order: &Order) -> Acted {
+pub fn end(hands: &Hands, order: &Order, is_first: bool) -> Acted {
     let key = order.key();
     let Some(token) = &order.token else { return Acted::now(Outcome::Nothing) };
     // The class may have another kind now, and there may be several of one; a missing machine is fine.
     let all = hands.kinds.all().iter().enumerate().filter(|(at, _)| hands.kinds.may_have(*at, order));
+    let (mut is_done, mut wait) = (true, SOON);
     for (_, kind) in all {
         let name = kind.name(&key, token);
-        if matches!(order.reason, Some(Reason::NotOnline | Reason::MachineLost)) {
+        if is_first && matches!(order.reason, Some(Reason::NotOnline | Reason::MachineLost)) {
             tell_console(kind.as_ref(), &name, order);
         }
+        let soon = if kind.is_far() { FAR } else { SOON };
         match kind.end(&name) {
-            Ok(()) => info!("Order {key}: ended machine {name}"),
-            Err(fault) => warn!("Order {key}: failed to end machine {name}: {fault}"),
+            Ok(()) => {
+                info!("Order {key}: asked for the end of machine {name}");
+                wait = wait.max(soon);
+            }
+            Err(fault) => {
+                warn!("Order {key}: failed to end machine {name}: {fault}");
+                (is_done, wait) = (false, wait.max(2 * soon));
+            }
         }
     }
-    Acted { machines_wait: SOON, ..Acted::now(Outcome::Nothing) }
+    Acted { machines_wait: wait, was_ended: is_done, ..Acted::now(Outcome::Nothing) }
 }
 
 /// Has the order's machine tell nobody any more what it was told.
 #[must_use]
-pub fn seal(hands: &Hands, order: &Order) -> Acted {
+pub fn seal(hands: &Hands, order: &Order, attempt: u32) -> Acted {
     let key = order.key();
     let Some(token) = &order.token else { return Acted::now(Outcome::Sealed) };
     let all = hands.kinds.all().iter().enumerate().filter(|(at, _)| hands.kinds.may_have(*at, order));
@@ -91,9 +109,10 @@ pub fn seal(hands: &Hands, order: &Order) -> Acted {
     match sealed {
         Some(Err(fault)) => {
             warn!("Order {key}: its machine still tells what it was told: {fault}");
-            Acted { machines_wait: SILENCE, ..Acted::now(Outcome::Nothing) }
+            let machines_wait = (SILENCE << attempt.min(8)).min(LONGEST_SILENCE);
+            Acted { machines_wait, is_aside: true, ..Acted::now(Outcome::Nothing) }
         }
-        _ => Acted::now(Outcome::Sealed),
+        _ => Acted { is_aside: true, ..Acted::now(Outcome::Sealed) },
     }
 }
 

@@ -116,9 +116,14 @@ impl Desk {
         };
         let stands = |seen: &&Seen| matches!(seen.condition, Condition::Alive | Condition::Stopped);
         let names: Vec<String> = seen.iter().filter(stands).map(|seen| seen.name.clone()).collect();
-        let listed = seen.into_iter().map(|seen| (seen.name, seen.condition)).collect();
+        let mut listed = BTreeMap::new();
+        for Seen { name, condition } in seen {
+            // Of several of a name, what stands counts.
+            let known = listed.entry(name).or_insert(condition);
+            *known = condition.max(*known);
+        }
         let before = self.machines[at].replace((began, listed));
-        self.machines_before[at] = before.map(|(_, machines)| machines.into_keys().collect()).unwrap_or_default();
+        self.machines_before[at] = before.map(|(_, machines)| machines.into_keys().collect());
         let kind = Arc::clone(&self.hands.kinds.all()[at]);
         let of_orders = self
             .orders

@@ -39,8 +39,8 @@ pub struct Desk {
     pub(super) runners_before: BTreeSet<u64>,
     /// The newest list of machines of each kind, by name.
     pub(super) machines: Vec<Option<(Instant, BTreeMap<String, Condition>)>>,
-    /// Which machines were in the list of each kind before that.
-    pub(super) machines_before: Vec<BTreeSet<String>>,
+    /// Which machines were in the list of each kind before that, if there was one.
+    pub(super) machines_before: Vec<Option<BTreeSet<String>>>,
     pub(super) strays: Vec<Strays<String>>,
     /// Machines without an order whose end is under way.
     pub(super) swept: BTreeSet<String>,
@@ -91,7 +91,7 @@ impl Desk {
             runners: None,
             runners_before: BTreeSet::new(),
             machines: vec![None; kinds],
-            machines_before: vec![BTreeSet::new(); kinds],
+            machines_before: vec![None; kinds],
             strays: vec![Strays::default(); kinds],
             swept: BTreeSet::new(),
             github_from: 0,

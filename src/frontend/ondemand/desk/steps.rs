@@ -12,6 +12,7 @@ use super::state::Desk;
 use super::tracked::Tracked;
 use super::{machines, registrar};
 use crate::frontend::ondemand::label::Key;
+use crate::frontend::ondemand::limits::GRACE;
 use crate::frontend::ondemand::order::{Order, Proof, Reason, State};
 use crate::frontend::ondemand::plan::{Machine, PROOF_PATIENCE, SOON, Step, Times, plan};
 use crate::frontend::ondemand::refusal::Refusal;
@@ -72,6 +73,7 @@ impl Desk {
                 Step::Finish
                     if tracked.order.token.is_some()
                         && !tracked.was_ended
+                        && now < tracked.order.deadline + GRACE
                         && !matches!(facts.machine, Machine::Over | Machine::NoRoom) =>
                 {
                     let order = tracked.order.clone();
@@ -80,7 +82,9 @@ impl Desk {
                 step => {
                     let mut order = tracked.order.clone();
                     if let Step::Launch(_) = step {
-                        order.maker = self.hands.kinds.of(&key.class).map(|at| self.hands.kinds.all()[at].maker());
+                        let kind = self.hands.kinds.of(&key.class).map(|at| &self.hands.kinds.all()[at]);
+                        order.maker = kind.map(|kind| kind.maker());
+                        order.place = kind.and_then(|kind| kind.place()).map(String::from);
                     }
                     if order.before(&step, &self.hands.host, now) && !self.write(order.clone()) {
                         return self.rest(key, now);
@@ -107,7 +111,12 @@ impl Desk {
                 }
                 self.send(key, now, move || machines::launch(&hands, &order, lifetime));
             }
-            Step::Seal => self.send(key, now, move || machines::seal(&hands, &order)),
+            Step::Seal => {
+                let Some(tracked) = self.orders.get_mut(key) else { return };
+                tracked.seals += 1;
+                let attempt = tracked.seals;
+                self.send(key, now, move || machines::seal(&hands, &order, attempt));
+            }
             Step::Refuse => warn!("Order {key}: its machine ended at once for want of room"),
             Step::EndMachine => self.end_machine(key, order, now),
             Step::Renew => {
@@ -133,10 +142,8 @@ impl Desk {
     /// Has whoever makes its machine end it.
     fn end_machine(&mut self, key: &Key, order: Order, now: u64) {
         let hands = Arc::clone(&self.hands);
-        if let Some(tracked) = self.orders.get_mut(key) {
-            tracked.was_ended = true;
-        }
-        self.send(key, now, move || machines::end(&hands, &order));
+        let is_first = self.orders.get_mut(key).is_some_and(|tracked| !std::mem::replace(&mut tracked.is_ending, true));
+        self.send(key, now, move || machines::end(&hands, &order, is_first));
     }
 
     /// Starts an errand of an order.

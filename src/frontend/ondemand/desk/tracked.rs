@@ -7,6 +7,7 @@ use crate::frontend::ondemand::plan::Wish;
 
 /// An order at the desk.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Tracked {
     /// As its file says.
     pub order: Order,
@@ -34,7 +35,11 @@ pub struct Tracked {
     /// When the look was begun that found its machine gone or stopped, and no look after it found anything else.
     pub gone_at: Option<Instant>,
     /// Whether whoever makes its machine was asked to end it.
+    pub is_ending: bool,
+    /// Whether that one said that it is done.
     pub was_ended: bool,
+    /// How often its machine was to be closed.
+    pub seals: u32,
 }
 
 impl Tracked {
@@ -54,7 +59,9 @@ impl Tracked {
             touched: now,
             asked: now,
             gone_at: None,
+            is_ending: false,
             was_ended: false,
+            seals: 0,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::contract::cloud::{Answer, MAX_ANSWER, Outcome, Question, VERSION, Verb};
@@ -11,6 +11,23 @@ use crate::machines::Fault;
 
 /// How long the broker is given besides what the question may take.
 const MARGIN: Duration = Duration::from_secs(10);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Silence {
+    /// It was not asked, so nothing was done.
+    Unasked(String),
+    /// Nobody knows what was done.
+    Unanswered(String),
+}
+
+impl From<Silence> for Fault {
+    fn from(silence: Silence) -> Self {
+        match silence {
+            Silence::Unasked(why) | Silence::Unanswered(why) => Self::Unavailable(why),
+        }
+    }
+}
 
 /// The broker of a class.
 #[derive(Clone, Debug)]
@@ -26,21 +43,23 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`Fault::Unavailable`]: there is no answer, so nobody knows what was done.
-    pub fn ask(&self, verb: Verb, patience: Duration) -> Result<Outcome, Fault> {
+    /// There is no answer.
+    pub fn ask(&self, verb: Verb, patience: Duration) -> Result<Outcome, Silence> {
         let question =
             Question { version: VERSION, class: self.class.as_str().into(), patience: patience.as_secs(), verb };
-        exchange(&self.socket, &question, patience + MARGIN)
+        let said = |why: String| format!("The broker at {} {why}", self.socket.display());
+        let stream = UnixStream::connect(&self.socket)
+            .map_err(|error| Silence::Unasked(said(format!("does not answer: {error}"))))?;
+        exchange(stream, &question, patience + MARGIN)
             .map(|answer| answer.outcome)
-            .map_err(|why| Fault::Unavailable(format!("The broker at {} {why}", self.socket.display())))
+            .map_err(|why| Silence::Unanswered(said(why)))
     }
 }
 
-fn exchange(socket: &Path, question: &Question, limit: Duration) -> Result<Answer, String> {
+fn exchange(mut stream: UnixStream, question: &Question, limit: Duration) -> Result<Answer, String> {
     let failed = |what: &str, error: &std::io::Error| format!("{what}: {error}");
     let mut line = serde_json::to_vec(question).map_err(|error| format!("cannot be asked: {error}"))?;
     line.push(b'\n');
-    let mut stream = UnixStream::connect(socket).map_err(|error| failed("does not answer", &error))?;
     let limits = stream.set_write_timeout(Some(limit)).and_then(|()| stream.set_read_timeout(Some(limit)));
     limits.map_err(|error| failed("cannot be waited for", &error))?;
     stream.write_all(&line).map_err(|error| failed("takes no question", &error))?;

@@ -43,7 +43,8 @@ fn broker(answers: Vec<Outcome>) -> Told {
 }
 
 fn settings() -> ClassSettings {
-    let kind = KindSettings::Ec2 { broker: "/nowhere".into(), spot: 4, candidates: 8, runner: None };
+    let kind =
+        KindSettings::Ec2 { broker: "/nowhere".into(), place: "here".into(), spot: 4, candidates: 8, runner: None };
     ClassSettings { kind, ..class() }
 }
 
@@ -62,7 +63,7 @@ fn launch(told: &Told, kind: &Ec2, attempt: u32) -> Result<(), Unmade> {
 }
 
 fn kind(told: &Told) -> Ec2 {
-    Ec2::new(told.home.path().join("broker"), key().class)
+    Ec2::new(told.home.path().join("broker"), key().class, "here")
 }
 
 fn refused(refusal: Refusal) -> Outcome {
@@ -99,7 +100,7 @@ fn another_token_is_another_request_for_the_image_that_is_known() {
     ]);
     let kind = kind(&told);
     let first = launch(&told, &kind, 1).unwrap_err();
-    assert_eq!(first, Fault::NoCapacity("InsufficientInstanceCapacity: none".into()).into());
+    assert_eq!(first, Fault::NoCapacity("InsufficientInstanceCapacity".into()).into());
     launch(&told, &kind, 2).unwrap();
     let asked = told.asked.join().unwrap();
     assert!(matches!(verb(&asked[2]), Verb::Place { image: Some(image), .. } if image == placement().image));
@@ -113,6 +114,8 @@ fn every_refusal_says_what_can_be_tried_next() {
         (Refusal::NoSpot(why()), Unmade::NoRoomUpTo(4, why())),
         (Refusal::Quota(why()), Unmade::NoRoomUpTo(8, why())),
         (Refusal::Passing(why()), Unmade::Fault(Fault::Unavailable(why()))),
+        (Refusal::Slower(why()), Unmade::NotAsked(why())),
+        (Refusal::NoRoom("Code: of arn:aws:iam".into()), Unmade::Fault(Fault::NoCapacity("Code".into()))),
         (Refusal::Mismatch(why()), Unmade::Fault(Fault::Other(why()))),
         (Refusal::Over(why()), Unmade::Fault(Fault::Duplicate(why()))),
         (Refusal::Credential(why()), Unmade::Fault(Fault::Configuration(why()))),
@@ -127,7 +130,7 @@ fn every_refusal_says_what_can_be_tried_next() {
 #[test]
 fn a_broker_that_is_not_there_or_says_nothing_proves_nothing() {
     let home = tempfile::tempdir().unwrap();
-    let nobody = Ec2::new(home.path().join("broker"), key().class);
+    let nobody = Ec2::new(home.path().join("broker"), key().class, "here");
     assert!(matches!(nobody.look(), Err(Fault::Unavailable(_))));
     let told = broker(vec![Outcome::Done]);
     assert!(matches!(kind(&told).look(), Err(Fault::Unavailable(_))));
@@ -136,6 +139,18 @@ fn a_broker_that_is_not_there_or_says_nothing_proves_nothing() {
     let hangs_up = thread::spawn(move || drop(listener.accept()));
     assert!(matches!(nobody.end("token"), Err(Fault::Unavailable(_))));
     hangs_up.join().unwrap();
+}
+
+#[test]
+fn a_question_that_makes_nothing_leaves_an_order_as_if_it_had_not_been_tried() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("order.json"), registration().to_text().unwrap()).unwrap();
+    let told = Told { home, asked: thread::spawn(Vec::new) };
+    assert!(matches!(launch(&told, &kind(&told), 1), Err(Unmade::NotAsked(_))), "nobody listens");
+    for refusal in [Refusal::Passing("why".into()), Refusal::Slower("why".into())] {
+        let told = broker(vec![refused(refusal)]);
+        assert_eq!(launch(&told, &kind(&told), 1), Err(Unmade::NotAsked("why".into())));
+    }
 }
 
 #[test]

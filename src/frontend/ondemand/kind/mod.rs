@@ -63,16 +63,16 @@ impl Seen {
 }
 
 /// What a machine does.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Condition {
-    /// It boots, works, or is about to end.
-    Alive,
-    /// It does nothing any more, and stands.
-    Stopped,
     /// Nothing of it stands.
     Over,
     /// Nothing of it stands, because there was no room for it after all.
     NoRoom,
+    /// It does nothing any more, and stands.
+    Stopped,
+    /// It boots, works, or is about to end.
+    Alive,
 }
 
 /// Why there is no machine, or why nobody knows.
@@ -82,6 +82,8 @@ pub enum Unmade {
     Fault(Fault),
     /// There is none, and no room for any candidate up to this one.
     NoRoomUpTo(u32, String),
+    /// Nothing was done for it.
+    NotAsked(String),
 }
 
 impl From<Fault> for Unmade {
@@ -127,6 +129,11 @@ pub trait Kind: Send + Sync {
     /// If it is not known whether it still does.
     fn seal(&self, _name: &str) -> Result<(), Fault> {
         Ok(())
+    }
+
+    /// Where its machines are, if not on this host: one that was made elsewhere is none that it knows of.
+    fn place(&self) -> Option<&str> {
+        None
     }
 
     /// Whether each look costs somebody else something, who may not yet have what was made or ended a short time ago.

@@ -40,7 +40,7 @@ pub fn class() -> ClassSettings {
 pub fn fault(unmade: Unmade) -> Fault {
     match unmade {
         Unmade::Fault(fault) => fault,
-        Unmade::NoRoomUpTo(last, why) => panic!("{last}: {why}"),
+        Unmade::NoRoomUpTo(_, why) | Unmade::NotAsked(why) => panic!("{why}"),
     }
 }
 
