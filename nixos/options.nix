@@ -11,6 +11,7 @@ let
     ./options/registration.nix
     (import ./options/unit.nix pkgs)
     ./options/fleet.nix
+    ./options/devices.nix
   ];
 in
 {

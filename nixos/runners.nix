@@ -47,6 +47,11 @@ let
       nix = config.nix.package;
     };
   };
+  profileOf = import ./profiles {
+    inherit lib;
+    inherit (config.users) groups;
+  };
+  profiles = builtins.mapAttrs (_: profileOf) instances;
   brokerOf = import ./units/broker.nix {
     inherit
       kept
@@ -73,7 +78,7 @@ let
         unitConfig = { };
       }).environment;
     systemd = config.systemd.package;
-  } instances manifests;
+  } instances manifests profiles;
   slice = import ./units/slice.nix { inherit lib; };
   digestOf = import ./units/digest.nix { inherit helper lib; };
   assertionsOf = import ./faults/entry.nix {
@@ -110,7 +115,11 @@ let
       sockets
       ;
   };
-  promises = map promisesOf (builtins.attrValues units);
+  profileFaultsOf = import ./faults/profile.nix { inherit lib; };
+  promises = lib.concatMap (unit: [
+    (promisesOf unit)
+    (profileFaultsOf unit)
+  ]) (builtins.attrValues units);
   sharedUsers = import ./faults/shared-users.nix { inherit lib; } units;
   # Several runners of an entry have the same to say.
   every = kind: lib.unique (lib.concatMap (one: one.${kind}) (promises ++ [ sharedUsers ]));
@@ -186,6 +195,7 @@ in
         manifest = manifests.${instance};
         broker = lib.optional (brokers ? ${instance}) "github-runner-broker-${instance}.socket";
         merged = finalOf instance;
+        profile = profiles.${instance};
       })
     ) instances
     // lib.mapAttrs' (

@@ -19,8 +19,8 @@
   reconcile,
 }:
 
-# Instance → runner, and instance → its manifest.
-instances: manifests:
+# Instance → runner, instance → its manifest, and instance → its profile; see ../profiles.
+instances: manifests: profiles:
 
 let
   inherit (import ./syntax.nix) argument entry literal;
@@ -41,13 +41,18 @@ let
   fleet = pkgs.writeText "github-runners-fleet.json" (
     builtins.toJSON {
       version = 1;
-      instances = lib.mapAttrsToList (instance: runner: {
-        inherit instance;
-        inherit (runner) drainTimeout pool restartPolicy;
-        manifest = "${manifests.${instance}}";
-        unit = "github-runner-${instance}.service";
-        workDirectory = if runner.workDir == null then "/run/github-runner/${instance}" else runner.workDir;
-      }) instances;
+      instances = lib.mapAttrsToList (
+        instance: runner:
+        {
+          inherit instance;
+          inherit (runner) drainTimeout pool restartPolicy;
+          manifest = "${manifests.${instance}}";
+          unit = "github-runner-${instance}.service";
+          workDirectory = if runner.workDir == null then "/run/github-runner/${instance}" else runner.workDir;
+        }
+        # For operators.
+        // lib.optionalAttrs (profiles.${instance}.may != [ ]) { inherit (profiles.${instance}) may; }
+      ) instances;
       passes = reconcile.enable;
       inherit (reconcile) deleteUnknownOffline;
       inherit textfileDirectory;

@@ -22,11 +22,20 @@ let
   slice = import ./slice.nix { inherit lib; };
   isMadeByGithub = import ./jit.nix;
 
-  sandbox = atTheTop (
-    builtins.mapAttrs (
-      _: value: if builtins.isList value then value else lib.mkDefault value
-    ) (import ./hardening.nix).standard
-  );
+  inherit (import ./hardening.nix) standard;
+  place =
+    values:
+    atTheTop (
+      builtins.mapAttrs (_: value: if builtins.isList value then value else lib.mkDefault value) values
+    );
+  # Most runners have it as it is.
+  sandbox = place standard;
+  sandboxWith =
+    changes:
+    if changes == { } then
+      sandbox
+    else
+      place (lib.filterAttrs (_: value: value != null) (standard // changes));
 
   commandLine = lib.concatMapStringsSep " " argument;
   program = commandLine [ "${helper}/bin/github-runner-helper" ];
@@ -45,6 +54,8 @@ in
   # This unit as the whole configuration makes it. Whether something is in it must
   # not decide whether something else is: evaluation would go round in circles.
   merged,
+  # What jobs are let do beyond the others' by options of their own; see ../profiles.
+  profile ? import ../profiles/none.nix,
   # For a template whose instances are orders: what they have in place of a registration
   # of their own; see on-demand.nix.
   order ? null,
@@ -178,15 +189,18 @@ in
         # Tells a runner that GitHub no longer serves apart from one that failed.
         ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE = "true";
       }
+      // profile.environment
       // lib.optionalAttrs isOrder { ACTIONS_RUNNER_HOOK_JOB_STARTED = "${order.hook}"; }
       // runner.extraEnvironment
     )
   ];
 
-  inherit (ahead { path = packages ++ runner.extraPackages; }) path;
+  inherit (ahead { path = profile.first ++ packages ++ runner.extraPackages ++ profile.last; })
+    path
+    ;
 
   serviceConfig = lib.mkMerge [
-    sandbox
+    (sandboxWith profile.sandbox)
 
     { Slice = yielding "${slice.name runner.pool}.slice"; }
     (builtins.mapAttrs (_: yielding) (slice.directives runner.resources))
@@ -279,6 +293,8 @@ in
       DynamicUser = false;
       Group = runner.group;
     })
+
+    (ahead profile.lists)
 
     (ahead runner.serviceOverrides)
   ];

@@ -17,6 +17,8 @@ in
   "defaults are nixpkgs', and leave the rest to the program" = {
     expected = {
       count = 1;
+      deviceGroups = [ ];
+      devices = [ ];
       drainTimeout = null;
       enable = true;
       ephemeral = false;
@@ -26,6 +28,7 @@ in
       extraPackages = [ ];
       githubApp = null;
       group = null;
+      kvm = false;
       logs = {
         maxAge = 30;
         maxSize = 128;

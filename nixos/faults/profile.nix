@@ -1,0 +1,21 @@
+# What of a runner's profile is refused or told. Looks at the merged unit where an
+# override may have had a say. A pure function over values.
+{ lib }:
+
+let
+  devices = import ./devices.nix { inherit lib; };
+in
+# A runner, and how systemd reads its unit; see ../units/merged.nix.
+{ runner, ... }:
+
+let
+  say = message: "`services.github-runners.${runner.pool}`: ${message}";
+  tell = fault: message: lib.optional fault (say message);
+  # As in promises.nix: what `trustJobsLikeRoot` accepts.
+  wayOut = "If every job may do what root may, set `trustJobsLikeRoot = true`.";
+  unlessTrusted = fault: message: tell (fault && !runner.trustJobsLikeRoot) "${message} ${wayOut}";
+in
+{
+  refused = devices { inherit tell unlessTrusted; } runner;
+  warnings = [ ];
+}

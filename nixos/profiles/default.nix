@@ -1,0 +1,32 @@
+# What a runner's options of profiles make of its unit: each part knows options of one
+# kind, and says only what differs from ./none.nix. A pure function over values.
+{
+  lib,
+  # `users.groups` of the host.
+  groups,
+}:
+
+let
+  none = import ./none.nix;
+  devices = import ./devices.nix { inherit groups lib; };
+in
+runner:
+
+let
+  parts = map (part: none // part) [
+    (devices runner)
+  ];
+  merged = field: builtins.foldl' (all: part: all // part.${field}) { } parts;
+  joined = field: lib.concatMap (part: part.${field}) parts;
+in
+{
+  sandbox = merged "sandbox";
+  # A directive without entries is not there at all: its unit is that of a runner without a profile.
+  lists = lib.filterAttrs (_: entries: entries != [ ]) (
+    lib.zipAttrsWith (_: lib.concatLists) (map (part: part.lists) parts)
+  );
+  environment = merged "environment";
+  first = joined "first";
+  last = joined "last";
+  may = joined "may";
+}
