@@ -12,6 +12,7 @@ let
     (import ./options/unit.nix pkgs)
     ./options/fleet.nix
     ./options/devices.nix
+    ./options/sandbox.nix
   ];
 in
 {

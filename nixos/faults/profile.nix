@@ -4,9 +4,10 @@
 
 let
   devices = import ./devices.nix { inherit lib; };
+  sandbox = import ./sandbox.nix { inherit lib; };
 in
 # A runner, and how systemd reads its unit; see ../units/merged.nix.
-{ runner, ... }:
+unit@{ runner, ... }:
 
 let
   say = message: "`services.github-runners.${runner.pool}`: ${message}";
@@ -14,8 +15,9 @@ let
   # As in promises.nix: what `trustJobsLikeRoot` accepts.
   wayOut = "If every job may do what root may, set `trustJobsLikeRoot = true`.";
   unlessTrusted = fault: message: tell (fault && !runner.trustJobsLikeRoot) "${message} ${wayOut}";
+  means = { inherit tell unlessTrusted; };
 in
 {
-  refused = devices { inherit tell unlessTrusted; } runner;
+  refused = devices means runner ++ sandbox means unit;
   warnings = [ ];
 }

@@ -9,12 +9,14 @@
 let
   none = import ./none.nix;
   devices = import ./devices.nix { inherit groups lib; };
+  sandbox = import ./sandbox.nix { inherit lib; };
 in
 runner:
 
 let
   parts = map (part: none // part) [
     (devices runner)
+    (sandbox runner)
   ];
   merged = field: builtins.foldl' (all: part: all // part.${field}) { } parts;
   joined = field: lib.concatMap (part: part.${field}) parts;

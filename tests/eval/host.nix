@@ -73,7 +73,7 @@ let
       );
       default = { };
     };
-    path = listOption types.package;
+    path = listOption (types.either types.package types.str);
     serviceConfig = section;
   };
   socket.options = unit // {

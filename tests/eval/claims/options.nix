@@ -52,6 +52,11 @@ in
       };
       restartPolicy = null;
       runnerGroup = null;
+      sandbox = {
+        namespaces = false;
+        sudo = false;
+        umask = null;
+      };
       serviceOverrides = { };
       tokenFile = "/run/secrets/token";
       tokenType = "auto";

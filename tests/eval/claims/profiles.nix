@@ -27,7 +27,14 @@ let
     devices = [ ];
     deviceGroups = [ ];
     kvm = false;
+    sandbox = {
+      namespaces = false;
+      sudo = false;
+      umask = null;
+    };
   };
+  static = changes: changes // { user = "ci"; };
+  trusted = changes: changes // { trustJobsLikeRoot = true; };
 in
 {
   "options of profiles that are off change nothing" = {
@@ -200,4 +207,178 @@ in
       } { }
     );
   };
+
+  "namespaces relax three lines, and no other one" = {
+    expected = {
+      gone = [
+        "DynamicUser=true"
+        "RestrictNamespaces=true"
+        "RestrictSUIDSGID=true"
+        "SystemCallFilter=~@mount"
+        "SystemCallFilter=~capset"
+      ];
+      new = [
+        "DynamicUser=false"
+        "RestrictNamespaces=false"
+        "RestrictSUIDSGID=false"
+        "User=ci"
+      ];
+      may = [ "namespaces" ];
+    };
+    actual =
+      let
+        changes = static { sandbox.namespaces = true; };
+      in
+      changed changes // { may = may changes; };
+  };
+  "sudo relaxes what stands for no new privileges, and finds programs with their setuid bit first" = {
+    expected = {
+      gone = [
+        "CapabilityBoundingSet="
+        "DynamicUser=true"
+        "NoNewPrivileges=true"
+        "PrivateUsers=true"
+        "RestrictSUIDSGID=true"
+        "SystemCallFilter=~@clock"
+        "SystemCallFilter=~@cpu-emulation"
+        "SystemCallFilter=~@module"
+        "SystemCallFilter=~@mount"
+        "SystemCallFilter=~@obsolete"
+        "SystemCallFilter=~@raw-io"
+        "SystemCallFilter=~@reboot"
+        "SystemCallFilter=~capset"
+        "SystemCallFilter=~setdomainname"
+        "SystemCallFilter=~sethostname"
+      ];
+      new = [
+        "CapabilityBoundingSet=~"
+        "DynamicUser=false"
+        "NoNewPrivileges=false"
+        "PrivateUsers=false"
+        "RestrictSUIDSGID=false"
+        "User=ci"
+      ];
+      first = "/run/wrappers/bin";
+      may = [ "sudo" ];
+    };
+    actual =
+      let
+        changes = trusted (static {
+          sandbox.sudo = true;
+        });
+        lines = changed changes;
+        isPath = lib.hasPrefix "Environment=\"PATH=";
+        path = builtins.head (lib.filter isPath lines.new);
+      in
+      builtins.mapAttrs (_: lib.filter (line: !isPath line)) lines
+      // {
+        first = builtins.head (lib.splitString ":" (lib.removePrefix "Environment=\"PATH=" path));
+        may = may changes;
+      };
+  };
+  "with namespaces and sudo nothing of either is closed" = {
+    expected = [
+      "namespaces"
+      "sudo"
+    ];
+    actual =
+      let
+        changes = trusted (static {
+          sandbox.namespaces = true;
+          sandbox.sudo = true;
+        });
+        config = service changes;
+      in
+      lib.optionals (!config ? SystemCallFilter && !config.RestrictNamespaces) (may changes);
+  };
+  "overrides win over what a profile relaxes" = {
+    expected = {
+      NoNewPrivileges = true;
+      RestrictNamespaces = "user mnt";
+      SystemCallFilter = [ "~@reboot" ];
+      UMask = "0077";
+    };
+    actual = {
+      inherit
+        (service (
+          trusted (static {
+            sandbox = {
+              namespaces = true;
+              sudo = true;
+              umask = "0022";
+            };
+            serviceOverrides = {
+              NoNewPrivileges = true;
+              RestrictNamespaces = "user mnt";
+              SystemCallFilter = [ "~@reboot" ];
+              UMask = "0077";
+            };
+          })
+        ))
+        NoNewPrivileges
+        RestrictNamespaces
+        SystemCallFilter
+        UMask
+        ;
+    };
+  };
+  "a mask of permissions is one line" = {
+    expected = {
+      gone = [ "UMask=0066" ];
+      new = [ "UMask=0022" ];
+    };
+    actual = changed { sandbox.umask = "0022"; };
+  };
+  "masks are octal and leave their owner the rights" =
+    let
+      accepted = umask: (builtins.tryEval (service { sandbox = { inherit umask; }; }).UMask).success;
+    in
+    {
+      expected = [
+        "022"
+        "0077"
+      ];
+      actual = lib.filter accepted [
+        "022"
+        "0077"
+        "0700"
+        "0099"
+        "22"
+        "u=rwx"
+      ];
+    };
+  "what a dynamic user can never do is refused" = all [
+    (refused { sandbox.namespaces = true; } "`sandbox.namespaces` cannot work with a dynamic user")
+    (refused (trusted {
+      sandbox.sudo = true;
+    }) "Set `user`")
+    (refused (trusted {
+      sandbox.sudo = true;
+      sandbox.namespaces = true;
+    }) "`sandbox.namespaces` and `sandbox.sudo`")
+    (refused (static {
+      sandbox.namespaces = true;
+      serviceOverrides.DynamicUser = lib.mkForce true;
+    }) "dynamic user")
+    (silent (static {
+      sandbox.namespaces = true;
+    }))
+    (silent {
+      sandbox.namespaces = true;
+      serviceOverrides = {
+        DynamicUser = false;
+        User = "ci";
+      };
+    })
+  ];
+  "sudo is refused, unless jobs are trusted like root" = all [
+    (refused (static {
+      sandbox.sudo = true;
+    }) "can read the tokens of all runners")
+    (silent (
+      trusted (static {
+        sandbox.sudo = true;
+      })
+    ))
+  ];
 }
