@@ -13,6 +13,7 @@ let
     ./options/fleet.nix
     ./options/devices.nix
     ./options/sandbox.nix
+    ./options/nix-access.nix
   ];
 in
 {

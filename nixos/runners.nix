@@ -100,10 +100,12 @@ let
     inherit lib;
     users = config.users.users;
   };
+  userOf = import ./units/user-name.nix;
   unitsOfAll = builtins.mapAttrs (instance: runner: rec {
     inherit runner;
     unit = finalOf instance;
     merged = mergedOf unit;
+    user = userOf "github-runner-${instance}" merged;
   }) instances;
   # One that is called like the pass is refused for that.
   units = removeAttrs unitsOfAll [ "reconcile" ];
@@ -115,9 +117,12 @@ let
       sockets
       ;
   };
-  profileFaultsOf = import ./faults/profile.nix { inherit lib; };
+  profileFaultsOf = import ./faults/profile.nix {
+    inherit lib;
+    hasNix = config.nix.enable;
+  };
   promises = lib.concatMap (unit: [
-    (promisesOf unit)
+    (promisesOf (removeAttrs unit [ "user" ]))
     (profileFaultsOf unit)
   ]) (builtins.attrValues units);
   sharedUsers = import ./faults/shared-users.nix { inherit lib; } units;
@@ -216,6 +221,10 @@ in
   systemd.slices = lib.mapAttrs' (
     entry: runner: lib.nameValuePair (slice.name entry) (slice.unit entry runner)
   ) entries;
+
+  nix.settings = (import ./profiles/nix.nix { inherit lib; }).settings (
+    map ({ runner, user, ... }: { inherit runner user; }) (builtins.attrValues units)
+  );
 
   # For whoever looks after the host: the program, and where it finds the runners.
   environment.systemPackages = [ runnerctl ];

@@ -1,12 +1,17 @@
 # What of a runner's profile is refused or told. Looks at the merged unit where an
 # override may have had a say. A pure function over values.
-{ lib }:
+{
+  lib,
+  # Whether the host has a Nix daemon that reads settings.
+  hasNix,
+}:
 
 let
   devices = import ./devices.nix { inherit lib; };
   sandbox = import ./sandbox.nix { inherit lib; };
+  nixAccess = import ./nix-access.nix { inherit hasNix lib; };
 in
-# A runner, and how systemd reads its unit; see ../units/merged.nix.
+# A runner, how systemd reads its unit (see ../units/merged.nix), and the name of its user.
 unit@{ runner, ... }:
 
 let
@@ -18,6 +23,6 @@ let
   means = { inherit tell unlessTrusted; };
 in
 {
-  refused = devices means runner ++ sandbox means unit;
-  warnings = [ ];
+  refused = devices means runner ++ sandbox means unit ++ (nixAccess means unit).refused;
+  warnings = (nixAccess means unit).warnings;
 }

@@ -10,6 +10,7 @@ let
   none = import ./none.nix;
   devices = import ./devices.nix { inherit groups lib; };
   sandbox = import ./sandbox.nix { inherit lib; };
+  nix = import ./nix.nix { inherit lib; };
 in
 runner:
 
@@ -17,6 +18,7 @@ let
   parts = map (part: none // part) [
     (devices runner)
     (sandbox runner)
+    (nix.part runner)
   ];
   merged = field: builtins.foldl' (all: part: all // part.${field}) { } parts;
   joined = field: lib.concatMap (part: part.${field}) parts;

@@ -34,6 +34,7 @@ let
     // import ./claims/fleet.nix context
     // import ./claims/pool.nix context
     // import ./claims/profiles.nix context
+    // import ./claims/profiles-host.nix context
     // import ./claims/fleet-assertions.nix context
     // import ./claims/promises.nix context
     // import ./claims/work-dir.nix context

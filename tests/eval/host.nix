@@ -156,6 +156,10 @@ let
       type = types.package;
       default = pkgs.nix;
     };
+    nix.settings = mkOption {
+      type = types.attrsOf (types.listOf types.str);
+      default = { };
+    };
     environment.etc = mkOption {
       type = types.attrsOf (types.submodule file);
       default = { };

@@ -34,6 +34,11 @@ in
         maxSize = 128;
       };
       name = "one";
+      nix = {
+        access = null;
+        substituters = [ ];
+        trustedPublicKeys = [ ];
+      };
       noDefaultLabels = false;
       nodeRuntimes = [ "node24" ];
       orgs = { };

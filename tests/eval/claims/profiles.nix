@@ -27,6 +27,11 @@ let
     devices = [ ];
     deviceGroups = [ ];
     kvm = false;
+    nix = {
+      access = null;
+      substituters = [ ];
+      trustedPublicKeys = [ ];
+    };
     sandbox = {
       namespaces = false;
       sudo = false;
@@ -48,7 +53,7 @@ in
           in
           {
             inherit (result) unitTexts tmpfilesRules;
-            inherit (result.config) users;
+            inherit (result.config) nix users;
             fleet = result.etc."github-runners/fleet.json".source.text;
           };
       in
