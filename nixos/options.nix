@@ -14,6 +14,7 @@ let
     ./options/devices.nix
     ./options/sandbox.nix
     ./options/nix-access.nix
+    ./options/programs.nix
   ];
 in
 {

@@ -48,7 +48,7 @@ let
     };
   };
   profileOf = import ./profiles {
-    inherit lib;
+    inherit lib pkgs;
     inherit (config.users) groups;
   };
   profiles = builtins.mapAttrs (_: profileOf) instances;

@@ -9,6 +9,7 @@
 let
   devices = import ./devices.nix { inherit lib; };
   sandbox = import ./sandbox.nix { inherit lib; };
+  hooks = import ./hooks.nix { inherit lib; };
   nixAccess = import ./nix-access.nix { inherit hasNix lib; };
 in
 # A runner, how systemd reads its unit (see ../units/merged.nix), and the name of its user.
@@ -23,6 +24,7 @@ let
   means = { inherit tell unlessTrusted; };
 in
 {
-  refused = devices means runner ++ sandbox means unit ++ (nixAccess means unit).refused;
+  refused =
+    devices means runner ++ sandbox means unit ++ hooks means unit ++ (nixAccess means unit).refused;
   warnings = (nixAccess means unit).warnings;
 }

@@ -1,7 +1,8 @@
 # What a runner's options of profiles make of its unit: each part knows options of one
-# kind, and says only what differs from ./none.nix. A pure function over values.
+# kind, and says only what differs from ./none.nix. A pure function over values and packages.
 {
   lib,
+  pkgs,
   # `users.groups` of the host.
   groups,
 }:
@@ -11,6 +12,7 @@ let
   devices = import ./devices.nix { inherit groups lib; };
   sandbox = import ./sandbox.nix { inherit lib; };
   nix = import ./nix.nix { inherit lib; };
+  programs = import ./programs.nix { inherit lib pkgs; };
 in
 runner:
 
@@ -19,6 +21,7 @@ let
     (devices runner)
     (sandbox runner)
     (nix.part runner)
+    (programs runner)
   ];
   merged = field: builtins.foldl' (all: part: all // part.${field}) { } parts;
   joined = field: lib.concatMap (part: part.${field}) parts;

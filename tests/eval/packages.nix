@@ -39,11 +39,18 @@ let
 
   names = [
     "bashInteractive"
+    "bzip2"
     "coreutils"
+    "curl"
+    "diffutils"
+    "file"
     "findutils"
+    "gawk"
     "git"
     "glibcLocales"
     "gnugrep"
+    "gnumake"
+    "gnupatch"
     "gnused"
     "gnutar"
     "gzip"
@@ -51,8 +58,19 @@ let
     "jq"
     "nftables"
     "nix"
+    "openssh"
+    "procps"
+    "python3"
+    "rsync"
     "systemd"
     "tzdata"
+    "unzip"
+    "util-linux"
+    "wget"
+    "which"
+    "xz"
+    "zip"
+    "zstd"
   ];
 
   # Says with which runtimes it was built, and by its path whether they are the ones
@@ -124,6 +142,7 @@ builtins.listToAttrs (
   stdenv = {
     buildPlatform.canExecute = _: true;
     hostPlatform = { };
+    shellDryRun = "bash -n";
   };
 
   writeText =

@@ -8,7 +8,12 @@ in
 {
   pkgs = pkgs // {
     writeTextFile =
-      arguments: pkgs.writeTextFile arguments // { outPath = "${mark}${arguments.text}"; };
+      arguments:
+      pkgs.writeTextFile arguments
+      # What a script is called says how it is run.
+      // lib.optionalAttrs (!lib.hasSuffix ".sh" arguments.name) {
+        outPath = "${mark}${arguments.text}";
+      };
   };
 
   # Of a host with these packages: instance → its manifest.

@@ -28,6 +28,10 @@ in
       extraPackages = [ ];
       githubApp = null;
       group = null;
+      hooks = {
+        jobCompleted = null;
+        jobStarted = null;
+      };
       kvm = false;
       logs = {
         maxAge = 30;
@@ -42,6 +46,7 @@ in
       noDefaultLabels = false;
       nodeRuntimes = [ "node24" ];
       orgs = { };
+      programs = "minimal";
       reRegisterOnTokenChange = true;
       registration.method = null;
       replace = false;

@@ -2,6 +2,7 @@
 # stays as it is.
 context@{
   lib,
+  pkgs,
   host,
   runner,
   ...
@@ -19,6 +20,7 @@ let
     service
     silent
     told
+    unit
     unitOf
     ;
 
@@ -26,7 +28,12 @@ let
   off = {
     devices = [ ];
     deviceGroups = [ ];
+    hooks = {
+      jobCompleted = null;
+      jobStarted = null;
+    };
     kvm = false;
+    programs = "minimal";
     nix = {
       access = null;
       substituters = [ ];
@@ -385,5 +392,77 @@ in
         sandbox.sudo = true;
       })
     ))
+  ];
+
+  "hosted programs come last in PATH, so that a configuration's own win" = {
+    expected = [
+      "bash"
+      "extra"
+      "openssh"
+      "python3"
+    ];
+    actual =
+      let
+        inherit
+          (unit {
+            programs = "hosted";
+            extraPackages = [ (pkgs.package "extra") ];
+          })
+          path
+          ;
+        short = package: lib.removeSuffix "Interactive" package.name;
+        all = map short path;
+      in
+      lib.filter (
+        name:
+        builtins.elem name [
+          "bash"
+          "extra"
+          "openssh"
+          "python3"
+        ]
+      ) all;
+  };
+  "a hook is a file whose name says how it is run" = {
+    expected = {
+      gone = [ ];
+      new = map (moment: "Environment=\"ACTIONS_RUNNER_HOOK_JOB_${moment.variable}=${moment.file}\"") [
+        {
+          variable = "COMPLETED";
+          file = "${pkgs.package "github-runner-one-job-completed.sh"}";
+        }
+        {
+          variable = "STARTED";
+          file = "${pkgs.package "github-runner-one-job-started.sh"}";
+        }
+      ];
+    };
+    actual = changed {
+      hooks.jobStarted = "echo begins";
+      hooks.jobCompleted = "echo ends";
+    };
+  };
+  "a hook that the runner would refuse is refused" = all [
+    (refused {
+      extraEnvironment.ACTIONS_RUNNER_HOOK_JOB_STARTED = pkgs.package "hook";
+    } "ends in `.sh`, `.js` or `.ps1`")
+    (refused {
+      extraEnvironment.ACTIONS_RUNNER_HOOK_JOB_COMPLETED = "hook.sh";
+    } "`ACTIONS_RUNNER_HOOK_JOB_COMPLETED` (hook.sh) is no absolute path")
+    (profile.refusedWith { } {
+      systemd.services.github-runner-one.environment.ACTIONS_RUNNER_HOOK_JOB_STARTED = "/etc/hook";
+    } "`hooks.jobStarted`")
+    (refused {
+      hooks.jobStarted = "echo";
+      extraEnvironment.ACTIONS_RUNNER_HOOK_JOB_STARTED = "/etc/hook.sh";
+    } "two hooks for one moment")
+    (silent {
+      extraEnvironment.ACTIONS_RUNNER_HOOK_JOB_STARTED = "/etc/hook.js";
+      extraEnvironment.ACTIONS_RUNNER_HOOK_JOB_COMPLETED = "";
+    })
+    (silent {
+      hooks.jobStarted = "echo begins";
+      hooks.jobCompleted = "echo ends";
+    })
   ];
 }

@@ -41,6 +41,11 @@ rec {
     simple "string matching the pattern ${pattern}" (
       value: isString value && builtins.match pattern value != null
     );
+  lines = lib.mkOptionType {
+    name = "strings concatenated with \"\\n\"";
+    check = isString;
+    merge = _: definitions: lib.concatStringsSep "\n" (valuesOf definitions);
+  };
   int = simple "signed integer" builtins.isInt;
   ints = {
     positive = simple "positive integer" (value: builtins.isInt value && value > 0);
