@@ -19,6 +19,7 @@ let
     lib.nameValuePair "${entry}${suffix}" (
       runner
       // own
+      // account
       // {
         inherit restartPolicy;
         pool = entry;
@@ -42,7 +43,13 @@ let
       githubApp = null;
     };
 
+  inherit (import ./profiles/user.nix { inherit lib; }) nameOf;
+
   # What every instance shares is computed once.
+  account = lib.optionalAttrs (runner.createUser && runner.user == null) {
+    user = nameOf entry;
+    group = if runner.group != null then runner.group else nameOf entry;
+  };
   baseName = if runner.name == null then hostName else runner.name;
   baseDir = if runner.workDir == null then null else lib.removeSuffix "/" runner.workDir;
   server = lib.removeSuffix "/" runner.url;
@@ -65,8 +72,11 @@ else if runner.count > 1 then
   builtins.listToAttrs (numbered "" runner.count { })
 else
   {
-    ${entry} = runner // {
-      inherit restartPolicy;
-      pool = entry;
-    };
+    ${entry} =
+      runner
+      // account
+      // {
+        inherit restartPolicy;
+        pool = entry;
+      };
   }

@@ -15,6 +15,7 @@ let
     ./options/sandbox.nix
     ./options/nix-access.nix
     ./options/programs.nix
+    ./options/user.nix
   ];
 in
 {

@@ -86,14 +86,15 @@ let
     inherit (config.networking) hostName;
     environmentOf = instance: (finalOf instance).environment // ways.${instance}.assignments;
     isInstance = name: instances ? ${name};
-    secrets = lib.filter (file: file != "") (
-      builtins.attrNames (
-        builtins.groupBy (runner: builtins.unsafeDiscardStringContext (import ./units/secret.nix runner)) (
-          builtins.attrValues instances
-        )
-      )
-    );
+    inherit secrets;
   };
+  secrets = lib.filter (file: file != "") (
+    builtins.attrNames (
+      builtins.groupBy (runner: builtins.unsafeDiscardStringContext (import ./units/secret.nix runner)) (
+        builtins.attrValues instances
+      )
+    )
+  );
 
   # As everybody made them, also beside this module, and how systemd reads them.
   mergedOf = import ./units/merged.nix {
@@ -118,9 +119,23 @@ let
       ;
   };
   profileFaultsOf = import ./faults/profile.nix {
-    inherit lib;
+    inherit lib secrets;
     hasNix = config.nix.enable;
+    workDirs = lib.concatMap ({ workDir, ... }: lib.optional (workDir != null) workDir) (
+      builtins.attrValues instances
+    );
+    homes = map accounts.homeOf (
+      builtins.attrNames (lib.filterAttrs (_: runner: runner.createUser) entries)
+    );
+    caches = lib.concatMap (
+      { runner, user, ... }:
+      lib.optional (runner.cacheDirectory != null && user != null) {
+        path = runner.cacheDirectory;
+        inherit user;
+      }
+    ) (builtins.attrValues units);
   };
+  accounts = import ./profiles/user.nix { inherit lib; };
   promises = lib.concatMap (unit: [
     (promisesOf (removeAttrs unit [ "user" ]))
     (profileFaultsOf unit)
@@ -232,5 +247,22 @@ in
 
   # Names every registration that somebody may have to take back, so it outlives
   # the runners and no service user can look inside.
-  systemd.tmpfiles.rules = lib.optional (entries != { }) "d ${ledger} 0700 root root - -";
+  systemd.tmpfiles.rules =
+    lib.optional (entries != { }) "d ${ledger} 0700 root root - -"
+    ++ accounts.tmpfilesRules entries (
+      map (
+        {
+          runner,
+          user,
+          merged,
+          ...
+        }:
+        {
+          inherit runner user;
+          group = merged.textOf "Group";
+        }
+      ) (builtins.attrValues units)
+    );
+  users.users = accounts.users entries;
+  users.groups = accounts.groups entries;
 }

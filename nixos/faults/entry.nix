@@ -227,7 +227,7 @@ in
   (refuse (runner.noDefaultLabels && lib.any (first: first.extraLabels == [ ]) firsts)
     "`noDefaultLabels` leaves the runner without any label, so no job could find it. Put at least one label into `extraLabels`."
   )
-  (refuse (runner.group != null && runner.user == null)
+  (refuse (runner.group != null && runner.user == null && !runner.createUser)
     "`group` without `user` would run the jobs as root. Set `user` too; if you mean root, say `user = \"root\"`."
   )
 

@@ -33,7 +33,7 @@ in
       "`nix` of the runner says something to the Nix daemon, but `nix.enable` of the host is off, so nobody would hear it. Remove one of them."
     ++
       tell (access != null && user == null)
-        "`nix.access` needs the name of its user, but that of a dynamic user is known beforehand only if its unit's name has letters, digits, `_` and `-` alone and no more than 31 of them. Shorten the name of the entry, or set `user`."
+        "`nix.access` needs the name of its user, but that of a dynamic user is known beforehand only if its unit's name has letters, digits, `_` and `-` alone and no more than 31 of them. Shorten the name of the entry, or set `user` to one that exists."
     ++
       refuseEach "nix.substituters" isWord
         "is empty, or holds a space or a control character. Make each address an entry of its own."

@@ -4,12 +4,27 @@
   lib,
   # Whether the host has a Nix daemon that reads settings.
   hasNix,
+  # What belongs to all runners: the files of their secrets, the directories that starts empty, the
+  # homes of users that are made, and caches, each as its path and user.
+  secrets,
+  workDirs,
+  homes,
+  caches,
 }:
 
 let
   devices = import ./devices.nix { inherit lib; };
   sandbox = import ./sandbox.nix { inherit lib; };
   hooks = import ./hooks.nix { inherit lib; };
+  user = import ./user.nix {
+    inherit
+      caches
+      homes
+      lib
+      secrets
+      workDirs
+      ;
+  };
   nixAccess = import ./nix-access.nix { inherit hasNix lib; };
 in
 # A runner, how systemd reads its unit (see ../units/merged.nix), and the name of its user.
@@ -25,6 +40,10 @@ let
 in
 {
   refused =
-    devices means runner ++ sandbox means unit ++ hooks means unit ++ (nixAccess means unit).refused;
-  warnings = (nixAccess means unit).warnings;
+    devices means runner
+    ++ sandbox means unit
+    ++ hooks means unit
+    ++ (nixAccess means unit).refused
+    ++ (user means unit).refused;
+  warnings = (nixAccess means unit).warnings ++ (user means unit).warnings;
 }

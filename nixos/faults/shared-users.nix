@@ -29,8 +29,9 @@ let
     user: runners:
     let
       entries = lib.unique (map ({ runner, ... }: "`services.github-runners.${runner.pool}`") runners);
+      option = if lib.any ({ runner, ... }: runner.createUser) runners then "createUser" else "user";
     in
-    "${lib.concatStringsSep ", " entries}: ${toString (builtins.length runners)} runners run as the user `${user}`, so a job of one can read the key of another one's registration, and change the files of its jobs. Leave `user` out, and each has a dynamic user of its own; or give each a user of its own, in entries of their own.";
+    "${lib.concatStringsSep ", " entries}: ${toString (builtins.length runners)} runners run as the user `${user}`, so a job of one can read the key of another one's registration, and change the files of its jobs. Leave `${option}` out, and each has a dynamic user of its own; or give each a user of its own, in entries of their own.";
 
   untrusted = lib.filterAttrs (_: lib.any ({ runner, ... }: !runner.trustJobsLikeRoot)) shared;
   promisesMore = lib.any ({ runner, ... }: runner.ephemeral && !runner.trustJobsLikeRoot);

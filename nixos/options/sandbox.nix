@@ -13,7 +13,7 @@ in
         Opens: jobs can make namespaces, mount in them, and set setuid and setgid bits, as in any login of the host.
 
         FHS environments (bubblewrap), Chromium's own sandbox and `git init --shared` need this. The kernel interfaces behind it
-        have had holes more often than others. It needs a static {option}`user`.
+        have had holes more often than others. It needs a static {option}`user` or {option}`createUser`.
       '';
     };
 
@@ -24,7 +24,7 @@ in
         Opens: a job that may use `sudo` is root on this host, and can read the tokens of all runners.
 
         Who may use it, and for what, stays a matter of `security.sudo`: without a rule for the unit's user, nobody may.
-        This needs a static {option}`user`, and is refused unless {option}`trustJobsLikeRoot` is on.
+        This needs a static {option}`user` or {option}`createUser`, and is refused unless {option}`trustJobsLikeRoot` is on.
       '';
     };
 

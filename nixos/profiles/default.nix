@@ -13,6 +13,7 @@ let
   sandbox = import ./sandbox.nix { inherit lib; };
   nix = import ./nix.nix { inherit lib; };
   programs = import ./programs.nix { inherit lib pkgs; };
+  user = import ./user.nix { inherit lib; };
 in
 runner:
 
@@ -22,6 +23,7 @@ let
     (sandbox runner)
     (nix.part runner)
     (programs runner)
+    (user.part runner)
   ];
   merged = field: builtins.foldl' (all: part: all // part.${field}) { } parts;
   joined = field: lib.concatMap (part: part.${field}) parts;

@@ -16,7 +16,9 @@ in
 {
   "defaults are nixpkgs', and leave the rest to the program" = {
     expected = {
+      cacheDirectory = null;
       count = 1;
+      createUser = false;
       deviceGroups = [ ];
       devices = [ ];
       drainTimeout = null;

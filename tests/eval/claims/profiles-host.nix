@@ -154,4 +154,245 @@ in
       nix.trustedPublicKeys = [ key ];
     })
   ];
+
+  "a user is made with a home that jobs find as theirs" = {
+    expected = {
+      gone = [ "DynamicUser=true" ];
+      new = [
+        "Environment=\"HOME=/var/lib/github-runner-home/one\""
+        "DynamicUser=false"
+        "Group=github-runner-one"
+        "ReadWritePaths=/var/lib/github-runner-home/one"
+        "User=github-runner-one"
+      ];
+      users.github-runner-one = {
+        isSystemUser = true;
+        description = "GitHub Actions runner";
+        group = "github-runner-one";
+        home = "/var/lib/github-runner-home/one";
+      };
+      groups.github-runner-one = { };
+      tmpfilesRules = [
+        "d /var/lib/github-runner-registrations 0700 root root - -"
+        "d /var/lib/github-runner-home 0755 root root - -"
+        "d /var/lib/github-runner-home/one 0700 github-runner-one github-runner-one - -"
+      ];
+      may = [ "home /var/lib/github-runner-home/one" ];
+    };
+    actual =
+      let
+        changes = {
+          createUser = true;
+        };
+        result = of changes { };
+        lines = changed changes;
+      in
+      lines
+      // {
+        # The default stands for the work directory.
+        gone = lib.filter (line: !lib.hasPrefix "Environment=\"HOME=" line) lines.gone;
+        inherit (result.config.users) users groups;
+        inherit (result) tmpfilesRules;
+        may = may changes;
+      };
+  };
+  "a cache is given to the user, is writable, and is where programs look" = {
+    expected = {
+      gone = [ "DynamicUser=true" ];
+      new = [
+        "Environment=\"AGENT_TOOLSDIRECTORY=/var/cache/ci/tools\""
+        "Environment=\"RUNNER_TOOL_CACHE=/var/cache/ci/tools\""
+        "Environment=\"XDG_CACHE_HOME=/var/cache/ci/xdg\""
+        "DynamicUser=false"
+        "ReadWritePaths=/var/cache/ci"
+        "User=ci"
+      ];
+      rules = [ "d /var/cache/ci 0700 ci - - -" ];
+      may = [ "cache /var/cache/ci" ];
+    };
+    actual =
+      let
+        changes = {
+          user = "ci";
+          cacheDirectory = "/var/cache/ci";
+        };
+      in
+      changed changes
+      // {
+        rules = builtins.tail (of changes { }).tmpfilesRules;
+        may = may changes;
+      };
+  };
+  "own variables win over those of a home and a cache" = {
+    expected = {
+      HOME = "/elsewhere";
+      XDG_CACHE_HOME = "/var/cache/ci/mine";
+    };
+    actual = {
+      inherit
+        ((profile.unit {
+          createUser = true;
+          cacheDirectory = "/var/cache/ci";
+          extraEnvironment = {
+            HOME = "/elsewhere";
+            XDG_CACHE_HOME = "/var/cache/ci/mine";
+          };
+        }).environment
+        )
+        HOME
+        XDG_CACHE_HOME
+        ;
+    };
+  };
+  "a user that is made goes with no other one, and fits" = {
+    expected = [ ];
+    actual =
+      lib.concatLists [
+        (refused {
+          createUser = true;
+          user = "ci";
+        } "`user` or `group` names another one")
+        (refused {
+          createUser = true;
+          group = "ci";
+        } "`user` or `group` names another one")
+        (refused {
+          createUser = true;
+          serviceOverrides.DynamicUser = lib.mkForce true;
+        } "gives the unit a dynamic one")
+        (refused {
+          createUser = true;
+          workDir = "/var/lib/github-runner-home/one/work";
+        } "overlaps `/var/lib/github-runner-home/one`")
+        (silent { createUser = true; })
+      ]
+      ++ (
+        let
+          result = host {
+            runners.eighteen-characters = runner // {
+              createUser = true;
+            };
+          };
+        in
+        lib.optional (
+          !lib.any (lib.hasInfix "31 characters at most") result.failures || result.config.users.users != { }
+        ) "a long name"
+      );
+  };
+  "runners of an entry that share the user that is made are told, or refused" = all [
+    (
+      let
+        result = of {
+          createUser = true;
+          count = 2;
+        } { };
+      in
+      lib.optionals (!lib.any (lib.hasInfix "Leave `createUser` out") result.warnings) [ "told" ]
+    )
+    (
+      let
+        result = of {
+          createUser = true;
+          ephemeral = true;
+          count = 2;
+        } { };
+      in
+      lib.optionals (!lib.any (lib.hasInfix "2 runners run as the user") result.failures) [ "refused" ]
+    )
+  ];
+  "what one job leaves to the next one of an ephemeral runner is told" = all [
+    (told {
+      ephemeral = true;
+      user = "ci";
+      cacheDirectory = "/var/cache/ci";
+    } "what one job writes the next one runs, by `cacheDirectory`")
+    (told {
+      ephemeral = true;
+      createUser = true;
+    } "by `createUser`")
+    (silent {
+      ephemeral = true;
+      createUser = true;
+      trustJobsLikeRoot = true;
+    })
+    (silent {
+      user = "ci";
+      cacheDirectory = "/var/cache/ci";
+    })
+  ];
+  "a cache needs a static user" = all [
+    (refused { cacheDirectory = "/var/cache/ci"; } "Set `createUser = true`, or `user`")
+    (silent {
+      cacheDirectory = "/var/cache/ci";
+      createUser = true;
+    })
+  ];
+  "a cache that belongs to somebody else, or that jobs would not see, is refused" = all (
+    lib.mapAttrsToList
+      (
+        cacheDirectory:
+        refused {
+          inherit cacheDirectory;
+          user = "ci";
+          workDir = "/srv/work";
+        }
+      )
+      {
+        "var/cache/ci" = "is not absolute";
+        "/var/cache/c i" = "is not absolute, or has";
+        "/var/cache/%i" = "is not absolute, or has";
+        "/var/cache/ci/" = "empty part";
+        "/var/cache/../lib" = "holds `.` or `..`";
+        "/var/cache" = "is or contains a directory of the system";
+        "/var" = "is or contains a directory of the system";
+        "/nix/store/x" = "lies in a directory of the system";
+        "/etc/ci" = "lies in a directory of the system";
+        "/tmp/ci" = "lies where jobs see another directory";
+        "/home/ci/cache" = "lies where jobs see another directory";
+        "/var/cache/private/ci" = "dynamic users";
+        "/var/lib/github-runner/ci" = "registrations, logs or sockets";
+        "/var/lib/github-runner-registrations" = "registrations, logs or sockets";
+        "/run/secrets" = "lies in a directory of the system or of secrets";
+        "/srv/work/cache" = "overlaps the work directory";
+        "/srv/work" = "overlaps the work directory";
+      }
+    ++ [
+      (refused {
+        cacheDirectory = "/srv/keys";
+        user = "ci";
+        tokenFile = "/srv/keys/token";
+      } "overlaps the directory of the secret")
+      (refused {
+        cacheDirectory = "/var/lib/github-runner-home/one/cache";
+        createUser = true;
+      } "the home of a runner's user")
+    ]
+  );
+  "a cache is shared by entries only if it is the same for the same user" =
+    let
+      failures =
+        first: second:
+        builtins.length
+          (host {
+            runners = {
+              one = runner // { name = "first"; } // first;
+              two = runner // { name = "second"; } // second;
+            };
+          }).failures;
+      with' = user: cacheDirectory: { inherit cacheDirectory user; };
+    in
+    {
+      expected = [
+        0
+        2
+        2
+        0
+      ];
+      actual = [
+        (failures (with' "ci" "/var/cache/ci") (with' "ci" "/var/cache/ci"))
+        (failures (with' "ci" "/var/cache/ci") (with' "other" "/var/cache/ci"))
+        (failures (with' "ci" "/var/cache/ci") (with' "ci" "/var/cache/ci/x"))
+        (failures (with' "ci" "/var/cache/ci") (with' "other" "/var/cache/cin"))
+      ];
+    };
 }

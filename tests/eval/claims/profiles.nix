@@ -26,6 +26,8 @@ let
 
   # Every option of a profile as it is by default.
   off = {
+    cacheDirectory = null;
+    createUser = false;
     devices = [ ];
     deviceGroups = [ ];
     hooks = {
@@ -363,7 +365,7 @@ in
     (refused { sandbox.namespaces = true; } "`sandbox.namespaces` cannot work with a dynamic user")
     (refused (trusted {
       sandbox.sudo = true;
-    }) "Set `user`")
+    }) "Set `createUser = true`, or `user`")
     (refused (trusted {
       sandbox.sudo = true;
       sandbox.namespaces = true;
