@@ -16,6 +16,7 @@ let
     ./options/nix-access.nix
     ./options/programs.nix
     ./options/user.nix
+    ./options/trust.nix
   ];
 in
 {

@@ -15,6 +15,7 @@
 let
   devices = import ./devices.nix { inherit lib; };
   sandbox = import ./sandbox.nix { inherit lib; };
+  trust = import ./trust.nix { inherit lib; };
   hooks = import ./hooks.nix { inherit lib; };
   user = import ./user.nix {
     inherit
@@ -40,7 +41,8 @@ let
 in
 {
   refused =
-    devices means runner
+    trust means unit
+    ++ devices means runner
     ++ sandbox means unit
     ++ hooks means unit
     ++ (nixAccess means unit).refused

@@ -24,6 +24,7 @@ let
     (nix.part runner)
     (programs runner)
     (user.part runner)
+    (import ./trust.nix runner)
   ];
   merged = field: builtins.foldl' (all: part: all // part.${field}) { } parts;
   joined = field: lib.concatMap (part: part.${field}) parts;

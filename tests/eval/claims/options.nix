@@ -72,6 +72,7 @@ in
       serviceOverrides = { };
       tokenFile = "/run/secrets/token";
       tokenType = "auto";
+      trust = null;
       trustJobsLikeRoot = false;
       url = "https://github.com/owner/repository";
       user = null;

@@ -36,6 +36,7 @@ let
     };
     kvm = false;
     programs = "minimal";
+    trust = null;
     nix = {
       access = null;
       substituters = [ ];
