@@ -16,7 +16,7 @@ in
     };
 
     serviceOverrides = mkOption {
-      type = types.attrs;
+      type = import ./overrides.nix { inherit lib; };
       default = { };
       example = {
         ProtectHome = false;
@@ -25,6 +25,7 @@ in
       description = ''
         Directives for the `[Service]` section of the unit; see {manpage}`systemd.exec(5)`. A value takes the place of
         the sandbox setting that this module chose, and a list is appended to it. Use `lib.mkForce` for anything else.
+        Several definitions are merged by directive: their lists follow each other, and other values must be equal.
         What would make jobs root or show them secrets is refused, see {option}`trustJobsLikeRoot`.
       '';
     };

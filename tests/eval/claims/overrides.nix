@@ -349,4 +349,109 @@ in
         inSteps = lib.all (lib.hasInfix " --work-directory %C/50%%/work ") serviceConfig.ExecStartPre;
       };
   };
+
+  "several definitions are merged by directive" =
+    let
+      several =
+        definitions:
+        (host {
+          runners.one = lib.mkMerge (
+            [ runner ] ++ map (serviceOverrides: { inherit serviceOverrides; }) definitions
+          );
+        }).services.github-runner-one.serviceConfig;
+      works = definitions: (builtins.tryEval (several definitions).Nice).success;
+    in
+    {
+      expected = {
+        disjoint = [
+          5
+          "4G"
+        ];
+        lists = [
+          ""
+          "/dev/a"
+          "/dev/b"
+          "/dev/c"
+        ];
+        ordered = [
+          ""
+          "/dev/first"
+          "/dev/second"
+        ];
+        equal = 5;
+        forced = 7;
+        weak = 5;
+        hidden = 5;
+        inMergeOfOne = 3;
+        forcedList = [ "/only" ];
+        conflict = false;
+      };
+      actual = {
+        disjoint =
+          let
+            config = several [
+              { Nice = 5; }
+              { MemoryMax = "4G"; }
+            ];
+          in
+          [
+            config.Nice
+            config.MemoryMax
+          ];
+        lists =
+          (several [
+            {
+              DeviceAllow = [
+                "/dev/a"
+                "/dev/b"
+              ];
+            }
+            { DeviceAllow = "/dev/c"; }
+          ]).DeviceAllow;
+        ordered =
+          (several [
+            { DeviceAllow = [ "/dev/second" ]; }
+            { DeviceAllow = lib.mkBefore [ "/dev/first" ]; }
+          ]).DeviceAllow;
+        equal =
+          (several [
+            { Nice = 5; }
+            { Nice = 5; }
+          ]).Nice;
+        forced =
+          (several [
+            { Nice = 5; }
+            { Nice = lib.mkForce 7; }
+          ]).Nice;
+        # Each one is stronger than the module's, too.
+        weak =
+          (several [
+            { Nice = lib.mkDefault 9; }
+            { Nice = 5; }
+          ]).Nice;
+        hidden =
+          (several [
+            { Nice = 5; }
+            { Nice = lib.mkIf false 9; }
+          ]).Nice;
+        inMergeOfOne =
+          (several [
+            {
+              Nice = lib.mkMerge [
+                (lib.mkDefault 9)
+                3
+              ];
+            }
+          ]).Nice;
+        forcedList =
+          (several [
+            { TemporaryFileSystem = [ "/more" ]; }
+            { TemporaryFileSystem = lib.mkForce [ "/only" ]; }
+          ]).TemporaryFileSystem;
+        conflict = works [
+          { Nice = 5; }
+          { Nice = 7; }
+        ];
+      };
+    };
 }
