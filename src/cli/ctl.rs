@@ -5,15 +5,17 @@ mod desk;
 mod machines;
 mod ondemand;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::reconcile::Wish;
 use crate::survey::Places;
 use crate::units::Systemd;
-use crate::{broker, cli::journal, doctor, reconcile, status, survey};
+use crate::{broker, cli::journal, doctor, explain, reconcile, status, survey};
 
 /// Where the module puts the fleet file.
 const FLEET: &str = "/etc/github-runners/fleet.json";
@@ -90,6 +92,20 @@ enum Command {
         #[command(subcommand)]
         what: ondemand::What,
     },
+    /// Run a command as a job of a runner would, and say which lines of the sandbox are in its way
+    Explain {
+        /// The runner, by the name of its unit without `github-runner-`
+        instance: String,
+        /// The most that one run may take, in seconds; there are about thirty
+        #[arg(long, default_value = "600", value_parser = explain::limit)]
+        limit: Duration,
+        /// Which runners this host should have, as JSON
+        #[arg(long, default_value = FLEET)]
+        fleet: PathBuf,
+        /// The command and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
     /// Check everything that a runner needs, and name each fault with its way out; changes nothing
     Doctor {
         /// The only runner to check
@@ -138,6 +154,12 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "gitlab")]
         Command::Machines { what } => machines::run(&what),
         Command::OnDemand { what } => ondemand::run(&what),
+        Command::Explain { instance, limit, fleet, command } => {
+            return explain::run(&fleet, &instance, &command, limit).unwrap_or_else(|error| {
+                tracing::error!("{error:#}");
+                ExitCode::FAILURE
+            });
+        }
         Command::Doctor { instance, start_check, fleet } => {
             return doctor::main(instance.as_deref(), start_check, &fleet);
         }

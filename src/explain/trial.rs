@@ -1,0 +1,167 @@
+//! Runs of a command by systemd, each in a unit of its own below `/run`, which are gone afterwards.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::copy::Sandbox;
+use super::lines::Line;
+use super::search::Trial;
+use crate::contract::names::DIRECTORIES;
+
+/// What all of it is called, and where it lies.
+const NAME: &str = "github-runner-explain";
+const HOME: &str = "/run/github-runner-explain";
+/// The most of its output that is shown, in bytes.
+const MOST_OUTPUT: usize = 16 << 10;
+
+/// The text of a unit and of its drop-ins.
+///
+/// # Errors
+///
+/// Systemd does not know it.
+pub fn definition(unit: &str) -> Result<String> {
+    let shown = Command::new("systemctl")
+        .args(["cat", "--no-pager", "--", unit])
+        .stdin(Stdio::null())
+        .output()
+        .context("Failed to run systemctl")?;
+    if !shown.status.success() {
+        bail!("systemd does not know {unit}: switch to a configuration that has the runner");
+    }
+    Ok(String::from_utf8_lossy(&shown.stdout).into_owned())
+}
+
+/// Copies of one sandbox, in which one command runs.
+pub struct Copies<'a> {
+    sandbox: &'a Sandbox,
+    lines: &'a [&'static Line],
+    limit: u64,
+    runs: usize,
+    units: Vec<PathBuf>,
+}
+
+impl<'a> Copies<'a> {
+    /// Prepares runs of `command`.
+    ///
+    /// # Errors
+    ///
+    /// Somebody else does the same now, or any step of writing.
+    pub fn open(
+        sandbox: &'a Sandbox,
+        lines: &'a [&'static Line],
+        command: &[OsString],
+        limit: Duration,
+    ) -> Result<Self> {
+        if let Err(error) = fs::create_dir(HOME) {
+            bail!("Failed to make {HOME}: {error}. If nobody runs `explain` now, remove it");
+        }
+        let copies = Self { sandbox, lines, limit: limit.as_secs(), runs: 0, units: vec![] };
+        fs::set_permissions(HOME, fs::Permissions::from_mode(0o755))?;
+        let script = Path::new(HOME).join("command");
+        fs::write(&script, as_script(command))?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o644))?;
+        Ok(copies)
+    }
+
+    /// How often the command ran.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// What it wrote when it ran first.
+    ///
+    /// # Errors
+    ///
+    /// As `read(2)`.
+    pub fn output(&self) -> Result<Vec<u8>> {
+        let mut text = fs::read(Path::new(HOME).join("0")).context("Failed to read what the command wrote")?;
+        let most = text.len().saturating_sub(MOST_OUTPUT);
+        Ok(text.split_off(most))
+    }
+
+    fn write(&mut self, number: usize, lifted: &[usize]) -> Result<String> {
+        let name = format!("{NAME}-{number}");
+        let lifted: Vec<&Line> = lifted.iter().map(|at| self.lines[*at]).collect();
+        let (script, output) = (Path::new(HOME).join("command"), Path::new(HOME).join(number.to_string()));
+        let path = Path::new(DIRECTORIES[1]).join(format!("{name}.service"));
+        self.units.push(path.clone());
+        fs::write(&path, self.sandbox.unit(&name, &lifted, &script, &output, self.limit))
+            .with_context(|| format!("Failed to write {}", path.display()))?;
+        Ok(format!("{name}.service"))
+    }
+}
+
+impl Trial for Copies<'_> {
+    fn works(&mut self, sets: &[Vec<usize>]) -> Result<Vec<bool>> {
+        let first = self.runs;
+        let units: Vec<String> =
+            sets.iter().enumerate().map(|(at, set)| self.write(first + at, set)).collect::<Result<_>>()?;
+        systemctl(&["daemon-reload"])?;
+        units
+            .iter()
+            .map(|unit| {
+                self.runs += 1;
+                // Of a unit that runs once the start ends with its program.
+                Ok(systemctl_status(&["start", "--quiet", "--", unit])?)
+            })
+            .collect()
+    }
+}
+
+impl Drop for Copies<'_> {
+    fn drop(&mut self) {
+        for unit in &self.units {
+            drop(fs::remove_file(unit));
+        }
+        drop(fs::remove_dir_all(HOME));
+        drop(systemctl(&["daemon-reload"]));
+    }
+}
+
+fn systemctl_status(arguments: &[&str]) -> Result<bool> {
+    let mut command = Command::new("systemctl");
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(command.status().context("Failed to run systemctl")?.success())
+}
+
+fn systemctl(arguments: &[&str]) -> Result<()> {
+    if systemctl_status(arguments)? { Ok(()) } else { bail!("systemctl {} failed", arguments.join(" ")) }
+}
+
+/// A script that is the command: each argument as it is.
+fn as_script(command: &[OsString]) -> Vec<u8> {
+    let mut text = b"exec".to_vec();
+    for argument in command {
+        text.extend_from_slice(b" '");
+        for byte in OsStr::as_bytes(argument) {
+            match byte {
+                b'\'' => text.extend_from_slice(b"'\\''"),
+                byte => text.push(*byte),
+            }
+        }
+        text.push(b'\'');
+    }
+    text.push(b'\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_keeps_its_arguments_whatever_is_in_them() {
+        let hostile = ["-c", "a b", "it's", "$HOME `id` \\ \"x\"", "", "%n\nnext"];
+        let command: Vec<OsString> = ["printf", "%s|"].iter().chain(&hostile).map(OsString::from).collect();
+        let ran = Command::new("/bin/sh").arg("-c").arg(OsStr::from_bytes(&as_script(&command))).output().unwrap();
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), hostile.map(|one| format!("{one}|")).concat());
+    }
+}
