@@ -55,6 +55,9 @@ pub struct Declaration {
     pub drain_timeout: Option<u64>,
     /// Where its jobs run.
     pub work_directory: PathBuf,
+    /// What its jobs may that the usual sandbox keeps from them, each in a word or two.
+    #[serde(default)]
+    pub may: Vec<String>,
 }
 
 /// When a runner restarts whose unit or manifest changed.

@@ -60,6 +60,10 @@ impl<'a> Subject<'a> {
             Err(error) => Finding::error("manifest", error),
         }];
         findings.push(judge(unit, &self.declared.unit));
+        if !self.declared.may.is_empty() {
+            let may = self.declared.may.join(", ");
+            findings.push(Finding::good("jobs", format!("may, beyond the usual sandbox: {may}")));
+        }
         findings.extend(user.and_then(|(uid, _)| lingering(uid)));
         findings.extend(self.directories(user, units));
         findings.extend(self.credential());

@@ -85,6 +85,7 @@ fn unreadable(name: &str, declared: bool, why: &str) -> Row {
         runner_version: None,
         newest_version: None,
         version_deadline: None,
+        may: vec![],
         debts: 0,
         said: None,
         faults: vec![format!("could not be looked at: {}", plain(why))],
@@ -107,6 +108,10 @@ fn row(found: &HostRunner, fleet: &Fleet, host: &Host, memory: &Memory, now: u64
         runner_version: listener.and_then(package_version).map(plain),
         newest_version: newest_version(found, memory).map(|version| plain(&version)),
         version_deadline: behind(found, memory).map(|behind| behind.until()),
+        may: fleet
+            .get(&found.instance)
+            .map(|declared| declared.may.iter().map(|word| plain(word)).collect())
+            .unwrap_or_default(),
         debts: entry.map_or(0, |entry| entry.debts.len()),
         said: recall.and_then(|recall| recall.said.as_deref()).map(plain),
         faults: vec![],

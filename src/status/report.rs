@@ -108,6 +108,8 @@ pub struct Row {
     /// From when on, at the latest, GitHub gives no jobs to the present version; `null` if it is the newest, if nobody
     /// knows, and for a server that GitHub does not run.
     pub version_deadline: Option<u64>,
+    /// What its jobs may that the usual sandbox keeps from them, as its configuration says; empty if that is nothing.
+    pub may: Vec<String>,
     /// How many former registrations GitHub may still list.
     pub debts: usize,
     /// What the last reconcile pass said about it, as the end of a sentence that begins with its name.

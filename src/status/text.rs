@@ -47,6 +47,12 @@ pub fn text(report: &Report, screen: Screen) -> String {
         text.push_str("This host has no runners.\n");
     } else {
         text.push_str(&table(report, screen));
+        // Programs read one line for each runner.
+        let for_people = report.runners.iter().filter(|row| screen.width.is_some() && !row.may.is_empty());
+        for row in for_people {
+            // Writing to a string cannot fail.
+            _ = writeln!(text, "{} may: {}", row.instance, row.may.join(", "));
+        }
     }
     if let Some(on_demand) = &report.on_demand {
         text.push('\n');

@@ -33,11 +33,13 @@ fn report() -> Report {
         runner_version: Some("2.333.1".into()),
         newest_version: Some("2.333.1".into()),
         version_deadline: None,
+        may: vec![],
         debts: 0,
         said: None,
         faults: vec![],
     };
     let mut two = row("builder-2", true, UnitState::Active, (RegistrationState::Offline, Some(22)));
+    two.may = vec!["nix (allowed)".into(), "/dev/kvm".into()];
     two.configuration = Some(ConfigurationNow {
         state: ConfigurationState::Pending,
         since: Some(1_003_480),

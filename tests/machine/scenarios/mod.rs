@@ -14,6 +14,7 @@ mod ondemand;
 mod operators;
 mod overrides;
 mod passes;
+mod profiles;
 mod reboot;
 mod recovery;
 mod retire;
@@ -43,6 +44,7 @@ pub const PARTS: &[Part] = &[
     Part { name: "faults", reboots: false, measures: false, scenarios: FAULTS },
     Part { name: "fleets", reboots: false, measures: false, scenarios: FLEETS },
     Part { name: "reboots", reboots: true, measures: false, scenarios: REBOOTS },
+    Part { name: "profiles", reboots: false, measures: false, scenarios: PROFILES },
     Part { name: "on-demand", reboots: false, measures: false, scenarios: ON_DEMAND },
     Part { name: "on-demand-cloud", reboots: false, measures: false, scenarios: CLOUD },
     Part { name: "on-demand-bench", reboots: false, measures: true, scenarios: ON_DEMAND_BENCH },
@@ -109,6 +111,12 @@ const FLEETS: &[(&str, Scenario)] = &[
 
 /// About the host as a whole; the machine boots once for each phase of one.
 const REBOOTS: &[(&str, Scenario)] = &[("a_reboot_during_a_drain_leaves_no_ephemeral_runner", reboot::during_a_drain)];
+
+/// What jobs get by options; see docs/jobs.md.
+const PROFILES: &[(&str, Scenario)] = &[
+    ("a_job_gets_what_an_option_opens_and_nothing_besides", profiles::opened),
+    ("explain_names_the_lines_that_are_in_the_way_of_a_command", profiles::explained),
+];
 
 /// Runners on demand; see `on-demand` beside this program's directory.
 const ON_DEMAND: &[(&str, Scenario)] = &[
