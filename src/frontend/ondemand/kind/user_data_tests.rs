@@ -6,9 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest as _, Sha256};
+
 use super::super::sample_tests::{DEADLINE, LIFETIME, class, key, registration};
 use super::*;
 use crate::frontend::ondemand::order::Token;
+use crate::frontend::ondemand::settings::{ClassSettings, Download, KindSettings};
 use crate::model::Repository;
 
 fn script_for(repository: &str, run: Option<u64>) -> String {
@@ -19,14 +22,18 @@ fn script_for(repository: &str, run: Option<u64>) -> String {
 }
 
 fn with(registration: &JitRegistration) -> String {
-    let (key, class) = (key(), class());
+    of_class(registration, &class())
+}
+
+fn of_class(registration: &JitRegistration, class: &ClassSettings) -> String {
+    let key = key();
     let token = Token::new("host", &key, 1, 1);
     script(
         registration,
         &Launch {
             key: &key,
             token: &token,
-            class: &class,
+            class,
             registration: Path::new("/run/registration.json"),
             lifetime: LIFETIME,
             repository: &registration.repository,
@@ -209,6 +216,65 @@ fn whatever_fails_powers_the_machine_off_and_says_why() {
     }
 }
 
+/// The script of a class that names a runner with this digest.
+fn fetching(sha256: &str) -> String {
+    let runner = Download { url: "https://example.org/runner.tar.gz".into(), sha256: sha256.into() };
+    let kind =
+        KindSettings::Ec2 { broker: "/b".into(), place: "here".into(), spot: 1, candidates: 1, runner: Some(runner) };
+    of_class(&registration(), &ClassSettings { kind, ..class() })
+}
+
+/// A machine at whose address there is a runner, and the digest of that.
+fn with_archive() -> (Host, String) {
+    let host = Host::new();
+    fs::remove_dir_all(host.path("home")).unwrap();
+    let made = host.path("made");
+    fs::create_dir_all(made.join("bin")).unwrap();
+    fs::write(made.join("bin/Runner.Listener"), "").unwrap();
+    fs::set_permissions(made.join("bin/Runner.Listener"), fs::Permissions::from_mode(0o755)).unwrap();
+    let archive = host.path("archive");
+    let tar = Command::new("tar").args(["-czf"]).arg(&archive).arg("-C").arg(&made).arg("bin").status().unwrap();
+    assert!(tar.success());
+    let digest = crate::model::hex(&Sha256::digest(fs::read(&archive).unwrap()));
+    (host, digest)
+}
+
+#[test]
+fn a_runner_that_the_class_names_is_fetched_for_a_user_who_may_do_everything() {
+    let (host, digest) = with_archive();
+    host.mark("no-user");
+    assert!(host.run(&fetching(&digest), DEADLINE - 100), "{}", host.said());
+    assert!(
+        host.runner("bin/Runner.Listener").exists() && !host.path("fetched").exists(),
+        "unpacked, and nothing is left"
+    );
+    assert_eq!(fs::read_to_string(host.path("sudoers")).unwrap(), "runner ALL=(ALL) NOPASSWD:ALL\n");
+    let calls = host.calls();
+    assert!(calls[0].starts_with("systemd-run "), "the end is set before anything is fetched: {calls:?}");
+    let fetched = calls.iter().find(|call| call.starts_with("curl ")).unwrap();
+    assert!(fetched.contains("--proto =https") && fetched.ends_with(" https://example.org/runner.tar.gz"), "{fetched}");
+    assert!(calls.iter().any(|call| call.starts_with("useradd ") && call.ends_with(" runner")), "{calls:?}");
+    assert!(!host.drop_in().contains("GLOBALIZATION"), "the library is there");
+    let (bare, digest) = with_archive();
+    bare.mark("no-library");
+    assert!(bare.run(&fetching(&digest), DEADLINE - 100), "{}", bare.said());
+    assert!(bare.drop_in().ends_with("\nEnvironment=DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1\n"), "{}", bare.drop_in());
+}
+
+#[test]
+fn a_runner_that_is_another_one_or_cannot_be_fetched_powers_the_machine_off() {
+    let (host, digest) = with_archive();
+    let other = digest.replace(|c: char| c.is_ascii_hexdigit(), "0");
+    assert!(!host.run(&fetching(&other), DEADLINE - 100));
+    assert!(host.said().contains("has another SHA-256 than 0000"), "{}", host.said());
+    assert!(!host.runner("bin/Runner.Listener").exists(), "nothing of it is unpacked");
+    let (host, digest) = with_archive();
+    host.mark("curl-fails");
+    assert!(!host.run(&fetching(&digest), DEADLINE - 100));
+    assert!(host.said().contains("cannot be fetched from https://example.org/"), "{}", host.said());
+    assert_eq!(host.calls().last().map(String::as_str), Some("systemctl poweroff --force"));
+}
+
 #[test]
 fn without_a_user_of_the_name_the_runner_is_roots() {
     let host = Host::new();
@@ -233,9 +299,16 @@ case "$name $1" in
     'systemctl daemon-reload') [[ ! -e $here/daemon-reload-fails ]] ;;
     'date +%s') cat "$here/clock" ;;
     'id -u') [[ ! -e $here/no-user ]] ;;
+    useradd*) rm -f "$here/no-user" ;;
+    curl*)
+        while [[ $1 != --output ]]; do shift; done
+        cp "$here/archive" "$2"
+        ;;
+    ldconfig*) [[ -e $here/no-library ]] || echo '  libicuuc.so.74 => /lib/libicuuc.so.74' ;;
     'id -gn') echo "$2" ;;
     stat*) [[ -e $here/other-owner ]] && echo root || echo runner ;;
-    install*) mkdir "${!#}" ;;
+    'install --mode=0440') cat > "$here/sudoers" ;;
+    install*) mkdir -p "${!#}" ;;
 esac
 "#;
 
@@ -245,7 +318,9 @@ impl Host {
         let host = Self { directory };
         let programs = host.path("bin");
         fs::create_dir_all(&programs).unwrap();
-        for name in ["systemctl", "systemd-run", "date", "id", "install", "chown", "stat"] {
+        let names =
+            ["systemctl", "systemd-run", "date", "id", "install", "chown", "stat", "useradd", "curl", "ldconfig"];
+        for name in names {
             let path = programs.join(name);
             fs::write(&path, PROGRAM).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -282,6 +357,7 @@ impl Host {
             ("directory=/home/runner/actions-runner\n", format!("directory={here}/home/actions-runner\n")),
             ("units=/run/systemd/system\n", format!("units={here}/units\n")),
             ("> /dev/console", format!(">> {here}/console")),
+            ("archive=/var/tmp/actions-runner.tar.gz\n", format!("archive={here}/fetched\n")),
         ] {
             assert_eq!(text.matches(place).count(), 1, "{place}");
             text = text.replace(place, &other);
@@ -295,7 +371,7 @@ impl Host {
     /// Calls in their order, those that only look left out.
     fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("calls")).unwrap_or_default();
-        let looks = ["date ", "id ", "stat ", "systemctl cat "];
+        let looks = ["date ", "id ", "stat ", "systemctl cat ", "ldconfig "];
         text.lines().filter(|line| !looks.iter().any(|look| line.starts_with(look))).map(String::from).collect()
     }
 
