@@ -6,7 +6,7 @@ use super::lines::Line;
 
 /// Directives that shape what a process may do and see. Everything else of a unit is the runner's: its steps, its credentials, its
 /// directories, when it is started again.
-const EXACT: [&str; 30] = [
+const EXACT: [&str; 31] = [
     "AmbientCapabilities",
     "BindReadOnlyPaths",
     "CapabilityBoundingSet",
@@ -29,6 +29,8 @@ const EXACT: [&str; 30] = [
     "PassEnvironment",
     "ProcSubset",
     "ReadOnlyPaths",
+    // Caches and homes of an operator's; the work directory is closed.
+    "ReadWritePaths",
     "RemoveIPC",
     "SecureBits",
     "Slice",

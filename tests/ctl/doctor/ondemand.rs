@@ -1,9 +1,12 @@
 //! Runners on demand: what is missing for them is named before a workflow asks.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex};
 
+use github_runners::contract::cloud;
 use github_runners::contract::protocol::{Answer, Outcome, Verb};
 use github_runners::contract::workflow::SigningKey;
 use github_runners::doctor::{Finding, Level, Report};
@@ -21,6 +24,7 @@ struct OnDemand {
     settings: Value,
     manifest: Value,
     broker: FakeBroker,
+    cloud: Arc<Mutex<cloud::Outcome>>,
     _incus: UnixListener,
     _machines: UnixListener,
 }
@@ -38,6 +42,27 @@ fn good() -> Vec<Outcome> {
     vec![ready(), Outcome::Run(None), Outcome::Run(None), key()]
 }
 
+fn checked(what: &str, good: Option<bool>, words: &str) -> cloud::Checked {
+    cloud::Checked { what: what.into(), good, words: words.into() }
+}
+
+/// The broker of a cloud, which says this whoever asks.
+fn cloud_broker(listener: UnixListener) -> Arc<Mutex<cloud::Outcome>> {
+    let says = Arc::new(Mutex::new(cloud::Outcome::Checked(vec![checked("image", Some(true), "ami-1 is available")])));
+    let said = Arc::clone(&says);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            let question: cloud::Question = serde_json::from_str(&line).unwrap();
+            assert!(matches!(question.verb, cloud::Verb::Check) && question.class == "pmu", "{line}");
+            let outcome = serde_json::to_value(&*said.lock().unwrap()).unwrap();
+            writeln!(&stream, "{}", json!({ "version": cloud::VERSION, "requests": 1, "outcome": outcome })).unwrap();
+        }
+    });
+    says
+}
+
 impl OnDemand {
     fn new() -> Self {
         let practice = Practice::new(Host::new());
@@ -47,6 +72,8 @@ impl OnDemand {
         settings["manifest"] = json!(path("on-demand-manifest.json"));
         settings["broker"] = json!(path("on-demand-broker"));
         settings["classes"]["arm64"]["kind"]["incus"]["socket"] = json!(path("incus.sock"));
+        settings["classes"]["pmu"]["kind"]["ec2"]["broker"] = json!(path("cloud.sock"));
+        let cloud = cloud_broker(UnixListener::bind(path("cloud.sock")).unwrap());
         let mut manifest: Value = serde_json::from_str(include_str!("../../fixtures/manifest-v2.json")).unwrap();
         manifest["instance"] = json!("on-demand");
         (manifest["registration"]["url"], manifest["registration"]["runnerGroup"]) =
@@ -58,7 +85,7 @@ impl OnDemand {
         fs::write(path("machines.json"), machines.to_string()).unwrap();
         let (incus, machines) =
             (UnixListener::bind(path("incus.sock")).unwrap(), UnixListener::bind(path("machines.sock")).unwrap());
-        let this = Self { practice, settings, manifest, broker, _incus: incus, _machines: machines };
+        let this = Self { practice, settings, manifest, broker, cloud, _incus: incus, _machines: machines };
         this.broker.answers_in_turn(&good());
         this
     }
@@ -99,7 +126,13 @@ fn a_sound_host_has_no_faults_and_its_broker_is_only_asked_what_it_sees() {
     };
     let asked: Vec<String> = asked.iter().map(name).collect();
     assert_eq!(asked, ["preflight", "octo-org/example 1", "octo-org/other 1", "keys"]);
-    for part in ["image nixos", "github-runner-on-demand-host@.service", "incus.sock", "runner-door.socket is active"] {
+    for part in [
+        "image nixos",
+        "github-runner-on-demand-host@.service",
+        "incus.sock",
+        "runner-door.socket is active",
+        "pmu, image: ami-1 is",
+    ] {
         assert!(report.findings().any(|finding| finding.said.contains(part)), "{part}: {report:#?}");
     }
 }
@@ -213,4 +246,25 @@ fn a_class_without_what_makes_its_machines_is_named() {
     let host = OnDemand::new();
     fs::remove_file(host.practice.host.path("incus.sock")).unwrap();
     only(&host.check(), Level::Fault, "class", "arm64 does not reach its server");
+}
+
+#[test]
+fn what_a_cloud_says_of_a_class_is_told_and_a_broker_that_says_nothing_is_a_fault() {
+    let host = OnDemand::new();
+    *host.cloud.lock().unwrap() = cloud::Outcome::Checked(vec![
+        checked("types", Some(false), "x1.none does not exist here: correct `types`"),
+        checked("quota", None, "this credential may not read it"),
+        checked("image", Some(true), "ami-1 is available"),
+    ]);
+    let bad: Vec<(Level, String)> = host.bad().into_iter().map(|finding| (finding.level, finding.said)).collect();
+    assert_eq!(bad.len(), 2, "{bad:?}");
+    assert!(bad[0].0 == Level::Fault && bad[0].1.starts_with("pmu, types: x1.none does not exist"), "{bad:?}");
+    assert!(bad[1].0 == Level::Warning && bad[1].1.starts_with("pmu, quota: "), "{bad:?}");
+    let host = OnDemand::new();
+    *host.cloud.lock().unwrap() =
+        cloud::Outcome::Refused(cloud::Refusal::Credential("AuthFailure: the key is wrong".into()));
+    only(&host.check(), Level::Fault, "class", "pmu: AuthFailure");
+    let host = OnDemand::new();
+    fs::remove_file(host.practice.host.path("cloud.sock")).unwrap();
+    only(&host.check(), Level::Fault, "class", "does not answer");
 }
