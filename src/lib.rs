@@ -10,8 +10,8 @@
 //!   `frontend::ondemand::door` runs as a user of its own: strangers reach it, and it has nothing but its sockets.
 //! * `machines` is in two zones: the supervisor of one job's machine, as root in a unit of its own, and in `machines::nspawn::agent`
 //!   the first process of that machine, which runs among hostile jobs and is not believed.
-//! * `survey` looks at the whole host. `reconcile` changes it; `status` and `doctor` only tell. `explain` runs an operator's command in
-//!   copies of a runner's sandbox.
+//! * `survey` looks at the whole host. `reconcile` changes it; `status` and `doctor` only tell. `doctor::explain` runs an
+//!   operator's command in copies of a runner's sandbox.
 //!
 //! What they share lies in the other folders: checked values in `model`, texts between programs in `contract`, handles of
 //! directories in `sys`, what root remembers in `ledger`, what a runner's directories hold in `state`, and the rules for
@@ -87,15 +87,15 @@
 //! | `frontend::ondemand::desk` | `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `survey::transient`, `machines`, `frontend::ondemand`, `frontend::ondemand::book`, `frontend::ondemand::kind`, `frontend::ondemand::operate`, `frontend::ondemand::proof`, `frontend::ondemand::settings` | files, writing, processes, sockets, clock, environment |
 //! | `frontend` | `model`, `machines` | files, writing, environment |
 //! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units`, `frontend::ondemand` | clock, environment |
+//! | `doctor::explain` | `model`, `contract`, `survey` | files, writing, processes |
 //! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units`, `frontend::ondemand` | files, sockets, clock, environment |
-//! | `explain` | `model`, `contract`, `survey` | files, writing, processes |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
 //! | `cli::door` | `frontend::ondemand::label`, `frontend::ondemand::door`, `cli::journal` | environment |
 //! | `cli::garm` | `model`, `frontend::garm` | environment |
 //! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
-//! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `explain`, `survey`, `units`, `frontend::ondemand`, `cli::journal` | |
+//! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `frontend::ondemand`, `cli::journal` | |
 //!
 //! Each program has a feature. From `github` on, up to `doctor`, everything exists with `ctl` only, but for `machines`, of which
 //! `ctl` has what asks for machines of systemd-nspawn and not what makes them; `user`, and what of `root` is no rule that passes
@@ -107,8 +107,6 @@ pub mod cli;
 pub mod contract;
 #[cfg(feature = "ctl")]
 pub mod doctor;
-#[cfg(feature = "ctl")]
-pub mod explain;
 #[cfg(any(feature = "garm", feature = "gitlab", feature = "on-demand"))]
 pub mod frontend;
 #[cfg(feature = "ctl")]

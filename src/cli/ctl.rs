@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::doctor::{self, explain};
 use crate::reconcile::Wish;
 use crate::survey::Places;
 use crate::units::Systemd;
-use crate::{broker, cli::journal, doctor, explain, reconcile, status, survey};
+use crate::{broker, cli::journal, reconcile, status, survey};
 
 /// Where the module puts the fleet file.
 const FLEET: &str = "/etc/github-runners/fleet.json";

@@ -7,6 +7,7 @@
 
 mod classes;
 mod entry;
+pub mod explain;
 mod finding;
 mod host;
 #[cfg(feature = "gitlab")]

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::lines::Line;
-
 /// Directives that shape what a process may do and see. Everything else of a unit is the runner's: its steps, its credentials, its
 /// directories, when it is started again.
 const EXACT: [&str; 31] = [
@@ -120,10 +118,10 @@ impl Sandbox {
 
     /// The text of a unit with this sandbox but for what is lifted, which runs `script` once with its output appended to `output`.
     #[must_use]
-    pub fn unit(&self, name: &str, lifted: &[&Line], script: &Path, output: &Path, limit: u64) -> String {
+    pub fn unit(&self, name: &str, lifted: &[&str], script: &Path, output: &Path, limit: u64) -> String {
         let lines: String = self.lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
         let closed: String = CLOSED.iter().map(|path| format!("InaccessiblePaths=-{path}\n")).collect();
-        let lifted: String = lifted.iter().flat_map(|line| line.lifted).map(|line| format!("{line}\n")).collect();
+        let lifted: String = lifted.iter().map(|line| format!("{line}\n")).collect();
         let (work, script, output) = (self.work_directory.display(), script.display(), output.display());
         format!(
             "[Unit]\nDescription=A command in the sandbox of a GitHub Actions runner\nCollectMode=inactive-or-failed\n\n\

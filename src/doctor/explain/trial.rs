@@ -89,7 +89,7 @@ impl<'a> Copies<'a> {
 
     fn write(&mut self, number: usize, lifted: &[usize]) -> Result<String> {
         let name = format!("{NAME}-{number}");
-        let lifted: Vec<&Line> = lifted.iter().map(|at| self.lines[*at]).collect();
+        let lifted: Vec<&str> = lifted.iter().flat_map(|at| self.lines[*at].lifted).copied().collect();
         let (script, output) = (Path::new(HOME).join("command"), Path::new(HOME).join(number.to_string()));
         let path = Path::new(DIRECTORIES[1]).join(format!("{name}.service"));
         self.units.push(path.clone());

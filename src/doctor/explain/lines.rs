@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_module_has_no_line_that_cannot_be_lifted() {
-        let golden = include_str!("../../tests/eval/golden/persistent.service");
+        let golden = include_str!("../../../tests/eval/golden/persistent.service");
         let sandbox = Sandbox::parse(golden, Path::new("/w"));
         let not_lines = ["PrivateTmp", "ProcSubset"];
         for (name, _) in golden.lines().filter_map(|line| line.split_once('=')) {
