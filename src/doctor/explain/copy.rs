@@ -119,15 +119,16 @@ impl Sandbox {
     /// The text of a unit with this sandbox but for what is lifted, which runs `script` once with its output appended to `output`.
     #[must_use]
     pub fn unit(&self, name: &str, lifted: &[&str], script: &Path, output: &Path, limit: u64) -> String {
-        let lines: String = self.lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        let closed: String = CLOSED.iter().map(|path| format!("InaccessiblePaths=-{path}\n")).collect();
-        let lifted: String = lifted.iter().map(|line| format!("{line}\n")).collect();
+        let joined = |lines: Vec<String>| lines.join("\n");
+        let lines = joined(self.lines.iter().map(|(name, value)| format!("{name}={value}")).collect());
+        let closed = joined(CLOSED.iter().map(|path| format!("InaccessiblePaths=-{path}")).collect());
+        let lifted = lifted.join("\n");
         let (work, script, output) = (self.work_directory.display(), script.display(), output.display());
         format!(
             "[Unit]\nDescription=A command in the sandbox of a GitHub Actions runner\nCollectMode=inactive-or-failed\n\n\
              [Service]\nType=oneshot\nExecStart=/bin/sh {script}\nStandardInput=null\nStandardOutput=append:{output}\n\
              StandardError=inherit\nTimeoutStartSec={limit}\nTimeoutStopSec=5s\nKillMode=mixed\n\
-             {lines}{closed}InaccessiblePaths=-{work}\n{lifted}\
+             {lines}\n{closed}\nInaccessiblePaths=-{work}\n{lifted}\n\
              RuntimeDirectory={name}\nRuntimeDirectoryMode=0700\nWorkingDirectory=%t/{name}\nEnvironment=HOME=%t/{name}\n"
         )
     }

@@ -29,7 +29,7 @@ fn a_copy_has_the_sandbox_and_nothing_of_the_runner() {
 #[test]
 fn what_is_lifted_stands_behind_what_lifts_it() {
     let copy = unit(GOLDEN, &["SystemCallFilter="]);
-    let last = copy.lines().filter(|line| line.starts_with("SystemCallFilter=")).next_back();
+    let last = copy.lines().rfind(|line| line.starts_with("SystemCallFilter="));
     assert_eq!(last, Some("SystemCallFilter="));
 }
 

@@ -49,7 +49,7 @@ pub fn run(fleet: &Path, instance: &str, command: &[OsString], limit: Duration) 
         Found::Lines(which) => which.iter().map(|at| lines[*at]).collect(),
         Found::Works | Found::Elsewhere => vec![],
     };
-    let (output, runs) = (copies.output()?, copies.runs());
+    let (output, runs) = (Copies::output()?, copies.runs());
     drop(copies);
     tell::output(&output)?;
     tell::verdict(instance, &found, &lifted, &sandbox, runs)

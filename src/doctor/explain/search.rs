@@ -41,14 +41,14 @@ pub fn search(count: usize, trial: &mut dyn Trial) -> Result<Found> {
     let worked = trial.works(&each)?;
     let needed: Vec<usize> = all.iter().copied().filter(|at| !worked[*at]).collect();
     // What is needed whatever else is lifted: if it is enough, there is no other set.
-    if trial.works(&[needed.clone()])? == [true] {
+    if trial.works(std::slice::from_ref(&needed))? == [true] {
         return Ok(Found::Lines(needed));
     }
     // One of several would do. Each is put back if it works without it.
     let mut set = all;
     for one in (0..count).filter(|at| !needed.contains(at)) {
         let fewer = without(one, &set);
-        if trial.works(&[fewer.clone()])? == [true] {
+        if trial.works(std::slice::from_ref(&fewer))? == [true] {
             set = fewer;
         }
     }

@@ -81,7 +81,7 @@ impl<'a> Copies<'a> {
     /// # Errors
     ///
     /// As `read(2)`.
-    pub fn output(&self) -> Result<Vec<u8>> {
+    pub fn output() -> Result<Vec<u8>> {
         let mut text = fs::read(Path::new(HOME).join("0")).context("Failed to read what the command wrote")?;
         let most = text.len().saturating_sub(MOST_OUTPUT);
         Ok(text.split_off(most))
@@ -110,7 +110,7 @@ impl Trial for Copies<'_> {
             .map(|unit| {
                 self.runs += 1;
                 // Of a unit that runs once the start ends with its program.
-                Ok(systemctl_status(&["start", "--quiet", "--", unit])?)
+                systemctl_status(&["start", "--quiet", "--", unit])
             })
             .collect()
     }
