@@ -96,6 +96,14 @@ impl Github {
         Ok(by_listener + self.answered("POST", "/actions/runners/generate-jitconfig")?.len())
     }
 
+    /// How many requests brokers made.
+    pub fn by_brokers(&self) -> Result<usize> {
+        let by_broker = |record: &&Value| {
+            record["user-agent"].as_str().is_some_and(|agent| agent.starts_with("github-runners-nixos"))
+        };
+        Ok(self.records()?.iter().filter(by_broker).count())
+    }
+
     /// The requests that succeeded, by method and a piece of the path.
     pub fn answered(&self, method: &str, path: &str) -> Result<Vec<Value>> {
         let fits = |record: &Value| {

@@ -18,6 +18,8 @@ use crate::contract::names::DIRECTORIES;
 /// What all of it is called, and where it lies.
 const NAME: &str = "github-runner-explain";
 const HOME: &str = "/run/github-runner-explain";
+/// What the command writes, each run into a file of its number: root's.
+const OUTPUT: &str = "/run/github-runner-explain/output";
 /// The most of its output that is shown, in bytes.
 const MOST_OUTPUT: usize = 16 << 10;
 
@@ -64,6 +66,8 @@ impl<'a> Copies<'a> {
         }
         let copies = Self { sandbox, lines, limit: limit.as_secs(), runs: 0, units: vec![] };
         fs::set_permissions(HOME, fs::Permissions::from_mode(0o755))?;
+        fs::create_dir(OUTPUT)?;
+        fs::set_permissions(OUTPUT, fs::Permissions::from_mode(0o700))?;
         let script = Path::new(HOME).join("command");
         fs::write(&script, as_script(command))?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o644))?;
@@ -82,7 +86,7 @@ impl<'a> Copies<'a> {
     ///
     /// As `read(2)`.
     pub fn output() -> Result<Vec<u8>> {
-        let mut text = fs::read(Path::new(HOME).join("0")).context("Failed to read what the command wrote")?;
+        let mut text = fs::read(Path::new(OUTPUT).join("0")).context("Failed to read what the command wrote")?;
         let most = text.len().saturating_sub(MOST_OUTPUT);
         Ok(text.split_off(most))
     }
@@ -90,7 +94,7 @@ impl<'a> Copies<'a> {
     fn write(&mut self, number: usize, lifted: &[usize]) -> Result<String> {
         let name = format!("{NAME}-{number}");
         let lifted: Vec<&str> = lifted.iter().flat_map(|at| self.lines[*at].lifted).copied().collect();
-        let (script, output) = (Path::new(HOME).join("command"), Path::new(HOME).join(number.to_string()));
+        let (script, output) = (Path::new(HOME).join("command"), Path::new(OUTPUT).join(number.to_string()));
         let path = Path::new(DIRECTORIES[1]).join(format!("{name}.service"));
         self.units.push(path.clone());
         fs::write(&path, self.sandbox.unit(&name, &lifted, &script, &output, self.limit))

@@ -38,9 +38,10 @@ fn is_over(ec2: &Ec2, most: usize) -> Result<()> {
         .with_context(journal)
 }
 
-/// From the request to nothing left; how long it took to the runner, and to the end, and what EC2 was asked.
+/// From the request to nothing left; how long it took to the runner, and to the end, and what EC2 and GitHub were asked.
 fn life(machine: &Machine, run: u64, job: &str) -> Result<(Duration, Duration, Value)> {
     let (ec2, label) = order(machine, run, job)?;
+    let before = machine.github.by_brokers()?;
     let start = Instant::now();
     let reply = put(&label, "cloud", 170)?;
     is_online(&reply)?;
@@ -53,7 +54,8 @@ fn life(machine: &Machine, run: u64, job: &str) -> Result<(Duration, Duration, V
     is_clean(machine)?;
     let made = &ec2.instances()?[0];
     ensure!(made["market"] == "spot" && made["shutdownBehavior"] == "terminate", "{made}");
-    Ok((online, over, ec2.requests()?))
+    let asked = json!({ "EC2": ec2.requests()?, "GitHub": machine.github.by_brokers()? - before });
+    Ok((online, over, asked))
 }
 
 pub fn whole(machine: &Machine) -> Result<()> {
@@ -71,7 +73,7 @@ pub fn figures(machine: &Machine) -> Result<()> {
     let mut over: Vec<u128> = lives.iter().map(|(_, over, _)| over.as_millis()).collect();
     println!("       from the request to the runner online, class cloud: {}", sorted(&mut online));
     println!("       from the request to the end, class cloud: {}", sorted(&mut over));
-    println!("       requests to EC2 of the last one: {}", lives[4].2);
+    println!("       requests of the last one: {}", lives[4].2);
     Ok(())
 }
 
