@@ -18,6 +18,7 @@
 
 let
   hardening = import ./hardening.nix;
+  traces = import ./traces.nix { inherit lib; };
 
   # Where runners have theirs.
   directories = [
@@ -36,10 +37,7 @@ lib.concatLists (
         "-${ledger}"
         "-${sockets}"
       ]
-      ++ lib.concatMap (directory: [
-        "-${directory}/github-runner"
-        "-${directory}/private/github-runner"
-      ]) directories
+      ++ traces directories
       ++ closed;
       RuntimeMaxSec = "180s";
       Slice = "system.slice";

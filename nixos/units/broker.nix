@@ -36,17 +36,11 @@ let
     "-${ledger}"
     "-${sockets}"
   ]
-  ++
-    lib.concatMap
-      (directory: [
-        "-${directory}/github-runner"
-        "-${directory}/private/github-runner"
-      ])
-      [
-        "%L"
-        "%S"
-        "%t"
-      ]
+  ++ import ./traces.nix { inherit lib; } [
+    "%L"
+    "%S"
+    "%t"
+  ]
   ++ lib.optional (runner.workDir != null) (entry "-${runner.workDir}");
 in
 {

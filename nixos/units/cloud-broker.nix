@@ -68,17 +68,11 @@ in
           "-${kept}"
           "-${builtins.dirOf kept}/private/${baseNameOf kept}"
         ]
-        ++
-          lib.concatMap
-            (directory: [
-              "-${directory}/github-runner"
-              "-${directory}/private/github-runner"
-            ])
-            [
-              "%L"
-              "%S"
-              "%t"
-            ]
+        ++ import ./traces.nix { inherit lib; } [
+          "%L"
+          "%S"
+          "%t"
+        ]
         ++ closed;
 
         # No question takes so long, and whoever asks has given up by then.

@@ -17,17 +17,6 @@ let
   plain = of { } { };
   unitOf = result: result.services.github-runner-one;
   lines = result: lib.splitString "\n" result.unitTexts."github-runner-one.service";
-
-  wrong =
-    result: fault:
-    result.failures ++ result.warnings ++ [ "which should be one message with: ${fault}" ];
-  # Exactly one message, for the right runner, with the fault in it.
-  one =
-    messages: others: fault:
-    builtins.length messages == 1
-    && others == [ ]
-    && lib.hasPrefix "`services.github-runners.one`" (builtins.head messages)
-    && lib.hasInfix fault (builtins.head messages);
   # What is an option's own, without the steps, which name the manifest.
   isStep = lib.hasInfix "/bin/github-runner-helper ";
 in
@@ -53,31 +42,5 @@ rec {
     map (instance: instance.may or null)
       (builtins.fromJSON result.etc."github-runners/fleet.json".source.text).instances;
   may = changes: builtins.head (mayOf (of changes { }));
-
-  refusedWith =
-    changes: extra: fault:
-    let
-      result = of changes extra;
-    in
-    if one result.failures result.warnings fault then [ ] else wrong result fault;
-  refused = changes: refusedWith changes { };
-  toldWith =
-    changes: extra: fault:
-    let
-      result = of changes extra;
-    in
-    if one result.warnings result.failures fault then [ ] else wrong result fault;
-  told = changes: toldWith changes { };
-  silentWith =
-    changes: extra:
-    let
-      result = of changes extra;
-    in
-    result.failures ++ result.warnings;
-  silent = changes: silentWith changes { };
-
-  all = lists: {
-    expected = [ ];
-    actual = lib.concatLists lists;
-  };
 }
+// import ./messages.nix { inherit lib; } of

@@ -16,40 +16,15 @@ let
     };
   overridden = serviceOverrides: { inherit serviceOverrides; };
 
-  # Exactly one message, for the right runner, with the fault in it.
-  one =
-    messages: others: fault:
-    builtins.length messages == 1
-    && others == [ ]
-    && lib.hasPrefix "`services.github-runners.one`" (builtins.head messages)
-    && lib.hasInfix fault (builtins.head messages);
-  wrong =
-    result: fault:
-    result.failures ++ result.warnings ++ [ "which should be one message with: ${fault}" ];
-  isRefusedWith =
-    changes: extra: fault:
-    let
-      result = evaluated changes extra;
-    in
-    if one result.failures result.warnings fault then [ ] else wrong result fault;
-  isRefused = changes: isRefusedWith changes { };
-  isTold =
-    changes: fault:
-    let
-      result = evaluated changes { };
-    in
-    if one result.warnings result.failures fault then [ ] else wrong result fault;
-  isSilent =
-    changes:
-    let
-      result = evaluated changes { };
-    in
-    result.failures ++ result.warnings;
-
-  all = lists: {
-    expected = [ ];
-    actual = lib.concatLists lists;
-  };
+  inherit (import ../messages.nix { inherit lib; } evaluated)
+    all
+    one
+    refused
+    refusedWith
+    silent
+    told
+    wrong
+    ;
   trusted = changes: changes // { trustJobsLikeRoot = true; };
 
   # Two entries, so that each may say something else.
@@ -100,34 +75,34 @@ let
 in
 {
   "an override that makes jobs root is refused" = all (
-    map (changes: isRefused changes "would run as root") rootByOverride
+    map (changes: refused changes "would run as root") rootByOverride
     ++ [
-      (isRefusedWith { } {
+      (refusedWith { } {
         systemd.services.github-runner-one.serviceConfig.DynamicUser = false;
       } "would run as root")
-      (isRefusedWith { serviceOverrides.User = "toor"; } {
+      (refusedWith { serviceOverrides.User = "toor"; } {
         users.users.toor.uid = 0;
       } "would run as root")
-      (isRefused (overridden {
+      (refused (overridden {
         AmbientCapabilities = [ "CAP_NET_ADMIN CAP_DAC_OVERRIDE" ];
         PrivateUsers = false;
       }) "CAP_DAC_OVERRIDE")
     ]
   );
   "root that was asked for by name is told" = all [
-    (isTold { user = "root"; } "run as root")
-    (isSilent (trusted {
+    (told { user = "root"; } "run as root")
+    (silent (trusted {
       user = "root";
     }))
   ];
   "an override that shows secrets to jobs is refused" = all (
-    map (changes: isRefused changes "trustJobsLikeRoot") secretsByOverride
+    map (changes: refused changes "trustJobsLikeRoot") secretsByOverride
   );
   "one option accepts jobs that are root or see secrets" = all (
-    map (changes: isSilent (trusted changes)) (rootByOverride ++ secretsByOverride)
+    map (changes: silent (trusted changes)) (rootByOverride ++ secretsByOverride)
   );
   "an override that lets jobs reach services of systemd again is told" = all (
-    map (changes: isTold (overridden changes) "exposeSystemServices") [
+    map (changes: told (overridden changes) "exposeSystemServices") [
       {
         InaccessiblePaths = lib.mkForce [
           "/run/secrets"
@@ -140,27 +115,27 @@ in
       { BindPaths = [ "/run/dbus/system_bus_socket" ]; }
     ]
     ++ [
-      (isSilent {
+      (silent {
         exposeSystemServices = true;
         serviceOverrides.BindReadOnlyPaths = [ "/run/systemd" ];
       })
-      (isSilent (overridden {
+      (silent (overridden {
         BindReadOnlyPaths = [ "/run/systemd/userdb" ];
       }))
     ]
   );
 
   "groups by which jobs become root are told" = all (
-    map (changes: isTold (overridden changes) "can become root") [
+    map (changes: told (overridden changes) "can become root") [
       { SupplementaryGroups = [ "docker" ]; }
       { SupplementaryGroups = "kvm wheel"; }
       { SupplementaryGroups = [ "root" ]; }
     ]
     ++ [
-      (isSilent (overridden {
+      (silent (overridden {
         SupplementaryGroups = [ "kvm" ];
       }))
-      (isSilent (
+      (silent (
         trusted (overridden {
           SupplementaryGroups = [ "docker" ];
         })
@@ -169,32 +144,32 @@ in
   );
 
   "a listener outside of the sandbox is refused" = all (
-    map (command: isRefused (overridden { ExecStart = lib.mkForce command; }) "`ExecStart`") [
+    map (command: refused (overridden { ExecStart = lib.mkForce command; }) "`ExecStart`") [
       "+/bin/listener"
       "@!/bin/listener listener"
       [ "-+/bin/listener" ]
     ]
     ++ [
-      (isSilent (overridden {
+      (silent (overridden {
         ExecStart = lib.mkForce "-/bin/listener";
       }))
     ]
   );
 
   "a line break in a value is refused, wherever it comes from" = all (
-    map (changes: isRefused (overridden changes) "line break") [
+    map (changes: refused (overridden changes) "line break") [
       { Nice = "1\nUser=root"; }
       { Environment = [ "X=1\nUser=root" ]; }
     ]
     ++ [
-      (isSilent (overridden {
+      (silent (overridden {
         Nice = "1\n";
       }))
     ]
   );
 
   "overrides that keep the promises are accepted" = all (
-    map isSilent [
+    map silent [
       (overridden {
         DynamicUser = false;
         User = "somebody";
@@ -235,18 +210,18 @@ in
   );
 
   "processes that outlive an ephemeral unit are refused, and others told" = all [
-    (isRefused (
+    (refused (
       overridden { KillMode = "process"; } // { ephemeral = true; }
     ) "`KillMode` is \"process\"")
-    (isRefused (overridden { SendSIGKILL = false; } // { ephemeral = true; }) "`SendSIGKILL` is off")
-    (isTold (overridden { KillMode = "none"; }) "`KillMode` is \"none\"")
+    (refused (overridden { SendSIGKILL = false; } // { ephemeral = true; }) "`SendSIGKILL` is off")
+    (told (overridden { KillMode = "none"; }) "`KillMode` is \"none\"")
   ];
   "an ephemeral unit that stays after its job is told" = all [
-    (isTold (overridden { RemainAfterExit = "yes"; } // { ephemeral = true; }) "`RemainAfterExit`")
+    (told (overridden { RemainAfterExit = "yes"; } // { ephemeral = true; }) "`RemainAfterExit`")
   ];
   "a step that an override took away is told" = all [
-    (isTold (overridden { ExecStopPost = lib.mkForce [ ]; }) "the step `settle`")
-    (isTold (overridden {
+    (told (overridden { ExecStopPost = lib.mkForce [ ]; }) "the step `settle`")
+    (told (overridden {
       ExecStop = [
         ""
         "/bin/mine"
@@ -342,19 +317,19 @@ in
           enable = false;
         } { }
       ))
-      (isSilent (trusted {
+      (silent (trusted {
         user = "ci";
         count = 2;
         ephemeral = true;
       }))
-      (isSilent {
+      (silent {
         count = 3;
         ephemeral = true;
       })
     ];
 
   "a secret in a variable is refused" = all (
-    map (value: isRefused { extraEnvironment.MINE = value; } "`MINE`") [
+    map (value: refused { extraEnvironment.MINE = value; } "`MINE`") [
       "ghp_AAAAFAKEAAAA"
       "github_pat_AAAAFAKE"
       "https://x:gho_AAAAFAKE@github.com"
@@ -364,15 +339,15 @@ in
       "-----BEGIN RSA PRIVATE KEY-----\nfake"
     ]
     ++ [
-      (isRefused (overridden { Environment = "X=ghp_AAAAFAKE"; }) "`Environment`")
-      (isRefused (overridden { SetCredential = "x:ghp_AAAAFAKE"; }) "`SetCredential`")
-      (isRefusedWith { } {
+      (refused (overridden { Environment = "X=ghp_AAAAFAKE"; }) "`Environment`")
+      (refused (overridden { SetCredential = "x:ghp_AAAAFAKE"; }) "`SetCredential`")
+      (refusedWith { } {
         systemd.services.github-runner-one.environment.MINE = "ghp_AAAAFAKE";
       } "`MINE`")
     ]
   );
   "what only resembles a secret is accepted" = all (
-    map (value: isSilent { extraEnvironment.MINE = value; }) [
+    map (value: silent { extraEnvironment.MINE = value; }) [
       "ghp_[0-9A-Za-z]{36}"
       "/var/lib/laughs_daily"
       "-----BEGIN CERTIFICATE-----\nfake"
@@ -388,17 +363,17 @@ in
   };
 
   "values that would put lines into a unit are refused" = all [
-    (isRefused { user = "ci\nExecStartPre=+/bin/mine"; } "`user`")
-    (isRefused { user = ""; } "`user`")
-    (isRefused { user = "%i"; } "`user`")
-    (isRefused {
+    (refused { user = "ci\nExecStartPre=+/bin/mine"; } "`user`")
+    (refused { user = ""; } "`user`")
+    (refused { user = "%i"; } "`user`")
+    (refused {
       user = "ci";
       group = "ci\nUser=root";
     } "`group`")
-    (isRefused { resources.memoryMax = "8G\nUser=root"; } "`resources.memoryMax`")
-    (isRefused { resources.pool.memoryMax = "8G\n[Slice]"; } "`resources.pool.memoryMax`")
-    (isRefused { resources.memoryMax = ""; } "`resources.memoryMax`")
-    (isSilent {
+    (refused { resources.memoryMax = "8G\nUser=root"; } "`resources.memoryMax`")
+    (refused { resources.pool.memoryMax = "8G\n[Slice]"; } "`resources.pool.memoryMax`")
+    (refused { resources.memoryMax = ""; } "`resources.memoryMax`")
+    (silent {
       user = "ci.runner_1-x@example";
       group = "ci";
       resources = {
