@@ -123,12 +123,14 @@ impl Sandbox {
         let lines = joined(self.lines.iter().map(|(name, value)| format!("{name}={value}")).collect());
         let closed = joined(CLOSED.iter().map(|path| format!("InaccessiblePaths=-{path}")).collect());
         let lifted = lifted.join("\n");
-        let (work, script, output) = (self.work_directory.display(), script.display(), output.display());
+        // As in the runner's own unit, so that specifiers mean the same; in quotes for the sake of spaces.
+        let work = self.work_directory.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
+        let (script, output) = (script.display(), output.display());
         format!(
             "[Unit]\nDescription=A command in the sandbox of a GitHub Actions runner\nCollectMode=inactive-or-failed\n\n\
              [Service]\nType=oneshot\nExecStart=/bin/sh {script}\nStandardInput=null\nStandardOutput=append:{output}\n\
              StandardError=inherit\nTimeoutStartSec={limit}\nTimeoutStopSec=5s\nKillMode=mixed\n\
-             {lines}\n{closed}\nInaccessiblePaths=-{work}\n{lifted}\n\
+             {lines}\n{closed}\nInaccessiblePaths=\"-{work}\"\n{lifted}\n\
              RuntimeDirectory={name}\nRuntimeDirectoryMode=0700\nWorkingDirectory=%t/{name}\nEnvironment=HOME=%t/{name}\n"
         )
     }

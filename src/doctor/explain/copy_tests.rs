@@ -20,7 +20,8 @@ fn a_copy_has_the_sandbox_and_nothing_of_the_runner() {
         assert!(!copy.lines().filter(|line| !is_variable(line)).any(|line| line.contains(never)), "{never}: {copy}");
     }
     assert_eq!(copy.matches("ExecStart=").count(), 1);
-    for closed in ["/var/lib/github-runner", "/var/lib/github-runner-registrations", "/run/github-runner/persistent"] {
+    assert!(copy.contains("InaccessiblePaths=\"-/run/github-runner/persistent\"\n"));
+    for closed in ["/var/lib/github-runner", "/var/lib/github-runner-registrations"] {
         assert!(copy.contains(&format!("InaccessiblePaths=-{closed}\n")), "{closed}");
     }
     assert!(copy.ends_with("Environment=HOME=%t/github-runner-explain-0\n"), "after the runner's own");

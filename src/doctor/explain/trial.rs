@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
 
 use super::copy::Sandbox;
 use super::lines::Line;
@@ -18,6 +20,8 @@ use crate::contract::names::DIRECTORIES;
 /// What all of it is called, and where it lies.
 const NAME: &str = "github-runner-explain";
 const HOME: &str = "/run/github-runner-explain";
+/// Held by whoever makes copies.
+const LOCK: &str = "/run/github-runner-explain.lock";
 /// What the command writes, each run into a file of its number: root's.
 const OUTPUT: &str = "/run/github-runner-explain/output";
 /// The most of its output that is shown, in bytes.
@@ -47,6 +51,7 @@ pub struct Copies<'a> {
     limit: u64,
     runs: usize,
     units: Vec<PathBuf>,
+    _lock: Flock<fs::File>,
 }
 
 impl<'a> Copies<'a> {
@@ -61,10 +66,14 @@ impl<'a> Copies<'a> {
         command: &[OsString],
         limit: Duration,
     ) -> Result<Self> {
-        if let Err(error) = fs::create_dir(HOME) {
-            bail!("Failed to make {HOME}: {error}. If nobody runs `explain` now, remove it");
-        }
-        let copies = Self { sandbox, lines, limit: limit.as_secs(), runs: 0, units: vec![] };
+        // `/run` is root's, so nobody else puts a file there.
+        let file = fs::File::create(LOCK).with_context(|| format!("Failed to open {LOCK}"))?;
+        let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else {
+            bail!("Somebody else runs `explain` now: wait until it has ended");
+        };
+        forget_others()?;
+        fs::create_dir(HOME).with_context(|| format!("Failed to make {HOME}"))?;
+        let copies = Self { sandbox, lines, limit: limit.as_secs(), runs: 0, units: vec![], _lock: lock };
         fs::set_permissions(HOME, fs::Permissions::from_mode(0o755))?;
         fs::create_dir(OUTPUT)?;
         fs::set_permissions(OUTPUT, fs::Permissions::from_mode(0o700))?;
@@ -127,6 +136,22 @@ impl Drop for Copies<'_> {
         }
         drop(fs::remove_dir_all(HOME));
         drop(systemctl(&["daemon-reload"]));
+    }
+}
+
+/// Removes what a run left that was killed.
+fn forget_others() -> Result<()> {
+    let is_ours = |name: &str| name.starts_with(&format!("{NAME}-")) && name.ends_with(".service");
+    for entry in fs::read_dir(DIRECTORIES[1])?.flatten() {
+        if entry.file_name().to_str().is_some_and(is_ours) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    match fs::remove_dir_all(HOME) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("Failed to remove {HOME}"))
+        }
+        _ => Ok(()),
     }
 }
 

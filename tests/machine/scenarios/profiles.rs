@@ -74,6 +74,9 @@ pub fn explained(machine: &Machine) -> Result<()> {
     // Runners exist, so that there is something that the copies could show.
     let mut runner = Runner::new(machine, "hostile")?;
     runner.restart()?;
+    // As one that was killed left it.
+    fs::create_dir_all("/run/github-runner-explain/output")?;
+    fs::write("/run/systemd/system/github-runner-explain-7.service", "[Service]\nExecStart=/bin/false\n")?;
     for (name, command, code, parts) in [
         ("hostile", &["true"][..], 0, &["It works in the sandbox of runner hostile"][..]),
         ("hostile", &["sh", "-c", "echo said; exit 3"], 2, &["| said", "no line is in the way"]),
