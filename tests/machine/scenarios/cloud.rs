@@ -26,9 +26,15 @@ fn order(machine: &Machine, run: u64, job: &str) -> Result<(Ec2, String)> {
     Ok((ec2, label))
 }
 
-fn is_online(reply: &Reply) -> Result<()> {
-    ensure!(reply.status == 200 && reply.body["state"] != "ended", "{reply:?}\n{}", journal());
-    Ok(())
+/// Asks for the runner until something came of it, however long an instance takes to boot here.
+fn online(label: &str) -> Result<Reply> {
+    let reply = wait_for(&format!("the runner of {label}"), || {
+        let reply = put(label, "cloud", 60)?;
+        Ok((reply.status != 202).then_some(reply))
+    })
+    .with_context(journal)?;
+    ensure!(reply.status == 200, "{reply:?}\n{}", journal());
+    Ok(reply)
 }
 
 /// Waits until all instances are gone, which are as many as this.
@@ -43,8 +49,7 @@ fn life(machine: &Machine, run: u64, job: &str) -> Result<(Duration, Duration, V
     let (ec2, label) = order(machine, run, job)?;
     let before = machine.github.by_brokers()?;
     let start = Instant::now();
-    let reply = put(&label, "cloud", 170)?;
-    is_online(&reply)?;
+    let reply = online(&label)?;
     ensure!(reply.body["market"] == "spot", "{reply:?}");
     let online = start.elapsed();
     let ended = wait_for_end(&label)?;
@@ -84,7 +89,7 @@ pub fn without_room(machine: &Machine) -> Result<()> {
         { "action": "RunInstances", "code": "Server.InsufficientInstanceCapacity", "market": "spot", "times": 1, "answer": "capacityLater" },
         { "action": "RunInstances", "code": "InternalError", "status": 500, "market": "on-demand", "times": 1, "answer": "lost" },
     ]))?;
-    put(&label, "cloud", 170)?;
+    online(&label)?;
     let ended = wait_for_end(&label)?;
     ensure!(ended["cause"] == "done", "{ended}\n{}", journal());
     is_over(&ec2, 2)?;
@@ -101,7 +106,7 @@ fn running(ec2: &Ec2) -> Result<Value> {
 
 pub fn interrupted(machine: &Machine) -> Result<()> {
     let (ec2, label) = order(machine, 3_003, "sleep 1000")?;
-    is_online(&put(&label, "cloud", 170)?)?;
+    online(&label)?;
     let name = format!("{label}-cloud");
     let busy = || Ok(machine.github.runners(&name)?.iter().any(|runner| runner["busy"] == true).then_some(()));
     wait_for("the job", busy)?;
