@@ -72,7 +72,7 @@
 //! | `frontend::ondemand::proof` | `model`, `contract::workflow`, `frontend::ondemand` | pure |
 //! | `frontend::ondemand::settings` | `model`, `frontend::ondemand`, `frontend::ondemand::proof` | pure |
 //! | `frontend::ondemand::kind` | `model`, `machines`, `frontend::ondemand`, `frontend::ondemand::settings` | pure |
-//! | `frontend::ondemand::kind::cloud` | `contract::cloud`, `machines`, `frontend::ondemand` | sockets |
+//! | `frontend::ondemand::kind::cloud` | `contract::cloud`, `contract::names`, `machines`, `frontend::ondemand` | sockets |
 //! | `frontend::ondemand::kind::request` | `contract::cloud`, `machines`, `state::start`, `sys` | writing |
 //! | `frontend::ondemand::kind::local` | `model`, `contract::names`, `machines`, `units`, `frontend::ondemand`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | |
 //! | `frontend::ondemand::kind::user_data` | `state`, `registration::jit`, `frontend::ondemand::settings`, `frontend::ondemand::kind` | pure |

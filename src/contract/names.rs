@@ -88,6 +88,12 @@ pub fn broker_without_unit(process: u32, nth: u32) -> String {
     format!("github-runner-broker-once-{process}-{nth}.service")
 }
 
+/// The socket of the broker of a class of a cloud.
+#[must_use]
+pub fn cloud_broker_socket(class: &str) -> String {
+    format!("github-runner-broker-on-demand-cloud-{class}.socket")
+}
+
 /// What tells a host from all others without telling which one it is, from the text of its machine id. Clouds have it as a tag of what
 /// the host makes there.
 #[must_use]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::contract::cloud::{Answer, MAX_ANSWER, Outcome, Question, VERSION, Verb};
+use crate::contract::names::cloud_broker_socket;
 use crate::frontend::ondemand::label::Class;
 use crate::machines::Fault;
 
@@ -48,8 +49,10 @@ impl Broker {
         let question =
             Question { version: VERSION, class: self.class.as_str().into(), patience: patience.as_secs(), verb };
         let said = |why: String| format!("The broker at {} {why}", self.socket.display());
-        let stream = UnixStream::connect(&self.socket)
-            .map_err(|error| Silence::Unasked(said(format!("does not answer: {error}"))))?;
+        let stream = UnixStream::connect(&self.socket).map_err(|error| {
+            let unit = cloud_broker_socket(self.class.as_str());
+            Silence::Unasked(said(format!("does not answer ({error}): start it with `systemctl start {unit}`")))
+        })?;
         exchange(stream, &question, patience + MARGIN)
             .map(|answer| answer.outcome)
             .map_err(|why| Silence::Unanswered(said(why)))

@@ -13,15 +13,18 @@ use std::{fs, thread};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
 use super::super::hands::{Kinds, Paths};
 use super::super::run;
+use super::cloud;
 use super::server::{OneDoor, Server, serve};
 use super::world::{create, home, settings};
+use crate::frontend::ondemand::kind::ec2::Ec2;
 use crate::frontend::ondemand::kind::{Kind, Launch, Seen, Unmade};
 use crate::frontend::ondemand::label::Key;
 use crate::frontend::ondemand::order::{Maker, Order, State, Token};
-use crate::frontend::ondemand::settings::Settings;
+use crate::frontend::ondemand::settings::{KindSettings, Settings};
 use crate::frontend::ondemand::source::Source;
 use crate::frontend::ondemand::wire::{Question, VERSION};
 use crate::machines::Fault;
@@ -88,7 +91,14 @@ fn desk_process() {
     let settings = Settings::parse(&fs::read(home.join("settings.json")).unwrap()).unwrap();
     let paths = Paths { state: home.join("state"), runtime: home.join("run"), machine_id: home.join("machine-id") };
     let mut kinds = Kinds::default();
-    kinds.add(Arc::new(Files(home.join("machines"))), settings.classes.keys().cloned());
+    for (name, class) in &settings.classes {
+        match &class.kind {
+            KindSettings::Ec2 { broker, place, .. } => {
+                kinds.add(Arc::new(Ec2::new(broker, name.clone(), place)), [name.clone()]);
+            }
+            _ => kinds.add(Arc::new(Files(home.join("machines"))), [name.clone()]),
+        }
+    }
     let doors = Box::new(OneDoor(settings.broker.clone()));
     let socket: OwnedFd = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
     run(settings, paths, |_, _| Ok(kinds), doors, socket).unwrap();
@@ -99,18 +109,39 @@ struct Host {
     home: tempfile::TempDir,
     listener: UnixListener,
     server: Arc<Mutex<Server>>,
+    cloud: Option<Arc<Mutex<cloud::Asked>>>,
+}
+
+/// Where machines are.
+#[derive(Clone, Copy)]
+enum Place {
+    Here,
+    Cloud,
 }
 
 impl Host {
-    fn new() -> Self {
+    fn new(place: Place) -> Self {
         let home = home();
         fs::create_dir(home.path().join("machines")).unwrap();
-        fs::write(home.path().join("settings.json"), settings(home.path()).to_string()).unwrap();
+        let mut settings = settings(home.path());
+        let mut asked = None;
+        if let Place::Cloud = place {
+            let broker = home.path().join("cloud");
+            let kind =
+                json!({ "ec2": { "broker": broker, "place": "here", "spot": 1, "candidates": 2, "runner": null } });
+            // The other one would be a second account.
+            settings["classes"].as_object_mut().unwrap().remove("arm64");
+            let class = &mut settings["classes"]["x86_64"];
+            (class["kind"], class["pricePerHour"]) = (kind, json!(1));
+            settings["limits"] = json!({ "costPerDay": 1_000_000 });
+            asked = Some(cloud::serve(home.path()));
+        }
+        fs::write(home.path().join("settings.json"), settings.to_string()).unwrap();
         let server = Arc::new(Mutex::new(Server::default()));
         server.lock().unwrap().queued.insert((7, LABEL.into()));
         serve(&home.path().join("broker"), &server);
         let listener = UnixListener::bind(home.path().join("desk.sock")).unwrap();
-        Self { home, listener, server }
+        Self { home, listener, server, cloud: asked }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -176,9 +207,9 @@ impl Host {
 }
 
 /// Kills a desk at its call; false if it made no such call.
-fn dies_at(kind: &str, number: usize) -> bool {
+fn dies_at(place: Place, kind: &str, number: usize) -> bool {
     let when = format!("killed at {kind} {number}");
-    let host = Host::new();
+    let host = Host::new(place);
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={kind}")]);
     strace.args(["-e", &format!("inject={kind}:signal=SIGKILL:when={number}")]).arg(this());
@@ -210,6 +241,8 @@ fn dies_at(kind: &str, number: usize) -> bool {
     });
     end(second);
     assert_eq!(fs::read_dir(host.path("run/orders")).unwrap().count(), 0, "{when}");
+    let fault = host.cloud.as_ref().and_then(|cloud| cloud.lock().unwrap().fault.clone());
+    assert_eq!(fault, None, "{when}: another request under the same token");
     true
 }
 
@@ -227,21 +260,36 @@ fn end(mut desk: Child) {
     wait_for("the end of a desk that was told to end", || desk.try_wait().unwrap());
 }
 
-#[test]
-fn a_desk_that_is_killed_at_any_change_leaves_an_order_that_the_next_one_ends() {
-    let distance = if std::env::var_os(EVERY).is_some() { 1 } else { DISTANCE };
+/// Kills desks at every so many calls of each kind; how many died.
+fn kills(place: Place, distance: usize) -> usize {
     let kinds = Mutex::new(CHANGES.into_iter());
     let next = || kinds.lock().unwrap().next();
     let work = || {
         let mut kills = 0;
         while let Some(kind) = next() {
-            kills += (1..MOST).step_by(distance).take_while(|number| dies_at(kind, *number)).count();
+            kills += (1..MOST).step_by(distance).take_while(|number| dies_at(place, kind, *number)).count();
         }
         kills
     };
-    let kills: usize = thread::scope(|scope| {
+    thread::scope(|scope| {
         let workers = [(); WORKERS].map(|()| scope.spawn(work));
         workers.into_iter().map(|worker| worker.join().expect("the claims hold at every kill")).sum()
-    });
+    })
+}
+
+fn distance(usual: usize, of_all: usize) -> usize {
+    if std::env::var_os(EVERY).is_some() { of_all } else { usual }
+}
+
+#[test]
+fn a_desk_that_is_killed_at_any_change_leaves_an_order_that_the_next_one_ends() {
+    let kills = kills(Place::Here, distance(DISTANCE, 1));
     assert!(kills > 10, "died at {kills} places only");
+}
+
+#[test]
+fn a_desk_with_a_cloud_that_is_killed_at_any_change_asks_for_the_same_and_leaves_nothing() {
+    // Looks at a cloud are seconds apart, so each life takes longer.
+    let kills = kills(Place::Cloud, distance(24, 2));
+    assert!(kills > 4, "died at {kills} places only");
 }

@@ -1,5 +1,6 @@
 //! What a desk does for orders, from the question to the end, with everything that can go wrong on the way.
 
+mod cloud;
 mod ends;
 mod figures;
 mod kills;
