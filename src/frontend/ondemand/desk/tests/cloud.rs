@@ -21,8 +21,28 @@ use crate::contract::cloud::{
 pub struct Asked {
     launches: BTreeMap<String, String>,
     places: usize,
+    /// Whether what is asked for is made, and nobody hears of it or sees it in a list before it is asked for again.
+    pub is_silent: bool,
+    /// How often something was asked for that was asked for before.
+    repeats: usize,
     /// The first repeat that was another request.
     pub fault: Option<String>,
+}
+
+impl Asked {
+    /// Whether an instance was asked for.
+    pub fn has_launched(&self) -> bool {
+        !self.launches.is_empty()
+    }
+
+    /// Whether the same token came once more.
+    pub fn was_repeated(&self) -> bool {
+        self.repeats > 0 || self.fault.is_some()
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.is_silent && !self.was_repeated()
+    }
 }
 
 /// Answers at `cloud` below `home`, with instances below `machines`.
@@ -31,12 +51,19 @@ pub fn serve(home: &Path) -> Arc<Mutex<Asked>> {
     let (asked, machines) = (Arc::<Mutex<Asked>>::default(), home.join("machines"));
     let shared = Arc::clone(&asked);
     thread::spawn(move || {
+        let mut unanswered = vec![];
         for stream in listener.incoming().flatten() {
             let mut line = String::new();
             _ = BufReader::new(&stream).read_line(&mut line);
             // A desk that was killed wrote only a part of it.
             let Ok(question) = serde_json::from_str::<Question>(&line) else { continue };
-            let outcome = answer(&mut shared.lock().unwrap(), &machines, question.verb);
+            let mut asked = shared.lock().unwrap();
+            let is_launch = matches!(question.verb, Verb::Launch(_));
+            let outcome = answer(&mut asked, &machines, question.verb);
+            if is_launch && asked.is_hidden() {
+                unanswered.push(stream);
+                continue;
+            }
             let answer = Answer { version: VERSION, requests: 1, outcome };
             _ = writeln!(&stream, "{}", serde_json::to_string(&answer).unwrap());
         }
@@ -65,7 +92,7 @@ fn answer(asked: &mut Asked, machines: &Path, verb: Verb) -> Outcome {
             let text = serde_json::to_string(&launch).unwrap();
             match asked.launches.get(&launch.token) {
                 Some(before) if *before != text => asked.fault = Some(launch.token),
-                Some(_) => {}
+                Some(_) => asked.repeats += 1,
                 None => {
                     fs::write(place(&launch.token), runner(&launch)).unwrap();
                     asked.launches.insert(launch.token, text);
@@ -73,6 +100,7 @@ fn answer(asked: &mut Asked, machines: &Path, verb: Verb) -> Outcome {
             }
             Outcome::Launched
         }
+        Verb::List if asked.is_hidden() => Outcome::Listed(vec![]),
         Verb::List => {
             let instance = |token: &String| {
                 let condition = if place(token).exists() { Condition::Alive } else { Condition::Over };

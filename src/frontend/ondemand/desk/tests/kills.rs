@@ -181,6 +181,12 @@ impl Host {
         fs::read_dir(self.path("machines")).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
+    /// The cloud was asked for one thing only under each token, if there is one.
+    fn asks_for_nothing_else(&self, when: &str) {
+        let fault = self.cloud.as_ref().and_then(|cloud| cloud.lock().unwrap().fault.clone());
+        assert_eq!(fault, None, "{when}: another request under the same token");
+    }
+
     /// What happens on machines: a runner comes online, takes its job, and is done.
     fn live(&self) {
         let machines = self.machines();
@@ -241,8 +247,7 @@ fn dies_at(place: Place, kind: &str, number: usize) -> bool {
     });
     end(second);
     assert_eq!(fs::read_dir(host.path("run/orders")).unwrap().count(), 0, "{when}");
-    let fault = host.cloud.as_ref().and_then(|cloud| cloud.lock().unwrap().fault.clone());
-    assert_eq!(fault, None, "{when}: another request under the same token");
+    host.asks_for_nothing_else(&when);
     true
 }
 
@@ -292,4 +297,25 @@ fn a_desk_with_a_cloud_that_is_killed_at_any_change_asks_for_the_same_and_leaves
     // Looks at a cloud are seconds apart, so each life takes longer.
     let kills = kills(Place::Cloud, distance(24, 2));
     assert!(kills > 4, "died at {kills} places only");
+}
+
+#[test]
+fn a_desk_that_is_killed_while_a_cloud_makes_its_instance_asks_for_the_same_again() {
+    let host = Host::new(Place::Cloud);
+    let cloud = host.cloud.clone().expect("this host has one");
+    cloud.lock().unwrap().is_silent = true;
+    let mut first = host.desk(&mut Command::new(this()));
+    host.order();
+    wait_for("a request to the cloud", || cloud.lock().unwrap().has_launched().then_some(()));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let second = host.desk(&mut Command::new(this()));
+    // Before its runner is there, or that would tell the desk that the request came through.
+    wait_for("a repeat of the request", || cloud.lock().unwrap().was_repeated().then_some(()));
+    host.asks_for_nothing_else("killed before the answer");
+    wait_for("the end of the order", || {
+        host.live();
+        host.read().is_some_and(|order| order.state == State::Ended).then_some(())
+    });
+    end(second);
 }
