@@ -66,6 +66,13 @@ pkgs.writeTextFile {
       startDistance = 200;
       listener = "${runner.package}/bin/Runner.Listener";
     }
+    // (if runner.cleanWorkDir or "start" == "never" then { keepWorkDir = true; } else { })
+    // (
+      if runner.minFreeSpace or null != null then
+        { minFreeSpace = toString runner.minFreeSpace; }
+      else
+        { }
+    )
     # Whose runs its broker may look at; an ordinary runner's looks at none.
     // (if runner ? repositories then { inherit (runner) repositories; } else { })
   );

@@ -76,6 +76,11 @@ let
       why = "what one job writes there, the next one runs. Remove one of them";
     }
     {
+      fault = runner.cleanWorkDir == "never";
+      other = "cleanWorkDir = \"never\"";
+      why = "what one job leaves, the next one finds. Remove one of them";
+    }
+    {
       fault = runner.createUser;
       other = "createUser";
       why = "what one job writes in its home, the next one runs. Leave the user out for a dynamic one";

@@ -44,8 +44,11 @@ let
     )
   ) homes;
 
+  keepsWork = runner.cleanWorkDir == "never";
   outliving =
-    lib.optional createUser "`createUser`" ++ lib.optional (cacheDirectory != null) "`cacheDirectory`";
+    lib.optional createUser "`createUser`"
+    ++ lib.optional (cacheDirectory != null) "`cacheDirectory`"
+    ++ lib.optional keepsWork "`cleanWorkDir`";
 in
 {
   refused =
@@ -63,6 +66,12 @@ in
     ++
       tell (cacheDirectory != null && merged.isOn "DynamicUser" && !createUser)
         "`cacheDirectory` needs a user to whom it can belong while the runner does not run. Set `createUser = true`, or `user` to one that exists."
+    ++
+      tell (keepsWork && runner.workDir == null)
+        "`cleanWorkDir = \"never\"` keeps nothing without `workDir`, because the default work directory is in memory and gone when the unit ends. Set `workDir`, or remove it."
+    ++
+      tell (keepsWork && merged.isOn "DynamicUser" && !createUser)
+        "`cleanWorkDir = \"never\"` needs a user to whom the work directory can belong while the runner does not run. Set `createUser = true`, or `user` to one that exists."
     ++ lib.optionals (cacheDirectory != null) (
       lib.take 1 (
         lib.concatMap (

@@ -199,7 +199,7 @@ in
       example = "/var/lib/github-runner-work/nixos";
       description = ''
         Directory in which jobs find their checkouts (`$GITHUB_WORKSPACE`), and their home. **Every start of the unit
-        empties it.** A missing one is created and given to the user of the unit. One that belongs to somebody else and is not
+        empties it**, unless {option}`cleanWorkDir` says otherwise. A missing one is created and given to the user of the unit. One that belongs to somebody else and is not
         empty is refused, unless this runner had it before.
 
         `null` stands for the runtime directory of the unit, which is in memory and holds {option}`workDirSize`: choose a

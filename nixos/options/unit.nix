@@ -62,6 +62,21 @@ in
       '';
     };
 
+    minFreeSpace = mkOption {
+      type = types.nullOr (types.either types.ints.positive (types.strMatching "[1-9][0-9]*[KMGT]?"));
+      default = null;
+      example = "20G";
+      description = ''
+        How much room the file systems of work and state directory must have left for the runner to be offered to GitHub, in
+        bytes or with a suffix. A start removes what it removes anyway and then looks. With less room it stops there, before it
+        asks GitHub for anything: the registration stays, and the unit tries again by itself, as after other failures.
+        The journal, `status` and `doctor` say which directory has how much.
+
+        Only starts look. An {option}`ephemeral` runner starts before each job; a persistent one goes on until its next start.
+        Without {option}`workDir` it has to be less than {option}`workDirSize`. `null` asks for none.
+      '';
+    };
+
     user = mkOption {
       type = types.nullOr types.str;
       default = null;

@@ -31,5 +31,25 @@ in
         trust. After a change of the user, remove it or give all that is in it to the new one.
       '';
     };
+
+    cleanWorkDir = mkOption {
+      type = types.enum [
+        "start"
+        "never"
+      ];
+      default = "start";
+      example = "never";
+      description = ''
+        Opens, with `never`: what one job writes in its checkouts, caches and home, the next one runs, also after a restart.
+
+        Whether a start empties the work directory. With `never` checkouts and what `actions/cache` and tools keep there stay.
+        It needs a {option}`workDir`, because the default one is in memory and gone when the unit ends, and a static
+        {option}`user` or {option}`createUser`. Owner and mode of the directory are set at every start as ever.
+
+        Three starts empty it all the same and say why, because no job gets files of others: the first one, or one without the
+        ledger; one with another {option}`user`; and one with another {option}`url`. A full disk is yours to empty, see
+        {option}`minFreeSpace`.
+      '';
+    };
   };
 }

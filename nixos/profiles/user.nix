@@ -31,7 +31,9 @@ in
         };
       lists.ReadWritePaths = lib.optional runner.createUser home ++ lib.optional (cache != null) cache;
       may =
-        lib.optional runner.createUser "home ${home}" ++ lib.optional (cache != null) "cache ${cache}";
+        lib.optional runner.createUser "home ${home}"
+        ++ lib.optional (cache != null) "cache ${cache}"
+        ++ lib.optional (runner.cleanWorkDir == "never") "work directory ${toString runner.workDir}";
     };
 
   # Entry → its value.

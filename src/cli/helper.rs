@@ -34,7 +34,7 @@ Commands of a unit that runs one order of a workflow, in place of all these:
 Options of all commands but check:
   --manifest FILE          The runner's configuration, as JSON
   --state-directory DIR    Where the registration is kept
-  --work-directory DIR     Where jobs run; emptied at every start
+  --work-directory DIR     Where jobs run; emptied at every start unless it is kept
   --logs-directory DIR     Where the listener's logs are kept
   --ledger-directory DIR   prepare, record, release, settle: where root keeps what it knows about registrations
   --broker SOCKET          prepare, release, settle: who asks GitHub with the API credential

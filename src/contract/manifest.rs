@@ -49,6 +49,12 @@ pub struct Manifest {
     /// How much the work directory can hold, if it is to have a file system of its own, in memory.
     #[serde(default)]
     pub work_dir_size: Option<MemorySize>,
+    /// Whether starts leave what is in the work directory, as far as it is known to be of this runner's jobs.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub keep_work_dir: bool,
+    /// How many bytes work and state directory must have left for the runner to be offered, if there is a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_free_space: Option<MemorySize>,
     /// By which variables its broker reaches the server.
     #[serde(default)]
     pub broker_environment: BTreeMap<String, String>,
@@ -72,6 +78,11 @@ pub struct Manifest {
     pub unit: Option<String>,
     /// The absolute path of `Runner.Listener`.
     pub listener: PathBuf,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_off(switch: &bool) -> bool {
+    !switch
 }
 
 /// A repository whose runs may have runners.
@@ -196,6 +207,8 @@ impl Manifest {
             registration_interval: INTERVAL,
             start_distance: 0,
             work_dir_size: None,
+            keep_work_dir: false,
+            min_free_space: None,
             broker_environment: environment,
             logs: Logs::default(),
             supplementary_groups: vec![],
@@ -247,6 +260,9 @@ impl Manifest {
                 )
             }
             _ => {}
+        }
+        if matches!(self.min_free_space, Some(MemorySize::Percent(_))) {
+            bail!("field `minFreeSpace` is a share of memory: write it like 20G");
         }
         for (at, one) in self.repositories.iter().enumerate() {
             if self.repositories[..at].iter().any(|other| other.name.is(&one.name) || other.id == one.id) {

@@ -33,6 +33,8 @@ fn every_value_that_can_be_configured_is_read_again_as_it_was_written() {
         ("workDirSize", json!("8G")),
         ("workDirSize", json!("1048577")),
         ("workDirSize", Value::Null),
+        ("keepWorkDir", json!(true)),
+        ("minFreeSpace", json!("20G")),
         ("workDirMode", json!("0755")),
         ("method", json!("configure")),
         ("tokenType", json!("access")),
@@ -117,6 +119,9 @@ fn fields_that_contradict_each_other_are_refused() {
     let mut manifest = example();
     manifest["registration"]["noDefaultLabels"] = json!(true);
     assert!(error(&manifest).contains("give at least one label"));
+    let mut manifest = example();
+    manifest["minFreeSpace"] = json!("25%");
+    assert!(error(&manifest).contains("`minFreeSpace` is a share of memory"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::finding::Finding;
+use crate::model::MemorySize;
 use crate::state::start::volume;
 use crate::sys::{MountState, Place, Space};
 
@@ -17,17 +18,49 @@ const LITTLE: u64 = 2 * GIB;
 const FEW_FILES: u64 = 20_000;
 const TOPIC: &str = "work directory";
 
-/// Judges the room of a work directory. `own` is how large a start makes a file system that it has for itself, if it has.
+/// Judges the room of a work directory. `own` is how large a start makes a file system that it has for itself, if it has;
+/// `needs` is what a start asks for.
 ///
 /// # Errors
 ///
 /// If nobody can tell.
-pub fn of_work(place: &Place, own: Option<u64>) -> Result<Vec<Finding>> {
+pub fn of_work(place: &Place, own: Option<u64>, needs: Needs) -> Result<Vec<Finding>> {
     if let Some(total) = own.filter(|_| !matches!(volume(place).mounted(), Ok(MountState::Ours | MountState::Other))) {
-        return Ok(vec![to_come(total)]);
+        let needs = Needs { empties: false, ..needs };
+        return Ok([to_come(total)].into_iter().chain(needs.judge(TOPIC, total)).collect());
     }
     let found = place.space()?;
-    Ok([space(&found)].into_iter().chain(programs(&found)).collect())
+    Ok([space(&found)].into_iter().chain(needs.judge(TOPIC, found.free)).chain(programs(&found)).collect())
+}
+
+/// What a start asks of the room in its directories before it offers the runner.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    /// So many bytes, if it asks for any.
+    pub least: Option<MemorySize>,
+    /// Whether it removes before what jobs left.
+    pub empties: bool,
+}
+
+impl Needs {
+    /// Judges a directory that is called `topic` and has so many bytes left.
+    #[must_use]
+    pub fn judge(self, topic: &'static str, free: u64) -> Option<Finding> {
+        let Some(MemorySize::Bytes(least)) = self.least.filter(|least| free < least.of(0)) else { return None };
+        let (free, least) = (size(free), MemorySize::Bytes(least));
+        let remedy = "make room there, or set `minFreeSpace` to less";
+        Some(if self.empties {
+            let said = format!(
+                "{free} are left: unless removing what jobs left gives more back, a start does not offer the runner to GitHub, because `minFreeSpace` is {least}"
+            );
+            Finding::warning(topic, said, remedy)
+        } else {
+            let said = format!(
+                "{free} are left: a start does not offer the runner to GitHub, because `minFreeSpace` is {least}"
+            );
+            Finding::fault(topic, said, remedy)
+        })
+    }
 }
 
 /// Judges a file system that the next start makes.
@@ -180,7 +213,8 @@ mod tests {
     fn a_file_system_that_is_still_to_be_made_is_told_with_its_size() {
         let temporary = tempfile::tempdir().unwrap();
         let place = Place::walk(&temporary.path().canonicalize().unwrap()).unwrap();
-        let of_work = |own| of_work(&place, own).unwrap().remove(0);
+        let needs = Needs { least: None, empties: true };
+        let of_work = |own| of_work(&place, own, needs).unwrap().remove(0);
         let finding = of_work(Some(6 * GIB));
         assert!(
             finding.level == Level::Good && finding.said.ends_with("of its own in memory, of 6.0 GiB"),
@@ -190,6 +224,27 @@ mod tests {
         assert!(finding.level == Level::Warning && finding.remedy.unwrap().contains("`workDirSize`"));
         let finding = of_work(None);
         assert!(finding.said.contains(" are free"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_start_that_would_not_offer_the_runner_is_told_before_it_comes() {
+        let needs = |empties| Needs { least: Some(MemorySize::parse("20G").unwrap()), empties };
+        assert_eq!(needs(false).judge("disk", 20 * GIB), None);
+        assert_eq!(Needs { least: None, empties: false }.judge("disk", 0), None);
+        let finding = needs(false).judge("disk", 3 * GIB).unwrap();
+        let said = "3.0 GiB are left: a start does not offer the runner to GitHub, because `minFreeSpace` is 20G";
+        assert!((finding.level, finding.said.as_str()) == (Level::Fault, said), "{finding:?}");
+        assert!(finding.remedy.unwrap().contains("`minFreeSpace`"));
+        let finding = needs(true).judge("disk", 20 * GIB - 1).unwrap();
+        assert!(finding.level == Level::Warning && finding.said.contains("unless removing what jobs left"));
+        // What is still to be made has nothing to remove.
+        let temporary = tempfile::tempdir().unwrap();
+        let place = Place::walk(&temporary.path().canonicalize().unwrap()).unwrap();
+        let found = of_work(&place, Some(6 * GIB), needs(true)).unwrap();
+        assert_eq!([found[0].level, found[1].level], [Level::Good, Level::Fault], "{found:?}");
+        let least = Some(MemorySize::parse("9000000T").unwrap());
+        let found = of_work(&place, None, Needs { least, empties: true }).unwrap();
+        assert!(found.iter().any(|finding| finding.said.contains("`minFreeSpace`")), "{found:?}");
     }
 
     #[test]

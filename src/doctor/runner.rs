@@ -170,6 +170,10 @@ impl<'a> Subject<'a> {
                 findings.push(Finding::good(topic, format!("{} {state}", path.display())));
             }
             findings.extend(found);
+            if root == 0 {
+                let free = Place::walk(&path).and_then(|place| place.space()).map(|space| space.free);
+                findings.extend(free.ok().and_then(|free| self.needs().judge(topic, free)));
+            }
         }
         let topic = "work directory";
         let path = match expand(&self.declared.work_directory.to_string_lossy()) {
@@ -186,12 +190,19 @@ impl<'a> Subject<'a> {
         }
         findings.extend(found);
         findings.extend(self.hidden(&path, units));
-        match place.map(|place| room::of_work(&place, self.own_room())) {
+        match place.map(|place| room::of_work(&place, self.own_room(), self.needs())) {
             Some(Ok(found)) => findings.extend(found),
             Some(Err(error)) => findings.push(Finding::error(topic, &error)),
             None => {}
         }
         findings
+    }
+
+    /// What a start asks of the room in its directories.
+    fn needs(&self) -> room::Needs {
+        let manifest = self.manifest.as_ref().ok();
+        let keeps = manifest.is_some_and(|manifest| manifest.keep_work_dir);
+        room::Needs { least: manifest.and_then(|manifest| manifest.min_free_space), empties: !keeps }
     }
 
     /// How large a start makes a file system for its work directory, if it does.

@@ -31,7 +31,7 @@ pub struct Start {
     pub manifest: PathBuf,
     /// Where the registration is kept
     pub state_directory: PathBuf,
-    /// Where jobs run; emptied at every start
+    /// Where jobs run; emptied at every start unless it is kept
     pub work_directory: PathBuf,
     /// Where the listener's logs are kept
     pub logs_directory: PathBuf,

@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
+use super::Dir;
+
 /// The room on one file system.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Space {
@@ -42,5 +44,16 @@ impl Space {
             in_memory: found.filesystem_type() == TMPFS_MAGIC,
             no_exec: mount.flags().contains(FsFlags::ST_NOEXEC),
         })
+    }
+}
+
+impl Dir {
+    /// The room on the file system of the directory.
+    ///
+    /// # Errors
+    ///
+    /// As `fstatfs(2)`.
+    pub fn space(&self) -> Result<Space> {
+        Space::around(self)
     }
 }

@@ -57,6 +57,11 @@ fn texts_are_accepted_and_refused_as_the_contract_says() {
         Ok(token) => token.kind(TokenType::Auto) == TokenKind::Access,
         Err(fault) => fault == TokenFault::RefreshToken,
     };
+    let is_least = |text: String| {
+        let mut manifest: Value = serde_json::from_slice(include_bytes!("../fixtures/manifest-v2.json")).unwrap();
+        manifest["minFreeSpace"] = text.into();
+        Manifest::parse(manifest.to_string().as_bytes()).is_ok()
+    };
     let none: &[&str] = &[];
     assert_eq!(misjudged("url", |text| RegistrationUrl::parse(&text).is_ok()), none);
     assert_eq!(misjudged("name", |text| RunnerName::try_from(text).is_ok()), none);
@@ -66,6 +71,7 @@ fn texts_are_accepted_and_refused_as_the_contract_says() {
     assert_eq!(misjudged("workDir", |text| WorkDir::try_from(text).is_ok()), none);
     assert_eq!(misjudged("workDirMode", |text| WorkDirMode::try_from(text).is_ok()), none);
     assert_eq!(misjudged("workDirSize", |text| MemorySize::parse(&text).is_ok()), none);
+    assert_eq!(misjudged("minFreeSpace", is_least), none);
     assert_eq!(misjudged("secretText", is_secret), none);
 }
 

@@ -1,6 +1,6 @@
 //! What a start has read and found good, before it changes anything. All that follows the decision works on this.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -21,6 +21,8 @@ pub(super) struct Basis<'a> {
     /// Absent if the credential is not one of the API.
     pub(super) broker: Option<Careful<'a>>,
     pub(super) state: &'a Dir,
+    /// As the unit names it.
+    pub(super) state_path: &'a Path,
     /// Numeric, as the state directory has it.
     pub(super) owner: (Uid, Gid),
     pub(super) work: Dir,

@@ -14,7 +14,7 @@ mod kept;
 pub(in crate::root) mod read;
 mod ready;
 mod register;
-mod room;
+pub(in crate::root) mod room;
 pub(in crate::root) mod work;
 
 use std::path::Path;
@@ -92,6 +92,9 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let mut draft = Draft::new(&ledger, &manifest.instance, stored.clone(), new.clone());
     note(&mut draft.entry, &told, start, news.then_some(&text))?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
+    if manifest.keep_work_dir {
+        work::empty_of_others(&work_place, heir, stored.as_ref(), registration, end)?;
+    }
     let work = work::take(&work_place, &start.work_directory, manifest.work_dir_size, heir, end)?;
     let work_path = work_place.resolved();
     // From now on what is in it is this runner's, whatever number its user has next time.
@@ -108,6 +111,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         manifest,
         credential,
         state: &state,
+        state_path: &start.state_directory,
         owner,
         end,
     };
@@ -180,7 +184,8 @@ fn carry_out(
         draft.save()?;
     }
     work::empty(found)?;
-    remove_environment(found.state)
+    remove_environment(found.state)?;
+    room::check(found)
 }
 
 /// Keeps a limit on requests in the entry, also one that was met while debts were paid; what is over or cannot be is dropped.

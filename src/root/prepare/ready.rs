@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::basis::{Basis, report};
 use super::room::{is_full, purge};
-use super::{jit, work};
+use super::{jit, room, work};
 use crate::contract::manifest::Method;
 use crate::ledger::Draft;
 use crate::state::STAGED_TOKEN;
@@ -27,11 +27,12 @@ pub(super) fn check(found: &Basis<'_>, draft: &Draft<'_>, method: Method) -> Res
     if method == Method::Jit {
         jit::work_folder(found)?;
     }
-    // It is emptied at every start, whatever is decided.
+    // Every start does that, whatever is decided.
     work::empty(found)?;
     found.work.check_writable(".probe", 0, found.owner).context("Failed to write into the work directory")?;
     let purged = all_but_registration(found.state, found.end).context("Failed to purge the state directory")?;
     report("Removed from the state directory what is no registration", purged.files, purged.directories);
+    room::check(found)?;
     let has_room = || {
         let written = found.state.check_writable(STAGED_TOKEN, ROOM, found.owner);
         written.context("Failed to write into the state directory")

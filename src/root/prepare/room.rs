@@ -1,13 +1,53 @@
-//! Making room on a disk that jobs filled, so that they cannot keep the ledger from being written.
+//! Room on disks: how much there has to be for a runner to be offered to the server, and making some where jobs filled a disk,
+//! so that they cannot keep the ledger from being written.
 
-use anyhow::{Context as _, Result};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
 use tracing::warn;
 
 use super::basis::{Basis, report};
 use super::work;
+use crate::contract::manifest::Manifest;
 use crate::ledger::Draft;
+use crate::model::MemorySize;
 use crate::state::{logs, purge};
+use crate::sys::Dir;
+
+/// Refuses to offer a runner that has less room than the configuration asks for. Comes after everything is removed that a
+/// start removes, and before the server is asked for a registration.
+///
+/// # Errors
+///
+/// Names the directory, the room that is left and the way out.
+pub(super) fn check(found: &Basis<'_>) -> Result<()> {
+    let places = [("work", &*found.work_path, &found.work), ("state", found.state_path, found.state)];
+    match shortage(found.manifest, places)? {
+        Some(short) => bail!(
+            "The runner is not offered to GitHub, because {short}: make room there, or set `minFreeSpace` to less; the unit tries again by itself"
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Which of these directories, of which each has a name, has less room left than the configuration asks for.
+///
+/// # Errors
+///
+/// As `fstatfs(2)`.
+pub(in crate::root) fn shortage(manifest: &Manifest, places: [(&str, &Path, &Dir); 2]) -> Result<Option<String>> {
+    let Some(MemorySize::Bytes(least)) = manifest.min_free_space else { return Ok(None) };
+    for (what, path, dir) in places {
+        let free = dir.space()?.free;
+        if free < least {
+            let (path, size) = (path.display(), MemorySize::Bytes(least));
+            let free = free >> 20;
+            return Ok(Some(format!("{what} directory {path} has {free} MiB left, and `minFreeSpace` is {size}")));
+        }
+    }
+    Ok(None)
+}
 
 /// Saves the entry. If a job filled the disk, its files go first: those in the work directory, what it logged, and those
 /// in the state directory if it is to be purged anyway, because the old entry tells all that they do.

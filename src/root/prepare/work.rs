@@ -2,15 +2,19 @@
 //!
 //! It is emptied at every start, so nothing is emptied that the service user could have put in the place of
 //! another directory, and nothing that holds somebody else's files. What a job gave to others goes with its files.
+//!
+//! Where the configuration lets files outlive starts, they do so only from one job of this runner to the next, see
+//! [`why_emptied`]. That is decided by what the ledger said before this start, and carried out before the ledger says more.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::Mode;
-use nix::unistd::Uid;
-use serde_json::Value;
+use nix::unistd::{Gid, Uid};
+use serde_json::{Map, Value};
 use tracing::{info, warn};
 
 use super::basis::{Basis, Heir, report};
@@ -19,7 +23,8 @@ use crate::ledger::Entry;
 use crate::model::{MemorySize, WorkDir};
 use crate::registration::plan::{Action, Plan};
 use crate::root::enclose::{Room, enclose};
-use crate::sys::{Attributes, Dir, Place, empty as purge};
+use crate::state::{DIAGNOSTICS, REGISTRATION_FILES};
+use crate::sys::{Attributes, Dir, EntryKind, Place, empty as purge};
 
 /// Whether the ledger says that the directory at `place` was handed to this runner before. One that nixpkgs' module
 /// registered with the very same configuration had it, too.
@@ -33,6 +38,68 @@ pub(super) fn is_known(place: &Place, stored: Option<&Entry>, manifest: &Manifes
         configured.is_some() && entry.registration.get("workDir").and_then(Value::as_str) == configured
     };
     plan.action == Action::Adopt || stored.is_some_and(by_ledger)
+}
+
+/// Why what is in the work directory does not stay although the configuration lets it; `None` if it does. `registration` is the
+/// configuration of this start, `owner` the service user.
+///
+/// Only what this user's jobs left there for the same repository, organization or enterprise stays: files of others are handed
+/// to no job.
+///
+/// # Errors
+///
+/// As `open(2)` and `readdir(3)`.
+pub(super) fn why_emptied(
+    place: &Place,
+    owner: Uid,
+    knows: bool,
+    stored: Option<&Entry>,
+    registration: &Map<String, Value>,
+) -> Result<Option<String>> {
+    let Some(dir) = place.open()? else { return Ok(None) };
+    let (present, _) = dir.owner()?;
+    let is_elsewhere = |entry: &Entry| entry.registration.get("url") != registration.get("url");
+    Ok(if dir.is_as_new()? {
+        None
+    } else if present != owner {
+        Some(format!("it belongs to user id {present} instead of {owner}, and no job gets files of another user"))
+    } else if !knows {
+        Some("the ledger does not know that its files are this runner's".into())
+    } else if stored.is_some_and(is_elsewhere) {
+        Some("its files are of jobs for another `url`".into())
+    } else {
+        None
+    })
+}
+
+/// Empties a work directory whose content would otherwise stay, if something is in the way of that. `heir` is whom it is for,
+/// `end` when to give up.
+///
+/// Comes before the ledger knows the directory as this runner's, and before its owner changes: a start that is cut off here
+/// finds the same reason the next time.
+///
+/// # Errors
+///
+/// As [`why_emptied`], [`open`] and [`purge`].
+pub(super) fn empty_of_others(
+    place: &Place,
+    heir: Heir,
+    stored: Option<&Entry>,
+    registration: &Map<String, Value>,
+    end: Instant,
+) -> Result<()> {
+    let Some(why) = why_emptied(place, heir.owner.0, heir.knows, stored, registration)? else { return Ok(()) };
+    let path = place.resolved();
+    let Some(dir) = place.open()? else { return Ok(()) };
+    refuse_of_others(place, &dir, heir.owner.0, heir.knows)?;
+    warn!("Emptying work directory {} although `cleanWorkDir` is \"never\", because {why}", path.display());
+    if dir.owner()?.0 != heir.owner.0 {
+        // From here on its former user puts nothing into it any more.
+        claim(&dir, Heir { owner: (Uid::from_raw(0), Gid::from_raw(0)), mode: Mode::S_IRWXU, ..heir }, &path)?;
+    }
+    let purged = purge(&dir, end).context("Failed to empty the work directory")?;
+    report("Emptied the work directory", purged.files, purged.directories);
+    Ok(())
 }
 
 /// Opens the work directory at `path`, which leads to `place`, as the manifest wants it: see [`open`] and [`open_own`].
@@ -139,13 +206,29 @@ fn refuse_of_others(place: &Place, dir: &Dir, owner: Uid, knows: bool) -> Result
     }
 }
 
-/// Empties the work directory of a start.
+/// Empties the work directory of a start, or of what stays there removes what is in the way of the links that
+/// [`link`](crate::root::link) makes.
 ///
 /// # Errors
 ///
 /// As [`purge`].
 pub(super) fn empty(found: &Basis<'_>) -> Result<()> {
+    if found.manifest.keep_work_dir {
+        let names = REGISTRATION_FILES.into_iter().chain([DIAGNOSTICS]);
+        return names.into_iter().try_for_each(|name| clear_name(&found.work, name, found.end));
+    }
     empty_for(&found.work, found.heir, &found.work_path, found.end)
+}
+
+/// Removes what a job made of one name.
+fn clear_name(work: &Dir, name: &str, end: Instant) -> Result<()> {
+    if work.entry(name)? == EntryKind::Directory {
+        let dir = work.open_dir(OsStr::new(name)).with_context(|| format!("Failed to open {name}"))?;
+        purge(&dir, end).with_context(|| format!("Failed to empty {name}"))?;
+        work.remove_if_empty(name).map(drop)
+    } else {
+        work.unlink(name).map(drop)
+    }
 }
 
 /// Empties a work directory for its heir, until `end` at most.
@@ -164,6 +247,9 @@ pub(in crate::root) fn empty_for(work: &Dir, heir: Heir, path: &Path, end: Insta
 ///
 /// What cannot be emptied is no fault here: [`empty`] follows whatever is decided, and tells.
 pub(super) fn empty_while<T>(found: &Basis<'_>, ask: impl FnOnce() -> T) -> T {
+    if found.manifest.keep_work_dir {
+        return ask();
+    }
     let (dir, end) = (&found.work, found.end);
     thread::scope(|scope| {
         // A unit that has all the tasks it may have gets no thread; then `empty` does all of it.

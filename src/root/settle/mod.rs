@@ -22,6 +22,7 @@ use crate::registration::attempt::{Resolution, gave_way, resolve};
 use crate::registration::credential::Credential;
 use crate::registration::paced::{Careful, Limits, PacedBroker};
 use crate::registration::retire::pay;
+use crate::root::prepare::room::shortage;
 use crate::state::logs::{self, When};
 use crate::state::purge::registration;
 use crate::state::start::{Start, existing, now, walk};
@@ -85,6 +86,11 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     if let Some(shortage) = &shortage {
         said = format!("{said}; {shortage}");
     }
+    if kind == ExitKind::NotStarted
+        && let Some(short) = room_shortage(start, &manifest, &state).unwrap_or_default()
+    {
+        said = format!("{said}; {short}");
+    }
     let at = now()?;
     // Whoever puts a missing secret in place shall not have to wait.
     let (failures, alike) =
@@ -125,6 +131,12 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
         unit::keep_down(&manifest.instance);
     }
     kept
+}
+
+/// What kept the start from offering the runner, if that was too little room; it looks at the disks as the start did.
+fn room_shortage(start: &Start, manifest: &Manifest, state: &Dir) -> Result<Option<String>> {
+    let (place, work) = existing("work", &start.work_directory)?;
+    shortage(manifest, [("work", &place.resolved(), &work), ("state", &start.state_directory, state)])
 }
 
 /// Takes back what will not be used any more; what came of it, as the end of a sentence.

@@ -66,6 +66,26 @@ fn an_unknown_runner_is_wrong_usage_and_a_known_one_is_looked_at_alone() {
 }
 
 #[test]
+fn a_runner_that_has_too_little_room_for_a_start_is_named_with_what_is_left() {
+    let mut practice = Practice::new(Host::new().registered());
+    practice.host.manifest["minFreeSpace"] = json!("9000000T");
+    practice.write();
+    let report = practice.check();
+    assert_eq!(report.count(Level::Fault), 0, "{report:#?}");
+    let part = "unless removing what jobs left gives more back, a start does not offer the runner to GitHub";
+    for topic in ["work directory", "state directory"] {
+        let told = of(&report, Level::Warning, topic);
+        assert!(told.iter().any(|finding| finding.said.contains(part)), "{topic}: {report:#?}");
+    }
+    practice.host.manifest["keepWorkDir"] = json!(true);
+    practice.write();
+    let report = practice.check();
+    let faults = of(&report, Level::Fault, "work directory");
+    assert!(faults.len() == 1 && faults[0].said.contains("`minFreeSpace` is 9000000T"), "{report:#?}");
+    assert!(practice.host.prepare().bad().contains("`minFreeSpace` is 9000000T"));
+}
+
+#[test]
 fn a_missing_token_is_named_with_the_directory_that_is_missing() {
     let mut practice = Practice::new(Host::new());
     let secrets = practice.host.path("secrets");

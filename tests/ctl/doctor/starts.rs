@@ -167,6 +167,31 @@ fn a_work_directory_that_would_not_be_handed_over_is_the_same_fault() {
 }
 
 #[test]
+fn that_a_start_empties_a_work_directory_that_is_kept_is_foretold() {
+    if !is_root("a directory of another user") {
+        return;
+    }
+    let mut practice = Practice::new(Host::new());
+    practice.host.manifest["keepWorkDir"] = json!(true);
+    fs::write(practice.host.path("work/file"), "").unwrap();
+    for name in ["state", "work"] {
+        std::os::unix::fs::chown(practice.host.path(name), Some(64_321), Some(64_321)).unwrap();
+    }
+    let emptied = |report: &Report| {
+        let said = of(report, Level::Good, TOPIC).iter().map(|finding| finding.said.clone()).collect::<Vec<_>>();
+        said.into_iter().find(|said| said.contains("it empties the work directory although"))
+    };
+    practice.write();
+    let report = comes_true(&practice, "it registers anew");
+    assert!(emptied(&report).unwrap().contains("the ledger does not know"), "{report:?}");
+    assert!(practice.host.tree("work").is_empty());
+    fs::write(practice.host.path("work/file"), "").unwrap();
+    assert_eq!(emptied(&practice.start_check()), None);
+    practice.host.prepare().good();
+    assert_eq!(practice.host.tree("work"), ["file"]);
+}
+
+#[test]
 fn a_state_directory_of_nobody_is_read_and_what_is_unknown_is_said() {
     if !is_root("a directory of another user") {
         return;

@@ -101,6 +101,9 @@ builtins.listToAttrs [
   (judgesOption "workDirSize" (workDirSize: {
     inherit workDirSize;
   }))
+  (judgesOption "minFreeSpace" (minFreeSpace: {
+    inherit minFreeSpace;
+  }))
 ]
 // {
   "names of instances are accepted and refused as the contract says" = {
@@ -118,6 +121,7 @@ builtins.listToAttrs [
     expected = [
       "workDirSize"
       "workDirSize"
+      "minFreeSpace"
       "name"
     ];
     actual = lib.concatLists (
@@ -129,6 +133,7 @@ builtins.listToAttrs [
         "workDir"
         "workDirMode"
         "workDirSize"
+        "minFreeSpace"
         "secretText"
         "name"
       ]

@@ -17,6 +17,7 @@ in
   "defaults are nixpkgs', and leave the rest to the program" = {
     expected = {
       cacheDirectory = null;
+      cleanWorkDir = "start";
       count = 1;
       createUser = false;
       deviceGroups = [ ];
@@ -39,6 +40,7 @@ in
         maxAge = 30;
         maxSize = 128;
       };
+      minFreeSpace = null;
       name = "one";
       nix = {
         access = null;
@@ -143,6 +145,8 @@ in
       { workDirSize = "8GB"; }
       { workDirSize = "0%"; }
       { resources.memoryMax = 0; }
+      { cleanWorkDir = "job"; }
+      { minFreeSpace = 0; }
       { resources.cpuWeight = 10001; }
       { resources.pool.tasksMax = "many"; }
       { unknownOption = true; }
@@ -166,6 +170,8 @@ in
       { workDirSize = 1073741824; }
       { workDirSize = "8G"; }
       { resources.memoryMax = 1073741824; }
+      { cleanWorkDir = "never"; }
+      { minFreeSpace = 1073741824; }
       { resources.pool.memoryMax = "50%"; }
       { drainTimeout = 60; }
     ];

@@ -77,6 +77,11 @@ in
       cacheDirectory = "/var/cache/ci";
       user = "ci";
     } "cacheDirectory")
+    (contradicts {
+      cleanWorkDir = "never";
+      user = "ci";
+      workDir = "/srv/work";
+    } "cleanWorkDir = \"never\"")
     (contradicts { createUser = true; } "createUser")
     (contradicts { workDir = "/srv/work"; } "workDir")
     (contradicts { exposeSystemServices = true; } "exposeSystemServices")
@@ -88,6 +93,7 @@ in
       hooks.jobStarted = "true";
       nix.access = "allowed";
       nix.substituters = [ "https://example.org" ];
+      minFreeSpace = "4G";
     }))
     (silent (untrusted {
       user = "ci";

@@ -27,6 +27,7 @@ let
   # Every option of a profile as it is by default.
   off = {
     cacheDirectory = null;
+    cleanWorkDir = "start";
     createUser = false;
     devices = [ ];
     deviceGroups = [ ];
@@ -35,6 +36,7 @@ let
       jobStarted = null;
     };
     kvm = false;
+    minFreeSpace = null;
     programs = "minimal";
     trust = null;
     nix = {

@@ -6,7 +6,8 @@ use nix::sys::stat::Mode;
 use serde_json::json;
 
 use super::kills::{assert_sound, at_every_change, left_behind};
-use crate::host::{Host, TOKEN, mode};
+use crate::claims::keeping::{given_to, kept};
+use crate::host::{Host, TOKEN, is_root, mode, owner};
 
 const OTHER_TOKEN: &str = "BFAKETOKENFAKETOKEN";
 
@@ -104,6 +105,25 @@ fn an_ephemeral_runner_killed_anywhere_registers_anew() {
         host.registered()
     };
     registers_anew(ephemeral, Some(21), Some(21));
+}
+
+#[test]
+fn files_of_a_former_user_reach_no_job_wherever_the_start_is_killed_that_has_another_user() {
+    let other_user = || {
+        let host = kept();
+        given_to(&host, 64_321);
+        host
+    };
+    if !is_root("handing a directory over") {
+        return;
+    }
+    let kills = at_every_change("prepare", other_user, |host, when| {
+        let (uid, tree) = (owner(&host.path("work")), host.tree("work"));
+        assert!(uid == 0 || tree.is_empty(), "{when}: user id {uid} has {tree:?}");
+        host.prepare().good();
+        assert_eq!((owner(&host.path("work")), host.tree("work")), (64_321, vec![]), "{when}");
+    });
+    assert!(kills > 10, "died at {kills} places only");
 }
 
 #[test]

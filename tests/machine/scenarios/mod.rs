@@ -7,6 +7,7 @@ mod doctor;
 mod faults;
 pub mod fleet;
 mod hostile;
+mod keeping;
 mod kills;
 mod life;
 mod limits;
@@ -116,6 +117,7 @@ const REBOOTS: &[(&str, Scenario)] = &[("a_reboot_during_a_drain_leaves_no_ephem
 const PROFILES: &[(&str, Scenario)] = &[
     ("a_job_gets_what_an_option_opens_and_nothing_besides", profiles::opened),
     ("explain_names_the_lines_that_are_in_the_way_of_a_command", profiles::explained),
+    ("a_kept_work_directory_outlives_starts_and_a_full_one_keeps_the_runner_from_github", keeping::kept),
 ];
 
 /// Runners on demand; see `on-demand` beside this program's directory.
