@@ -17,6 +17,7 @@ let
     ./options/programs.nix
     ./options/user.nix
     ./options/trust.nix
+    ./options/steps.nix
   ];
 in
 {

@@ -17,6 +17,7 @@ let
   sandbox = import ./sandbox.nix { inherit lib; };
   trust = import ./trust.nix { inherit lib; };
   hooks = import ./hooks.nix { inherit lib; };
+  steps = import ./steps.nix { inherit lib; };
   user = import ./user.nix {
     inherit
       caches
@@ -45,6 +46,7 @@ in
     ++ devices means runner
     ++ sandbox means unit
     ++ hooks means unit
+    ++ steps means unit
     ++ (nixAccess means unit).refused
     ++ (user means unit).refused;
   warnings = (nixAccess means unit).warnings ++ (user means unit).warnings;

@@ -76,9 +76,8 @@ let
       directive:
       lib.mapAttrsToList (
         step: loss: {
-          inherit directive step;
+          inherit directive loss step;
           isIn = has "/bin/github-runner-helper ${step} ";
-          message = "`${directive}` of its unit lacks the step `${step}`, so ${loss}";
         }
       )
     ) steps
@@ -328,7 +327,17 @@ in
       tell (runner.ephemeral && isOn "RemainAfterExit")
         "`RemainAfterExit` of its unit is on, so it stays as it is after its first job and takes no other one. Remove it."
     ++ map (
-      { message, ... }:
-      say "${message}. Add yours to that list, without `lib.mkForce` and without an empty entry."
+      {
+        directive,
+        loss,
+        step,
+        ...
+      }:
+      say (
+        if runner.steps.${step}.command or null != null then
+          "`steps.${step}.command` takes the place of the step, so ${loss}, unless your command sees to that."
+        else
+          "`${directive}` of its unit lacks the step `${step}`, so ${loss}. Add yours to that list, without `lib.mkForce` and without an empty entry."
+      )
     ) missing;
 }

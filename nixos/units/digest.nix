@@ -53,6 +53,7 @@ builtins.hashString "sha256" (
       serviceConfig =
         removeAttrs unit.serviceConfig (builtins.attrNames steps)
         // builtins.mapAttrs (_: merged: merged.mergedValue) added;
+      ${if runner.steps == { } then null else "steps"} = runner.steps;
     })
   )
 )

@@ -64,6 +64,8 @@ in
 let
   isOrder = order != null;
 
+  stepOf = import ./steps.nix runner;
+
   # Below the directories that systemd makes for the unit. Not taken from
   # `$STATE_DIRECTORY` and its kin: `serviceOverrides` may add directories, and
   # these variables then hold several paths.
@@ -92,16 +94,28 @@ let
     "--logs-directory"
     logs
   ];
-  userStep = verb: "${program} ${verb} ${told}";
+  lineOf = verb: "${program} ${verb} ${told}";
+  userStep = verb: stepOf verb "" (lineOf verb);
   # With full privileges and outside of the sandbox; see systemd.service(5).
-  orderStep = verb: "+${userStep verb}";
-  rootStep = verb: "${orderStep verb} ${ledgerOption}";
+  orderStep = verb: "+${lineOf verb}";
+  ledgerStep =
+    verb: more:
+    stepOf verb "+" (
+      lib.concatStringsSep " " (
+        [
+          (lineOf verb)
+          ledgerOption
+        ]
+        ++ more
+      )
+    );
+  rootStep = verb: ledgerStep verb [ ];
   # Also where there is no broker: the program finds out when it needs one.
   brokerOption = commandLine [
     "--broker"
     "${sockets}/${instance}"
   ];
-  brokeredStep = verb: "${rootStep verb} ${brokerOption}";
+  brokeredStep = verb: ledgerStep verb [ brokerOption ];
 
   # A default for what has a second name, which wins. Where that one comes earlier
   # in the text of a unit, the default would. As a list, so that only the text
@@ -116,19 +130,16 @@ let
 
   # A registration that the unit asks for, keeps and takes back.
   registered = {
-    ExecStartPre = [
-      (brokeredStep "prepare")
-    ]
-    # The only step in the sandbox, which takes longer than both others together.
-    ++ lib.optional (!isMadeByGithub runner) (userStep "configure")
-    ++ [
+    ExecStartPre =
+      brokeredStep "prepare"
+      # The only step in the sandbox, which takes longer than both others together.
+      ++ lib.optionals (!isMadeByGithub runner) (userStep "configure")
       # Before the first job starts: afterwards the files are hostile input.
-      (rootStep "record")
-    ];
+      ++ rootStep "record";
     # Before the listener is told to end, or a job could still come.
-    ExecStop = [ (brokeredStep "release") ];
+    ExecStop = brokeredStep "release";
     # Whichever way the unit ended: what is not needed any more is taken back.
-    ExecStopPost = [ (brokeredStep "settle") ];
+    ExecStopPost = brokeredStep "settle";
 
     # An ephemeral runner ends well after each job and registers for the next
     # one; a persistent one is meant to be there.

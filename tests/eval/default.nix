@@ -37,6 +37,7 @@ let
     // import ./claims/profiles-host.nix context
     // import ./claims/profiles-trust.nix context
     // import ./claims/keeping.nix context
+    // import ./claims/steps.nix context
     // import ./claims/fleet-assertions.nix context
     // import ./claims/promises.nix context
     // import ./claims/work-dir.nix context

@@ -204,7 +204,7 @@ in
   };
 
   "whatever changes a unit makes another manifest" = {
-    expected = 9;
+    expected = 11;
     actual = builtins.length (
       lib.unique (
         map (unit: (manifestOf (of { } unit)).unit) [
@@ -221,6 +221,11 @@ in
           { ExecStartPre = [ "/bin/one" ]; }
           { ExecStartPre = lib.mkAfter "/bin/two"; }
           { ExecStopPost = lib.mkForce [ /nonexistent/three ]; }
+        ]
+        ++ map (steps: (manifestOf (of { inherit steps; } { })).unit) [
+          { }
+          { prepare.wrapper = "/bin/four"; }
+          { prepare.before = [ "/bin/four" ]; }
         ]
       )
     );

@@ -72,6 +72,7 @@ in
         umask = null;
       };
       serviceOverrides = { };
+      steps = { };
       tokenFile = "/run/secrets/token";
       tokenType = "auto";
       trust = null;
@@ -144,9 +145,9 @@ in
       { workDirSize = 0; }
       { workDirSize = "8GB"; }
       { workDirSize = "0%"; }
-      { resources.memoryMax = 0; }
       { cleanWorkDir = "job"; }
       { minFreeSpace = 0; }
+      { resources.memoryMax = 0; }
       { resources.cpuWeight = 10001; }
       { resources.pool.tasksMax = "many"; }
       { unknownOption = true; }
@@ -169,9 +170,9 @@ in
       { extraPackages = [ pkgs.jq ]; }
       { workDirSize = 1073741824; }
       { workDirSize = "8G"; }
-      { resources.memoryMax = 1073741824; }
       { cleanWorkDir = "never"; }
       { minFreeSpace = 1073741824; }
+      { resources.memoryMax = 1073741824; }
       { resources.pool.memoryMax = "50%"; }
       { drainTimeout = 60; }
     ];

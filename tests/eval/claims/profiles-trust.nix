@@ -94,6 +94,7 @@ in
       nix.access = "allowed";
       nix.substituters = [ "https://example.org" ];
       minFreeSpace = "4G";
+      steps.prepare.wrapper = "/bin/wrap";
     }))
     (silent (untrusted {
       user = "ci";

@@ -38,6 +38,7 @@ let
     kvm = false;
     minFreeSpace = null;
     programs = "minimal";
+    steps = { };
     trust = null;
     nix = {
       access = null;

@@ -19,6 +19,7 @@ mod profiles;
 mod reboot;
 mod recovery;
 mod retire;
+mod steps;
 
 use anyhow::Result;
 
@@ -117,6 +118,7 @@ const REBOOTS: &[(&str, Scenario)] = &[("a_reboot_during_a_drain_leaves_no_ephem
 const PROFILES: &[(&str, Scenario)] = &[
     ("a_job_gets_what_an_option_opens_and_nothing_besides", profiles::opened),
     ("explain_names_the_lines_that_are_in_the_way_of_a_command", profiles::explained),
+    ("own_commands_around_steps_have_their_rights_and_their_failure_stops_a_start", steps::around),
     ("a_kept_work_directory_outlives_starts_and_a_full_one_keeps_the_runner_from_github", keeping::kept),
 ];
 
