@@ -223,8 +223,7 @@ pub(super) fn empty(found: &Basis<'_>) -> Result<()> {
 /// Removes what a job made of one name.
 fn clear_name(work: &Dir, name: &str, end: Instant) -> Result<()> {
     if work.entry(name)? == EntryKind::Directory {
-        let dir = work.open_dir(OsStr::new(name)).with_context(|| format!("Failed to open {name}"))?;
-        purge(&dir, end).with_context(|| format!("Failed to empty {name}"))?;
+        purge(&work.open_dir(OsStr::new(name))?, end).context("Failed to empty a directory of the work directory")?;
         work.remove_if_empty(name).map(drop)
     } else {
         work.unlink(name).map(drop)
