@@ -52,6 +52,8 @@ let
     inherit (config.users) groups;
   };
   profiles = builtins.mapAttrs (_: profileOf) instances;
+  nixProfiles = import ./profiles/nix.nix { inherit lib; };
+  toolchains = import ./profiles/toolchains.nix { inherit lib pkgs; } entries;
   brokerOf = import ./units/broker.nix {
     inherit
       kept
@@ -121,6 +123,11 @@ let
   profileFaultsOf = import ./faults/profile.nix {
     inherit lib secrets;
     hasNix = config.nix.enable;
+    hasNixLd = config.programs.nix-ld.enable;
+    # What ends a collection that takes longer, as its unit says it.
+    collectionLimits = lib.filterAttrs (name: _: name == "TimeoutSec" || name == "TimeoutStartSec") (
+      config.systemd.services.nix-gc.serviceConfig or { }
+    );
     workDirs = lib.concatMap ({ workDir, ... }: lib.optional (workDir != null) workDir) (
       builtins.attrValues instances
     );
@@ -223,7 +230,14 @@ in
     ) brokers
     // lib.optionalAttrs makesPasses {
       github-runner-reconcile = reconcile.service;
-    };
+    }
+    # Where there is no Nix, there is nothing that collects.
+    // lib.optionalAttrs config.nix.enable (
+      nixProfiles.services {
+        inherit runnerctl;
+        systemd = config.systemd.package;
+      } instances
+    );
 
   systemd.timers = lib.mkIf makesPasses {
     github-runner-reconcile = reconcile.timer;
@@ -237,9 +251,11 @@ in
     entry: runner: lib.nameValuePair (slice.name entry) (slice.unit entry runner)
   ) entries;
 
-  nix.settings = (import ./profiles/nix.nix { inherit lib; }).settings (
+  nix.settings = nixProfiles.settings (
     map ({ runner, user, ... }: { inherit runner user; }) (builtins.attrValues units)
   );
+
+  programs = toolchains;
 
   # For whoever looks after the host: the program, and where it finds the runners.
   environment.systemPackages = [ runnerctl ];

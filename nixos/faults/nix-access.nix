@@ -4,6 +4,8 @@
   lib,
   # Whether there is a daemon that reads settings.
   hasNix,
+  # Limits on the time of the unit that collects garbage, by their directives.
+  collectionLimits,
 }:
 
 { tell, ... }:
@@ -16,7 +18,23 @@
 }:
 
 let
-  inherit (runner.nix) access substituters trustedPublicKeys;
+  inherit (runner.nix)
+    access
+    holdGarbageCollection
+    substituters
+    trustedPublicKeys
+    ;
+  asks = access != null || substituters != [ ] || trustedPublicKeys != [ ] || holdGarbageCollection;
+
+  isUnlimited =
+    value:
+    builtins.elem value [
+      "infinity"
+      "0"
+      0
+      null
+    ];
+  limits = lib.filterAttrs (_: value: !isUnlimited value) collectionLimits;
 
   # In a line of nix.conf what follows a space is another one.
   isWord = text: builtins.match "[^[:cntrl:][:space:]]+" text != null;
@@ -29,11 +47,14 @@ let
 in
 {
   refused =
-    tell ((access != null || substituters != [ ] || trustedPublicKeys != [ ]) && !hasNix)
-      "`nix` of the runner says something to the Nix daemon, but `nix.enable` of the host is off, so nobody would hear it. Remove one of them."
+    tell (asks && !hasNix)
+      "`nix` of the runner says something to the Nix of this host, but `nix.enable` of the host is off, so nobody would hear it. Remove one of them."
     ++
       tell (access != null && user == null)
         "`nix.access` needs the name of its user, but that of a dynamic user is known beforehand only if its unit's name has letters, digits, `_` and `-` alone and no more than 31 of them. Shorten the name of the entry, or set `user` to one that exists."
+    ++
+      tell (holdGarbageCollection && limits != { })
+        "`nix.holdGarbageCollection` lets nix-gc.service wait for up to a day, but ${lib.concatStringsSep " and " (builtins.attrNames limits)} of that unit would end it before it collects. Remove one of them."
     ++
       refuseEach "nix.substituters" isWord
         "is empty, or holds a space or a control character. Make each address an entry of its own."

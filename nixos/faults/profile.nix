@@ -2,8 +2,11 @@
 # override may have had a say. A pure function over values.
 {
   lib,
-  # Whether the host has a Nix daemon that reads settings.
+  # Whether the host has a Nix daemon that reads settings, and a loader for programs of other systems.
   hasNix,
+  hasNixLd,
+  # Limits on the time of the unit that collects garbage, by their directives.
+  collectionLimits,
   # What belongs to all runners: the files of their secrets, the directories that starts empty, the
   # homes of users that are made, and caches, each as its path and user.
   secrets,
@@ -27,7 +30,8 @@ let
       workDirs
       ;
   };
-  nixAccess = import ./nix-access.nix { inherit hasNix lib; };
+  nixAccess = import ./nix-access.nix { inherit collectionLimits hasNix lib; };
+  runtimes = import ./runtimes.nix { inherit hasNixLd lib; };
 in
 # A runner, how systemd reads its unit (see ../units/merged.nix), and the name of its user.
 unit@{ runner, ... }:
@@ -47,6 +51,7 @@ in
     ++ sandbox means unit
     ++ hooks means unit
     ++ steps means unit
+    ++ runtimes means unit
     ++ (nixAccess means unit).refused
     ++ (user means unit).refused;
   warnings = (nixAccess means unit).warnings ++ (user means unit).warnings;

@@ -47,5 +47,19 @@ in
         They are added to `extra-trusted-public-keys` of {option}`nix.settings`.
       '';
     };
+
+    holdGarbageCollection = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Opens: jobs can put off the host's garbage collection, by a day at most each time it is due.
+
+        `nix-gc.service`, which {option}`nix.gc.automatic` starts, then waits before it collects until none of these runners has a job.
+        After a day it collects all the same, and says so. **It may collect under a job that starts after it**: who needs a result
+        for longer than a step lets it be linked in the workspace, by `nix build --out-link result`. Collections that the Nix daemon makes by
+        itself (`min-free`) or that somebody else starts wait for nobody. `systemctl start nix-gc` waits, too;
+        `nix-collect-garbage` collects at once.
+      '';
+    };
   };
 }

@@ -13,6 +13,7 @@ let
   sandbox = import ./sandbox.nix { inherit lib; };
   nix = import ./nix.nix { inherit lib; };
   programs = import ./programs.nix { inherit lib pkgs; };
+  node = import ./node.nix { inherit lib pkgs; };
   user = import ./user.nix { inherit lib; };
 in
 runner:
@@ -23,6 +24,7 @@ let
     (sandbox runner)
     (nix.part runner)
     (programs runner)
+    (node runner)
     (user.part runner)
     (import ./trust.nix runner)
   ];

@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::doctor::{self, explain};
+use crate::model::InstanceName;
 use crate::reconcile::Wish;
 use crate::survey::Places;
 use crate::units::Systemd;
@@ -72,6 +73,15 @@ enum Command {
     Retire {
         #[command(flatten)]
         whom: Whom,
+    },
+    /// Wait until none of these runners has a job, but not for ever; ends well also when the time is over
+    WaitForJobs {
+        /// The runners, each by the name of its unit without `github-runner-`
+        #[arg(required = true, value_parser = instance)]
+        instances: Vec<InstanceName>,
+        /// The most that is waited, in seconds
+        #[arg(long, default_value = "86400", value_parser = explain::limit)]
+        at_most: Duration,
     },
     /// Show what every runner of this host is doing; the exit code is 0 only if all is well
     Status {
@@ -151,6 +161,10 @@ pub fn main() -> ExitCode {
         Command::Drain { whom } => operate(Wish::Drain, &whom),
         Command::Restart { whom } => operate(Wish::Restart, &whom),
         Command::Retire { whom } => operate(Wish::Retire, &whom),
+        Command::WaitForJobs { instances, at_most } => {
+            reconcile::wait_for_jobs(&instances, at_most, &Systemd::default());
+            return ExitCode::SUCCESS;
+        }
         Command::Status { json, fleet } => return status::run(&fleet, json),
         #[cfg(feature = "gitlab")]
         Command::Machines { what } => machines::run(&what),
@@ -172,6 +186,10 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn instance(text: &str) -> Result<InstanceName, String> {
+    text.to_owned().try_into()
 }
 
 fn operate(wish: Wish, whom: &Whom) -> anyhow::Result<()> {

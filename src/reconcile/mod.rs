@@ -7,6 +7,7 @@
 mod act;
 mod figures;
 mod former;
+mod jobs;
 mod operate;
 mod plan;
 mod sightings;
@@ -25,6 +26,7 @@ use crate::survey::{Host, HostRunner, Memory, Places, gather, memory_directory, 
 use crate::units::{Activity, Units, copy};
 use act::Hands;
 
+pub use jobs::wait_for_jobs;
 pub use operate::{Wish, operate};
 pub use plan::{Cause, Decision, Why, plan};
 

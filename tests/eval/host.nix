@@ -160,6 +160,11 @@ let
       type = types.attrsOf (types.listOf types.str);
       default = { };
     };
+    programs.nix-ld.enable = mkOption {
+      type = types.bool;
+      default = false;
+    };
+    programs.nix-ld.libraries = listOption types.package;
     environment.etc = mkOption {
       type = types.attrsOf (types.submodule file);
       default = { };
@@ -219,11 +224,32 @@ let
     systemd.tmpfiles.rules = listOption types.str;
   };
 
+  # What collects garbage. NixOS always has it; here it is only where a runner is about it, and units of all others
+  # are this module's alone.
+  isHeld = runner: runner.nix.holdGarbageCollection or false;
+  collector =
+    { config, ... }:
+    {
+      systemd.services =
+        lib.optionalAttrs
+          (config.nix.enable && lib.any isHeld (builtins.attrValues config.services.github-runners))
+          {
+            nix-gc = {
+              description = "Nix Garbage Collector";
+              serviceConfig = {
+                Type = "oneshot";
+                ExecStart = "${config.nix.package}/bin/nix-collect-garbage";
+              };
+            };
+          };
+    };
+
   inherit
     (lib.evalModules {
       specialArgs = { inherit pkgs; };
       modules = [
         nixos
+        collector
         # Before the module, as where it is imported: lists keep their order all the same.
         extra
         module

@@ -43,25 +43,36 @@ let
     "coreutils"
     "curl"
     "diffutils"
+    "expat"
     "file"
     "findutils"
     "gawk"
     "git"
     "glibcLocales"
+    "gmp"
     "gnugrep"
     "gnumake"
     "gnupatch"
     "gnused"
     "gnutar"
     "gzip"
+    "icu"
     "iproute2"
     "jq"
+    "krb5"
+    "libffi"
+    "libxcrypt-legacy"
+    "libxml2"
+    "ncurses"
     "nftables"
     "nix"
     "openssh"
+    "openssl"
     "procps"
     "python3"
+    "readline"
     "rsync"
+    "sqlite"
     "systemd"
     "tzdata"
     "unzip"
@@ -70,6 +81,7 @@ let
     "which"
     "xz"
     "zip"
+    "zlib"
     "zstd"
   ];
 
@@ -141,9 +153,14 @@ builtins.listToAttrs (
 
   stdenv = {
     buildPlatform.canExecute = _: true;
+    cc.cc = package "gcc";
     hostPlatform = { };
     shellDryRun = "bash -n";
   };
+
+  runCommand =
+    name: _: command:
+    package name // { inherit command; };
 
   writeText =
     name: text:

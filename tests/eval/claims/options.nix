@@ -35,7 +35,9 @@ in
         jobCompleted = null;
         jobStarted = null;
       };
+      hostedToolchains = false;
       kvm = false;
+      nodeAliases = { };
       logs = {
         maxAge = 30;
         maxSize = 128;
@@ -44,6 +46,7 @@ in
       name = "one";
       nix = {
         access = null;
+        holdGarbageCollection = false;
         substituters = [ ];
         trustedPublicKeys = [ ];
       };

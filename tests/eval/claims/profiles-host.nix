@@ -1,6 +1,7 @@
 # What options of profiles make of the host: settings of the Nix daemon, users and directories.
 context@{
   lib,
+  pkgs,
   host,
   runner,
   ...
@@ -20,6 +21,7 @@ let
     ;
 
   settings = changes: (of changes { }).config.nix.settings;
+  collected = runners: host { inherit runners; };
   key = "example.org-1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 in
 {
@@ -153,6 +155,138 @@ in
       nix.substituters = [ "s3://cache?region=eu-west-1" ];
       nix.trustedPublicKeys = [ key ];
     })
+  ];
+
+  "garbage is collected when nobody of those who hold it has a job, and a switch does not wait for that" =
+    {
+      expected = [
+        "[Unit]"
+        "Description=Nix Garbage Collector"
+        ""
+        "[Service]"
+        "X-RestartIfChanged=false"
+        "ExecStart=${pkgs.nix}/bin/nix-collect-garbage"
+        "ExecStartPre=-${pkgs.github-runnerctl}/bin/github-runnerctl wait-for-jobs one-1 one-2 two"
+        "Type=oneshot"
+      ];
+      actual = lib.filter (line: !lib.hasPrefix "Environment=" line) (
+        lib.splitString "\n" (
+          lib.removeSuffix "\n"
+            (collected {
+              one = runner // {
+                count = 2;
+                nix.holdGarbageCollection = true;
+              };
+              two = runner // {
+                nix.holdGarbageCollection = true;
+              };
+              three = runner;
+            }).unitTexts."nix-gc.service"
+        )
+      );
+    };
+  "what the host does before it collects is done before it waits" = {
+    expected = [
+      "/bin/first"
+      "-${pkgs.github-runnerctl}/bin/github-runnerctl wait-for-jobs one"
+    ];
+    actual =
+      (of { nix.holdGarbageCollection = true; } {
+        systemd.services.nix-gc.serviceConfig.ExecStartPre = [ "/bin/first" ];
+      }).services.nix-gc.serviceConfig.ExecStartPre;
+  };
+  "whoever holds the collection of garbage has the unit that he had" = {
+    expected = {
+      gone = [ ];
+      new = [ ];
+      may = null;
+    };
+    actual =
+      let
+        changes = {
+          nix.holdGarbageCollection = true;
+        };
+      in
+      changed changes // { may = may changes; };
+  };
+  "a collection that cannot be held is refused" =
+    let
+      held = {
+        nix.holdGarbageCollection = true;
+      };
+      limited = directives: { systemd.services.nix-gc.serviceConfig = directives; };
+    in
+    all [
+      (refusedWith held { nix.enable = false; } "`nix.enable` of the host is off")
+      (refusedWith held (limited { TimeoutStartSec = "1h"; }) "TimeoutStartSec of that unit would end it")
+      (refusedWith held (limited { TimeoutSec = 60; }) "TimeoutSec of that unit")
+      (profile.silentWith { } (limited {
+        TimeoutStartSec = "1h";
+      }))
+      (profile.silentWith held (limited {
+        TimeoutStartSec = "infinity";
+      }))
+      (silent held)
+    ];
+
+  "programs of other systems find a loader and libraries on the host, and no unit changes" =
+    let
+      changes = {
+        hostedToolchains = true;
+      };
+      inherit ((of changes { }).config.programs) nix-ld;
+    in
+    {
+      expected = {
+        gone = [ ];
+        new = [ ];
+        enable = true;
+        languages = [
+          "gcc"
+          "icu"
+          "openssl"
+          "zlib"
+        ];
+        off = [ ];
+      };
+      actual = changed changes // {
+        inherit (nix-ld) enable;
+        languages = lib.filter (
+          name:
+          builtins.elem name [
+            "gcc"
+            "icu"
+            "openssl"
+            "zlib"
+          ]
+        ) (map (package: package.name) nix-ld.libraries);
+        off = (of { } { }).config.programs.nix-ld.libraries;
+      };
+    };
+  "libraries of the host stay beside those of its runners" = {
+    expected = [
+      "own"
+      "gcc"
+    ];
+    actual = map (package: package.name) (
+      lib.filter
+        (
+          package:
+          builtins.elem package.name [
+            "own"
+            "gcc"
+          ]
+        )
+        (of { hostedToolchains = true; } {
+          programs.nix-ld.libraries = [ (pkgs.package "own") ];
+        }).config.programs.nix-ld.libraries
+    );
+  };
+  "programs of other systems are refused on a host that does not want them" = all [
+    (refusedWith { hostedToolchains = true; } {
+      programs.nix-ld.enable = false;
+    } "`programs.nix-ld.enable` of the host is off")
+    (silent { hostedToolchains = true; })
   ];
 
   "a user is made with a home that jobs find as theirs" = {

@@ -35,13 +35,16 @@ let
       jobCompleted = null;
       jobStarted = null;
     };
+    hostedToolchains = false;
     kvm = false;
     minFreeSpace = null;
+    nodeAliases = { };
     programs = "minimal";
     steps = { };
     trust = null;
     nix = {
       access = null;
+      holdGarbageCollection = false;
       substituters = [ ];
       trustedPublicKeys = [ ];
     };
@@ -66,7 +69,7 @@ in
           in
           {
             inherit (result) unitTexts tmpfilesRules;
-            inherit (result.config) nix users;
+            inherit (result.config) nix programs users;
             fleet = result.etc."github-runners/fleet.json".source.text;
           };
       in
@@ -429,6 +432,40 @@ in
         ]
       ) all;
   };
+  "another name of a Node.js covers the package's directory with one that has it, in the unit alone" =
+    let
+      changes = {
+        nodeAliases = {
+          node16 = "node20";
+          node20 = "node24";
+        };
+      };
+      externals = pkgs.package "github-runner-one-externals";
+    in
+    {
+      expected = {
+        gone = [ ];
+        new = [ "BindReadOnlyPaths=${externals}:${pkgs.github-runner}/lib/externals" ];
+        may = null;
+      };
+      actual = changed changes // {
+        may = may changes;
+      };
+    };
+  "a Node.js that is none, or another name of itself, is refused" = all [
+    (refused { nodeAliases."node20/../.." = "node24"; } "\"node20/../..\" as \"node24\"")
+    (refused { nodeAliases.node20 = "$(id)"; } "names something else than a Node.js")
+    (refused { nodeAliases.node20 = "nodejs_24"; } "for example `node20`")
+    (refused { nodeAliases.node24 = "node24"; } "another name of itself")
+    (silent {
+      nodeAliases = {
+        node16 = "node24";
+        node20 = "node24";
+        node20_alpine = "node24_alpine";
+      };
+    })
+  ];
+
   "a hook is a file whose name says how it is run" = {
     expected = {
       gone = [ ];
