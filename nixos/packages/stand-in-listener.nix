@@ -11,4 +11,7 @@ runCommand "stand-in-listener" { } ''
   mkdir -p $out/bin
   ln -s ${standIns}/bin/stand-in-listener $out/bin/Runner.Listener
   ln -s ${script} $out/bin/stand-in.json
+  # A Node.js only by its name.
+  mkdir -p $out/lib/externals/node24/bin
+  ln -s ${standIns}/bin/stand-in-listener $out/lib/externals/node24/bin/node
 ''

@@ -29,6 +29,7 @@ mod contract;
 mod doctor;
 mod documents;
 mod fleets;
+mod jobs;
 mod lifecycle;
 mod ondemand;
 mod passes;

@@ -31,6 +31,9 @@ let
     in
     if manifestDirectory != null && instance != null then
       "${manifestDirectory}/${builtins.head instance}.json"
+    # What is built for a unit is beside its manifest.
+    else if manifestDirectory != null && builtins.match "github-runner-.*-externals" name != null then
+      "${manifestDirectory}/${name}"
     # The file about all runners has a place in /etc, too.
     else if manifestDirectory != null && name == "github-runners-fleet.json" then
       "/etc/github-runners/fleet.json"
@@ -160,7 +163,11 @@ builtins.listToAttrs (
 
   runCommand =
     name: _: command:
-    package name // { inherit command; };
+    package name
+    // {
+      inherit command;
+      outPath = placeOf name;
+    };
 
   writeText =
     name: text:

@@ -66,6 +66,23 @@ let
     }
   ) rendered.manifests;
 
+  # What Nix would build for a unit, as its place and the lines that make it.
+  buildsOf =
+    runner:
+    let
+      nodeOf = import ../../nixos/profiles/node.nix {
+        inherit lib;
+        pkgs.runCommand =
+          name: _arguments: lines:
+          builtins.toJSON {
+            place = (pkgs.runCommand name { } lines).outPath;
+            inherit lines;
+          };
+      };
+      built = lib.removeSuffix ":${runner.package}/lib/externals";
+    in
+    map (entry: builtins.fromJSON (built entry)) (nodeOf runner).lists.BindReadOnlyPaths;
+
   rendered = import ./host.nix { inherit lib; } {
     inherit pkgs;
     runners = builtins.mapAttrs (_: runnerOf) (builtins.fromJSON (builtins.readFile runnersFile));
@@ -77,6 +94,7 @@ else
   {
     inherit (rendered) tmpfilesRules;
     inherit units;
+    builds = lib.concatMap buildsOf (builtins.attrValues rendered.instances);
 
     # What looks after all of them, and their slices. Of these, multi-user.target
     # wants the service, and timers.target the timer.

@@ -6,6 +6,7 @@ mod cloud;
 mod doctor;
 mod faults;
 pub mod fleet;
+mod garbage;
 mod hostile;
 mod keeping;
 mod kills;
@@ -117,6 +118,8 @@ const REBOOTS: &[(&str, Scenario)] = &[("a_reboot_during_a_drain_leaves_no_ephem
 /// What jobs get by options; see docs/jobs.md.
 const PROFILES: &[(&str, Scenario)] = &[
     ("a_job_gets_what_an_option_opens_and_nothing_besides", profiles::opened),
+    ("an_action_for_a_node_that_nobody_has_gets_its_other_name", profiles::other_node),
+    ("garbage_is_collected_under_a_job_and_not_under_one_that_holds_it", garbage::held),
     ("explain_names_the_lines_that_are_in_the_way_of_a_command", profiles::explained),
     ("own_commands_around_steps_have_their_rights_and_their_failure_stops_a_start", steps::around),
     ("a_kept_work_directory_outlives_starts_and_a_full_one_keeps_the_runner_from_github", keeping::kept),
