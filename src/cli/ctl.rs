@@ -13,7 +13,6 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::doctor::{self, explain};
-use crate::model::InstanceName;
 use crate::reconcile::Wish;
 use crate::survey::Places;
 use crate::units::Systemd;
@@ -77,8 +76,8 @@ enum Command {
     /// Wait until none of these runners has a job, but not for ever; ends well also when the time is over
     WaitForJobs {
         /// The runners, each by the name of its unit without `github-runner-`
-        #[arg(required = true, value_parser = instance)]
-        instances: Vec<InstanceName>,
+        #[arg(required = true)]
+        instances: Vec<String>,
         /// The most that is waited, in seconds
         #[arg(long, default_value = "86400", value_parser = explain::limit)]
         at_most: Duration,
@@ -162,8 +161,7 @@ pub fn main() -> ExitCode {
         Command::Restart { whom } => operate(Wish::Restart, &whom),
         Command::Retire { whom } => operate(Wish::Retire, &whom),
         Command::WaitForJobs { instances, at_most } => {
-            reconcile::wait_for_jobs(&instances, at_most, &Systemd::default());
-            return ExitCode::SUCCESS;
+            reconcile::wait_for_jobs(&instances, at_most, &Systemd::default())
         }
         Command::Status { json, fleet } => return status::run(&fleet, json),
         #[cfg(feature = "gitlab")]
@@ -186,10 +184,6 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn instance(text: &str) -> Result<InstanceName, String> {
-    text.to_owned().try_into()
 }
 
 fn operate(wish: Wish, whom: &Whom) -> anyhow::Result<()> {

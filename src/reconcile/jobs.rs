@@ -31,18 +31,31 @@ enum Step {
 
 /// Waits until none of these runners has a job, but no longer than `most`. Then whoever called goes on, whatever was seen:
 /// also if systemd cannot be asked all the time.
-pub fn wait_for_jobs(instances: &[InstanceName], most: Duration, units: &dyn Units) {
-    let names: Vec<String> = instances.iter().map(names::runner).collect();
+///
+/// # Errors
+///
+/// A name can be none of a runner. Nobody was waited for then.
+pub fn wait_for_jobs(instances: &[String], most: Duration, units: &dyn Units) -> Result<()> {
+    let mut names = Vec::new();
+    for instance in instances {
+        let instance: InstanceName = instance.clone().try_into().map_err(anyhow::Error::msg)?;
+        names.push(names::runner(&instance));
+    }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let start = Instant::now();
     let mut has_waited = false;
     loop {
         let waited = start.elapsed();
         match step(&units.show(&names), waited, most) {
-            Step::Go if has_waited => return info!("No job runs any more, after {} s", waited.as_secs()),
-            Step::Go => return,
+            Step::Go => {
+                if has_waited {
+                    info!("No job runs any more, after {} s", waited.as_secs());
+                }
+                return Ok(());
+            }
             Step::GoAnyway(why) => {
-                return warn!("{why}, but {} s were waited and that is enough: going on", most.as_secs());
+                warn!("{why}, but {} s were waited and that is enough: going on", most.as_secs());
+                return Ok(());
             }
             // On a busy host these are others each time, and who reads that wants to know why nothing happens.
             Step::Wait(why) if !has_waited => info!("{why}: waiting for that, at most {} s", most.as_secs()),

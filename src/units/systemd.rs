@@ -26,6 +26,10 @@ const EOPNOTSUPP: i32 = nix::errno::Errno::EOPNOTSUPP as i32;
 /// Of a unit's output, no more than this is read.
 const LAST_LINES: &str = "--lines=100";
 
+/// Where systemd keeps groups, below their common directory: there itself, or beside those of version 1. Only one of them
+/// may be there.
+const HIERARCHIES: [&str; 3] = ["", "unified", "systemd"];
+
 /// More processes and groups than this are not looked through.
 const MOST_PROCESSES: usize = 100_000;
 
@@ -38,6 +42,18 @@ pub struct Systemd {
 impl Default for Systemd {
     fn default() -> Self {
         Self { control_groups: "/sys/fs/cgroup".into() }
+    }
+}
+
+impl Systemd {
+    /// Whether a group of a unit has a worker in it, or nobody can say.
+    fn has_job(&self, group: &str) -> bool {
+        // A job can make trees of groups that nobody can look through; that keeps nobody else waiting.
+        let has_worker = |hierarchy: &&str| {
+            let group = self.control_groups.join(hierarchy).join(group.trim_start_matches('/'));
+            has_worker(&group).unwrap_or(true)
+        };
+        HIERARCHIES.iter().any(has_worker)
     }
 }
 
@@ -66,8 +82,7 @@ impl Units for Systemd {
             let mut unit = unit(&properties);
             let group = properties.get("ControlGroup").copied().unwrap_or_default();
             if unit.activity == Activity::Active && !group.is_empty() {
-                // A job can make trees of groups that nobody can look through; that keeps nobody else waiting.
-                unit.has_job = has_worker(&self.control_groups.join(group.trim_start_matches('/'))).unwrap_or(true);
+                unit.has_job = self.has_job(group);
             }
             found.insert((*id).to_owned(), unit);
         }
@@ -259,8 +274,18 @@ mod tests {
         assert!(!has_worker(temporary.path()).unwrap());
         fs::write(below.join("cgroup.procs"), format!("{}\n", child.id())).unwrap();
         let found = has_worker(temporary.path()).unwrap();
+        let above = temporary.path().join("kept");
+        let in_hierarchy = HIERARCHIES.map(|hierarchy| {
+            let unit = above.join(hierarchy).join("a.slice/a.service");
+            fs::create_dir_all(&unit).unwrap();
+            fs::write(unit.join("cgroup.procs"), format!("{}\n", child.id())).unwrap();
+            let found = Systemd { control_groups: above.clone() }.has_job("/a.slice/a.service");
+            fs::remove_dir_all(&above).unwrap();
+            found
+        });
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(found && !has_worker(temporary.path()).unwrap());
+        assert_eq!(in_hierarchy, [true; 3]);
     }
 }

@@ -109,13 +109,13 @@ fn a_systemd_that_says_nothing_holds_nobody_for_ever() {
 #[test]
 fn names_and_times_that_are_none_are_refused() {
     let host = Host::new(&[]);
-    for (arguments, part) in [
-        (&[][..], "<INSTANCES>"),
-        (&["../etc"], "../etc"),
-        (&["--at-most", "0", "builder"], "1 to 86400"),
-        (&["--at-most", "86401", "builder"], "1 to 86400"),
+    for (arguments, code, part) in [
+        (&[][..], 2, "<INSTANCES>"),
+        (&["builder", "../etc"], 1, "../etc"),
+        (&["--at-most", "0", "builder"], 2, "1 to 86400"),
+        (&["--at-most", "86401", "builder"], 2, "1 to 86400"),
     ] {
-        let (code, said) = host.wait(arguments);
-        assert!(code == Some(2) && said.contains(part), "{arguments:?}: {code:?} {said}");
+        let (ended, said) = host.wait(arguments);
+        assert!(ended == Some(code) && said.contains(part), "{arguments:?}: {ended:?} {said}");
     }
 }
