@@ -36,4 +36,7 @@ let
 in
 {
   lists.BindReadOnlyPaths = lib.optional (aliases != { }) "${externals}:${place}";
+  # For nobody to read: Nix keeps what the variables of a process name, and it does not look at mounts. A
+  # runner that goes on after a switch would lose every Node.js in the middle of a job.
+  environment = lib.optionalAttrs (aliases != { }) { GITHUB_RUNNER_EXTERNALS = "${externals}"; };
 }

@@ -80,10 +80,11 @@ fn collector(property: &str) -> Result<String> {
     Ok(run("systemctl", &["show", "--value", "--property", property, COLLECTOR])?.trim().into())
 }
 
+/// What the last collection said, from its beginning.
 fn said() -> Result<String> {
     run("journalctl", &["--sync"])?;
-    let invocation = format!("_SYSTEMD_INVOCATION_ID={}", collector("InvocationID")?);
-    run("journalctl", &["--no-pager", "--output=cat", &invocation])
+    let all = run("journalctl", &["--no-pager", "--output=cat", "--unit", COLLECTOR])?;
+    Ok(all.rsplit("Starting ").next().unwrap_or_default().into())
 }
 
 pub fn held(machine: &Machine) -> Result<()> {
@@ -103,8 +104,9 @@ pub fn held(machine: &Machine) -> Result<()> {
     ensure!(collector("SubState")? == "start-pre", "it is in {}", collector("SubState")?);
     let built = job.built.clone();
     ensure!(job.end()? == "there", "what a job had was collected:\n{}", said()?);
-    wait_for("the collection after the job", || Ok((collector("ActiveState")? == "inactive").then_some(())))?;
-    ensure!(collector("Result")? == "success" && said()?.contains("No job runs any more"), "{}", said()?);
+    wait_for("the collection after the job", || Ok(said()?.contains("Finished ").then_some(())))
+        .with_context(|| said().unwrap_or_default())?;
+    ensure!(said()?.contains("No job runs any more"), "{}", said()?);
     ensure!(!Path::new(&built).exists(), "nothing was collected afterwards:\n{}", said()?);
 
     // Nobody waits for a runner without a job.

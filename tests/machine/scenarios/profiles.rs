@@ -62,7 +62,7 @@ pub fn other_node(machine: &Machine) -> Result<()> {
     for (name, expected) in [("hostile", "none"), ("other-node", "the one of 24")] {
         let mut runner = Runner::new(machine, name)?;
         // Where an action's `runs.using` is looked for.
-        let job = "report=$RUNNER_ROOT/_diag/report.log; rm -f $report; \
+        let job = "report=$RUNNER_ROOT/_diag/node.log; \
             /opt/listener/lib/externals/node20/bin/node > $report || echo none > $report; \
             /opt/listener/lib/externals/node24/bin/node >> $report";
         machine.github.script(&json!({ "run": [{ "job": { "name": "node", "command": job } }] }))?;
@@ -70,7 +70,7 @@ pub fn other_node(machine: &Machine) -> Result<()> {
         runner.wait_for_line("completed with result: Succeeded")?;
         machine.github.script(&json!({}))?;
         runner.stop()?;
-        let report = fs::read_to_string(runner.logs("report.log"))?;
+        let report = fs::read_to_string(runner.logs("node.log"))?;
         ensure!(report == format!("{expected}\nthe one of 24\n"), "{name}: {report}");
     }
     ensure!(!Path::new("/opt/listener/lib/externals/node20").exists(), "the host has it, too");
