@@ -8,8 +8,8 @@ lib.optionalAttrs (lib.any (runner: runner.hostedToolchains) (builtins.attrValue
   nix-ld = {
     enable = lib.mkDefault true;
     # What the languages of `setup-*` actions are linked with. Some of it NixOS has by itself, but not in
-    # each release.
-    libraries = [
+    # each release. Last, so that libraries that the host names win.
+    libraries = lib.mkAfter [
       # libstdc++, libgcc_s and libatomic.
       pkgs.stdenv.cc.cc
       pkgs.bzip2
