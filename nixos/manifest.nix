@@ -66,7 +66,7 @@ pkgs.writeTextFile {
       startDistance = 200;
       listener = "${runner.package}/bin/Runner.Listener";
     }
-    // (if runner.cleanWorkDir or "start" == "never" then { keepWorkDir = true; } else { })
+    // (if runner.cleanWorkDir or "start" == "never" then { cleanWorkDir = "never"; } else { })
     // (
       if runner.minFreeSpace or null != null then
         { minFreeSpace = toString runner.minFreeSpace; }

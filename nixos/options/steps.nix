@@ -60,8 +60,8 @@ in
       {manpage}`systemd.service(5)`, with an absolute path first. All but `configure` run as root where jobs have left files:
       open nothing by a path below work or state directory. `configure` runs as the unit's user, in the sandbox.
 
-      Whatever they take counts for the time limits of the unit, of which a stop has little. A command that fails stops a start,
-      which is tried again.
+      A line is killed after the time that the unit has for a step: 15 minutes in a start, 30 seconds in a stop or an end. A line
+      that fails stops a start, which is tried again.
     '';
   };
 }

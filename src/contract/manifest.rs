@@ -49,9 +49,9 @@ pub struct Manifest {
     /// How much the work directory can hold, if it is to have a file system of its own, in memory.
     #[serde(default)]
     pub work_dir_size: Option<MemorySize>,
-    /// Whether starts leave what is in the work directory, as far as it is known to be of this runner's jobs.
-    #[serde(default, skip_serializing_if = "is_off")]
-    pub keep_work_dir: bool,
+    /// When the work directory is emptied.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub clean_work_dir: CleanWorkDir,
     /// How many bytes work and state directory must have left for the runner to be offered, if there is a limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_free_space: Option<MemorySize>,
@@ -80,9 +80,19 @@ pub struct Manifest {
     pub listener: PathBuf,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_off(switch: &bool) -> bool {
-    !switch
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// When a work directory is emptied.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CleanWorkDir {
+    /// At every start.
+    #[default]
+    Start,
+    /// Only of what is not known to be of this runner's jobs.
+    Never,
 }
 
 /// A repository whose runs may have runners.
@@ -207,7 +217,7 @@ impl Manifest {
             registration_interval: INTERVAL,
             start_distance: 0,
             work_dir_size: None,
-            keep_work_dir: false,
+            clean_work_dir: CleanWorkDir::Start,
             min_free_space: None,
             broker_environment: environment,
             logs: Logs::default(),
@@ -282,6 +292,12 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+
+    /// Whether what this runner's jobs leave in the work directory outlives starts.
+    #[must_use]
+    pub fn keeps_work_dir(&self) -> bool {
+        self.clean_work_dir == CleanWorkDir::Never
     }
 
     /// How the runner registers, given whether its credential is one of the API.

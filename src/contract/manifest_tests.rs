@@ -33,7 +33,7 @@ fn every_value_that_can_be_configured_is_read_again_as_it_was_written() {
         ("workDirSize", json!("8G")),
         ("workDirSize", json!("1048577")),
         ("workDirSize", Value::Null),
-        ("keepWorkDir", json!(true)),
+        ("cleanWorkDir", json!("never")),
         ("minFreeSpace", json!("20G")),
         ("workDirMode", json!("0755")),
         ("method", json!("configure")),

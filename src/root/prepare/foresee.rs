@@ -68,7 +68,7 @@ pub fn foresee(start: &Start, ledger_directory: &Path, user: Option<(Uid, Gid)>)
         unknown.push("systemd gives the files to the unit's user before a start if the state directory is not that user's, and then their owners are no reason any more".into());
     }
     let knows = work::is_known(&work_place, stored.as_ref(), &told.manifest, &plan);
-    if told.manifest.keep_work_dir
+    if told.manifest.keeps_work_dir()
         && let Some(owner) = user.map(|user| user.0)
         && let Some(why) = work::why_emptied(&work_place, owner, knows, stored.as_ref(), &told.registration)?
     {

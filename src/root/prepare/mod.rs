@@ -92,7 +92,7 @@ pub fn run(start: &Start, ledger_directory: &Path, socket: &Path) -> Result<()> 
     let mut draft = Draft::new(&ledger, &manifest.instance, stored.clone(), new.clone());
     note(&mut draft.entry, &told, start, news.then_some(&text))?;
     let heir = Heir::new(owner, manifest, work::is_known(&work_place, stored.as_ref(), manifest, &decision));
-    if manifest.keep_work_dir {
+    if manifest.keeps_work_dir() {
         work::empty_of_others(&work_place, heir, stored.as_ref(), registration, end)?;
     }
     let work = work::take(&work_place, &start.work_directory, manifest.work_dir_size, heir, end)?;

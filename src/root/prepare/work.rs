@@ -213,7 +213,7 @@ fn refuse_of_others(place: &Place, dir: &Dir, owner: Uid, knows: bool) -> Result
 ///
 /// As [`purge`].
 pub(super) fn empty(found: &Basis<'_>) -> Result<()> {
-    if found.manifest.keep_work_dir {
+    if found.manifest.keeps_work_dir() {
         let names = REGISTRATION_FILES.into_iter().chain([DIAGNOSTICS]);
         return names.into_iter().try_for_each(|name| clear_name(&found.work, name, found.end));
     }
@@ -246,7 +246,7 @@ pub(in crate::root) fn empty_for(work: &Dir, heir: Heir, path: &Path, end: Insta
 ///
 /// What cannot be emptied is no fault here: [`empty`] follows whatever is decided, and tells.
 pub(super) fn empty_while<T>(found: &Basis<'_>, ask: impl FnOnce() -> T) -> T {
-    if found.manifest.keep_work_dir {
+    if found.manifest.keeps_work_dir() {
         return ask();
     }
     let (dir, end) = (&found.work, found.end);

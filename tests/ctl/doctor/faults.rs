@@ -77,7 +77,7 @@ fn a_runner_that_has_too_little_room_for_a_start_is_named_with_what_is_left() {
         let told = of(&report, Level::Warning, topic);
         assert!(told.iter().any(|finding| finding.said.contains(part)), "{topic}: {report:#?}");
     }
-    practice.host.manifest["keepWorkDir"] = json!(true);
+    practice.host.manifest["cleanWorkDir"] = json!("never");
     practice.write();
     let report = practice.check();
     let faults = of(&report, Level::Fault, "work directory");

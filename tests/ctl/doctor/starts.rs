@@ -172,7 +172,7 @@ fn that_a_start_empties_a_work_directory_that_is_kept_is_foretold() {
         return;
     }
     let mut practice = Practice::new(Host::new());
-    practice.host.manifest["keepWorkDir"] = json!(true);
+    practice.host.manifest["cleanWorkDir"] = json!("never");
     fs::write(practice.host.path("work/file"), "").unwrap();
     for name in ["state", "work"] {
         std::os::unix::fs::chown(practice.host.path(name), Some(64_321), Some(64_321)).unwrap();

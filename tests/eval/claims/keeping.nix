@@ -37,7 +37,7 @@ in
       gone = [ ];
       new = [ ];
       may = [ "work directory /srv/work" ];
-      keepWorkDir = true;
+      cleanWorkDir = "never";
     };
     actual =
       let
@@ -48,7 +48,7 @@ in
       builtins.mapAttrs (which: lines: lib.subtractLists cleaned.${which} lines) (changed (kept { }))
       // {
         may = may (kept { });
-        inherit (manifestOf (kept { })) keepWorkDir;
+        inherit (manifestOf (kept { })) cleanWorkDir;
       };
   };
   "every runner of an entry keeps its own work directory" = {

@@ -11,7 +11,7 @@ use crate::host::{Host, is_root, mode, owner};
 /// A registered runner whose work directory is kept, with something of a job in it.
 pub fn kept() -> Host {
     let mut host = Host::new();
-    host.manifest["keepWorkDir"] = json!(true);
+    host.manifest["cleanWorkDir"] = json!("never");
     let host = host.registered();
     fs::create_dir(host.path("work/repo")).unwrap();
     fs::write(host.path("work/repo/cache"), "warm").unwrap();
@@ -46,7 +46,7 @@ fn it_outlives_starts_whatever_they_decide_about_the_registration() {
     host.step("record").good();
     assert!(is_warm(&host));
     // The other way round it is as ever.
-    host.manifest.as_object_mut().unwrap().remove("keepWorkDir");
+    host.manifest.as_object_mut().unwrap().remove("cleanWorkDir");
     let said = host.prepare().good();
     assert!(said.contains("Emptied the work directory") && !is_warm(&host), "{said}");
 }
@@ -81,7 +81,7 @@ fn what_a_job_made_of_the_names_of_links_does_not_stop_the_next_start() {
 #[test]
 fn a_first_start_and_one_without_the_ledger_empty_it() {
     let mut host = Host::new();
-    host.manifest["keepWorkDir"] = json!(true);
+    host.manifest["cleanWorkDir"] = json!("never");
     fs::write(host.path("work/of-somebody"), "").unwrap();
     let said = host.prepare().good();
     assert!(said.contains("although `cleanWorkDir` is \"never\", because the ledger does not know"), "{said}");
@@ -128,7 +128,7 @@ fn a_directory_of_others_is_refused_and_not_emptied() {
         return;
     }
     let mut host = Host::new();
-    host.manifest["keepWorkDir"] = json!(true);
+    host.manifest["cleanWorkDir"] = json!("never");
     chown(host.path("work"), Some(64_322), None).unwrap();
     fs::write(host.path("work/precious"), "").unwrap();
     let said = host.prepare().bad();
