@@ -37,8 +37,8 @@ impl Host {
         let host = Self(tempfile::tempdir().unwrap());
         fs::write(host.path().join("systemctl"), SYSTEMCTL).unwrap();
         fs::set_permissions(host.path().join("systemctl"), Permissions::from_mode(0o755)).unwrap();
-        let list: String = processes.iter().map(|process| format!("{process}\n")).collect();
-        fs::write(host.path().join("cgroup.procs"), list).unwrap();
+        let list: Vec<String> = processes.iter().map(u32::to_string).collect();
+        fs::write(host.path().join("cgroup.procs"), list.join("\n")).unwrap();
         host
     }
 
