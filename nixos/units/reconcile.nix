@@ -52,6 +52,7 @@ let
         }
         # For operators.
         // lib.optionalAttrs (profiles.${instance}.may != [ ]) { inherit (profiles.${instance}) may; }
+        // lib.optionalAttrs (runner.trust != null) { inherit (runner) trust; }
       ) instances;
       passes = reconcile.enable;
       inherit (reconcile) deleteUnknownOffline;

@@ -58,6 +58,16 @@ pub struct Declaration {
     /// What its jobs may that the usual sandbox keeps from them, each in a word or two.
     #[serde(default)]
     pub may: Vec<String>,
+    /// For whose jobs it is, if somebody said so.
+    pub trust: Option<Trust>,
+}
+
+/// How far the jobs of a runner are trusted.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trust {
+    /// Not at all: it is for people whom nobody knows.
+    Untrusted,
 }
 
 /// When a runner restarts whose unit or manifest changed.
@@ -116,12 +126,16 @@ mod tests {
         assert!(!fleet.passes);
         assert!(Fleet::parse(text.replace("  \"passes\": false,\n", "").as_bytes()).unwrap().passes, "an older module");
         assert_eq!(fleet.instances[0].restart_policy, RestartPolicy::WhenIdle);
+        let untrusted = text.replacen("\"pool\"", "\"trust\": \"untrusted\", \"pool\"", 1);
+        let trusted = |text: &str| Fleet::parse(text.as_bytes()).unwrap().instances[0].trust;
+        assert_eq!((trusted(text), trusted(&untrusted)), (None, Some(Trust::Untrusted)));
         let name = "builder-2".to_string().try_into().unwrap();
         assert_eq!(fleet.get(&name).unwrap().drain_timeout, Some(3600));
         for (from, to, part) in [
             ("\"version\": 1", "\"version\": 2", "version` is 2"),
             ("\"pool\"", "\"pond\"", "the same release"),
             ("when-idle", "whenever", "the same release"),
+            ("\"pool\"", "\"trust\": \"half\", \"pool\"", "the same release"),
         ] {
             let error = format!("{:#}", Fleet::parse(text.replace(from, to).as_bytes()).unwrap_err());
             assert!(error.contains(part), "{error}");

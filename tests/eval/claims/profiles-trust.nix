@@ -53,6 +53,24 @@ in
         may = may (untrusted { });
       };
   };
+  "doctor is told who is not trusted, and nothing of others" = {
+    expected = [
+      "untrusted"
+      null
+    ];
+    actual =
+      map
+        (
+          changes:
+          (builtins.head
+            (builtins.fromJSON (of changes { }).etc."github-runners/fleet.json".source.text).instances
+          ).trust or null
+        )
+        [
+          (untrusted { })
+          { ephemeral = true; }
+        ];
+  };
   "a name server can be allowed" = {
     expected = [ "10.0.0.53" ];
     actual =
