@@ -40,7 +40,7 @@
 //! | `http::roots` | `model` | network, certificates |
 //! | `http::socket` | | network, sockets, clock |
 //! | `http` | `contract::protocol`, `http::roots`, `http::socket` | network, environment |
-//! | `github` | `model`, `contract::protocol`, `contract::workflow`, `http` | |
+//! | `github` | `model`, `contract::audience`, `contract::protocol`, `contract::workflow`, `http` | |
 //! | `units::drop_ins` | | files |
 //! | `units::door` | `contract::names` | files, writing, processes, sockets |
 //! | `units` | `contract::names`, `sys` | files, writing, processes |

@@ -2,7 +2,7 @@
 
 use crate::contract::protocol::{Outcome, Whom};
 use crate::github::Failure;
-use crate::model::shown;
+use crate::model::{RunnerGroup, shown};
 
 use super::issue::name;
 use super::session::Session;
@@ -50,4 +50,10 @@ pub fn preflight(session: &Session) -> Result<Outcome, Failure> {
         newest => newest?,
     };
     Ok(Outcome::Ready { newest_runner, releases: api.releases()? })
+}
+
+/// Finds out who can have code run here. What GitHub does not show is a part of the answer.
+pub fn audience(session: &Session) -> Result<Outcome, Failure> {
+    let group = session.manifest.registration.runner_group.as_ref().map(RunnerGroup::as_str);
+    session.home()?.audience(group).map(Outcome::Audience)
 }

@@ -154,6 +154,7 @@ fn answer(session: &Session, verb: Verb) -> Result<Outcome, Failure> {
         Verb::Observe(whom) => look::observe(session, whom),
         Verb::List => look::list(session),
         Verb::Preflight => look::preflight(session),
+        Verb::Audience => look::audience(session),
         Verb::Run { repository, run } => workflows::run(session, &repository, run),
         Verb::Jobs { repository, run } => workflows::jobs(session, &repository, run),
         Verb::Artifact { repository, run, name } => workflows::artifact(session, &repository, run, &name),

@@ -1,5 +1,6 @@
 //! Questions and answers as sentences of the journal, which never hold a secret.
 
+use crate::contract::audience::{Audience, Reach, Sight};
 use crate::contract::protocol::{Issue, Outcome, RemoteRunner, Verb, Whom};
 use crate::contract::workflow::RunState;
 use crate::model::{date_and_time, shown};
@@ -18,6 +19,7 @@ pub fn verb(verb: Option<&Verb>) -> String {
         Some(Verb::Observe(Whom::Attempt)) => "Looking up the runner that an attempt asked for".into(),
         Some(Verb::List) => "Listing the runners".into(),
         Some(Verb::Preflight) => "Checking the credential".into(),
+        Some(Verb::Audience) => "Looking up who can have code run".into(),
         Some(Verb::Run { repository, run }) => format!("Looking up run {run} of {}", repository.as_str()),
         Some(Verb::Jobs { repository, run }) => {
             format!("Looking up the jobs of run {run} of {} that wait", repository.as_str())
@@ -49,6 +51,11 @@ pub fn outcome(outcome: &Outcome) -> (bool, String) {
         Outcome::Ready { newest_runner: Some(version), .. } => {
             (true, format!("it is good; the newest runner has version {}", shown(version)))
         }
+        Outcome::Audience(Audience { reach, .. }) => match reach {
+            Sight::Is(Reach::Public | Reach::PublicInGroup { .. }) => (true, "strangers, by pull requests".into()),
+            Sight::Is(_) => (true, "people with access".into()),
+            Sight::Unseen(why) => (true, format!("that cannot be seen, because {why}")),
+        },
         Outcome::Run(Some(run)) => (true, format!("it is {}", state_of(run.state))),
         Outcome::Jobs(jobs) => (true, format!("there are {}", jobs.len())),
         Outcome::Artifact(Some(artifact)) => (true, format!("made at {}", date_and_time(artifact.created_at))),

@@ -1,6 +1,8 @@
 //! Texts that one program writes and another reads, each with a version. Nothing here touches the system.
 
 #[cfg(feature = "ctl")]
+pub mod audience;
+#[cfg(feature = "ctl")]
 pub mod cloud;
 #[cfg(feature = "ctl")]
 pub mod fleet;

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "ctl")]
+use super::audience::Audience;
 use super::workflow::{Artifact, QueuedJob, SigningKey, WorkflowRun};
 use crate::model::{InstanceName, Repository, id};
 
@@ -72,6 +74,9 @@ pub enum Verb {
     List,
     /// Find out whether the credential can administer runners of the configured address.
     Preflight,
+    /// Find out who can have code run here: whether what the runner serves is public, and the rule for pull requests from
+    /// forks. Brokers of releases before do not understand it.
+    Audience,
     /// Look up a run of a workflow in a repository of the manifest.
     #[serde(rename_all = "camelCase")]
     Run {
@@ -218,6 +223,9 @@ pub enum Outcome {
         #[serde(default)]
         releases: Vec<Release>,
     },
+    /// `audience`: what the server shows of it. No step of a runner asks for it, so the helper need not read it.
+    #[cfg(feature = "ctl")]
+    Audience(Audience),
     /// `run`: the run, or that the repository has none of this number.
     Run(Option<WorkflowRun>),
     /// `jobs`: those that wait for a runner.
@@ -307,6 +315,7 @@ mod tests {
         insta::assert_snapshot!(request(Verb::Observe(Whom::Id { id: 21, url: "u".into() })), @r#"{"version":2,"instance":"runner1","patience":5,"verb":{"observe":{"id":{"id":21,"url":"u"}}}}"#);
         insta::assert_snapshot!(request(Verb::List), @r#"{"version":2,"instance":"runner1","patience":5,"verb":"list"}"#);
         insta::assert_snapshot!(request(Verb::Preflight), @r#"{"version":2,"instance":"runner1","patience":5,"verb":"preflight"}"#);
+        insta::assert_snapshot!(request(Verb::Audience), @r#"{"version":2,"instance":"runner1","patience":5,"verb":"audience"}"#);
     }
 
     #[test]
@@ -346,6 +355,19 @@ mod tests {
         let before = r#"{"version":1,"credentialExpires":null,"outcome":"gone"}"#;
         let answer = Answer { version: ONE_QUESTION, ..Answer::unasked(Outcome::Gone) };
         assert_eq!(serde_json::from_str::<Answer>(before).unwrap(), answer);
+    }
+
+    #[cfg(feature = "ctl")]
+    #[test]
+    fn what_is_told_of_who_can_have_code_run_keeps_its_form() {
+        use super::super::audience::{Approval, Reach, Sight};
+        let audience = |reach, approval| Outcome::Audience(Audience { reach, approval });
+        let public = audience(Sight::Is(Reach::Public), Some(Sight::Is(Approval::AllExternal)));
+        insta::assert_snapshot!(line(&public), @r#"{"audience":{"reach":{"is":"public"},"approval":{"is":"allExternal"}}}"#);
+        let group = audience(Sight::Is(Reach::PublicInGroup { selected: true }), Some(Sight::Unseen("why".into())));
+        insta::assert_snapshot!(line(&group), @r#"{"audience":{"reach":{"is":{"publicInGroup":{"selected":true}}},"approval":{"unseen":"why"}}}"#);
+        insta::assert_snapshot!(line(&audience(Sight::Unseen("why".into()), None)), @r#"{"audience":{"reach":{"unseen":"why"},"approval":null}}"#);
+        assert_eq!(serde_json::from_str::<Outcome>(&line(&group)).unwrap(), group);
     }
 
     #[test]

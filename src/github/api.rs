@@ -283,6 +283,11 @@ impl<'a> Api<'a> {
         ))
     }
 
+    /// Whether it asks with a token of an App, which is narrowed to what runners need.
+    pub(super) fn is_of_app(&self) -> bool {
+        self.source.is_some()
+    }
+
     /// Nobody should rely on the credential any more, because GitHub refused what it should be good for.
     pub(super) fn doubt(&self) {
         if let Some(source) = &self.source {

@@ -43,7 +43,7 @@ impl Page for Runners {
 }
 
 #[derive(Deserialize)]
-struct Group {
+pub(super) struct Group {
     #[serde(deserialize_with = "id")]
     id: u64,
     name: String,
@@ -51,12 +51,23 @@ struct Group {
     default: bool,
     #[serde(default)]
     is_hosted: bool,
+    /// Whether public repositories may use its runners.
+    pub(super) allows_public_repositories: Option<bool>,
+    /// Which repositories may: `all`, `selected` or `private`.
+    pub(super) visibility: Option<String>,
+}
+
+impl Group {
+    /// Whether it is the one of this name, or the default one without a name. It has to be for self-hosted runners.
+    pub(super) fn is(&self, name: Option<&str>) -> bool {
+        !self.is_hosted && name.map_or(self.default, |name| same_name(&self.name, name))
+    }
 }
 
 /// A page of runner groups.
 #[derive(Deserialize)]
-struct Groups {
-    runner_groups: Vec<Group>,
+pub(super) struct Groups {
+    pub(super) runner_groups: Vec<Group>,
 }
 
 impl Page for Groups {
@@ -121,7 +132,7 @@ impl Api<'_> {
         let path = format!("{}/actions/runner-groups?", entity(self.url.scope()));
         let found = self.search(&path, |answer: Groups| {
             for group in answer.runner_groups.into_iter().filter(|group| !group.is_hosted) {
-                if name.map_or(group.default, |name| same_name(&group.name, name)) {
+                if group.is(name) {
                     return Some(group.id);
                 }
                 names.push(shown(&group.name));

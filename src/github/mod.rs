@@ -7,6 +7,7 @@
 
 mod api;
 mod app;
+mod audience;
 mod base;
 mod client;
 mod explain;

@@ -28,6 +28,7 @@ pub fn dependence<'a>(verb: &Verb, entry: Option<&'a Entry>) -> Dependence<'a> {
     match verb {
         Verb::List
         | Verb::Preflight
+        | Verb::Audience
         | Verb::Observe(Whom::Name)
         | Verb::Issue(Issue::Token)
         | Verb::Run { .. }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
+use github_runners::contract::audience::{Audience, Reach, Sight};
 use github_runners::contract::protocol::{Answer, Issue, Outcome, RemoteRunner, Request, Secret, Verb, Whom};
 use serde_json::{Value, json};
 
@@ -35,6 +36,8 @@ pub struct State {
     pub last: u64,
     /// Answers everything in place of the server.
     pub instead: Option<Outcome>,
+    /// Answers who can have code run; a private repository's unless told otherwise.
+    pub audience: Option<Outcome>,
     /// Makes the next JIT configuration and dies before it answers.
     pub mute_at_jit: bool,
     pub expires: Option<u64>,
@@ -127,6 +130,7 @@ impl Server {
                 Verb::Observe(Whom::Attempt) => "attempt".into(),
                 Verb::List => "list".into(),
                 Verb::Preflight => "preflight".into(),
+                Verb::Audience => "audience".into(),
                 Verb::Run { .. } | Verb::Jobs { .. } | Verb::Artifact { .. } | Verb::Keys => "about a workflow".into(),
             })
             .collect();
@@ -243,6 +247,10 @@ impl State {
             Verb::Issue(Issue::Jit { work_folder }) => self.jit(&work_folder),
             Verb::List => Outcome::Listed(self.runners.clone()),
             Verb::Preflight => Outcome::Ready { newest_runner: Some("2.400.0".into()), releases: vec![] },
+            Verb::Audience => self
+                .audience
+                .clone()
+                .unwrap_or(Outcome::Audience(Audience { reach: Sight::Is(Reach::Private), approval: None })),
             Verb::Run { .. } | Verb::Jobs { .. } | Verb::Artifact { .. } | Verb::Keys => {
                 Outcome::Refused("a runner's step asks nothing about workflows".into())
             }

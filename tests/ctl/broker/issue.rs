@@ -44,7 +44,7 @@ fn a_runner_is_made_as_configured() {
 fn a_group_on_a_later_page_is_found() {
     let mut stand = Stand::new();
     stand.manifest["registration"]["runnerGroup"] = json!("Group149");
-    let groups = (1..150).map(|id| Group { id, name: format!("group{id}"), default: id == 1, is_hosted: id == 7 });
+    let groups = (1..150).map(|id| Group { is_hosted: id == 7, ..Group::new(id, &format!("group{id}")) });
     stand.github.change(|state| state.groups = groups.collect()).unwrap();
     assert!(matches!(jit(&stand).answer.outcome, Outcome::Jit { .. }));
     assert_eq!(stand.count("GET", "/runner-groups"), 2);

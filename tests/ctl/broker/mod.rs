@@ -6,11 +6,12 @@
 
 mod apps;
 mod asking;
+mod audience;
 mod connection;
 mod deliveries;
 mod figures;
 mod given;
-mod harness;
+pub mod harness;
 mod issue;
 mod limits;
 mod list;

@@ -114,7 +114,7 @@ fn another_address_or_group_does_not_share() {
         assert_eq!(stand.count("POST", TOKENS), tokens, "{:?}", stand.seen());
     }
     let groups = ["Default", "other"].into_iter().zip(1..);
-    let groups = groups.map(|(name, id)| Group { id, name: name.into(), default: id == 1, is_hosted: false }).collect();
+    let groups = groups.map(|(name, id)| Group::new(id, name)).collect();
     stand.github.change(|state| state.groups = groups).unwrap();
     for (name, id, looks) in [(Value::Null, 1, 1), (json!("other"), 2, 2), (json!("OTHER"), 2, 2)] {
         stand.manifest["registration"]["runnerGroup"] = name;

@@ -40,6 +40,16 @@ pub fn allow_actions(state: &State, seen: &Seen, repository: &str) -> Option<Ans
     }
 }
 
+/// The same for reading the rules of an entity for Actions.
+pub fn allow_rules(state: &State, seen: &Seen, entity: &str) -> Option<Answer> {
+    let permission = if entity.starts_with("orgs/") { "organization_administration" } else { "administration" };
+    match &seen.credential {
+        Credential::None => Some(Answer::requires_authentication()),
+        Credential::Api(secret) => api(state, secret, entity, (Some(permission), false)),
+        Credential::Remote(_) => Some(Answer::bad_credentials()),
+    }
+}
+
 /// `needed` is the permission, and whether writing is.
 fn api(state: &State, secret: &str, entity: &str, needed: (Option<&str>, bool)) -> Option<Answer> {
     let full = state.pats.iter().any(|pat| pat == secret);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{answer::Answer, auth::Credential, routes::Seen, state::State};
+use super::{access, answer::Answer, auth::Credential, routes::Seen, state::State};
 
 /// `GET /users/{name}`, which organisations answer as well.
 pub fn user(state: &State, seen: &Seen, name: &str) -> Answer {
@@ -29,7 +29,7 @@ pub fn organization(state: &State, seen: &Seen, name: &str) -> Answer {
     })
 }
 
-/// `GET /repos/{owner}/{name}`; every repository is private.
+/// `GET /repos/{owner}/{name}`.
 pub fn repository(state: &State, seen: &Seen, owner: &str, name: &str) -> Answer {
     let entity = format!("repos/{owner}/{name}");
     let visible = match &seen.credential {
@@ -46,16 +46,33 @@ pub fn repository(state: &State, seen: &Seen, owner: &str, name: &str) -> Answer
             return Answer::not_found();
         }
         let kind = if state.is_user(owner) { "User" } else { "Organization" };
+        let visibility = state.visibility(&entity);
         Answer::json(
             200,
             json!({
                 "name": name,
                 "full_name": format!("{owner}/{name}"),
-                "private": true,
+                "private": visibility != "public",
+                "visibility": visibility,
                 "owner": { "login": owner, "type": kind },
             }),
         )
     })
+}
+
+/// The rule for pull requests from forks. There is none for a private repository *(reported)*, nor for an enterprise here.
+pub fn approval(state: &State, seen: &Seen, entity: &str) -> Answer {
+    if let Some(refusal) = access::allow_rules(state, seen, entity) {
+        return refusal;
+    }
+    if entity.starts_with("enterprises/") {
+        return Answer::not_found();
+    }
+    if entity.starts_with("repos/") && state.visibility(entity) != "public" {
+        return Answer::unprocessable("Validation Failed");
+    }
+    let rule = state.approval.get(entity).map_or("first_time_contributors", String::as_str);
+    Answer::json(200, json!({ "approval_policy": rule }))
 }
 
 /// `GET /rate_limit`, which counts for nothing.

@@ -80,6 +80,7 @@ fn in_entity(state: &mut State, seen: &Seen, entity: &str, rest: &[&str]) -> Ans
         ("GET", ["runner-groups"]) => {
             allow(state, seen, entity, reading).unwrap_or_else(|| runners::groups(state, seen, entity))
         }
+        ("GET", ["permissions", "fork-pr-contributor-approval"]) => accounts::approval(state, seen, entity),
         ("GET", ["runners"]) => {
             allow(state, seen, entity, reading).unwrap_or_else(|| runners::list(state, seen, entity))
         }

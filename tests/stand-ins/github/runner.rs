@@ -16,9 +16,25 @@ pub struct Group {
     /// Whether the group is for GitHub's own runners; self-hosted ones cannot join it.
     #[serde(default)]
     pub is_hosted: bool,
+    /// Which repositories may use it: `all`, `selected` or `private`.
+    #[serde(default = "all")]
+    pub visibility: String,
+    /// Whether public ones may.
+    #[serde(default)]
+    pub allows_public: bool,
+}
+
+fn all() -> String {
+    "all".to_owned()
 }
 
 impl Group {
+    /// A group for self-hosted runners of all repositories that are not public. The first one is the default.
+    pub fn new(id: u64, name: &str) -> Self {
+        let name = name.to_owned();
+        Self { id, name, default: id == 1, is_hosted: false, visibility: all(), allows_public: false }
+    }
+
     /// The group as REST shows it.
     pub fn public(&self) -> Value {
         json!({
@@ -26,9 +42,9 @@ impl Group {
             "name": self.name,
             "default": self.default,
             "is_hosted": self.is_hosted,
-            "visibility": "all",
+            "visibility": self.visibility,
             "inherited": false,
-            "allows_public_repositories": false,
+            "allows_public_repositories": self.allows_public,
             "restricted_to_workflows": false,
             "selected_workflows": [],
             "workflow_restrictions_read_only": false,

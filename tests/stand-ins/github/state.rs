@@ -33,6 +33,10 @@ pub struct State {
     pub entities: Vec<String>,
     /// Accounts that are plain users, so no organisations.
     pub users: Vec<String>,
+    /// Repositories such as `octo-org/example` that are not private: `public` or `internal`.
+    pub visibility: BTreeMap<String, String>,
+    /// Rules for pull requests from forks, of entities that have another one than GitHub's default.
+    pub approval: BTreeMap<String, String>,
     /// Runner groups, the same for every entity.
     pub groups: Vec<Group>,
     /// Registration and remove tokens.
@@ -71,7 +75,9 @@ impl Default for State {
             installation_tokens: Vec::new(),
             entities: Vec::new(),
             users: Vec::new(),
-            groups: vec![Group { id: 1, name: "Default".to_owned(), default: true, is_hosted: false }],
+            visibility: BTreeMap::new(),
+            approval: BTreeMap::new(),
+            groups: vec![Group::new(1, "Default")],
             tokens: Vec::new(),
             runners: Vec::new(),
             last_id: 0,
@@ -144,6 +150,12 @@ impl State {
         let known = |name: &String| name.eq_ignore_ascii_case(entity);
         let is_user = entity.strip_prefix("orgs/").is_some_and(|name| self.is_user(name));
         !is_user && (self.entities.is_empty() || self.entities.iter().any(known))
+    }
+
+    /// Who sees the repository of an entity such as `repos/octo-org/example`.
+    pub fn visibility(&self, entity: &str) -> &str {
+        let name = entity.strip_prefix("repos/").unwrap_or_default();
+        self.visibility.get(name).map_or("private", String::as_str)
     }
 
     /// The next number.

@@ -37,7 +37,7 @@ fn accounts_are_users_or_organisations_or_missing() {
 #[test]
 fn runner_groups_come_in_pages_for_organisations_and_enterprises() {
     let github = github();
-    let group = |id| Group { id, name: format!("g{id}"), default: false, is_hosted: id == 2 };
+    let group = |id| Group { default: false, is_hosted: id == 2, ..Group::new(id, &format!("g{id}")) };
     github.change(|state| state.groups.extend((2..=40).map(group))).unwrap();
     for entity in ["orgs/octo-org", "enterprises/octo"] {
         let path = format!("/{entity}/actions/runner-groups");

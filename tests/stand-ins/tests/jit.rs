@@ -81,7 +81,7 @@ fn an_incomplete_wish_is_refused_by_what_is_missing() {
 #[test]
 fn a_group_must_exist_and_not_be_hosted_and_a_name_must_be_free() {
     let (github, _stand) = pair();
-    let hosted = Group { id: 2, name: "Hosted".to_owned(), default: false, is_hosted: true };
+    let hosted = Group { is_hosted: true, ..Group::new(2, "Hosted") };
     github.change(|state| state.groups.push(hosted)).unwrap();
     for (group, status) in [(2, 403), (3, 404), (1, 201), (1, 409)] {
         let body = json!({ "name": "One", "runner_group_id": group, "labels": ["a"] });

@@ -62,6 +62,7 @@ impl Server {
             Verb::Artifact { .. } => "artifact",
             Verb::Keys => "keys",
             Verb::Preflight => "preflight",
+            Verb::Audience => "audience",
         });
         if self.is_down {
             return Outcome::Unreachable("it is down".into());
@@ -72,7 +73,7 @@ impl Server {
         match verb {
             Verb::Observe(_) => Outcome::Seen(self.named(instance)),
             Verb::Issue(Issue::Jit { .. }) => self.make(instance),
-            Verb::Issue(Issue::Token) | Verb::Preflight => panic!("nobody needs this"),
+            Verb::Issue(Issue::Token) | Verb::Preflight | Verb::Audience => panic!("nobody needs this"),
             Verb::Retire { id, .. } => match self.runners.get(&id) {
                 None => Outcome::Gone,
                 Some(runner) if runner.busy => Outcome::Busy,
