@@ -5,6 +5,7 @@
 //! answer. It takes no lock, and opens no connection but to brokers, which it asks for nothing but what they can see, and to
 //! servers of machines, which it asks nothing. A check that cannot be made is a finding, and no reason to leave out the next one.
 
+mod audience;
 mod classes;
 mod entry;
 pub mod explain;
@@ -28,6 +29,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
 use crate::contract::fleet::{Declaration, Fleet};
+use crate::contract::protocol::Verb;
 use crate::frontend::ondemand::operate;
 use crate::survey::{Places, read_fleet};
 use crate::sys::memory;
@@ -112,13 +114,18 @@ pub fn run(options: &Options<'_>, units: &dyn Units) -> Result<Report> {
         host.findings.extend(memory().ok().and_then(|memory| room::together(&sizes, memory)));
     }
     let mut brokers: Vec<_> = subjects.iter().map(Subject::broker).collect();
-    let answers = preflight::ask_all(&mut brokers);
+    let answers = preflight::ask_all(&mut brokers, &Verb::Preflight, preflight::PATIENCE);
+    // Nobody waits once more for a server that did not answer.
+    let with_more = subjects.iter().zip(&answers);
+    let mut brokers: Vec<_> = with_more.map(|(subject, said)| subject.broker_about_audience(said.as_ref())).collect();
+    let audiences = preflight::ask_all(&mut brokers, &Verb::Audience, preflight::SHORT_PATIENCE);
     let names: Vec<&str> = declared.iter().map(|declared| declared.unit.as_str()).collect();
     let shown = units.show(&names).map_err(|error| format!("{error:#}"));
     let mut groups = vec![host];
-    for ((subject, declared), answer) in subjects.iter().zip(declared).zip(&answers) {
+    let asked = answers.iter().zip(&audiences);
+    for ((subject, declared), (answer, audience)) in subjects.iter().zip(declared).zip(asked) {
         let unit = shown.as_ref().map(|shown| shown.get(&declared.unit).cloned().unwrap_or_default());
-        groups.push(subject.check(&unit.map_err(String::clone), units, answer.as_ref()));
+        groups.push(subject.check(&unit.map_err(String::clone), units, [answer.as_ref(), audience.as_ref()]));
     }
     if options.instance.is_none() {
         groups.extend(ondemand::group(options, units));

@@ -21,7 +21,9 @@ use crate::units::Units;
 use crate::units::drop_ins::{REMEDY, reset_by};
 
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(25);
+pub const PATIENCE: Duration = Duration::from_secs(25);
+/// The same for what is only good to know.
+pub const SHORT_PATIENCE: Duration = Duration::from_secs(10);
 /// How many brokers are asked at once.
 const AT_ONCE: usize = 8;
 /// How long before its end a credential is complained about, in seconds.
@@ -30,15 +32,15 @@ const EXPIRES_SOON: u64 = 14 * 24 * 60 * 60;
 pub const CLOCK_OFF: u64 = 30;
 const TOPIC: &str = "GitHub";
 
-/// Asks several brokers, in the order in which they are given.
+/// Asks several brokers the same, in the order in which they are given. Each answer may take so long.
 #[must_use]
-pub fn ask_all(brokers: &mut [Option<Broker<'_>>]) -> Vec<Option<Answer>> {
+pub fn ask_all(brokers: &mut [Option<Broker<'_>>], verb: &Verb, limit: Duration) -> Vec<Option<Answer>> {
     let mut answers = Vec::new();
     for some in brokers.chunks_mut(AT_ONCE) {
         thread::scope(|scope| {
             let asked: Vec<_> = some
                 .iter_mut()
-                .map(|broker| broker.as_mut().map(|broker| scope.spawn(move || broker.ask(Verb::Preflight, PATIENCE))))
+                .map(|broker| broker.as_mut().map(|broker| scope.spawn(move || broker.ask(verb.clone(), limit))))
                 .collect();
             let failed = |_| Answer::unasked(Outcome::Unreachable("nobody could be asked".into()));
             answers.extend(asked.into_iter().map(|asked| asked.map(|asked| asked.join().unwrap_or_else(failed))));

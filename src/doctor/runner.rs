@@ -9,12 +9,12 @@ use nix::unistd::{Gid, Uid, User};
 use super::finding::{Finding, Group, Level};
 use super::options::Options;
 use super::paths::{Who, check};
-use super::{entry, next, preflight, room};
+use super::{audience, entry, next, preflight, room};
 use crate::contract::fleet::Declaration;
 use crate::contract::manifest::Manifest;
-use crate::contract::protocol::Answer;
+use crate::contract::protocol::{Answer, Outcome};
 use crate::ledger::Entry;
-use crate::model::date_and_time;
+use crate::model::{Scope, date_and_time};
 use crate::registration::ask::Broker;
 use crate::registration::credential::Credential;
 use crate::registration::secrecy;
@@ -51,9 +51,25 @@ impl<'a> Subject<'a> {
         asks.then_some(Broker::once(&self.socket, &self.declared.instance))
     }
 
-    /// Makes all checks; `answer` is what the broker said.
+    /// Whom to ask who can have code run, if the credential was found good and there is something to ask about.
     #[must_use]
-    pub fn check(&self, unit: &Result<Unit, String>, units: &dyn Units, answer: Option<&Answer>) -> Group {
+    pub fn broker_about_audience(&self, said: Option<&Answer>) -> Option<Broker<'_>> {
+        let is_good = said.is_some_and(|answer| matches!(answer.outcome, Outcome::Ready { .. }));
+        let is_enterprise = |manifest: &Manifest| matches!(manifest.registration.url.scope(), Scope::Enterprise(_));
+        if !is_good || self.manifest.as_ref().is_ok_and(is_enterprise) {
+            return None;
+        }
+        self.broker()
+    }
+
+    /// Makes all checks. The answers are what the broker said of the credential, and of who can have code run.
+    #[must_use]
+    pub fn check(
+        &self,
+        unit: &Result<Unit, String>,
+        units: &dyn Units,
+        [answer, about_audience]: [Option<&Answer>; 2],
+    ) -> Group {
         let user = self.user(units);
         let mut findings = vec![match &self.manifest {
             Ok(_) => Finding::good("manifest", format!("{} is good", self.declared.manifest.display())),
@@ -79,6 +95,9 @@ impl<'a> Subject<'a> {
         if let (Some(answer), Ok(now)) = (answer, now()) {
             let ways = || preflight::proxies(units, &self.declared.instance);
             findings.extend(preflight::verdict(answer, now, ways));
+        }
+        if let (Some(said), Ok(manifest)) = (about_audience, &self.manifest) {
+            findings.push(audience::finding(&manifest.registration, self.declared.trust, said));
         }
         if let Ok(manifest) = &self.manifest {
             if let Ok(now) = now() {

@@ -14,11 +14,11 @@ use crate::fake_units::FakeUnits;
 use crate::host::{Host, is_root};
 
 #[test]
-fn a_sound_host_has_no_faults_and_its_broker_is_asked_for_nothing_but_its_credential() {
+fn a_sound_host_has_no_faults_and_its_broker_is_asked_for_nothing_but_what_it_can_see() {
     let (practice, server) = Practice::with_server();
     let report = practice.check();
     assert_eq!(report.count(Level::Fault), 0, "{report:#?}");
-    assert_eq!(server.asked(), "preflight");
+    assert_eq!(server.asked(), "preflight, audience");
     let titles: Vec<&str> = report.groups.iter().map(|group| group.title.as_str()).collect();
     assert_eq!(titles, ["This host", "Runner runner1"]);
     assert!(of(&report, Level::Good, "GitHub")[0].said.contains("2.400.0"), "{report:#?}");

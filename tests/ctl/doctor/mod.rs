@@ -2,6 +2,7 @@
 //!
 //! The starts that it foretells are made by the built helper on the same directories.
 
+mod audience;
 mod faults;
 mod ondemand;
 mod practice;
