@@ -106,7 +106,7 @@ enum Command {
     Explain {
         /// The runner, by the name of its unit without `github-runner-`
         instance: String,
-        /// The most that one run may take, in seconds; there are about thirty
+        /// The most that one run may take, in seconds; there are about thirty, or fifty
         #[arg(long, default_value = "600", value_parser = explain::limit)]
         limit: Duration,
         /// Which runners this host should have, as JSON
@@ -170,7 +170,7 @@ pub fn main() -> ExitCode {
         Command::Explain { instance, limit, fleet, command } => {
             return explain::run(&fleet, &instance, &command, limit).unwrap_or_else(|error| {
                 tracing::error!("{error:#}");
-                ExitCode::FAILURE
+                ExitCode::from(explain::FAILED)
             });
         }
         Command::Doctor { instance, start_check, fleet } => {

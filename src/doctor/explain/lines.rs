@@ -1,6 +1,7 @@
 //! The lines of a sandbox that can be lifted, what takes their place then, and which option opens as much. Pure.
 
 use super::copy::Sandbox;
+use super::filter;
 
 /// One of them.
 #[derive(Debug, Eq, PartialEq)]
@@ -9,49 +10,52 @@ pub struct Line {
     pub name: &'static str,
     /// What stands behind the unit's lines to lift it.
     pub lifted: &'static [&'static str],
-    /// The option of a runner that opens it; empty where only `serviceOverrides` does.
-    pub option: &'static str,
+    /// The options of a runner that open it, the least first; empty stands for `serviceOverrides`.
+    pub options: &'static [&'static str],
 }
 
-const fn line(name: &'static str, lifted: &'static [&'static str], option: &'static str) -> Line {
-    Line { name, lifted, option }
+const fn line(name: &'static str, lifted: &'static [&'static str], options: &'static [&'static str]) -> Line {
+    Line { name, lifted, options }
 }
+
+const BY_HAND: &[&str] = &[""];
 
 /// All of them. A dynamic user forces some that then cannot be lifted alone.
 pub const ALL: [Line; 33] = [
-    line("DynamicUser", &["DynamicUser=no", "User=nobody"], "createUser"),
-    line("NoNewPrivileges", &["NoNewPrivileges=no"], "sandbox.sudo"),
-    line("RestrictNamespaces", &["RestrictNamespaces=no"], "sandbox.namespaces"),
-    line("RestrictSUIDSGID", &["RestrictSUIDSGID=no"], "sandbox.namespaces"),
-    line("SystemCallFilter", &["SystemCallFilter="], "sandbox.namespaces"),
-    line("SystemCallArchitectures", &["SystemCallArchitectures="], ""),
-    line("CapabilityBoundingSet", &["CapabilityBoundingSet=~"], "sandbox.sudo"),
-    line("PrivateUsers", &["PrivateUsers=no"], "sandbox.sudo"),
-    line("PrivateDevices", &["PrivateDevices=no"], "devices"),
-    line("DeviceAllow", &["DeviceAllow="], "devices"),
-    line("DevicePolicy", &["DevicePolicy=auto"], ""),
-    line("PrivateTmp", &["PrivateTmp=no"], ""),
-    line("PrivateNetwork", &["PrivateNetwork=no"], ""),
-    line("PrivateMounts", &["PrivateMounts=no"], ""),
-    line("PrivatePIDs", &["PrivatePIDs=no"], ""),
-    line("PrivateIPC", &["PrivateIPC=no"], ""),
-    line("ProcSubset", &["ProcSubset=all"], ""),
-    line("ProtectClock", &["ProtectClock=no"], ""),
-    line("ProtectControlGroups", &["ProtectControlGroups=no"], ""),
-    line("ProtectHome", &["ProtectHome=no"], ""),
-    line("ProtectHostname", &["ProtectHostname=no"], ""),
-    line("ProtectKernelLogs", &["ProtectKernelLogs=no"], ""),
-    line("ProtectKernelModules", &["ProtectKernelModules=no"], ""),
-    line("ProtectKernelTunables", &["ProtectKernelTunables=no"], ""),
-    line("ProtectProc", &["ProtectProc=default"], ""),
-    line("ProtectSystem", &["ProtectSystem=no"], ""),
-    line("RemoveIPC", &["RemoveIPC=no"], ""),
-    line("RestrictAddressFamilies", &["RestrictAddressFamilies="], ""),
-    line("RestrictRealtime", &["RestrictRealtime=no"], ""),
-    line("LockPersonality", &["LockPersonality=no"], ""),
-    line("MemoryDenyWriteExecute", &["MemoryDenyWriteExecute=no"], ""),
-    line("IPAddressDeny", &["IPAddressDeny="], "trust"),
-    line("UMask", &["UMask=0022"], "sandbox.umask"),
+    line("DynamicUser", &["DynamicUser=no", "User=nobody"], &["createUser"]),
+    line("NoNewPrivileges", &["NoNewPrivileges=no"], &["sandbox.sudo"]),
+    line("RestrictNamespaces", &["RestrictNamespaces=no"], &["sandbox.namespaces"]),
+    line("RestrictSUIDSGID", &["RestrictSUIDSGID=no"], &["", "sandbox.namespaces", "sandbox.sudo"]),
+    // As a whole; see filter.rs for its entries.
+    line(filter::NAME, &["SystemCallFilter="], &["sandbox.sudo"]),
+    line("SystemCallArchitectures", &["SystemCallArchitectures="], BY_HAND),
+    line("CapabilityBoundingSet", &["CapabilityBoundingSet=~"], &["sandbox.sudo"]),
+    line("PrivateUsers", &["PrivateUsers=no"], &["sandbox.sudo"]),
+    line("PrivateDevices", &["PrivateDevices=no"], &["devices"]),
+    line("DeviceAllow", &["DeviceAllow="], &["devices"]),
+    line("DevicePolicy", &["DevicePolicy=auto"], BY_HAND),
+    line("PrivateTmp", &["PrivateTmp=no"], BY_HAND),
+    line("PrivateNetwork", &["PrivateNetwork=no"], BY_HAND),
+    line("PrivateMounts", &["PrivateMounts=no"], BY_HAND),
+    line("PrivatePIDs", &["PrivatePIDs=no"], BY_HAND),
+    line("PrivateIPC", &["PrivateIPC=no"], BY_HAND),
+    line("ProcSubset", &["ProcSubset=all"], BY_HAND),
+    line("ProtectClock", &["ProtectClock=no"], BY_HAND),
+    line("ProtectControlGroups", &["ProtectControlGroups=no"], BY_HAND),
+    line("ProtectHome", &["ProtectHome=no"], BY_HAND),
+    line("ProtectHostname", &["ProtectHostname=no"], BY_HAND),
+    line("ProtectKernelLogs", &["ProtectKernelLogs=no"], BY_HAND),
+    line("ProtectKernelModules", &["ProtectKernelModules=no"], BY_HAND),
+    line("ProtectKernelTunables", &["ProtectKernelTunables=no"], BY_HAND),
+    line("ProtectProc", &["ProtectProc=default"], BY_HAND),
+    line("ProtectSystem", &["ProtectSystem=no"], BY_HAND),
+    line("RemoveIPC", &["RemoveIPC=no"], BY_HAND),
+    line("RestrictAddressFamilies", &["RestrictAddressFamilies="], BY_HAND),
+    line("RestrictRealtime", &["RestrictRealtime=no"], BY_HAND),
+    line("LockPersonality", &["LockPersonality=no"], BY_HAND),
+    line("MemoryDenyWriteExecute", &["MemoryDenyWriteExecute=no"], BY_HAND),
+    line("IPAddressDeny", &["IPAddressDeny="], &["trust"]),
+    line("UMask", &["UMask=0022"], &["sandbox.umask"]),
 ];
 
 /// What a dynamic user brings along, whatever the unit says; see systemd.exec(5).

@@ -5,6 +5,7 @@
 //! of its own that is gone afterwards. The runner goes on meanwhile. Nothing here changes its unit.
 
 mod copy;
+mod filter;
 mod lines;
 mod search;
 mod tell;
@@ -22,9 +23,14 @@ use crate::contract::fleet::Declaration;
 use crate::model::InstanceName;
 use crate::survey::read_fleet;
 use copy::Sandbox;
-use lines::{Line, present};
+use filter::Filter;
+use lines::present;
 use search::{Found, search};
+use tell::Verdict;
 use trial::Copies;
+
+/// The exit code if nothing was found out.
+pub const FAILED: u8 = 3;
 
 /// Runs `command` as a job of the runner would, each time at most `limit` long, and says what is in its way.
 ///
@@ -42,17 +48,45 @@ pub fn run(fleet: &Path, instance: &str, command: &[OsString], limit: Duration) 
         bail!("There is no runner {instance}; there is: {}", names.join(", "));
     };
     let sandbox = of(declared)?;
-    let lines = present(&sandbox);
-    let mut copies = Copies::open(&sandbox, &lines, command, limit)?;
-    let found = search(lines.len(), &mut copies)?;
-    let lifted: Vec<&Line> = match &found {
-        Found::Lines(which) => which.iter().map(|at| lines[*at]).collect(),
-        Found::Works | Found::Elsewhere => vec![],
-    };
-    let (output, runs) = (Copies::output()?, copies.runs());
+    let mut copies = Copies::open(&sandbox, command, limit)?;
+    let verdict = judge(&sandbox, &mut copies)?;
+    let (first, runs) = (Copies::output(0)?, copies.runs());
+    // The second run has every line lifted.
+    let last = if verdict == Verdict::Elsewhere { Copies::output(1)? } else { first.clone() };
     drop(copies);
-    tell::output(&output)?;
-    tell::verdict(instance, &found, &lifted, &sandbox, runs)
+    tell::output(&first)?;
+    if last != first {
+        tell::output_of_last(&last)?;
+    }
+    tell::verdict(instance, &verdict, &sandbox, runs)
+}
+
+/// Which lines are in the way; of a filter of system calls which entries.
+fn judge(sandbox: &Sandbox, copies: &mut Copies) -> Result<Verdict> {
+    let lines = present(sandbox);
+    let lift = |set: &[usize]| set.iter().flat_map(|at| lines[*at].lifted).map(|text| (*text).to_owned()).collect();
+    let set = match search(lines.len(), &mut copies.lifting(lift))? {
+        Found::Works => return Ok(Verdict::Works),
+        Found::Elsewhere => return Ok(Verdict::Elsewhere),
+        Found::Lines(set) => set,
+    };
+    let (filters, others): (Vec<usize>, Vec<usize>) = set.iter().partition(|at| lines[**at].name == filter::NAME);
+    let mut entries = vec![];
+    if let Some(filter) = Filter::of(sandbox).filter(|_| !filters.is_empty()) {
+        let all = filter.entries();
+        let lift_more = |some: &[usize]| -> Vec<String> {
+            let lifted: Vec<String> = lift(&others);
+            [lifted, filter.without(some)].concat()
+        };
+        // Any filter at all takes rights away, so all of them can be in the way together.
+        if let Found::Lines(some) = search(all.len(), &mut copies.lifting(lift_more))?
+            && some.len() < all.len()
+        {
+            entries = some.into_iter().map(|at| all[at].to_owned()).collect();
+        }
+    }
+    let whole = if entries.is_empty() { &set } else { &others };
+    Ok(Verdict::Lines { lines: whole.iter().map(|at| lines[*at]).collect(), entries })
 }
 
 fn of(declared: &Declaration) -> Result<Sandbox> {

@@ -40,13 +40,17 @@ pub fn search(count: usize, trial: &mut dyn Trial) -> Result<Found> {
     let each: Vec<Vec<usize>> = all.iter().map(|one| without(*one, &all)).collect();
     let worked = trial.works(&each)?;
     let needed: Vec<usize> = all.iter().copied().filter(|at| !worked[*at]).collect();
-    // What is needed whatever else is lifted: if it is enough, there is no other set.
-    if trial.works(std::slice::from_ref(&needed))? == [true] {
-        return Ok(Found::Lines(needed));
-    }
-    // One of several would do. Each is put back if it works without it.
-    let mut set = all;
-    for one in (0..count).filter(|at| !needed.contains(at)) {
+    // What is needed beside all others may be enough. If it is not, one of several would do.
+    let is_enough = trial.works(std::slice::from_ref(&needed))? == [true];
+    let (mut set, doubtful) = if is_enough {
+        // A line can do harm only because another one is lifted: without its own `/tmp` a command may find that of the host closed.
+        let doubtful = if needed.len() > 1 { needed.clone() } else { vec![] };
+        (needed, doubtful)
+    } else {
+        (all, (0..count).filter(|at| !needed.contains(at)).collect())
+    };
+    // Each is put back if it works without it.
+    for one in doubtful {
         let fewer = without(one, &set);
         if trial.works(std::slice::from_ref(&fewer))? == [true] {
             set = fewer;
@@ -84,8 +88,21 @@ mod tests {
     #[test]
     fn the_only_set_is_found_with_a_run_for_each_line() {
         assert_eq!(found(&[&[3]]), (Found::Lines(vec![3]), 11));
-        assert_eq!(found(&[&[0, 2, 7]]), (Found::Lines(vec![0, 2, 7]), 11));
+        assert_eq!(found(&[&[0, 2, 7]]), (Found::Lines(vec![0, 2, 7]), 14));
         assert_eq!(found(&[&[0, 1, 2, 3, 4, 5, 6, 7]]).0, Found::Lines((0..8).collect()));
+    }
+
+    #[test]
+    fn a_line_that_is_in_the_way_only_without_another_one_is_not_told() {
+        /// Works without line 1, but where line 4 is lifted only if line 5 is, too.
+        struct Harms;
+        impl Trial for Harms {
+            fn works(&mut self, sets: &[Vec<usize>]) -> Result<Vec<bool>> {
+                let has = |set: &Vec<usize>, at: usize| set.contains(&at);
+                Ok(sets.iter().map(|set| has(set, 1) && (!has(set, 4) || has(set, 5))).collect())
+            }
+        }
+        assert_eq!(search(8, &mut Harms).unwrap(), Found::Lines(vec![1]));
     }
 
     #[test]

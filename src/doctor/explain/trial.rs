@@ -13,7 +13,6 @@ use anyhow::{Context as _, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::copy::Sandbox;
-use super::lines::Line;
 use super::search::Trial;
 use crate::contract::names::DIRECTORIES;
 
@@ -47,7 +46,6 @@ pub fn definition(unit: &str) -> Result<String> {
 /// Copies of one sandbox, in which one command runs.
 pub struct Copies<'a> {
     sandbox: &'a Sandbox,
-    lines: &'a [&'static Line],
     limit: u64,
     runs: usize,
     units: Vec<PathBuf>,
@@ -60,12 +58,7 @@ impl<'a> Copies<'a> {
     /// # Errors
     ///
     /// Somebody else does the same now, or any step of writing.
-    pub fn open(
-        sandbox: &'a Sandbox,
-        lines: &'a [&'static Line],
-        command: &[OsString],
-        limit: Duration,
-    ) -> Result<Self> {
+    pub fn open(sandbox: &'a Sandbox, command: &[OsString], limit: Duration) -> Result<Self> {
         // `/run` is root's, so nobody else puts a file there.
         let file = fs::File::create(LOCK).with_context(|| format!("Failed to open {LOCK}"))?;
         let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else {
@@ -73,13 +66,15 @@ impl<'a> Copies<'a> {
         };
         forget_others()?;
         fs::create_dir(HOME).with_context(|| format!("Failed to make {HOME}"))?;
-        let copies = Self { sandbox, lines, limit: limit.as_secs(), runs: 0, units: vec![], _lock: lock };
+        let copies = Self { sandbox, limit: limit.as_secs(), runs: 0, units: vec![], _lock: lock };
         fs::set_permissions(HOME, fs::Permissions::from_mode(0o755))?;
         fs::create_dir(OUTPUT)?;
         fs::set_permissions(OUTPUT, fs::Permissions::from_mode(0o700))?;
         let script = Path::new(HOME).join("command");
         fs::write(&script, as_script(command))?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o644))?;
+        // Forgets what others left loaded. From now on each name is new, and its unit is read when it is started.
+        systemctl(&["daemon-reload"])?;
         Ok(copies)
     }
 
@@ -89,20 +84,26 @@ impl<'a> Copies<'a> {
         self.runs
     }
 
-    /// What it wrote when it ran first.
+    /// Tries with what `lift` puts behind the unit's lines for a set of them.
+    pub fn lifting<F: Fn(&[usize]) -> Vec<String>>(&mut self, lift: F) -> Lifting<'_, 'a, F> {
+        Lifting { copies: self, lift }
+    }
+
+    /// What it wrote when it ran for this time, counted from 0.
     ///
     /// # Errors
     ///
     /// As `read(2)`.
-    pub fn output() -> Result<Vec<u8>> {
-        let mut text = fs::read(Path::new(OUTPUT).join("0")).context("Failed to read what the command wrote")?;
+    pub fn output(run: usize) -> Result<Vec<u8>> {
+        let path = Path::new(OUTPUT).join(run.to_string());
+        let mut text = fs::read(path).context("Failed to read what the command wrote")?;
         let most = text.len().saturating_sub(MOST_OUTPUT);
         Ok(text.split_off(most))
     }
 
-    fn write(&mut self, number: usize, lifted: &[usize]) -> Result<String> {
+    fn write(&mut self, number: usize, lifted: &[String]) -> Result<String> {
         let name = format!("{NAME}-{number}");
-        let lifted: Vec<&str> = lifted.iter().flat_map(|at| self.lines[*at].lifted).copied().collect();
+        let lifted: Vec<&str> = lifted.iter().map(String::as_str).collect();
         let (script, output) = (Path::new(HOME).join("command"), Path::new(OUTPUT).join(number.to_string()));
         let path = Path::new(DIRECTORIES[1]).join(format!("{name}.service"));
         self.units.push(path.clone());
@@ -112,16 +113,22 @@ impl<'a> Copies<'a> {
     }
 }
 
-impl Trial for Copies<'_> {
+/// Copies from which something is lifted.
+pub struct Lifting<'c, 'a, F> {
+    copies: &'c mut Copies<'a>,
+    lift: F,
+}
+
+impl<F: Fn(&[usize]) -> Vec<String>> Trial for Lifting<'_, '_, F> {
     fn works(&mut self, sets: &[Vec<usize>]) -> Result<Vec<bool>> {
-        let first = self.runs;
+        let Self { copies, lift } = self;
+        let first = copies.runs;
         let units: Vec<String> =
-            sets.iter().enumerate().map(|(at, set)| self.write(first + at, set)).collect::<Result<_>>()?;
-        systemctl(&["daemon-reload"])?;
+            sets.iter().enumerate().map(|(at, set)| copies.write(first + at, &lift(set))).collect::<Result<_>>()?;
         units
             .iter()
             .map(|unit| {
-                self.runs += 1;
+                copies.runs += 1;
                 // Of a unit that runs once the start ends with its program.
                 systemctl_status(&["start", "--quiet", "--", unit])
             })
