@@ -56,6 +56,11 @@ let
       why = "jobs would be root. Remove one of them";
     }
     {
+      fault = runner.sandbox.namespaces;
+      other = "sandbox.namespaces";
+      why = "jobs would reach parts of the kernel that had holes more often than others. Remove one of them";
+    }
+    {
       fault = runner.devices != [ ];
       other = "devices";
       why = "jobs would talk to drivers of the kernel. Remove one of them";

@@ -22,7 +22,7 @@ let
     NoNewPrivileges = false;
     PrivateUsers = false;
     RestrictSUIDSGID = false;
-    # Any filter stands for no-new-privileges.
+    # One with `capset` stands for no-new-privileges, before systemd 255 any filter; and root, which a job is then, uses the rest.
     SystemCallFilter = null;
   };
 in

@@ -88,6 +88,10 @@ in
       serviceOverrides.SupplementaryGroups = "video docker";
     } "serviceOverrides.SupplementaryGroups")
     (contradicts { sandbox.sudo = true; } "sandbox.sudo")
+    (contradicts {
+      sandbox.namespaces = true;
+      user = "ci";
+    } "sandbox.namespaces")
     (contradicts { devices = [ "/dev/fuse" ]; } "devices")
     (contradicts { kvm = true; } "kvm")
     (contradicts { deviceGroups = [ "video" ]; } "deviceGroups")
@@ -116,7 +120,7 @@ in
     }))
     (silent (untrusted {
       user = "ci";
-      sandbox.namespaces = true;
+      sandbox.umask = "0022";
     }))
   ];
 }
