@@ -32,9 +32,18 @@ const STOPPING: [(Signal, Duration); 3] = [
 /// Gives the shell the name of the program that runs jobs, by which others see that one runs.
 const AS_WORKER: &str = "printf Runner.Worker > /proc/$$/comm";
 
-/// What an operator has run before a job, which fails if that does (actions/runner, "Running scripts before or after a job").
-const HOOK: &str =
-    r#"test -z "${ACTIONS_RUNNER_HOOK_JOB_STARTED-}" || bash "$ACTIONS_RUNNER_HOOK_JOB_STARTED" || exit 1"#;
+/// What an operator has run around a job (runner contract, 3.7): what fails before it fails it, and nothing of it runs; what comes after
+/// it runs whatever happened, but for the end by a signal. `ADR 0277` of actions/runner has the words of the shell. What needs another
+/// interpreter is not here.
+const HOOKS: &str = r#"hook() {
+    case $1 in
+    '') ;;
+    /*.sh) bash --noprofile --norc -eo pipefail "$1" ;;
+    *) echo "'$1' is not a valid path to a script. Make sure it ends in '.sh', '.ps1' or '.js'." >&2; return 1 ;;
+    esac
+}
+trap 'status=$?; hook "${ACTIONS_RUNNER_HOOK_JOB_COMPLETED-}" || status=1; exit $status' EXIT
+hook "${ACTIONS_RUNNER_HOOK_JOB_STARTED-}" || exit 1"#;
 
 /// How a job ended.
 pub enum Finished {
@@ -108,7 +117,7 @@ fn spawn(
     let log = start.root.join("_diag").join(format!("Worker_{}-utc.log", Utc::now().compact()));
     let log = File::options().append(true).create(true).open(log)?;
     let mut child = Command::new("/bin/sh")
-        .args(["-c", &format!("{AS_WORKER}\n{HOOK}\n{command}\nexit $?")])
+        .args(["-c", &format!("{AS_WORKER}\n{HOOKS}\n{command}\nexit $?")])
         .current_dir(work)
         .env_clear()
         .envs(start.environment.iter())

@@ -121,6 +121,41 @@ fn a_job_inherits_the_environment_and_runs_in_the_work_directory() {
 }
 
 #[test]
+fn hooks_run_around_a_job_and_each_of_them_can_fail_it() {
+    let started = "ACTIONS_RUNNER_HOOK_JOB_STARTED";
+    let completed = "ACTIONS_RUNNER_HOOK_JOB_COMPLETED";
+    for (hooks, command, result, said) in [
+        (&[(started, "before.sh"), (completed, "after.sh")][..], "echo job", "Succeeded", "before job after"),
+        (&[(completed, "after.sh")], "echo job; exit 3", "Failed", "job after"),
+        (&[(started, "fails.sh"), (completed, "after.sh")], "echo job", "Failed", "fails after"),
+        (&[(completed, "fails.sh")], "echo job", "Failed", "job fails"),
+        (&[(started, "before")], "echo job", "Failed", ""),
+    ] {
+        let job = json!({ "job": { "name": "build", "command": command } });
+        let stand = configured(&[], &json!({ "run": [job, { "exit": 5 }] }));
+        for (name, text) in [
+            ("before", "echo before"),
+            ("before.sh", "echo before"),
+            ("after.sh", "echo after"),
+            ("fails.sh", "echo fails; false; echo on"),
+        ] {
+            std::fs::write(stand.path(name), text).unwrap();
+        }
+        let mut listener = stand.listener(&["run"]);
+        listener.envs(hooks.iter().map(|(variable, file)| (variable, stand.path(file))));
+        let ran = finish(&mut listener).expect(5);
+        assert!(ran.stdout.contains(&format!("completed with result: {result}")), "{hooks:?}: {}", ran.stdout);
+        let logs = std::fs::read_dir(stand.root("_diag")).unwrap().map(|entry| entry.unwrap().path());
+        let log = logs
+            .filter(|path| path.to_str().unwrap().contains("Worker_"))
+            .map(|path| std::fs::read_to_string(path).unwrap());
+        let words: Vec<String> =
+            log.collect::<String>().lines().filter(|line| !line.contains('\'')).map(str::to_owned).collect();
+        assert_eq!(words.join(" "), said, "{hooks:?}");
+    }
+}
+
+#[test]
 fn every_exit_code_can_be_had() {
     for code in [0, 1, 2, 3, 4, 5, 6, 7, 100, 134, 137, 143] {
         let stand = configured(&[], &json!({ "run": [{ "exit": code }] }));
