@@ -82,6 +82,19 @@ let
       built = lib.removeSuffix ":${runner.package}/lib/externals";
     in
     map (entry: builtins.fromJSON (built entry)) (nodeOf runner).lists.BindReadOnlyPaths;
+  # In a unit's environment a hook is a path only; with a writer of files that hands out the text there it is that.
+  textsOf = import ../../nixos/profiles/programs.nix {
+    inherit lib;
+    pkgs = pkgs // {
+      writeTextFile = { text, ... }: text;
+    };
+  };
+  hooksOf =
+    instance: runner:
+    lib.mapAttrsToList (variable: text: {
+      inherit text;
+      path = rendered.services."github-runner-${instance}".environment.${variable};
+    }) (textsOf runner).environment;
 
   rendered = import ./host.nix { inherit lib; } {
     inherit pkgs;
@@ -107,6 +120,11 @@ else
         )
       )
     );
+
+    # What the host has for jobs: users with their homes, whose groups have the same names; settings of Nix; files of hooks.
+    users = builtins.mapAttrs (_: user: user.home or "/") rendered.config.users.users;
+    nixSettings = rendered.config.nix.settings;
+    files = lib.concatLists (lib.mapAttrsToList hooksOf rendered.instances);
 
     # Read by the pass, and by operators' commands.
     fleet =
