@@ -91,7 +91,7 @@ pub fn held(machine: &Machine) -> Result<()> {
     daemon()?;
 
     // Nobody asked for it to wait.
-    let job = Job::new(machine, "hostile")?;
+    let job = Job::new(machine, "may-nix")?;
     run("systemctl", &["start", COLLECTOR]).with_context(|| said().unwrap_or_default())?;
     ensure!(!job.built.exists(), "nothing was collected:\n{}", said()?);
     ensure!(job.end()? == "gone", "the job has a result that the host has not");
