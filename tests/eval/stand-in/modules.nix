@@ -156,7 +156,7 @@ let
           concatMap (definition: attrNames definition.value) discharged
         );
       in
-      if unknown != [ ] && freeform != [ ] then
+      if freeform != [ ] && unknown != [ ] then
         evaluate [ ] location declared (
           map (
             definition: definition // { value = builtins.intersectAttrs declared definition.value; }
@@ -175,15 +175,17 @@ let
                 ) discharged
               )).mergedValue
             )
-      else if unknown != [ ] then
-        throw "The option `${lib.showOption (location ++ [ (builtins.head unknown) ])}' does not exist."
       else
+        # Which options there are does not depend on definitions, so those may depend on it.
         builtins.mapAttrs (
           name: inner:
           evaluate [ ] (location ++ [ name ]) inner (
-            map (definition: definition // { value = definition.value.${name}; }) (
-              filter (definition: definition.value ? ${name}) discharged
-            )
+            if unknown != [ ] then
+              throw "The option `${lib.showOption (location ++ [ (builtins.head unknown) ])}' does not exist."
+            else
+              map (definition: definition // { value = definition.value.${name}; }) (
+                filter (definition: definition.value ? ${name}) discharged
+              )
           )
         ) declared;
 
