@@ -23,6 +23,9 @@
         runner-image = ./nixos/machines/runner.nix;
         # The same for instances of EC2, with all that these need.
         runner-image-ec2 = ./nixos/machines/runner-ec2.nix;
+        # And for instances of Incus, of GARM.
+        runner-image-garm-container = ./nixos/machines/runner-garm-container.nix;
+        runner-image-garm-vm = ./nixos/machines/runner-garm-vm.nix;
       };
 
       overlays.default = final: _: {
@@ -47,6 +50,11 @@
             imports = [ ./nixos/machines/runner-ec2.nix ];
             image.modules.amazon.virtualisation.diskSize = "auto";
           }).config.system.build.images.amazon;
+        # Two files that `incus image import` takes: `metadata.tar.xz` and `root`.
+        runner-image-garm-container =
+          (pkgs.nixos ./nixos/machines/runner-garm-container.nix).config.system.build.garmImage;
+        runner-image-garm-vm =
+          (pkgs.nixos ./nixos/machines/runner-garm-vm.nix).config.system.build.garmImage;
       });
 
       checks = forEachSystem (pkgs: import ./nixos/tests/checks.nix { inherit pkgs; });
@@ -72,6 +80,7 @@
             pkgs.curl
             pkgs.curl
             pkgs.e2fsprogs
+            pkgs.jq
             pkgs.python3
             pkgs.strace
             pkgs.util-linux

@@ -53,6 +53,7 @@ let
     // import ./claims/on-demand-ec2.nix context
     // import ./claims/on-demand-ec2-assertions.nix context
     // import ./claims/runner-image.nix context
+    // import ./claims/garm-image.nix context
     // lib.mapAttrs' (
       name: actual:
       let

@@ -60,6 +60,7 @@ let
     "gnutar"
     "gzip"
     "icu"
+    "incus"
     "iproute2"
     "jq"
     "krb5"
@@ -146,13 +147,25 @@ builtins.listToAttrs (
       {
         "github-runner-door.nix" = "github-runner-door";
         "gitlab-nspawn-executor.nix" = "gitlab-nspawn-executor";
+        "garm-provider-incus-lxd.nix" = "garm-provider-incus-lxd";
         "helper.nix" = "github-runner-helper";
         "runnerctl.nix" = "github-runnerctl";
       }
       .${baseNameOf file};
 
   # A NixOS system, of which only the place is looked at.
-  nixos = _module: { config.system.build.toplevel = package "nixos-system-image"; };
+  nixos = _module: {
+    config.system.build = {
+      toplevel = package "nixos-system-image";
+      garmImage = package "garm-image";
+    };
+  };
+
+  # A directory with links, of which a test looks at the list.
+  linkFarm = name: entries: package name // { inherit entries; };
+  runCommand =
+    name: _: text:
+    package name // { inherit text; };
 
   stdenv = {
     buildPlatform.canExecute = _: true;
