@@ -32,6 +32,7 @@
     ./machines/images.nix
     ./frontends/gitlab.nix
     ./frontends/on-demand.nix
+    ./frontends/garm-fleet.nix
   ];
 
   # People of nixpkgs, where nobody looks after this. There is no `doc`: by default the

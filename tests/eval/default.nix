@@ -53,7 +53,9 @@ let
     // import ./claims/on-demand-ec2.nix context
     // import ./claims/on-demand-ec2-assertions.nix context
     // import ./claims/runner-image.nix context
+    // import ./claims/garm-fleet.nix context
     // import ./claims/garm-image.nix context
+    // import ./claims/garm-fleet-assertions.nix context
     // lib.mapAttrs' (
       name: actual:
       let

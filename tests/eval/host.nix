@@ -125,6 +125,7 @@ let
       type = types.bool;
       default = false;
     };
+    listen = listOption types.attrs;
     locations = mkOption {
       type = types.attrsOf types.attrs;
       default = { };
@@ -176,6 +177,18 @@ let
     };
     networking.proxy.envVars = mkOption {
       type = types.attrsOf types.str;
+      default = { };
+    };
+    networking.nftables = mkOption {
+      type = types.attrs;
+      default = { };
+    };
+    networking.firewall.interfaces = mkOption {
+      type = types.attrsOf types.attrs;
+      default = { };
+    };
+    virtualisation.incus = mkOption {
+      type = types.attrs;
       default = { };
     };
     networking.dhcpcd.denyInterfaces = listOption types.str;

@@ -35,6 +35,7 @@ rec {
   inherit (lib) mkOptionType;
 
   bool = simple "boolean" isBool;
+  raw = simple "raw value" (_: true);
   str = simple "string" isString;
   strMatching =
     pattern:
