@@ -97,6 +97,7 @@ in
       options.services = {
         inherit ((pkgs.nixos ../.).options.services)
           ci-machines
+          garm-fleet
           github-runner-on-demand
           github-runnerctl
           github-runners
@@ -191,6 +192,34 @@ in
 
       with subtest("nobody else reaches it"):
           machine.fail("runuser -u nobody -- curl --fail --unix-socket /run/github-runner-door/http.sock http://ci.example.org/")
+    '';
+  };
+
+  # With nixpkgs' Incus and its module.
+  garm-fleet = pkgs.testers.runNixOSTest {
+    name = "garm-fleet";
+    nodes = {
+      machine = ./garm-fleet.nix;
+      web = ./garm-nginx.nix;
+    };
+    testScript = ''
+      with subtest("guests reach metadata and callbacks, GitHub reaches webhooks, and nobody reaches anything else"):
+          web.wait_for_unit("garm.service")
+          web.wait_for_unit("nginx.service")
+          guests = "curl --fail --silent http://192.0.2.10:8080"
+          public = "curl --fail --silent --header 'Host: garm.example.org' http://127.0.0.1"
+          for path in ["/api/v1/metadata/install-script/", "/api/v1/callbacks/status"]:
+              web.succeed(guests + path)
+              web.fail(public + path)
+          for path in ["/webhooks", "/webhooks/1"]:
+              web.succeed(public + path)
+              web.fail(guests + path)
+          for path in ["/", "/api/v1/pools", "/api/v1/auth/login", "/api/v1/metadata/../pools"]:
+              web.fail(guests.replace("--fail", "--fail --path-as-is") + path)
+              web.fail(public + path)
+
+      machine.wait_for_unit("multi-user.target")
+      machine.succeed("garm-fleet-claims >&2")
     '';
   };
 
