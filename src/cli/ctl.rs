@@ -1,6 +1,7 @@
 //! The command line of `github-runnerctl`: what operators and the broker's unit run.
 
 mod desk;
+mod fleet;
 #[cfg(feature = "gitlab")]
 mod machines;
 mod ondemand;
@@ -102,6 +103,11 @@ enum Command {
         #[command(subcommand)]
         what: ondemand::What,
     },
+    /// Bring GARM's pools and what they need in line with a declaration, and tell how they stand
+    Fleet {
+        #[command(subcommand)]
+        what: fleet::What,
+    },
     /// Run a command as a job of a runner would, and say which lines of the sandbox are in its way
     Explain {
         /// The runner, by the name of its unit without `github-runner-`
@@ -167,6 +173,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "gitlab")]
         Command::Machines { what } => machines::run(&what),
         Command::OnDemand { what } => ondemand::run(&what),
+        Command::Fleet { what } => return fleet::run(&what),
         Command::Explain { instance, limit, fleet, command } => {
             return explain::run(&fleet, &instance, &command, limit).unwrap_or_else(|error| {
                 tracing::error!("{error:#}");

@@ -10,6 +10,7 @@ mod classes;
 mod entry;
 pub mod explain;
 mod finding;
+pub mod fleet;
 mod host;
 #[cfg(feature = "gitlab")]
 mod machines;
@@ -59,6 +60,12 @@ pub fn main(instance: Option<&str>, start_check: bool, fleet: &Path) -> ExitCode
             return ExitCode::from(2);
         }
     };
+    print(&report)
+}
+
+/// Shows a report; the exit code says whether it has faults.
+#[must_use]
+pub fn print(report: &Report) -> ExitCode {
     let mut out = io::stdout().lock();
     let signs = out.is_terminal();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

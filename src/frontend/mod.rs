@@ -2,6 +2,8 @@
 //!
 //! A front end knows what its asker wants and never how a machine is made. Front ends do not know each other.
 
+#[cfg(feature = "ctl")]
+pub mod fleet;
 #[cfg(feature = "garm")]
 pub mod garm;
 #[cfg(feature = "gitlab")]

@@ -18,7 +18,7 @@ use super::runner::{ignored, proxy_to};
 use crate::contract::protocol::Secret;
 
 /// A page of a hundred runners with many labels has a tenth of it.
-const LARGEST_BODY: u64 = 2 << 20;
+pub const LARGEST_BODY: u64 = 2 << 20;
 
 /// The network, as far as one host.
 pub struct Https {
@@ -64,13 +64,13 @@ impl Transport for Https {
             Ok(authorization)
         });
         let sent = exchange(&self.agent, self.service, address, call, authorization.transpose()?, limit);
-        sent.and_then(read).map_err(|error| self.route.explained(&error))
+        sent.and_then(|response| read(response, LARGEST_BODY)).map_err(|error| self.route.explained(&error))
     }
 }
 
-/// All of an answer.
-pub fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Response, ureq::Error> {
-    let body = response.body_mut().with_config().limit(LARGEST_BODY).read_to_vec()?;
+/// All of an answer of at most `largest` bytes.
+pub fn read(mut response: ureq::http::Response<ureq::Body>, largest: u64) -> Result<Response, ureq::Error> {
+    let body = response.body_mut().with_config().limit(largest).read_to_vec()?;
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
     let headers = response.headers().iter();
     let headers = headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect();

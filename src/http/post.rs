@@ -11,7 +11,7 @@ use ureq::http::{HeaderValue, Request};
 use super::call::{Broken, Method, Response};
 use super::exchange::{run, settings};
 use super::fault::Route;
-use super::https::{read, tls};
+use super::https::{LARGEST_BODY, read, tls};
 use super::runner::proxy_to;
 
 /// One request.
@@ -33,6 +33,7 @@ pub struct Post {
     agent: Agent,
     route: Route,
     is_secure: bool,
+    largest: u64,
 }
 
 impl Post {
@@ -46,14 +47,20 @@ impl Post {
         let proxy = proxy_to(host, variable)?;
         let config = settings(proxy.as_ref()).tls_config(tls(variable)?).https_only(true).build();
         let route = Route { service, proxy, ignored: None };
-        Ok(Self { agent: config.new_agent(), route, is_secure: true })
+        Ok(Self { agent: config.new_agent(), route, is_secure: true, largest: LARGEST_BODY })
     }
 
     /// Without TLS and without a proxy.
     #[must_use]
     pub fn plain(service: &'static str) -> Self {
         let route = Route { service, proxy: None, ignored: None };
-        Self { agent: settings(None).build().new_agent(), route, is_secure: false }
+        Self { agent: settings(None).build().new_agent(), route, is_secure: false, largest: LARGEST_BODY }
+    }
+
+    /// The same way, for answers of at most `largest` bytes.
+    #[must_use]
+    pub fn up_to(self, largest: u64) -> Self {
+        Self { largest, ..self }
     }
 
     /// Sends a request and waits at most `limit` for the complete answer.
@@ -80,6 +87,6 @@ impl Post {
         } else {
             request.body(form.body).map_err(ureq::Error::from).and_then(|request| run(&self.agent, request, limit))
         };
-        sent.and_then(read).map_err(|error| self.route.explained(&error))
+        sent.and_then(|response| read(response, self.largest)).map_err(|error| self.route.explained(&error))
     }
 }

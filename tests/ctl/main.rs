@@ -9,6 +9,8 @@ mod ec2;
 mod fake_broker;
 #[path = "../support/units.rs"]
 mod fake_units;
+#[path = "../stand-ins/garm/mod.rs"]
+mod garm;
 #[path = "../stand-ins/github/mod.rs"]
 mod github;
 #[allow(dead_code, reason = "others use more of it")]
@@ -29,6 +31,7 @@ mod contract;
 mod doctor;
 mod documents;
 mod fleets;
+mod garm_fleet;
 mod jobs;
 mod lifecycle;
 mod ondemand;

@@ -163,9 +163,6 @@ builtins.listToAttrs (
 
   # A directory with links, of which a test looks at the list.
   linkFarm = name: entries: package name // { inherit entries; };
-  runCommand =
-    name: _: text:
-    package name // { inherit text; };
 
   stdenv = {
     buildPlatform.canExecute = _: true;

@@ -68,6 +68,15 @@ pub fn source(server: &Server, image: &Image, kind: Kind, architecture: &str) ->
     }
 }
 
+/// Whether the server has an image of its own, by an alias or a fingerprint.
+///
+/// # Errors
+///
+/// [`Fault::NotFound`] if it has not, with the aliases that it has.
+pub fn look(server: &Server, name: &str) -> Result<(), Fault> {
+    find(server, name).map(drop)
+}
+
 fn find(server: &Server, name: &str) -> Result<Stored, Fault> {
     // These would be another address.
     if matches!(name, "" | "." | "..") {

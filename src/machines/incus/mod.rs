@@ -70,6 +70,16 @@ impl Incus {
         Ok(Self { server: Server::open(connection)?, owner })
     }
 
+    /// Whether the server has an image of its own, by an alias or a fingerprint.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::NotFound`] if it has not, with the aliases that it has; otherwise as [`Machines::list`].
+    pub fn look_at_image(&self, name: &str) -> Result<(), Fault> {
+        self.begin(self.server.times.read)?;
+        image::look(&self.server, name)
+    }
+
     /// Begins a command that may last this long as a whole.
     fn begin(&self, whole: Duration) -> Result<(), Fault> {
         self.server.allow(whole);
