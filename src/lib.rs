@@ -63,6 +63,8 @@
 //! | `machines::nspawn::agent` | `machines::nspawn::protocol`, `machines::nspawn::wire` | files, writing, processes, clock |
 //! | `machines::nspawn` | `machines`, `sys`, `machines::nspawn::protocol`, `machines::nspawn::record`, `machines::nspawn::settings`, `machines::nspawn::wire` | files, writing, mounts, processes, sockets, clock, environment |
 //! | `frontend::garm` | `model`, `machines` | files |
+//! | `frontend::fleet` | `model`, `contract::openmetrics`, `contract::protocol` | pure |
+//! | `frontend::fleet::pass` | `model`, `contract::protocol`, `http`, `registration::credential`, `sys`, `frontend::fleet` | writing, clock |
 //! | `frontend::ondemand` | `model`, `contract::protocol` | pure |
 //! | `frontend::ondemand::book` | `ledger`, `sys`, `frontend::ondemand` | writing |
 //! | `frontend::ondemand::door` | `model`, `contract::protocol`, `frontend::ondemand::label`, `frontend::ondemand::order`, `frontend::ondemand::refusal`, `frontend::ondemand::source`, `frontend::ondemand::wire` | pure |
@@ -89,13 +91,14 @@
 //! | `status` | `model`, `contract`, `ledger`, `state::start`, `registration::credential`, `survey`, `units`, `frontend::ondemand` | clock, environment |
 //! | `doctor::explain` | `model`, `contract`, `survey` | files, writing, processes |
 //! | `doctor` | `machines`, `model`, `contract`, `sys`, `ledger`, `state::start`, `registration`, `root::leftovers`, `root::prepare::foresee`, `survey`, `units`, `frontend::ondemand` | files, sockets, clock, environment |
+//! | `doctor::fleet` | `machines::incus`, `frontend::fleet`, `doctor` | processes |
 //! | `cli::journal` | `model` | environment |
 //! | `cli::machines` | `machines`, `cli::journal` | environment |
 //! | `cli::door` | `frontend::ondemand::label`, `frontend::ondemand::door`, `cli::journal` | environment |
 //! | `cli::garm` | `model`, `frontend::garm` | environment |
 //! | `cli::gitlab` | `frontend`, `machines`, `cli::machines` | environment |
 //! | `cli::helper` | `root`, `state::start`, `user`, `cli::journal` | environment |
-//! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `frontend::ondemand`, `cli::journal` | |
+//! | `cli` | `machines`, `broker`, `reconcile`, `status`, `doctor`, `survey`, `units`, `frontend::fleet`, `frontend::ondemand`, `cli::journal` | |
 //!
 //! Each program has a feature. From `github` on, up to `doctor`, everything exists with `ctl` only, but for `machines`, of which
 //! `ctl` has what asks for machines of systemd-nspawn and not what makes them; `user`, and what of `root` is no rule that passes

@@ -134,8 +134,8 @@ fn figures_say_how_it_stands_and_that_garm_is_away() {
     let figures = || fs::read_to_string(fleet.path("state/github-runners-garm.prom")).unwrap();
     for line in [
         "github_runner_garm_up 1\n",
-        "github_runner_garm_things{kind=\"pool\",state=\"in place\"} 1\n",
-        "github_runner_garm_things{kind=\"pool\",state=\"not declared\"} 1\n",
+        "github_runner_garm_things{kind=\"pool\",state=\"in_place\"} 1\n",
+        "github_runner_garm_things{kind=\"pool\",state=\"not_declared\"} 1\n",
         "github_runner_garm_instances{kind=\"pool\",name=\"small\",status=\"running\"} 1\n",
     ] {
         assert!(figures().contains(line), "{line}: {}", figures());

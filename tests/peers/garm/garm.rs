@@ -19,7 +19,7 @@ use crate::{PROVIDER, incus};
 /// The name of the provider in GARM.
 pub const NAME: &str = "incus";
 /// The account of the operator. Nothing else was ever protected by it.
-const PASSWORD: &str = "fake-Password-of-a-test-42!";
+pub const PASSWORD: &str = "fake-Password-of-a-test-42!";
 /// How much of what GARM logged is shown.
 const LINES: usize = 80;
 
@@ -94,6 +94,11 @@ impl Garm {
     /// Where it listens.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The settings of its provider.
+    pub fn settings(&self) -> PathBuf {
+        self.directory.path().join("provider.toml")
     }
 
     /// Asks for something, in the words of the command line.

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "the report goes to standard output")]
 
 mod figures;
+mod fleet;
 mod garm;
 #[path = "../../stand-ins/github/mod.rs"]
 mod github;
@@ -35,7 +36,7 @@ const PROVIDER: &str = "garm-provider-incus-lxd";
 /// Runs all scenarios on this machine, which may not be used for anything else.
 #[derive(Parser)]
 struct Arguments {
-    /// Directory of the programs `garm`, `garm-cli` and `garm-provider-incus-lxd`
+    /// Directory of the programs `garm`, `garm-cli`, `garm-provider-incus-lxd` and `github-runnerctl`
     #[arg(long, value_name = "DIR")]
     programs: PathBuf,
     /// Measure calls, in turns with those of this provider, instead

@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
+use crate::fleet::{Fleet, Made};
 use crate::garm::{Garm, NAME, Runner, text};
 use crate::github::{self, Config, GitHub, State};
 use crate::incus::{FLAVOR, FOREIGN, IMAGE, LONELY, incus, instances, prepare};
@@ -26,8 +28,9 @@ const WEBHOOK_SECRET: &str = "fake-webhook-secret";
 type Scenario = fn(&Site) -> Result<()>;
 
 /// All scenarios by their names.
-pub const SCENARIOS: [(&str, Scenario); 6] = [
+pub const SCENARIOS: [(&str, Scenario); 7] = [
     ("a pool of two gets two instances that run and are tagged", pool),
+    ("a declared fleet takes over what was made by hand, changes and deletes as it is told", declared),
     ("a runner with a job is replaced, and gone when the job is over", job),
     ("a provider that is killed while it makes an instance leaves none behind", killed),
     ("an image that is unknown is told to the operator, and nothing is made", unknown_image),
@@ -141,6 +144,41 @@ fn pool(site: &Site) -> Result<()> {
         ensure!(!runner.addresses.is_empty(), "{runner:?}");
     }
     site.come_online(&names)
+}
+
+fn declared(site: &Site) -> Result<()> {
+    let before = site.settled(2)?;
+    let pool = json!({"image": IMAGE, "flavor": FLAVOR, "tags": [LABEL], "minIdleRunners": 2, "maxRunners": 6});
+    let repository = format!("{OWNER}/{REPOSITORY}");
+    let forge = site.github.url();
+    let made = Made { forge: &forge, pat: PAT, secret: WEBHOOK_SECRET, repository: &repository, pool };
+    let mut fleet = Fleet::of(&site.garm, &made)?;
+    let (_, told) = fleet.run(&["apply"], 0)?;
+    ensure!(told.contains(&format!("it is {}", site.pool)) && !told.contains("Created"), "{told}");
+    let (_, told) = fleet.run(&["apply"], 0)?;
+    ensure!(told.is_empty(), "the second pass says {told}");
+    let (told, _) = fleet.run(&["status"], 0)?;
+    ensure!(told.contains("2 running"), "{told}");
+    let (told, _) = fleet.run(&["doctor"], 0)?;
+    ensure!(told.contains("GARM knows all that are of its own"), "{told}");
+    // Another one comes and goes, and nothing else is touched.
+    fleet.declaration["pools"]["second"] = fleet.declaration["pools"]["first"].clone();
+    fleet.declaration["pools"]["second"]["tags"] = json!(["second"]);
+    fleet.declaration["pools"]["second"]["enabled"] = json!(false);
+    fleet.run(&["apply"], 0)?;
+    fleet.declaration["pools"]["second"]["image"] = json!("another");
+    let (_, told) = fleet.run(&["apply"], 0)?;
+    ensure!(told.contains("(image)"), "{told}");
+    fleet.run(&["delete", "pool", "second"], 1)?;
+    fleet.declaration["pools"].as_object_mut().context("pools")?.remove("second");
+    fleet.run(&["apply"], 0)?;
+    let (told, _) = fleet.run(&["status"], 0)?;
+    ensure!(told.contains("not declared"), "{told}");
+    fleet.run(&["delete", "pool", "second"], 0)?;
+    let (told, _) = fleet.run(&["apply", "--dry-run"], 0)?;
+    ensure!(told == "Everything is as declared\n", "{told}");
+    ensure!(site.settled(2)? == before, "runners are touched");
+    Ok(())
 }
 
 fn job(site: &Site) -> Result<()> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::sys::stat::Mode;
+use nix::unistd::Uid;
 
 use super::super::memory::{Memory, VERSION};
 use crate::sys::{Dir, Lock, Place};
@@ -62,7 +63,8 @@ impl Store {
         let way = "move it away; pools are found again by their repository or organization, provider and tags";
         let failed = |why: String| anyhow!("Failed to read {}: {why}; {way}", self.path.display());
         let Some(dir) = &self.dir else { return Ok(Memory::default()) };
-        let content = match dir.read_file(&self.name, &[], LARGEST)? {
+        // Another user's file would say which pools are changed.
+        let content = match dir.read_file(&self.name, &[Uid::effective(), Uid::from_raw(0)], LARGEST)? {
             Ok(Some(content)) => content,
             Ok(None) => return Ok(Memory::default()),
             Err(fault) => return Err(failed(fault.to_string())),

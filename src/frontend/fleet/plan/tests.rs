@@ -357,7 +357,7 @@ fn some_declaration() -> impl Strategy<Value = Declaration> {
                 value["pools"] = json!({});
                 for (at, (tag, entity, idle, enabled, flavor)) in pools.into_iter().enumerate() {
                     let mut pool = template.clone();
-                    pool["tags"] = json!([["a"], ["a", "b"], ["c"]][tag]);
+                    pool["tags"] = [json!(["a"]), json!(["a", "b"]), json!(["c"])][tag].clone();
                     pool["entity"] = json!(["octo-org/example", "octo-org"][entity]);
                     pool["minIdleRunners"] = json!(idle);
                     pool["enabled"] = json!(enabled);
