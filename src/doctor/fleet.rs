@@ -70,7 +70,8 @@ fn of_garm(declared: &Declaration, examined: &Examined) -> Vec<Finding> {
     }
     let version = if seen.controller.version.is_empty() { "of some version" } else { &seen.controller.version };
     let mut findings = vec![Finding::good("garm", format!("{version} answers, and lets {user} in"))];
-    for (topic, url) in [("metadata url", &seen.controller.metadata_url), ("callback url", &seen.controller.callback_url)]
+    for (topic, url) in
+        [("metadata url", &seen.controller.metadata_url), ("callback url", &seen.controller.callback_url)]
     {
         findings.push(if url.is_empty() {
             Finding::fault(topic, "is not set, and GARM does nothing without it", APPLY)
@@ -84,7 +85,11 @@ fn of_garm(declared: &Declaration, examined: &Examined) -> Vec<Finding> {
             Finding::good("credentials", format!("{name} are accepted by {}", credentials.endpoint.name))
         } else {
             let remedy = "wait for half a minute after GARM's start; then see its log, and renew the token or key";
-            Finding::warning("credentials", format!("{} has not answered to {name} yet", credentials.endpoint.name), remedy)
+            Finding::warning(
+                "credentials",
+                format!("{} has not answered to {name} yet", credentials.endpoint.name),
+                remedy,
+            )
         });
     }
     for entity in seen.repositories.iter().chain(&seen.organizations) {
@@ -211,7 +216,9 @@ fn of_server(declared: &Declaration, name: &str, server: &Server) -> Vec<Finding
     let makes = declared.pools.values().map(|pool| &pool.make).chain(declared.scale_sets.values().map(|set| &set.make));
     let images: BTreeSet<&str> = makes.filter(|make| make.provider == name).map(|make| make.image.as_str()).collect();
     let look = |image: &str| match image.split_once(':') {
-        Some(_) => Finding::good("image", format!("{image} is one of a remote; the server fetches it when it is needed")),
+        Some(_) => {
+            Finding::good("image", format!("{image} is one of a remote; the server fetches it when it is needed"))
+        }
         None => match incus.look_at_image(image) {
             Ok(()) => Finding::good("image", format!("{image} is there")),
             Err(fault) => Finding::error("image", &anyhow::Error::new(fault)),

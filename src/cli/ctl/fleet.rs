@@ -94,19 +94,15 @@ fn done(what: &What) -> Result<ExitCode> {
             say(&text)?;
             Ok(code(&end))
         }
-        What::Apply { dry_run: false, of } => {
-            Ok(code(&pass::apply(&pass::read(&of.declaration)?)?))
-        }
-        What::Status { json, of } => {
-            match pass::examine(&pass::read(&of.declaration)?)? {
-                Ok(pass::Examined { report, .. }) => {
-                    say(&if *json { report.json()? } else { report.text() })?;
-                    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-                }
-                Err(Failure::Away(why)) => Ok(code(&End::Away(why))),
-                Err(failure) => Err(anyhow!("{}", failure.said())),
+        What::Apply { dry_run: false, of } => Ok(code(&pass::apply(&pass::read(&of.declaration)?)?)),
+        What::Status { json, of } => match pass::examine(&pass::read(&of.declaration)?)? {
+            Ok(pass::Examined { report, .. }) => {
+                say(&if *json { report.json()? } else { report.text() })?;
+                Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
-        }
+            Err(Failure::Away(why)) => Ok(code(&End::Away(why))),
+            Err(failure) => Err(anyhow!("{}", failure.said())),
+        },
         What::Doctor { of } => Ok(doctor::print(&doctor::fleet::report(&of.declaration))),
         What::Delete { kind, name, of } => {
             let declared = pass::read(&of.declaration)?;

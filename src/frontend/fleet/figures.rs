@@ -23,7 +23,8 @@ pub fn figures(report: Option<&Report>, now: u64) -> Page {
     for thing in &report.things {
         *counts.entry((thing.kind.to_string(), thing.state.word().replace(' ', "_"))).or_default() += 1;
     }
-    let values = counts.iter().map(|((kind, state), count)| (vec![("kind", kind.as_str()), ("state", state.as_str())], *count));
+    let values =
+        counts.iter().map(|((kind, state), count)| (vec![("kind", kind.as_str()), ("state", state.as_str())], *count));
     let help = "Things of GARM's fleet by how they stand after the last pass.";
     page.add("github_runner_garm_things", Form::Gauge, help, values);
     let declared = report.things.iter().filter(|thing| thing.state != super::report::State::NotDeclared);

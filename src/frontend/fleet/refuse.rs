@@ -234,7 +234,7 @@ mod tests {
         let set = |path: &'static str, to: Value| {
             refused(move |value| {
                 let (above, field) = path.rsplit_once('/').unwrap();
-                value.pointer_mut(above).unwrap()[field] = to;
+                value.pointer_mut(above).unwrap()[field.replace("~1", "/")] = to;
             })
         };
         for (path, to, part) in [
@@ -248,7 +248,7 @@ mod tests {
             ("/credentials/octo-app/token", json!({"file": "/f"}), "exactly one of"),
             ("/credentials/octo-app/endpoint", json!("nowhere"), "not declared"),
             ("/repositories/example", example()["repositories"]["octo-org/example"].clone(), "is not OWNER/NAME"),
-            ("/organizations/a~1b", example()["organizations"]["octo-org"].clone(), ""),
+            ("/organizations/a~1b", example()["organizations"]["octo-org"].clone(), "without a slash"),
             ("/pools/small/entity", json!("octo-org/other"), "which is not declared"),
             ("/pools/small/tags", json!([]), "at least one tag"),
             ("/pools/small/maxRunners", json!(0), "set `enabled` to false"),

@@ -143,7 +143,13 @@ impl Report {
             let instances: Vec<String> =
                 thing.instances.iter().map(|(status, count)| format!("{count} {status}")).collect();
             let name = plain(&thing.name);
-            [thing.kind.to_string(), name, thing.state.word().into(), plain(&instances.join(", ")), plain(&thing.said.join("; "))]
+            [
+                thing.kind.to_string(),
+                name,
+                thing.state.word().into(),
+                plain(&instances.join(", ")),
+                plain(&thing.said.join("; ")),
+            ]
         };
         let rows: Vec<[String; 5]> = std::iter::once(head).chain(self.things.iter().map(row)).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -232,8 +238,7 @@ pub fn orphans<'a>(declared: &Declaration, seen: &'a Seen, memory: &Memory) -> V
             orphans.push(Orphan { kind: Kind::Credentials, name: found.name.clone(), id, pool: None });
         }
     }
-    for (kind, entities) in
-        [(Kind::Repository, &declared.repositories), (Kind::Organization, &declared.organizations)]
+    for (kind, entities) in [(Kind::Repository, &declared.repositories), (Kind::Organization, &declared.organizations)]
     {
         let known: BTreeSet<&str> =
             entities.keys().filter_map(|name| Some(seen.entity(declared, kind, name)?.id.as_str())).collect();
@@ -248,8 +253,7 @@ pub fn orphans<'a>(declared: &Declaration, seen: &'a Seen, memory: &Memory) -> V
         orphans.push(Orphan { kind: Kind::Pool, name, id: pool.id.clone(), pool: Some(pool) });
     }
     let sets = declared.scale_sets.keys();
-    let known: BTreeSet<&str> =
-        sets.filter_map(|name| Some(scale_set(declared, seen, name)?.id.as_str())).collect();
+    let known: BTreeSet<&str> = sets.filter_map(|name| Some(scale_set(declared, seen, name)?.id.as_str())).collect();
     for set in seen.scale_sets.iter().filter(|set| !known.contains(set.id.as_str())) {
         orphans.push(Orphan { kind: Kind::ScaleSet, name: set.name.clone(), id: set.id.clone(), pool: Some(set) });
     }

@@ -41,7 +41,9 @@ fn status_tells_each_thing_and_changes_nothing() {
 #[test]
 fn nothing_is_deleted_until_an_operator_says_so() {
     let mut fleet = Fleet::built();
-    for path in ["/pools/large", "/scaleSets/builders", "/organizations/octo-org", "/credentials/octo-app", "/endpoints/ghes"] {
+    for path in
+        ["/pools/large", "/scaleSets/builders", "/organizations/octo-org", "/credentials/octo-app", "/endpoints/ghes"]
+    {
         fleet.forget(path);
     }
     fleet.apply(0);
@@ -71,7 +73,9 @@ fn nothing_is_deleted_until_an_operator_says_so() {
 #[test]
 fn what_is_declared_or_in_use_or_not_there_is_not_deleted() {
     let mut fleet = Fleet::built();
-    for (kind, name) in [("pool", "small"), ("repository", "octo-org/example"), ("endpoint", "ghes"), ("scale-set", "builders")] {
+    for (kind, name) in
+        [("pool", "small"), ("repository", "octo-org/example"), ("endpoint", "ghes"), ("scale-set", "builders")]
+    {
         let (_, said) = fleet.run(&["delete", kind, name], 1);
         assert!(said.contains("is declared"), "{said}");
     }

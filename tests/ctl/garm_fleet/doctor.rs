@@ -28,7 +28,14 @@ fn a_fleet_that_is_well_has_no_faults() {
     fleet.garm.state().add_instance(&pool, "garm-1", "running");
     fleet.garm.state().add_instance(&pool, "garm-2", "running");
     let (said, _) = fleet.run(&["doctor"], 0);
-    for part in ["lets admin in", "octo are accepted", "incus is known to GARM", "The server answers", "GARM knows all", "no faults, no warnings"] {
+    for part in [
+        "lets admin in",
+        "octo are accepted",
+        "incus is known to GARM",
+        "The server answers",
+        "GARM knows all",
+        "no faults, no warnings",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(fleet.garm.writes().is_empty());

@@ -10,15 +10,8 @@ use crate::times::FOREVER;
 use crate::wait::wait_for;
 
 /// Where things are made, in the order of a pass.
-const MADE: [&str; 7] = [
-    "/github/endpoints",
-    "/github/credentials",
-    "/repositories",
-    "/webhook",
-    "/organizations",
-    "/pools",
-    "/scalesets",
-];
+const MADE: [&str; 7] =
+    ["/github/endpoints", "/github/credentials", "/repositories", "/webhook", "/organizations", "/pools", "/scalesets"];
 
 #[test]
 fn a_garm_that_is_away_is_told_in_one_line_and_repeated() {
@@ -65,7 +58,14 @@ fn a_pass_that_is_killed_at_a_step_is_healed_by_the_next_one() {
         let fleet = Fleet::new();
         fleet.garm.rule("POST", path, 1, Then::Late(FOREVER));
         let mut pass = fleet.spawn(&["apply"]);
-        wait_for("the step", || fleet.garm.requests().iter().any(|request| request.starts_with("POST") && request.ends_with(path)).then_some(()));
+        wait_for("the step", || {
+            fleet
+                .garm
+                .requests()
+                .iter()
+                .any(|request| request.starts_with("POST") && request.ends_with(path))
+                .then_some(())
+        });
         pass.kill().unwrap();
         pass.wait().unwrap();
         fleet.apply(0);

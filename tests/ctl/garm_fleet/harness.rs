@@ -10,8 +10,12 @@ use tempfile::TempDir;
 use crate::garm::Garm;
 
 /// None of these may ever be in what the program says or remembers.
-pub const SECRETS: [&str; 4] =
-    ["fake-Password-of-a-test-42!", "ghp_fakeFirstToken00000000000000000000", "fake-webhook-secret-one", "fakeKeyOfATest"];
+pub const SECRETS: [&str; 4] = [
+    "fake-Password-of-a-test-42!",
+    "ghp_fakeFirstToken00000000000000000000",
+    "fake-webhook-secret-one",
+    "fakeKeyOfATest",
+];
 
 pub struct Fleet {
     pub garm: Garm,

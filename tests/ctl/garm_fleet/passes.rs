@@ -11,10 +11,22 @@ use super::harness::{ALL, Fleet, SECRETS};
 fn a_new_garm_gets_everything_and_the_second_pass_writes_nothing() {
     let fleet = Fleet::new();
     let said = fleet.apply(0);
-    insta::assert_snapshot!(said, @r"");
+    insta::assert_snapshot!(said, @r"
+    Made the administrator admin of GARM
+    Updated the controller (callback_url, metadata_url, webhook_url)
+    Created endpoint ghes
+    Created credentials octo
+    Created credentials octo-app
+    Created repository octo-org/example
+    Installed the webhook of octo-org/example
+    Created organization octo-org
+    Created pool large of octo-org/example
+    Created pool small of octo-org/example
+    Created scale-set builders of octo-org
+    ");
     assert_eq!(fleet.counts(), ALL);
     let writes = fleet.garm.writes();
-    assert_eq!(writes.len(), 12, "{writes:?}");
+    assert_eq!(writes.len(), 11, "{writes:?}");
     assert_eq!((fleet.apply(0).as_str(), fleet.garm.writes()), ("", vec![]));
     let mode = fs::metadata(fleet.path("state/state.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

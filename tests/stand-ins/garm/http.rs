@@ -49,7 +49,10 @@ pub fn serve(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
             }
             _ => {}
         }
-        let head = format!("HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         let whole = [head.as_bytes(), body.as_bytes()].concat();
         if matches!(then, Some(Then::CutAnswer)) {
             return stream.write_all(&whole[..head.len() + body.len() / 2]);

@@ -128,7 +128,9 @@ pub fn entity(state: &mut State, kind: &'static str, body: &Value) -> Answer {
     let Some(credentials) = state.find("credentials", "name", &text(body, "credentials_name")).cloned() else {
         return refusal(400, "credentials are not defined");
     };
-    let is_same = |one: &Value| one["name"] == body["name"] && one["owner"] == body["owner"] && one["endpoint"] == credentials["endpoint"];
+    let is_same = |one: &Value| {
+        one["name"] == body["name"] && one["owner"] == body["owner"] && one["endpoint"] == credentials["endpoint"]
+    };
     if state.list(kind).iter().any(is_same) {
         return refusal(409, "it already exists");
     }

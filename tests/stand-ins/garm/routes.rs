@@ -90,7 +90,8 @@ fn plain(state: &mut State, method: &str, kind: &str, rest: &[&str], body: &Valu
         ("PUT", [id]) if kind == "endpoints" => make::update_endpoint(state, id, body),
         ("PUT", [id]) => make::update_credentials(state, id, body),
         ("DELETE", [id]) => {
-            let users: &[&str] = if kind == "endpoints" { &["credentials"] } else { &["repositories", "organizations"] };
+            let users: &[&str] =
+                if kind == "endpoints" { &["credentials"] } else { &["repositories", "organizations"] };
             let name = state.find(kind, field, id).map(|one| text(one, "name")).unwrap_or_default();
             let of = if kind == "endpoints" { "endpoint" } else { "credentials" };
             if users.iter().any(|user| state.list(user).iter().any(|one| one[of]["name"] == name.as_str())) {
@@ -138,8 +139,7 @@ fn entity(state: &mut State, method: &str, kind: &str, rest: &[&str], body: &Val
 fn pool(state: &mut State, method: &str, kind: &str, rest: &[&str], body: &Value) -> Answer {
     let (kind, field) = if kind == "pools" { ("pools", "pool_id") } else { ("scalesets", "scale_set_id") };
     let id = rest.first().copied().unwrap_or_default().to_owned();
-    let instances: Vec<Value> =
-        state.list("instances").iter().filter(|one| text(one, field) == id).cloned().collect();
+    let instances: Vec<Value> = state.list("instances").iter().filter(|one| text(one, field) == id).cloned().collect();
     match (method, rest) {
         ("GET", []) => {
             let without = |pool: &Value| {
@@ -151,7 +151,9 @@ fn pool(state: &mut State, method: &str, kind: &str, rest: &[&str], body: &Value
         }
         ("GET", [_, "instances"]) => (200, json!(instances)),
         ("DELETE", [_]) if !instances.is_empty() => refusal(400, "pool has runners"),
-        ("DELETE", [_]) if kind == "scalesets" && state.find(kind, "id", &id).is_some_and(|set| set["enabled"] == true) => {
+        ("DELETE", [_])
+            if kind == "scalesets" && state.find(kind, "id", &id).is_some_and(|set| set["enabled"] == true) =>
+        {
             refusal(400, "scale set is enabled; disable it first")
         }
         ("DELETE", [_]) => {

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use serde_json::Value;
 
-use super::api::{Failure, Garm};
 use super::super::declaration::Declaration;
-use super::look::word;
 use super::super::material::{Material, Proof};
 use super::super::memory::{Memory, Remembered};
 use super::super::seen::{Seen, kind_of};
 use super::super::step::{Action, Kind, Plan, Step};
+use super::api::{Failure, Garm};
+use super::look::word;
 use super::store::Store;
 use crate::registration::credential::salt;
 
@@ -149,7 +149,9 @@ impl<'a> Actor<'a> {
                 let made = self.garm.create(&[word(step.kind)], &body)?;
                 self.ids.insert((step.kind, step.name.clone()), id_of(&made)?);
             }
-            (Kind::Repository | Kind::Organization, Action::Update) => self.garm.update(&[word(step.kind), id], &body)?,
+            (Kind::Repository | Kind::Organization, Action::Update) => {
+                self.garm.update(&[word(step.kind), id], &body)?
+            }
             (Kind::Webhook, _) => self.install(step, &body)?,
             (Kind::Pool, Action::Create) => {
                 let (way, entity) = self.entity(step)?;
@@ -174,8 +176,7 @@ impl<'a> Actor<'a> {
         if !step.with_secret {
             return Ok(None);
         }
-        let proofs =
-            if step.kind == Kind::Credentials { &self.material.credentials } else { &self.material.webhooks };
+        let proofs = if step.kind == Kind::Credentials { &self.material.credentials } else { &self.material.webhooks };
         // What could not be read was refused by the plan.
         proofs.get(&step.name).and_then(|proof| proof.as_ref().ok()).map(Some).ok_or(Stop::Waits)
     }

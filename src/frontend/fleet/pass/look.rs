@@ -1,10 +1,10 @@
 //! One look at everything that GARM has. It changes nothing.
 
-use super::api::{Failure, Garm};
 use super::super::declaration::Declaration;
 use super::super::seen::{Seen, Webhook};
 use super::super::step::Kind;
 use super::super::wire::{Hook, Pool};
+use super::api::{Failure, Garm};
 
 /// What GARM says of a way that it does not know; of webhooks if it does not manage any.
 const NO_SUCH_WAY: &str = "Not found";
@@ -20,8 +20,7 @@ pub fn look(garm: &Garm, declared: &Declaration) -> Result<Seen, Failure> {
         Err(failure) if failure.has_word("urls_required") => return Ok(seen),
         done => done?,
     }
-    for (kind, entities) in
-        [(Kind::Repository, &declared.repositories), (Kind::Organization, &declared.organizations)]
+    for (kind, entities) in [(Kind::Repository, &declared.repositories), (Kind::Organization, &declared.organizations)]
     {
         for (name, _) in entities.iter().filter(|(_, wanted)| wanted.install_webhook) {
             if let Some(id) = seen.entity(declared, kind, name).map(|entity| entity.id.clone()) {

@@ -85,7 +85,9 @@ impl Session {
         let reached = Self::reach(&garm, declared, may_begin);
         Ok(reached.map(|(seen, is_new)| {
             if !is_new && memory.is_of_another(&seen.controller.controller_id) {
-                tracing::warn!("This is another GARM than before: its pools are looked for, and it is given all secrets");
+                tracing::warn!(
+                    "This is another GARM than before: its pools are looked for, and it is given all secrets"
+                );
             }
             Self { garm, memory, seen, is_new }
         }))
@@ -240,7 +242,9 @@ pub fn foresee(declared: &Declaration) -> Result<(String, End)> {
     }
     lines.extend(plan.steps.iter().map(|step| step.told(true)));
     let refused = plan.refused.iter();
-    lines.extend(refused.map(|refused| format!("Cannot bring about {} {}: {}", refused.kind, refused.name, refused.said)));
+    lines.extend(
+        refused.map(|refused| format!("Cannot bring about {} {}: {}", refused.kind, refused.name, refused.said)),
+    );
     if lines.is_empty() {
         lines.push("Everything is as declared".into());
     }

@@ -4,11 +4,11 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::super::declaration::Declaration;
 use super::super::memory::Remembered;
-use super::Session;
 use super::super::report::{Orphan, orphans};
 use super::super::step::Kind;
-use super::store::Store;
 use super::super::wire::{Instance, Pool};
+use super::Session;
+use super::store::Store;
 use crate::model::shown;
 
 /// Deletes something that is not declared.
@@ -45,7 +45,10 @@ pub fn delete(declared: &Declaration, kind: Kind, name: &str) -> Result<()> {
         Kind::ScaleSet => vec!["scalesets", &orphan],
         Kind::Controller | Kind::Webhook => bail!("A {kind} is not deleted here"),
     };
-    session.garm.delete(&way).map_err(|failure| anyhow!("Failed to delete {kind} {}: {}", shown(name), failure.said()))?;
+    session
+        .garm
+        .delete(&way)
+        .map_err(|failure| anyhow!("Failed to delete {kind} {}: {}", shown(name), failure.said()))?;
     match kind {
         Kind::Credentials => session.memory.credentials.retain(|known, _| known != name),
         Kind::Repository | Kind::Organization => session.memory.webhooks.retain(|known, _| known != name),

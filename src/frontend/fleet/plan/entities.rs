@@ -60,8 +60,7 @@ fn update(inputs: Inputs<'_>, (kind, name): (Kind, &str), wanted: &Entity, found
     if !found.credentials_name().eq_ignore_ascii_case(&wanted.credentials) {
         body.insert("credentials_name".into(), json!(wanted.credentials));
     }
-    let balancing =
-        if found.pool_balancing_type.is_empty() { USUAL.into() } else { found.pool_balancing_type.clone() };
+    let balancing = if found.pool_balancing_type.is_empty() { USUAL.into() } else { found.pool_balancing_type.clone() };
     differs(&mut body, "pool_balancer_type", &word(wanted.pool_balancer).to_owned(), &balancing);
     let is_new = match inputs.material.webhooks.get(name) {
         Some(Ok(proof)) => !proof.is(inputs.memory.webhooks.get(name)),

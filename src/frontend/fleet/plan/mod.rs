@@ -10,6 +10,8 @@ mod pools;
 mod servers;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
 use serde_json::{Map, Value, json};
 

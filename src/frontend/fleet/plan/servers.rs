@@ -116,7 +116,8 @@ pub fn credentials(Inputs { declared, seen, memory, material }: Inputs<'_>, plan
             } else {
                 format!("they are of type {}", shown(&found.auth_type))
             };
-            let way = "declare credentials of another name, have repositories and organizations use them, and delete these";
+            let way =
+                "declare credentials of another name, have repositories and organizations use them, and delete these";
             plan.refuse(Kind::Credentials, name, format!("GARM cannot change that {is}: {way}"));
             continue;
         }
