@@ -73,6 +73,20 @@ pub struct Step {
 }
 
 impl Step {
+    /// One that sends nothing yet.
+    #[must_use]
+    pub fn new(action: Action, kind: Kind, name: &str) -> Self {
+        let (entity, id, body) = (None, None, Map::new());
+        Self { action, kind, name: name.into(), entity, id, body, with_secret: false }
+    }
+
+    /// An update of what has this id, if there is something to update.
+    #[must_use]
+    pub fn update(kind: Kind, name: &str, id: &str, body: Map<String, Value>, with_secret: bool) -> Option<Self> {
+        let is_needed = with_secret || !body.is_empty();
+        is_needed.then(|| Self { id: Some(id.into()), body, with_secret, ..Self::new(Action::Update, kind, name) })
+    }
+
     /// In words: what was done, as `Updated pool small (image, flavor)`, or with `would` what would be.
     #[must_use]
     pub fn told(&self, would: bool) -> String {

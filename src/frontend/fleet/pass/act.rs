@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use serde_json::Value;
 
-use super::super::declaration::Declaration;
-use super::super::material::{Material, Proof};
-use super::super::memory::{Memory, Remembered};
-use super::super::seen::{Seen, kind_of};
-use super::super::step::{Action, Kind, Plan, Step};
 use super::api::{Failure, Garm};
 use super::look::word;
 use super::store::Store;
+use crate::frontend::fleet::declaration::Declaration;
+use crate::frontend::fleet::material::{Material, Proof};
+use crate::frontend::fleet::memory::{Memory, Remembered};
+use crate::frontend::fleet::seen::{Seen, kind_of};
+use crate::frontend::fleet::step::{Action, Kind, Plan, Step};
 use crate::registration::credential::salt;
 
 /// What became of a plan.

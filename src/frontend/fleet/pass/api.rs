@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::super::declaration::Declaration;
-use super::super::refuse::host;
-use super::super::wire::Refusal;
 use crate::contract::protocol::Secret;
+use crate::frontend::fleet::declaration::Declaration;
+use crate::frontend::fleet::refuse::host;
+use crate::frontend::fleet::wire::Refusal;
 use crate::http::{Broken, Form, Method, Post, Response};
 use crate::model::plain;
 

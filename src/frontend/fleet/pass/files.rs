@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::super::declaration::{Credentials, Declaration};
-use super::super::material::{Material, Proof};
 use crate::contract::protocol::Secret;
+use crate::frontend::fleet::declaration::{Credentials, Declaration};
+use crate::frontend::fleet::material::{Material, Proof};
 use crate::model::Token;
 use crate::sys::{LastLink, read_regular_file};
 

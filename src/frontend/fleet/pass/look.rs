@@ -1,10 +1,10 @@
 //! One look at everything that GARM has. It changes nothing.
 
-use super::super::declaration::Declaration;
-use super::super::seen::{Seen, Webhook};
-use super::super::step::Kind;
-use super::super::wire::{Hook, Pool};
 use super::api::{Failure, Garm};
+use crate::frontend::fleet::declaration::Declaration;
+use crate::frontend::fleet::seen::{Seen, Webhook};
+use crate::frontend::fleet::step::Kind;
+use crate::frontend::fleet::wire::{Hook, Pool};
 
 /// What GARM says of a way that it does not know; of webhooks if it does not manage any.
 const NO_SUCH_WAY: &str = "Not found";

@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::super::declaration::Declaration;
-use super::super::memory::Remembered;
-use super::super::report::{Orphan, orphans};
-use super::super::step::Kind;
-use super::super::wire::{Instance, Pool};
 use super::Session;
 use super::store::Store;
+use crate::frontend::fleet::declaration::Declaration;
+use crate::frontend::fleet::memory::Remembered;
+use crate::frontend::fleet::report::{Orphan, orphans};
+use crate::frontend::fleet::step::Kind;
+use crate::frontend::fleet::wire::{Instance, Pool};
 use crate::model::shown;
 
 /// Deletes something that is not declared.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::sys::stat::Mode;
-use nix::unistd::Uid;
+use nix::unistd::{Gid, Uid, fchown};
 
-use super::super::memory::{Memory, VERSION};
+use crate::frontend::fleet::memory::{Memory, VERSION};
 use crate::sys::{Dir, Lock, Place};
 
 /// Thousands of pools fit into it.
@@ -44,6 +44,11 @@ impl Store {
         self.dir.as_ref().with_context(|| format!("There is no directory {}: make it, for this user", parent.display()))
     }
 
+    /// Whose files root makes here: those of the directory's user, who makes passes.
+    fn heir(&self) -> Result<Option<(Uid, Gid)>> {
+        Ok(if Uid::effective().is_root() { Some(self.dir()?.owner()?) } else { None })
+    }
+
     /// Keeps others from writing until the lock is dropped.
     ///
     /// # Errors
@@ -51,7 +56,12 @@ impl Store {
     /// If there is no directory, or another process works for very long.
     pub fn lock(&self) -> Result<Lock<'_>> {
         let lock = self.dir()?.lock(LOCK, LONGEST_PASS)?;
-        lock.with_context(|| format!("Another process still works with {}: wait for it", self.path.display()))
+        let lock =
+            lock.with_context(|| format!("Another process still works with {}: wait for it", self.path.display()))?;
+        if let Some((uid, gid)) = self.heir()? {
+            fchown(lock.file(), Some(uid), Some(gid)).with_context(|| format!("Failed to hand {LOCK} to its user"))?;
+        }
+        Ok(lock)
     }
 
     /// What is remembered; nothing if there is no file.
@@ -64,7 +74,8 @@ impl Store {
         let failed = |why: String| anyhow!("Failed to read {}: {why}; {way}", self.path.display());
         let Some(dir) = &self.dir else { return Ok(Memory::default()) };
         // Another user's file would say which pools are changed.
-        let content = match dir.read_file(&self.name, &[Uid::effective(), Uid::from_raw(0)], LARGEST)? {
+        let owners = [Uid::effective(), Uid::from_raw(0), dir.owner()?.0];
+        let content = match dir.read_file(&self.name, &owners, LARGEST)? {
             Ok(Some(content)) => content,
             Ok(None) => return Ok(Memory::default()),
             Err(fault) => return Err(failed(fault.to_string())),
@@ -86,14 +97,14 @@ impl Store {
         let mut text = serde_json::to_vec_pretty(memory).context("Failed to write down what is remembered")?;
         text.push(b'\n');
         self.dir()?
-            .replace_file(&self.name, &text, Mode::S_IRUSR | Mode::S_IWUSR, None)
+            .replace_file(&self.name, &text, Mode::S_IRUSR | Mode::S_IWUSR, self.heir()?)
             .with_context(|| format!("Failed to write {}", self.path.display()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 
@@ -113,6 +124,27 @@ mod tests {
             let error = format!("{:#}", store.read().unwrap_err());
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn what_root_writes_belongs_to_the_user_of_passes() {
+        if !Uid::effective().is_root() {
+            eprintln!("only root can give files away");
+            return;
+        }
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = temporary.path().canonicalize().unwrap();
+        nix::unistd::chown(&directory, Some(Uid::from_raw(4242)), Some(Gid::from_raw(4343))).unwrap();
+        let store = Store::open(&directory.join("state.json")).unwrap();
+        drop(store.lock().unwrap());
+        store.write(&Memory::default()).unwrap();
+        for name in ["state.json", LOCK] {
+            let file = std::fs::metadata(directory.join(name)).unwrap();
+            assert_eq!((file.uid(), file.gid()), (4242, 4343), "{name}");
+        }
+        assert_eq!(store.read().unwrap(), Memory::default());
+        nix::unistd::chown(&directory.join("state.json"), Some(Uid::from_raw(5000)), None).unwrap();
+        assert!(store.read().is_err(), "a stranger's file");
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, json};
 
-use super::super::declaration::{Balancer, Entity};
-use super::super::seen::{Webhook, endpoint_of};
-use super::super::step::{Action, Kind, Plan, Step};
-use super::super::wire;
-use super::{Inputs, differs};
+use super::inputs::{Inputs, differs};
+use crate::frontend::fleet::declaration::{Balancer, Entity};
+use crate::frontend::fleet::seen::{Webhook, endpoint_of};
+use crate::frontend::fleet::step::{Action, Kind, Plan, Step};
+use crate::frontend::fleet::wire;
 use crate::model::shown;
 
 /// What GARM takes for it if nobody says anything.

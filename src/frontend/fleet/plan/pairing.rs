@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::declaration::{Declaration, Pool};
-use super::super::memory::Memory;
-use super::super::seen::{Seen, kind_of};
-use super::super::wire;
-use super::pools::difference;
+use super::difference::{difference, lower};
+use crate::frontend::fleet::declaration::{Declaration, Pool};
+use crate::frontend::fleet::memory::Memory;
+use crate::frontend::fleet::seen::{Seen, kind_of};
+use crate::frontend::fleet::wire;
 
 /// What became of a declared pool.
 #[derive(Clone, Debug)]
@@ -110,9 +110,4 @@ fn group<'a>(
 fn key_of(found: &wire::Pool) -> Key {
     let tags = lower(found.tags.iter().map(|tag| tag.name.as_str()));
     (found.whose.entity_id().to_owned(), found.provider_name.clone(), tags)
-}
-
-/// GARM does not tell the case of tags.
-pub fn lower<'a>(tags: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
-    tags.map(str::to_lowercase).collect()
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, json};
 
-use super::super::step::{Action, Kind, Plan, Step};
-use super::super::wire;
-use super::{Inputs, differs};
+use super::inputs::{Inputs, differs};
+use crate::frontend::fleet::step::{Action, Kind, Plan, Step};
+use crate::frontend::fleet::wire;
 use crate::model::shown;
 
 pub fn controller(Inputs { declared, seen, .. }: Inputs<'_>, plan: &mut Plan) {

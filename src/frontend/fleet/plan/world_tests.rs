@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::declaration::Declaration;
-use super::super::material::{Material, Proof};
-use super::super::memory::{Memory, Remembered};
-use super::super::refuse::parse;
-use super::super::report::Report;
-use super::super::seen::{Seen, Webhook, kind_of};
-use super::super::step::{Action, Kind, Plan, Step};
-use super::super::wire;
 use super::{Inputs, plan};
 use crate::contract::protocol::Secret;
+use crate::frontend::fleet::declaration::Declaration;
+use crate::frontend::fleet::material::{Material, Proof};
+use crate::frontend::fleet::memory::{Memory, Remembered};
+use crate::frontend::fleet::refuse::parse;
+use crate::frontend::fleet::report::Report;
+use crate::frontend::fleet::seen::{Seen, Webhook, kind_of};
+use crate::frontend::fleet::step::{Action, Kind, Plan, Step};
+use crate::frontend::fleet::wire;
 
 /// A GARM, what is remembered of it, and the secrets that it has.
 #[derive(Clone, Default)]

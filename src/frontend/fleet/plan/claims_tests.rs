@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::declaration::Declaration;
-use super::super::memory::Memory;
-use super::super::report::{State, orphans};
-use super::super::step::{Action, Kind, Plan};
-use super::world::{World, declared};
+use super::world_tests::{World, declared};
+use crate::frontend::fleet::declaration::Declaration;
+use crate::frontend::fleet::memory::Memory;
+use crate::frontend::fleet::report::{State, orphans};
+use crate::frontend::fleet::step::{Action, Kind, Plan};
 
 fn built() -> (Declaration, World) {
     let (declared, mut world) = (declared(|_| {}), World::default());
