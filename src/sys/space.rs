@@ -48,12 +48,13 @@ impl Space {
 }
 
 impl Dir {
-    /// The room on the file system of the directory.
+    /// Bytes that users other than root may still write on the file system of the directory.
     ///
     /// # Errors
     ///
-    /// As `fstatfs(2)`.
-    pub fn space(&self) -> Result<Space> {
-        Space::around(self)
+    /// As `fstatvfs(3)`.
+    pub fn free(&self) -> Result<u64> {
+        let found = fstatvfs(self).context("Failed to examine a disk")?;
+        Ok(found.blocks_available().saturating_mul(found.fragment_size()))
     }
 }

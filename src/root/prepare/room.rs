@@ -35,15 +35,14 @@ pub(super) fn check(found: &Basis<'_>) -> Result<()> {
 ///
 /// # Errors
 ///
-/// As `fstatfs(2)`.
+/// As `fstatvfs(3)`.
 pub(in crate::root) fn shortage(manifest: &Manifest, places: [(&str, &Path, &Dir); 2]) -> Result<Option<String>> {
     let Some(MemorySize::Bytes(least)) = manifest.min_free_space else { return Ok(None) };
     for (what, path, dir) in places {
-        let free = dir.space()?.free;
+        let free = dir.free()?;
         if free < least {
-            let (path, size) = (path.display(), MemorySize::Bytes(least));
-            let free = free >> 20;
-            return Ok(Some(format!("{what} directory {path} has {free} MiB left, and `minFreeSpace` is {size}")));
+            let (path, free, least) = (path.display(), free >> 20, least >> 20);
+            return Ok(Some(format!("{what} directory {path} has {free} MiB left, and `minFreeSpace` is {least} MiB")));
         }
     }
     Ok(None)

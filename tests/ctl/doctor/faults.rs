@@ -82,7 +82,7 @@ fn a_runner_that_has_too_little_room_for_a_start_is_named_with_what_is_left() {
     let report = practice.check();
     let faults = of(&report, Level::Fault, "work directory");
     assert!(faults.len() == 1 && faults[0].said.contains("`minFreeSpace` is 9000000T"), "{report:#?}");
-    assert!(practice.host.prepare().bad().contains("`minFreeSpace` is 9000000T"));
+    assert!(practice.host.prepare().bad().contains("is not offered to GitHub"));
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn a_kept_registration_stays_as_it_is_while_there_is_too_little_room() {
     let work = host.path("work").canonicalize().unwrap();
     assert!(
         said.contains(&format!(
-            "not offered to GitHub, because work directory {} has 3 MiB left, and `minFreeSpace` is 4M: make room there",
+            "not offered to GitHub, because work directory {} has 3 MiB left, and `minFreeSpace` is 4 MiB: make room there",
             work.display()
         )),
         "{said}"

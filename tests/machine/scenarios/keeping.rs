@@ -43,7 +43,7 @@ fn full(runner: &mut Runner<'_>, id: u64) -> Result<()> {
     // Known as this runner's, because it is at the same place.
     fs::write(format!("{WORK}/large"), vec![0; 5 << 20])?;
     run("chown", &["gh-runner:gh-runner", WORK])?;
-    let said = format!("work directory {WORK} has 3 MiB left, and `minFreeSpace` is 4M");
+    let said = format!("work directory {WORK} has 3 MiB left, and `minFreeSpace` is 4 MiB");
     let journal = runner.fail_to_start()?;
     ensure!(journal.contains(&format!("not offered to GitHub, because {said}")), "{journal}");
     ensure!(journal.contains(&format!("Runner kept-work: failed to start (exit-code); {said}")), "{journal}");
