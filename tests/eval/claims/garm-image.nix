@@ -154,7 +154,7 @@ in
           lib.all
             (
               image:
-              lib.all (file: lib.hasInfix " $out/${file}\n" image.system.build.garmImage.text) [
+              lib.all (file: lib.hasInfix " $out/${file}\n" image.system.build.garmImage.command) [
                 "metadata.tar.xz"
                 "root"
               ]
