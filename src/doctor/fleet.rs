@@ -104,8 +104,8 @@ fn of_garm(declared: &Declaration, examined: &Examined) -> Vec<Finding> {
         });
     }
     let makes = declared.pools.values().map(|pool| &pool.make).chain(declared.scale_sets.values().map(|set| &set.make));
-    let used: BTreeSet<&String> = makes.map(|make| &make.provider).chain(declared.providers.keys()).collect();
-    for name in used {
+    let needed: BTreeSet<&String> = makes.map(|make| &make.provider).chain(declared.providers.keys()).collect();
+    for name in needed {
         findings.push(if seen.providers.iter().any(|known| known.name == *name) {
             Finding::good("provider", format!("{name} is known to GARM"))
         } else {
@@ -157,7 +157,7 @@ fn of_provider(declared: &Declaration, name: &str, provider: &Provider, examined
     if let Some(server) = &provider.server {
         findings.extend(of_server(declared, name, server));
     }
-    let controller = examined.map(|examined| examined.session.seen.controller.controller_id.as_str());
+    let controller = examined.map(|examined| examined.session.seen.controller.id.as_str());
     if let (Some(examined), Some(controller)) = (examined, controller.filter(|id| !id.is_empty())) {
         findings.push(match unknown(provider, controller, examined) {
             Ok(unknown) if unknown.is_empty() => Finding::good("instances", "GARM knows all that are of its own"),

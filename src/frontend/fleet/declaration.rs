@@ -70,12 +70,14 @@ pub struct Admin {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Controller {
     /// By which instances ask for what they are, such as `https://garm.example/api/v1/metadata`.
-    pub metadata_url: String,
+    #[serde(rename = "metadataUrl")]
+    pub metadata: String,
     /// By which instances say how far they are, such as `https://garm.example/api/v1/callbacks`.
-    pub callback_url: String,
+    #[serde(rename = "callbackUrl")]
+    pub callback: String,
     /// By which GitHub tells of jobs, such as `https://garm.example/webhooks`. Left as it is without one.
-    #[serde(default)]
-    pub webhook_url: Option<String>,
+    #[serde(default, rename = "webhookUrl")]
+    pub webhook: Option<String>,
 }
 
 /// A server of GitHub's kind.
@@ -127,9 +129,11 @@ pub struct Token {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct App {
     /// Its number.
-    pub app_id: u64,
+    #[serde(rename = "appId")]
+    pub id: u64,
     /// The number of the installation.
-    pub installation_id: u64,
+    #[serde(rename = "installationId")]
+    pub installation: u64,
     /// The file with its key, PEM of PKCS #1 as GitHub hands it out.
     pub key_file: PathBuf,
 }

@@ -116,7 +116,7 @@ impl Report {
             let (kind, name, state) = (orphan.kind, orphan.name, State::NotDeclared);
             things.push(Thing { kind, name, state, id, instances: counted, said });
         }
-        let (controller, controller_version) = (seen.controller.controller_id.clone(), seen.controller.version.clone());
+        let (controller, controller_version) = (seen.controller.id.clone(), seen.controller.version.clone());
         Self { version: VERSION, controller, controller_version, things }
     }
 

@@ -10,7 +10,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Controller {
-    pub controller_id: String,
+    #[serde(rename = "controller_id")]
+    pub id: String,
     pub metadata_url: String,
     pub callback_url: String,
     pub webhook_url: String,

@@ -150,7 +150,7 @@ impl<'a> Actor<'a> {
                 self.ids.insert((step.kind, step.name.clone()), id_of(&made)?);
             }
             (Kind::Repository | Kind::Organization, Action::Update) => {
-                self.garm.update(&[word(step.kind), id], &body)?
+                self.garm.update(&[word(step.kind), id], &body)?;
             }
             (Kind::Webhook, _) => self.install(step, &body)?,
             (Kind::Pool, Action::Create) => {

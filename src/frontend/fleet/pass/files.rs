@@ -46,7 +46,7 @@ fn proof(declared: &Credentials) -> Result<Proof> {
     if !text.contains("-----BEGIN RSA PRIVATE KEY-----") {
         bail!("{path} has no RSA key of PKCS #1, as GARM needs it: write it anew with `openssl rsa -traditional`");
     }
-    Ok(Proof::app(app.app_id, app.installation_id, Secret::new(text)))
+    Ok(Proof::app(app.id, app.installation, Secret::new(text)))
 }
 
 /// The single line of a file.
@@ -107,7 +107,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         std::fs::write(&path, "-----BEGIN PRIVATE KEY-----\nfake\n").unwrap();
-        let app = crate::frontend::fleet::declaration::App { app_id: 1, installation_id: 2, key_file: path };
+        let app = crate::frontend::fleet::declaration::App { id: 1, installation: 2, key_file: path };
         let declared =
             Credentials { endpoint: "github.com".into(), description: String::new(), token: None, app: Some(app) };
         let error = format!("{:#}", proof(&declared).unwrap_err());

@@ -84,7 +84,7 @@ impl Session {
         let mut memory = store.read()?;
         let reached = Self::reach(&garm, declared, may_begin);
         Ok(reached.map(|(seen, is_new)| {
-            if !is_new && memory.is_of_another(&seen.controller.controller_id) {
+            if !is_new && memory.is_of_another(&seen.controller.id) {
                 tracing::warn!(
                     "This is another GARM than before: its pools are looked for, and it is given all secrets"
                 );

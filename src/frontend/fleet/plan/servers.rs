@@ -10,9 +10,9 @@ use crate::model::shown;
 pub fn controller(Inputs { declared, seen, .. }: Inputs<'_>, plan: &mut Plan) {
     let (wanted, seen) = (&declared.controller, &seen.controller);
     let mut body = Map::new();
-    differs(&mut body, "metadata_url", &wanted.metadata_url, &seen.metadata_url);
-    differs(&mut body, "callback_url", &wanted.callback_url, &seen.callback_url);
-    if let Some(url) = &wanted.webhook_url {
+    differs(&mut body, "metadata_url", &wanted.metadata, &seen.metadata_url);
+    differs(&mut body, "callback_url", &wanted.callback, &seen.callback_url);
+    if let Some(url) = &wanted.webhook {
         differs(&mut body, "webhook_url", url, &seen.webhook_url);
     }
     plan.steps.extend(Step::update(Kind::Controller, "controller", "controller", body, false));
