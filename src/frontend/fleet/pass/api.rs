@@ -218,8 +218,7 @@ impl Garm {
         let text: String = plain(text).replace(self.password.expose(), "…").chars().take(LONGEST_SAID).collect();
         let said = match (status, refusal.error.as_str()) {
             (401, _) => format!(
-                "GARM does not accept {} with the password of `admin.passwordFile`: correct the file, or the password \
-                 by `garm-cli profile` on its host",
+                "GARM does not accept {} with the password of `admin.passwordFile`: it has to be the one of the first run",
                 plain(&self.user)
             ),
             (409, "init_required") => "GARM has no administrator yet: `github-runnerctl fleet apply` makes it".into(),
