@@ -1,7 +1,6 @@
 //! Garbage collection of the host while jobs run: whose results are gone, and when it comes.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,7 +8,7 @@ use serde_json::json;
 
 use crate::Machine;
 use crate::runner::Runner;
-use crate::tools::{run, wait_for};
+use crate::tools::{run, set_mode, wait_for};
 
 const COLLECTOR: &str = "nix-gc.service";
 
@@ -68,11 +67,9 @@ impl<'a> Job<'a> {
     }
 }
 
-/// The daemon as NixOS has it, for everybody, and without a sandbox, which wants more than a machine in a container has.
+/// Debian lets a group of its own in; NixOS everybody, and the daemon decides.
 fn daemon() -> Result<()> {
-    fs::write("/etc/nix/nix.conf", "sandbox = false\n")?;
-    fs::create_dir_all("/nix/var/nix/daemon-socket")?;
-    fs::set_permissions("/nix/var/nix/daemon-socket", fs::Permissions::from_mode(0o755))?;
+    set_mode("/nix/var/nix/daemon-socket", 0o755)?;
     run("systemctl", &["start", "nix-daemon.socket"]).map(drop)
 }
 

@@ -119,7 +119,6 @@ const REBOOTS: &[(&str, Scenario)] = &[("a_reboot_during_a_drain_leaves_no_ephem
 const PROFILES: &[(&str, Scenario)] = &[
     ("a_job_gets_what_an_option_opens_and_nothing_besides", profiles::opened),
     ("an_action_for_a_node_that_nobody_has_gets_its_other_name", profiles::other_node),
-    ("garbage_is_collected_under_a_job_and_not_under_one_that_holds_it", garbage::held),
     ("a_home_and_a_cache_outlive_a_job_and_its_runner", profiles::home_and_cache),
     ("hooks_run_around_each_job_and_can_refuse_it", profiles::hooks),
     ("the_nix_daemon_does_for_jobs_what_their_options_say", profiles::nix),
@@ -127,6 +126,8 @@ const PROFILES: &[(&str, Scenario)] = &[
     ("explain_names_the_lines_that_are_in_the_way_of_a_command", profiles::explained),
     ("own_commands_around_steps_have_their_rights_and_their_failure_stops_a_start", steps::around),
     ("a_kept_work_directory_outlives_starts_and_a_full_one_keeps_the_runner_from_github", keeping::kept),
+    // Last, for it also collects what the machine only laid into its store.
+    ("garbage_is_collected_under_a_job_and_not_under_one_that_holds_it", garbage::held),
 ];
 
 /// Runners on demand; see `on-demand` beside this program's directory.
