@@ -13,6 +13,7 @@ let
     ./options/fleet.nix
     ./options/devices.nix
     ./options/sandbox.nix
+    ./options/containers.nix
     ./options/nix-access.nix
     ./options/programs.nix
     ./options/user.nix

@@ -51,9 +51,20 @@ let
     inherit lib pkgs;
     inherit (config.users) groups;
   };
-  profiles = builtins.mapAttrs (_: profileOf) instances;
   nixProfiles = import ./profiles/nix.nix { inherit lib; };
   toolchains = import ./profiles/toolchains.nix { inherit lib pkgs; } entries;
+  profiles = builtins.mapAttrs profileOf instances;
+  # The engines of containers that are units beside their runners, by instance.
+  engineOf = import ./units/containers.nix { inherit lib pkgs; };
+  engines = builtins.mapAttrs (
+    instance: runner:
+    engineOf.units {
+      inherit instance runner;
+      final = finalOf instance;
+      inherit (ways.${instance}) environment;
+    }
+  ) (lib.filterAttrs (_: runner: runner.containers.engine == "podman") instances);
+  engineStem = (import ./units/containers-names.nix).stem;
   brokerOf = import ./units/broker.nix {
     inherit
       kept
@@ -122,6 +133,7 @@ let
   };
   profileFaultsOf = import ./faults/profile.nix {
     inherit lib secrets;
+    inherit (config.users) users;
     hasNix = config.nix.enable;
     hasNixLd = config.programs.nix-ld.enable;
     # What ends a collection that takes longer, as its unit says it.
@@ -167,7 +179,9 @@ let
         supplementaryGroups = lib.concatMap (lib.splitString " ") (
           unitsOfAll.${instance}.merged.listOf "SupplementaryGroups"
         );
-        unit = digestOf runner (finalOf instance);
+        unit = digestOf runner (finalOf instance) (
+          lib.optional (engines ? ${instance}) config.systemd.services.${engineStem instance}
+        );
       }
     )
   ) instances;
@@ -228,6 +242,7 @@ in
     // lib.mapAttrs' (
       instance: broker: lib.nameValuePair "github-runner-broker-${instance}@" broker.service
     ) brokers
+    // lib.mapAttrs' (instance: engine: lib.nameValuePair (engineStem instance) engine.service) engines
     // lib.optionalAttrs makesPasses {
       github-runner-reconcile = reconcile.service;
     }
@@ -243,9 +258,11 @@ in
     github-runner-reconcile = reconcile.timer;
   };
 
-  systemd.sockets = lib.mapAttrs' (
-    instance: broker: lib.nameValuePair "github-runner-broker-${instance}" broker.socket
-  ) brokers;
+  systemd.sockets =
+    lib.mapAttrs' (
+      instance: broker: lib.nameValuePair "github-runner-broker-${instance}" broker.socket
+    ) brokers
+    // lib.mapAttrs' (instance: engine: lib.nameValuePair (engineStem instance) engine.socket) engines;
 
   systemd.slices = lib.mapAttrs' (
     entry: runner: lib.nameValuePair (slice.name entry) (slice.unit entry runner)
@@ -256,6 +273,8 @@ in
   );
 
   programs = toolchains;
+  # Which registries there are, and which images are believed.
+  virtualisation.containers.enable = lib.mkIf (engines != { }) (lib.mkDefault true);
 
   # For whoever looks after the host: the program, and where it finds the runners.
   environment.systemPackages = [ runnerctl ];

@@ -75,6 +75,7 @@
     "github-runner"
     "github-runner-broker"
     "github-runner-broker-kept"
+    "github-runner-containers"
     "github-runner-on-demand"
     "github-runner-reconcile"
     "github-runner-registrations"

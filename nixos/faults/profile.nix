@@ -7,6 +7,8 @@
   hasNixLd,
   # Limits on the time of the unit that collects garbage, by their directives.
   collectionLimits,
+  # `users.users` of the host.
+  users,
   # What belongs to all runners: the files of their secrets, the directories that starts empty, the
   # homes of users that are made, and caches, each as its path and user.
   secrets,
@@ -19,6 +21,7 @@ let
   devices = import ./devices.nix { inherit lib; };
   sandbox = import ./sandbox.nix { inherit lib; };
   trust = import ./trust.nix { inherit lib; };
+  containers = import ./containers.nix { inherit users; };
   hooks = import ./hooks.nix { inherit lib; };
   steps = import ./steps.nix { inherit lib; };
   user = import ./user.nix {
@@ -49,10 +52,12 @@ in
     trust means unit
     ++ devices means runner
     ++ sandbox means unit
+    ++ (containers means unit).refused
     ++ hooks means unit
     ++ steps means unit
     ++ runtimes means unit
     ++ (nixAccess means unit).refused
     ++ (user means unit).refused;
-  warnings = (nixAccess means unit).warnings ++ (user means unit).warnings;
+  warnings =
+    (containers means unit).warnings ++ (nixAccess means unit).warnings ++ (user means unit).warnings;
 }

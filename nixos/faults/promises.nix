@@ -185,14 +185,22 @@ let
     ++ lib.optional (unit.serviceConfig ? SendSIGKILL && !isOn "SendSIGKILL") "`SendSIGKILL` is off";
 
   # Rights of a group by which whoever is in it can become root.
-  mightyGroups = lib.filter (
-    group:
-    isRoot group
-    || builtins.elem group [
-      "docker"
-      "wheel"
-    ]
-  ) (wordsOf (listOf "SupplementaryGroups" ++ [ (textOf "Group") ]));
+  mightyGroups =
+    lib.filter
+      (
+        group:
+        isRoot group
+        || builtins.elem group [
+          "docker"
+          "wheel"
+        ]
+      )
+      (
+        # Of the engine's own group there is a sentence.
+        lib.subtractLists (lib.optional (
+          (runner.containers.engine or null) == "docker"
+        ) runner.containers.group) (wordsOf (listOf "SupplementaryGroups" ++ [ (textOf "Group") ]))
+      );
   # systemd runs a command with such a prefix as root, or with more than the sandbox lets it.
   privileged = lib.filter (command: builtins.match "[@:-]*[+!].*" command != null) (
     listOf "ExecStart"

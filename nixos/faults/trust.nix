@@ -8,21 +8,30 @@
 
 let
   inherit (merged) isRoot listOf textOf;
+  inherit (runner.containers) engine;
 
-  mightyGroups = lib.filter (
-    group:
-    isRoot group
-    || builtins.elem group [
-      "disk"
-      "docker"
-      "incus-admin"
-      "kmem"
-      "libvirtd"
-      "lxd"
-      "podman"
-      "wheel"
-    ]
-  ) (lib.concatMap (lib.splitString " ") (listOf "SupplementaryGroups" ++ [ (textOf "Group") ]));
+  mightyGroups =
+    lib.filter
+      (
+        group:
+        isRoot group
+        || builtins.elem group [
+          "disk"
+          "docker"
+          "incus-admin"
+          "kmem"
+          "libvirtd"
+          "lxd"
+          "podman"
+          "wheel"
+        ]
+      )
+      (
+        # Of the engine's own group there is a sentence.
+        lib.subtractLists (lib.optional (engine == "docker") runner.containers.group) (
+          lib.concatMap (lib.splitString " ") (listOf "SupplementaryGroups" ++ [ (textOf "Group") ])
+        )
+      );
 
   contradictions = [
     {
@@ -59,6 +68,16 @@ let
       fault = runner.sandbox.namespaces;
       other = "sandbox.namespaces";
       why = "jobs would reach parts of the kernel that had holes more often than others. Remove one of them";
+    }
+    {
+      fault = engine == "docker";
+      other = "containers.engine = \"docker\"";
+      why = "jobs would be root by its socket. Remove one of them; for containers use a machine for each job, see `services.github-runner-on-demand`";
+    }
+    {
+      fault = engine == "podman";
+      other = "containers.engine = \"podman\"";
+      why = "jobs would reach the kernel without a filter of system calls, and programs with the setuid bit. Remove one of them; for containers use a machine for each job, see `services.github-runner-on-demand`";
     }
     {
       fault = runner.devices != [ ];

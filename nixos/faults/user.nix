@@ -48,7 +48,10 @@ let
   outliving =
     lib.optional createUser "`createUser`"
     ++ lib.optional (cacheDirectory != null) "`cacheDirectory`"
-    ++ lib.optional keepsWork "`cleanWorkDir`";
+    ++ lib.optional keepsWork "`cleanWorkDir`"
+    ++ lib.optional (
+      runner.containers.engine == "podman" && runner.containers.keepImages
+    ) "`containers.keepImages`";
 in
 {
   refused =

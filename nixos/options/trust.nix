@@ -13,9 +13,10 @@ in
       Opens nothing: with `untrusted`, whatever lets one job reach the host, its network or another job is refused or closed.
 
       It needs {option}`ephemeral`, and refuses devices and their groups, groups by which jobs become root,
-      {option}`sandbox.sudo`, {option}`sandbox.namespaces`, a trusted {option}`nix.access`, {option}`cacheDirectory`, a
-      {option}`cleanWorkDir` of `never`, {option}`createUser`, {option}`workDir`, {option}`exposeSystemServices` and
-      {option}`trustJobsLikeRoot`. Jobs cannot speak to link-local addresses, where clouds have their metadata, nor to private ones.
+      {option}`sandbox.sudo`, {option}`sandbox.namespaces`, {option}`containers.engine`, a trusted {option}`nix.access`,
+      {option}`cacheDirectory`, a {option}`cleanWorkDir` of `never`, {option}`createUser`, {option}`workDir`,
+      {option}`exposeSystemServices` and {option}`trustJobsLikeRoot`. Jobs cannot speak to link-local addresses, where clouds have
+      their metadata, nor to private ones.
 
       **Name servers of most networks have private addresses**: allow yours by `serviceOverrides.IPAddressAllow`, for example
       `[ "10.0.0.53" ]`, and a proxy or a GitHub Enterprise Server as well. Services of the host on its loopback and public addresses stay in

@@ -11,16 +11,19 @@ let
   none = import ./none.nix;
   devices = import ./devices.nix { inherit groups lib; };
   sandbox = import ./sandbox.nix { inherit lib; };
+  containers = import ./containers.nix { inherit lib pkgs; };
   nix = import ./nix.nix { inherit lib; };
   programs = import ./programs.nix { inherit lib pkgs; };
   node = import ./node.nix { inherit lib pkgs; };
   user = import ./user.nix { inherit lib; };
 in
-runner:
+instance: runner:
 
 let
   parts = map (part: none // part) [
     (devices runner)
+    # Before the mask that somebody asks for.
+    (containers.part instance runner)
     (sandbox runner)
     (nix.part runner)
     (programs runner)
@@ -40,5 +43,6 @@ in
   environment = merged "environment";
   first = joined "first";
   last = joined "last";
+  units = joined "units";
   may = joined "may";
 }

@@ -8,6 +8,8 @@
   # What is in PATH before everything else, and after it.
   first = [ ];
   last = [ ];
+  # Units that are to be there first.
+  units = [ ];
   # What jobs may that those of other runners may not, in a few words each.
   may = [ ];
 }

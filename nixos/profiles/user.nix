@@ -40,13 +40,16 @@ in
   users =
     entries:
     lib.mapAttrs' (
-      entry: _:
-      lib.nameValuePair (nameOf entry) {
-        isSystemUser = true;
-        description = "GitHub Actions runner";
-        group = nameOf entry;
-        home = homeOf entry;
-      }
+      entry: runner:
+      lib.nameValuePair (nameOf entry) (
+        {
+          isSystemUser = true;
+          description = "GitHub Actions runner";
+          group = nameOf entry;
+          home = homeOf entry;
+        }
+        // lib.optionalAttrs (runner.containers.engine == "podman") { autoSubUidGidRange = true; }
+      )
     ) (made entries);
   groups = entries: lib.mapAttrs' (entry: _: lib.nameValuePair (nameOf entry) { }) (made entries);
 

@@ -6,7 +6,8 @@
   lib,
 }:
 
-runner: unit:
+# A runner, its unit, and the units that run beside it.
+runner: unit: beside:
 
 let
   # As a unit's text has it: a path is no reason to copy the file into the store.
@@ -47,13 +48,27 @@ let
 in
 builtins.hashString "sha256" (
   builtins.unsafeDiscardStringContext (
-    builtins.toJSON (plain {
-      inherit helper;
-      inherit (unit) environment path unitConfig;
-      serviceConfig =
-        removeAttrs unit.serviceConfig (builtins.attrNames steps)
-        // builtins.mapAttrs (_: merged: merged.mergedValue) added;
-      ${if runner.steps == { } then null else "steps"} = runner.steps;
-    })
+    builtins.toJSON (
+      plain (
+        {
+          inherit helper;
+          inherit (unit) environment path unitConfig;
+          serviceConfig =
+            removeAttrs unit.serviceConfig (builtins.attrNames steps)
+            // builtins.mapAttrs (_: merged: merged.mergedValue) added;
+          ${if runner.steps == { } then null else "steps"} = runner.steps;
+        }
+        // lib.optionalAttrs (beside != [ ]) {
+          beside = map (unit: {
+            inherit (unit)
+              environment
+              path
+              serviceConfig
+              unitConfig
+              ;
+          }) beside;
+        }
+      )
+    )
   )
 )

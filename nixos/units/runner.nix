@@ -181,14 +181,15 @@ in
   description = if isOrder then "GitHub Actions runner of order %i" else "GitHub Actions runner";
   wantedBy = lib.optional (!isOrder) "multi-user.target";
   # A runner that keeps its registration starts without its broker.
-  wants = [ "network-online.target" ] ++ broker;
+  wants = [ "network-online.target" ] ++ broker ++ profile.units;
   after = [
     "network.target"
     "network-online.target"
     # A resolver of this host has to be there when the host shuts down, too.
     "nss-lookup.target"
   ]
-  ++ broker;
+  ++ broker
+  ++ profile.units;
 
   environment = lib.mkMerge [
     (builtins.mapAttrs (_: yielding) proxy)

@@ -72,6 +72,7 @@ const RUNNERS: &[&str] = &[
     "github-runner",
     "github-runner-broker",
     "github-runner-broker-kept",
+    "github-runner-containers",
     "github-runner-on-demand",
     "github-runner-reconcile",
     "github-runner-registrations",

@@ -35,6 +35,7 @@ let
     // import ./claims/pool.nix context
     // import ./claims/profiles.nix context
     // import ./claims/profiles-host.nix context
+    // import ./claims/profiles-containers.nix context
     // import ./claims/profiles-trust.nix context
     // import ./claims/keeping.nix context
     // import ./claims/steps.nix context

@@ -214,6 +214,11 @@ let
       default = { };
       visible = false;
     };
+    virtualisation.containers.enable = mkOption {
+      type = types.bool;
+      default = false;
+      visible = false;
+    };
     systemd.package = mkOption {
       type = types.package;
       default = pkgs.systemd;

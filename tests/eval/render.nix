@@ -27,9 +27,16 @@ let
   isProgram = name: package: package.type or null == "derivation" && name != "github-runner";
   pkgs = import ./packages.nix {
     inherit manifestDirectory;
+    files = {
+      "github-runner-containers.conf" = "${manifestDirectory}/containers.conf";
+      github-runner-client-of-docker = "/opt/client-of-docker";
+      github-runner-client-of-podman = "/opt/client-of-podman";
+    };
     paths =
       builtins.mapAttrs (_: _: programs) (lib.filterAttrs isProgram (import ./packages.nix { }))
       // {
+        # Beside the program of this module that calls it.
+        docker-client = "/opt/docker-client";
         github-runner = listener;
         github-runner-helper = helper;
         github-runnerctl = runnerctl;
@@ -95,6 +102,8 @@ let
       inherit text;
       path = rendered.services."github-runner-${instance}".environment.${variable};
     }) (textsOf runner).environment;
+  containers = import ../../nixos/units/containers.nix { inherit lib pkgs; };
+  inherit (import ../../nixos/profiles/containers.nix { inherit lib pkgs; }) clientOf;
 
   rendered = import ./host.nix { inherit lib; } {
     inherit pkgs;
@@ -121,10 +130,17 @@ else
       )
     );
 
-    # What the host has for jobs: users with their homes, whose groups have the same names; settings of Nix; files of hooks.
+    # What the host has for jobs: users with their homes, whose groups have the same names; settings of Nix; files of hooks,
+    # and what units of containers name.
     users = builtins.mapAttrs (_: user: user.home or "/") rendered.config.users.users;
     nixSettings = rendered.config.nix.settings;
-    files = lib.concatLists (lib.mapAttrsToList hooksOf rendered.instances);
+    files =
+      lib.concatLists (lib.mapAttrsToList hooksOf rendered.instances)
+      ++ lib.mapAttrsToList (path: text: { inherit path text; }) {
+        "/opt/client-of-docker/bin/docker" = (clientOf "docker").text;
+        "/opt/client-of-podman/bin/docker" = (clientOf "podman").text;
+        ${toString containers.settings} = containers.settings.text;
+      };
 
     # Read by the pass, and by operators' commands.
     fleet =

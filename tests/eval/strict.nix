@@ -10,8 +10,8 @@ in
     writeTextFile =
       arguments:
       pkgs.writeTextFile arguments
-      # What a script is called says how it is run.
-      // lib.optionalAttrs (!lib.hasSuffix ".sh" arguments.name) {
+      # What a script is called says how it is run, and a program is in PATH.
+      // lib.optionalAttrs (!lib.hasSuffix ".sh" arguments.name && !arguments ? destination) {
         outPath = "${mark}${arguments.text}";
       };
   };

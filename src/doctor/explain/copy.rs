@@ -41,7 +41,7 @@ const EXACT: [&str; 31] = [
 /// The same by how they begin.
 const BEGINNINGS: [&str; 8] = ["CPU", "IO", "Limit", "Memory", "Private", "Protect", "Restrict", "SystemCall"];
 /// Where runners have what is theirs, and root what it remembers of them.
-const CLOSED: [&str; 10] = [
+const CLOSED: [&str; 11] = [
     "/var/lib/github-runner",
     "/var/lib/private/github-runner",
     "/var/log/github-runner",
@@ -50,6 +50,7 @@ const CLOSED: [&str; 10] = [
     "/run/private/github-runner",
     "/run/github-runner-broker",
     "/run/github-runner-on-demand",
+    "/var/lib/github-runner-containers",
     "/var/lib/github-runner-on-demand",
     "/var/lib/github-runner-registrations",
 ];

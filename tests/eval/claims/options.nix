@@ -18,6 +18,12 @@ in
     expected = {
       cacheDirectory = null;
       cleanWorkDir = "start";
+      containers = {
+        engine = null;
+        group = "docker";
+        keepImages = true;
+        socket = "/run/docker.sock";
+      };
       count = 1;
       createUser = false;
       deviceGroups = [ ];

@@ -92,6 +92,11 @@ in
       sandbox.namespaces = true;
       user = "ci";
     } "sandbox.namespaces")
+    (contradicts { containers.engine = "docker"; } "containers.engine = \"docker\"")
+    (contradicts {
+      containers.engine = "podman";
+      user = "ci";
+    } "containers.engine = \"podman\"")
     (contradicts { devices = [ "/dev/fuse" ]; } "devices")
     (contradicts { kvm = true; } "kvm")
     (contradicts { deviceGroups = [ "video" ]; } "deviceGroups")

@@ -36,6 +36,12 @@ let
       jobStarted = null;
     };
     hostedToolchains = false;
+    containers = {
+      engine = null;
+      group = "docker";
+      keepImages = true;
+      socket = "/run/docker.sock";
+    };
     kvm = false;
     minFreeSpace = null;
     nodeAliases = { };
