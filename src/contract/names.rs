@@ -58,6 +58,12 @@ pub fn brokers(instance: &InstanceName) -> String {
     format!("{}@*", broker_stem(instance))
 }
 
+/// The units of a runner's engine of containers, which has some only if its jobs have one that is not the host's.
+#[must_use]
+pub fn containers(instance: &InstanceName) -> [String; 2] {
+    ["service", "socket"].map(|kind| format!("github-runner-containers@{}.{kind}", instance.as_str()))
+}
+
 /// How the templates of units begin that run the orders of a class; the name of the class follows.
 pub const ORDER_TEMPLATES: &str = "github-runner-on-demand-";
 

@@ -108,7 +108,11 @@ pub fn dissolve(hands: &mut Hands<'_>, found: &HostRunner, fleet: &Fleet, places
         Place::walk(&path)?.remove(end)?;
     }
     close_door(hands.units, instance)?;
-    if copy::forget(&names::runner(instance))? {
+    let mut forgot = copy::forget(&names::runner(instance))?;
+    for unit in names::containers(instance) {
+        forgot |= copy::forget(&unit)?;
+    }
+    if forgot {
         hands.units.reload()?;
     }
     // Last, because nobody knows of the runner without it.

@@ -20,6 +20,7 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use crate::contract::fleet::{Declaration, Fleet, RestartPolicy};
+use crate::contract::names;
 use crate::root::prepare::foresee;
 use crate::state::start::{host_name, now};
 use crate::survey::{Host, HostRunner, Memory, Places, gather, memory_directory, open_ledger, releases};
@@ -153,7 +154,9 @@ fn keep(found: &HostRunner) {
     let runs = found.situation.unit.activity == Activity::Active;
     let stays = found.situation.wanted.is_some_and(|wanted| wanted.policy != RestartPolicy::Immediate);
     if runs && stays {
-        remark(copy::keep(&found.unit).map(drop));
+        for unit in names::containers(&found.instance).iter().chain([&found.unit]) {
+            remark(copy::keep(unit).map(drop));
+        }
     }
 }
 

@@ -117,6 +117,8 @@ fn names_of_units_are_those_of_the_contract() {
         "runner": names::runner(&instance),
         "brokerSocket": names::broker_socket(&instance),
         "broker": names::broker(&instance, ""),
+        "containers": names::containers(&instance)[0],
+        "containersSocket": names::containers(&instance)[1],
         "pass": names::PASS,
         "passTimer": names::PASS_TIMER,
     });
