@@ -270,7 +270,8 @@ impl<'a> Runner<'a> {
     }
 }
 
-fn drop_in(unit: &str, name: &str, text: &str) -> Result<()> {
+/// Adds a drop-in to a unit until the machine ends.
+pub fn drop_in(unit: &str, name: &str, text: &str) -> Result<()> {
     let directory = format!("{RUNTIME_UNITS}/{unit}.d");
     fs::create_dir_all(&directory)?;
     fs::write(format!("{directory}/{name}.conf"), text)?;

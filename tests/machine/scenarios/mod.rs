@@ -3,6 +3,7 @@
 mod broker;
 mod changes;
 mod cloud;
+mod containers;
 mod doctor;
 mod faults;
 pub mod fleet;
@@ -123,6 +124,10 @@ const PROFILES: &[(&str, Scenario)] = &[
     ("hooks_run_around_each_job_and_can_refuse_it", profiles::hooks),
     ("the_nix_daemon_does_for_jobs_what_their_options_say", profiles::nix),
     ("a_job_of_strangers_leaves_nothing_to_the_next_one", profiles::strangers),
+    ("containers_without_root_work_in_a_job_and_open_nothing_else", containers::without_root),
+    ("no_container_outlives_its_runner", containers::outlives_nothing),
+    ("each_job_of_an_ephemeral_runner_finds_an_engine_without_anything", containers::anew_in_each_cycle),
+    ("an_engine_of_the_host_makes_jobs_root_and_opens_no_line", containers::of_the_host),
     ("explain_names_the_lines_that_are_in_the_way_of_a_command", profiles::explained),
     ("own_commands_around_steps_have_their_rights_and_their_failure_stops_a_start", steps::around),
     ("a_kept_work_directory_outlives_starts_and_a_full_one_keeps_the_runner_from_github", keeping::kept),

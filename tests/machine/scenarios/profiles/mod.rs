@@ -22,7 +22,7 @@ use crate::runner::Runner;
 use crate::tools::run;
 
 /// Tries commands, each with its name, in a job of a runner: exactly those that are expected work.
-fn tries(machine: &Machine, name: &str, probes: &[(&str, String)], expected: &[&str]) -> Result<()> {
+pub fn tries(machine: &Machine, name: &str, probes: &[(&str, String)], expected: &[&str]) -> Result<()> {
     let mut runner = Runner::new(machine, name)?;
     let mut job = String::new();
     for (what, command) in probes {
@@ -63,7 +63,7 @@ fn results(machine: &Machine, runner: &mut Runner, commands: &[&str]) -> Result<
 }
 
 /// The version of the systemd that runs here.
-fn version() -> Result<u32> {
+pub fn version() -> Result<u32> {
     let text = run("systemctl", &["--version"])?;
     text.split_whitespace().nth(1).and_then(|version| version.parse().ok()).context("systemd without a version")
 }
