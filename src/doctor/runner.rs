@@ -220,7 +220,7 @@ impl<'a> Subject<'a> {
     /// What a start asks of the room in its directories.
     fn needs(&self) -> room::Needs {
         let manifest = self.manifest.as_ref().ok();
-        let keeps = manifest.is_some_and(|manifest| manifest.keeps_work_dir());
+        let keeps = manifest.is_some_and(Manifest::keeps_work_dir);
         room::Needs { least: manifest.and_then(|manifest| manifest.min_free_space), empties: !keeps }
     }
 
