@@ -54,8 +54,8 @@ mod tests {
     use super::*;
 
     fn filter(lines: &str) -> Option<Filter> {
-        let lines: String = lines.split(',').map(|line| format!("SystemCallFilter={line}\n")).collect();
-        Filter::of(&Sandbox::parse(&format!("[Service]\n{lines}"), Path::new("/w")))
+        let lines: Vec<String> = lines.split(',').map(|line| format!("SystemCallFilter={line}\n")).collect();
+        Filter::of(&Sandbox::parse(&format!("[Service]\n{}", lines.concat()), Path::new("/w")))
     }
 
     #[test]

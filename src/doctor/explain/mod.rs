@@ -1,4 +1,4 @@
-//! Why a command fails in a runner's sandbox: it is run in a copy of the unit's sandbox, and then with one line after the other
+//! Why a command fails in a runner's sandbox: it is run in a copy of the unit's sandbox, and then with ever fewer lines
 //! lifted, until the smallest set is known without which it works.
 //!
 //! For operators. The copy has the lines of the unit and nothing of the runner: no state, no credential, no work directory, and a home

@@ -4,12 +4,12 @@ use anyhow::Result;
 
 /// Runs the command with some lines lifted.
 pub trait Trial {
-    /// Whether it works with each of these sets lifted, which are numbers of lines.
+    /// Whether it works with this set lifted, which are numbers of lines.
     ///
     /// # Errors
     ///
     /// If it cannot be run.
-    fn works(&mut self, sets: &[Vec<usize>]) -> Result<Vec<bool>>;
+    fn works(&mut self, set: &[usize]) -> Result<bool>;
 }
 
 /// What is in the way.
@@ -23,37 +23,29 @@ pub enum Found {
     Lines(Vec<usize>),
 }
 
-/// Looks for it among `count` lines: a run for each, and a few more.
+/// Looks for it among `count` lines: half of them is put back if it works without that half, then a quarter, at last each alone. So few
+/// lines are found in few runs. Lines that stay lifted were seen to be enough, also where lifting one line puts another in the way.
 ///
 /// # Errors
 ///
 /// If the command cannot be run.
 pub fn search(count: usize, trial: &mut dyn Trial) -> Result<Found> {
-    let all: Vec<usize> = (0..count).collect();
-    let first = trial.works(&[vec![], all.clone()])?;
-    match first[..] {
-        [true, ..] => return Ok(Found::Works),
-        [_, false] => return Ok(Found::Elsewhere),
-        _ => {}
+    let mut set: Vec<usize> = (0..count).collect();
+    if trial.works(&[])? {
+        return Ok(Found::Works);
     }
-    let without = |one: usize, set: &[usize]| -> Vec<usize> { set.iter().copied().filter(|at| *at != one).collect() };
-    let each: Vec<Vec<usize>> = all.iter().map(|one| without(*one, &all)).collect();
-    let worked = trial.works(&each)?;
-    let needed: Vec<usize> = all.iter().copied().filter(|at| !worked[*at]).collect();
-    // What is needed beside all others may be enough. If it is not, one of several would do.
-    let is_enough = trial.works(std::slice::from_ref(&needed))? == [true];
-    let (mut set, doubtful) = if is_enough {
-        // A line can do harm only because another one is lifted: without its own `/tmp` a command may find that of the host closed.
-        let doubtful = if needed.len() > 1 { needed.clone() } else { vec![] };
-        (needed, doubtful)
-    } else {
-        (all, (0..count).filter(|at| !needed.contains(at)).collect())
-    };
-    // Each is put back if it works without it.
-    for one in doubtful {
-        let fewer = without(one, &set);
-        if trial.works(std::slice::from_ref(&fewer))? == [true] {
-            set = fewer;
+    if !trial.works(&set)? {
+        return Ok(Found::Elsewhere);
+    }
+    let mut size = count;
+    while size > 1 {
+        size = size.div_ceil(2);
+        for part in set.clone().chunks(size) {
+            let fewer: Vec<usize> = set.iter().copied().filter(|at| !part.contains(at)).collect();
+            // With none lifted it fails.
+            if !fewer.is_empty() && trial.works(&fewer)? {
+                set = fewer;
+            }
         }
     }
     Ok(Found::Lines(set))
@@ -67,29 +59,32 @@ mod tests {
     struct Needs(Vec<Vec<usize>>, usize);
 
     impl Trial for Needs {
-        fn works(&mut self, sets: &[Vec<usize>]) -> Result<Vec<bool>> {
-            self.1 += sets.len();
-            let works = |set: &Vec<usize>| self.0.iter().any(|needed| needed.iter().all(|at| set.contains(at)));
-            Ok(sets.iter().map(works).collect())
+        fn works(&mut self, set: &[usize]) -> Result<bool> {
+            self.1 += 1;
+            Ok(self.0.iter().any(|needed| needed.iter().all(|at| set.contains(at))))
         }
     }
 
-    fn found(needs: &[&[usize]]) -> (Found, usize) {
+    fn found(count: usize, needs: &[&[usize]]) -> (Found, usize) {
         let mut trial = Needs(needs.iter().map(|set| set.to_vec()).collect(), 0);
-        (search(8, &mut trial).unwrap(), trial.1)
+        (search(count, &mut trial).unwrap(), trial.1)
     }
 
     #[test]
-    fn what_works_and_what_no_line_keeps_from_it_costs_two_runs() {
-        assert_eq!(found(&[&[]]), (Found::Works, 2));
-        assert_eq!(found(&[]), (Found::Elsewhere, 2));
+    fn what_works_costs_a_run_and_what_no_line_keeps_from_it_two() {
+        assert_eq!(found(8, &[&[]]), (Found::Works, 1));
+        assert_eq!(found(8, &[]), (Found::Elsewhere, 2));
     }
 
     #[test]
-    fn the_only_set_is_found_with_a_run_for_each_line() {
-        assert_eq!(found(&[&[3]]), (Found::Lines(vec![3]), 11));
-        assert_eq!(found(&[&[0, 2, 7]]), (Found::Lines(vec![0, 2, 7]), 14));
-        assert_eq!(found(&[&[0, 1, 2, 3, 4, 5, 6, 7]]).0, Found::Lines((0..8).collect()));
+    fn the_only_set_is_found_and_the_smaller_the_sooner() {
+        for (set, most) in [(&[3][..], 10), (&[26], 10), (&[0], 10), (&[0, 2, 3, 4], 22), (&[1, 9, 17, 25], 34)] {
+            let (found, runs) = found(27, &[set]);
+            assert_eq!(found, Found::Lines(set.to_vec()));
+            assert!(runs <= most, "{set:?}: {runs}");
+        }
+        assert_eq!(found(8, &[&[0, 1, 2, 3, 4, 5, 6, 7]]).0, Found::Lines((0..8).collect()));
+        assert_eq!(found(1, &[&[0]]), (Found::Lines(vec![0]), 2));
     }
 
     #[test]
@@ -97,9 +92,8 @@ mod tests {
         /// Works without line 1, but where line 4 is lifted only if line 5 is, too.
         struct Harms;
         impl Trial for Harms {
-            fn works(&mut self, sets: &[Vec<usize>]) -> Result<Vec<bool>> {
-                let has = |set: &Vec<usize>, at: usize| set.contains(&at);
-                Ok(sets.iter().map(|set| has(set, 1) && (!has(set, 4) || has(set, 5))).collect())
+            fn works(&mut self, set: &[usize]) -> Result<bool> {
+                Ok(set.contains(&1) && (!set.contains(&4) || set.contains(&5)))
             }
         }
         assert_eq!(search(8, &mut Harms).unwrap(), Found::Lines(vec![1]));
@@ -108,10 +102,8 @@ mod tests {
     #[test]
     fn of_several_sets_one_is_told_of_which_each_line_is_needed() {
         for needs in [&[&[1, 2][..], &[5]][..], &[&[0, 3], &[3, 6]], &[&[1], &[2], &[3, 4]]] {
-            let (found, runs) = found(needs);
-            let Found::Lines(set) = &found else { panic!("{found:?}") };
-            assert!(needs.iter().any(|needed| needed == &set.as_slice()), "{needs:?}: {found:?}");
-            assert!(runs <= 2 + 8 + 1 + 8);
+            let Found::Lines(set) = found(8, needs).0 else { panic!("{needs:?}") };
+            assert!(needs.iter().any(|needed| needed == &set.as_slice()), "{needs:?}: {set:?}");
         }
     }
 }

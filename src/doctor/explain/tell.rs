@@ -116,7 +116,7 @@ fn ways(lines: &[&Line], entries: &[String], sandbox: &Sandbox) -> String {
             Some(option) => format!("`{option}`"),
         }
     };
-    let mut text: String = lines
+    let mut told: Vec<String> = lines
         .iter()
         .map(|line| {
             let values = sandbox.values(line.name);
@@ -130,11 +130,11 @@ fn ways(lines: &[&Line], entries: &[String], sandbox: &Sandbox) -> String {
         let is_of_namespaces = entries.iter().all(|entry| filter::OF_NAMESPACES.contains(&entry.as_str()));
         let options =
             if is_of_namespaces { &["", "sandbox.namespaces", "sandbox.sudo"][..] } else { &["", "sandbox.sudo"] };
-        let names: String = entries.iter().map(|entry| format!("\"{}\" ", entry.trim_start_matches('~'))).collect();
-        let by_hand = format!("{} = [ {names}]", filter::NAME);
-        text += &format!("  {}={}  → {}\n", filter::NAME, entries.join(" "), way(options, by_hand));
+        let names: Vec<String> = entries.iter().map(|entry| format!("\"{}\"", entry.trim_start_matches('~'))).collect();
+        let by_hand = format!("{} = [ {} ]", filter::NAME, names.join(" "));
+        told.push(format!("  {}={}  → {}\n", filter::NAME, entries.join(" "), way(options, by_hand)));
     }
-    text
+    told.concat()
 }
 
 #[cfg(test)]

@@ -120,19 +120,12 @@ pub struct Lifting<'c, 'a, F> {
 }
 
 impl<F: Fn(&[usize]) -> Vec<String>> Trial for Lifting<'_, '_, F> {
-    fn works(&mut self, sets: &[Vec<usize>]) -> Result<Vec<bool>> {
+    fn works(&mut self, set: &[usize]) -> Result<bool> {
         let Self { copies, lift } = self;
-        let first = copies.runs;
-        let units: Vec<String> =
-            sets.iter().enumerate().map(|(at, set)| copies.write(first + at, &lift(set))).collect::<Result<_>>()?;
-        units
-            .iter()
-            .map(|unit| {
-                copies.runs += 1;
-                // Of a unit that runs once the start ends with its program.
-                systemctl_status(&["start", "--quiet", "--", unit])
-            })
-            .collect()
+        let unit = copies.write(copies.runs, &lift(set))?;
+        copies.runs += 1;
+        // Of a unit that runs once the start ends with its program.
+        systemctl_status(&["start", "--quiet", "--", &unit])
     }
 }
 

@@ -476,6 +476,44 @@ in
     })
   ];
 
+  "each program that the text of the option names is in PATH with hosted, and with minimal it is not" =
+    let
+      # Program → its package, where that has another name.
+      packageOf = {
+        ssh = "openssh";
+        awk = "gawk";
+        patch = "gnupatch";
+        diff = "diffutils";
+        ps = "procps";
+        make = "gnumake";
+      };
+      text = (of { } { }).options.services.github-runners.type.getSubOptions [ ];
+      sentence = builtins.head (
+        builtins.match ".*These are ([^.]*)\\. They come.*" (
+          builtins.replaceStrings [ " and\n" "\n" ] [ ", " " " ] text.programs.description
+        )
+      );
+      named = map (program: packageOf.${program} or program) (lib.splitString ", " sentence);
+      found =
+        programs:
+        let
+          lines = lib.splitString "\n" (of { inherit programs; } { }).unitTexts."github-runner-one.service";
+          path = builtins.head (lib.filter (lib.hasPrefix "Environment=\"PATH=") lines);
+        in
+        lib.filter (name: lib.hasInfix "-${name}/bin:" path) named;
+    in
+    {
+      expected = {
+        hosted = named;
+        minimal = [ ];
+        count = 19;
+      };
+      actual = {
+        hosted = found "hosted";
+        minimal = found "minimal";
+        count = builtins.length named;
+      };
+    };
   "a hook is a file whose name says how it is run" = {
     expected = {
       gone = [ ];

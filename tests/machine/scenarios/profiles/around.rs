@@ -76,7 +76,7 @@ const TRACES: &[(&str, &str)] = &[
 
 pub fn strangers(machine: &Machine) -> Result<()> {
     // A persistent runner shows that each trace can be found.
-    let leave: String = TRACES.iter().map(|(leave, _)| format!("{leave}\n")).collect();
+    let leave = TRACES.iter().map(|(leave, _)| *leave).collect::<Vec<_>>().join("\n");
     let mut jobs = vec![leave.as_str()];
     jobs.extend(TRACES.iter().map(|(_, find)| *find));
     let mut runner = Runner::new(machine, "hostile")?;
@@ -85,8 +85,8 @@ pub fn strangers(machine: &Machine) -> Result<()> {
     runner.stop()?;
 
     // Every start plays the same job.
-    let find: String = TRACES.iter().map(|(_, find)| format!("! ( {find} ) || exit 1\n")).collect();
-    let job = json!({ "job": { "name": "stranger", "command": find + &leave } });
+    let find: Vec<String> = TRACES.iter().map(|(_, find)| format!("! ( {find} ) || exit 1\n")).collect();
+    let job = json!({ "job": { "name": "stranger", "command": find.concat() + &leave } });
     let mut runner = Runner::new(machine, "strangers")?;
     machine.github.script(&json!({ "run": [job] }))?;
     runner.restart()?;

@@ -24,10 +24,10 @@ use crate::tools::run;
 /// Tries commands, each with its name, in a job of a runner: exactly those that are expected work.
 pub fn tries(machine: &Machine, name: &str, probes: &[(&str, String)], expected: &[&str]) -> Result<()> {
     let mut runner = Runner::new(machine, name)?;
-    let mut job = String::new();
-    for (what, command) in probes {
-        job += &format!("echo '# {what}' >> said; if ( {command} ) >> said 2>&1; then echo '{what}' >> report; fi; ");
-    }
+    let attempt = |(what, command): &(&str, String)| {
+        format!("echo '# {what}' >> said; if ( {command} ) >> said 2>&1; then echo '{what}' >> report; fi; ")
+    };
+    let mut job: String = probes.iter().map(attempt).collect();
     job += "echo tried >> report; cp said $RUNNER_ROOT/_diag/said.log; cp report $RUNNER_ROOT/_diag/report.log";
     machine.github.script(&json!({ "run": [{ "job": { "name": "probe", "command": job } }] }))?;
     runner.restart()?;
