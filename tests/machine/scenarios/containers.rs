@@ -104,7 +104,7 @@ fn prepare() -> Result<()> {
     if version()? < 257 {
         // It sets no-new-privileges for each of these, and newer ones do not.
         let lines = ["PrivateDevices", "ProtectClock", "ProtectKernelModules", "RestrictRealtime"];
-        let lines: String = lines.iter().map(|line| format!("{line}=no\n")).collect();
+        let lines = lines.map(|line| format!("{line}=no\n")).concat();
         for name in ["may-podman", "may-podman-anew"] {
             drop_in(&engine(name), "older", &format!("[Service]\nRestrictAddressFamilies=\n{lines}"))?;
         }
