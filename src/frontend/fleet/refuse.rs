@@ -218,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_module_renders_is_a_declaration() {
+        for golden in [
+            include_str!("../../../tests/eval/golden/garm-fleet.json"),
+            include_str!("../../../tests/eval/golden/garm-fleet-of-pass.json"),
+        ] {
+            let declared = parse(golden.as_bytes()).unwrap();
+            assert!(!declared.pools.is_empty() && !declared.credentials.is_empty());
+        }
+    }
+
+    #[test]
     fn what_is_not_known_is_refused_at_every_depth() {
         for path in ["", "/admin", "/controller", "/endpoints/ghes", "/credentials/octo-token", "/pools/small"] {
             let error = refused(|value| value.pointer_mut(path).unwrap()["hello"] = json!(1));

@@ -103,10 +103,9 @@ fn prepare() -> Result<()> {
     run("sh", &["-c", PREPARE])?;
     if version()? < 257 {
         // It sets no-new-privileges for each of these, and newer ones do not.
-        let lines = ["PrivateDevices", "ProtectClock", "ProtectKernelModules", "RestrictRealtime"];
-        let lines = lines.map(|line| format!("{line}=no\n")).concat();
+        let lines = "PrivateDevices=no\nProtectClock=no\nProtectKernelModules=no\nRestrictRealtime=no";
         for name in ["may-podman", "may-podman-anew"] {
-            drop_in(&engine(name), "older", &format!("[Service]\nRestrictAddressFamilies=\n{lines}"))?;
+            drop_in(&engine(name), "older", &format!("[Service]\nRestrictAddressFamilies=\n{lines}\n"))?;
         }
     }
     Ok(())
@@ -209,6 +208,13 @@ pub fn outlives_nothing(machine: &Machine) -> Result<()> {
     runner.stop()?;
     is_gone("may-podman", "gh-runner").context("after a stop")?;
     ensure!(run("systemctl", &["is-failed", &engine("may-podman")]).is_err(), "its end is a failure");
+
+    // One that ends by itself and is not started again, as when it is not configured any more.
+    runner.drop_in("once", "[Service]\nRestart=no\n")?;
+    leave(&mut runner)?;
+    run("systemctl", &["kill", "--kill-whom=main", "--signal=KILL", &runner.unit])?;
+    is_gone("may-podman", "gh-runner").context("after an end that nobody asked for")?;
+    runner.remove_drop_ins()?;
 
     leave(&mut runner)?;
     expect_nothing(&mut runner).context("after a restart")?;
