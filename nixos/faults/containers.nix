@@ -40,6 +40,9 @@ in
       tell (isPodman && isStatic && !merged.runsAsRoot && !hasIds)
         "`containers.engine = \"podman\"` needs subordinate ids, and `${user}` has none. Set `users.users.${user}.autoSubUidGidRange = true`."
     ++
+      tell (isPodman && !merged.isOn "PrivateTmp")
+        "`containers.engine = \"podman\"` shares `/tmp` and `/var/tmp` of the runner, where others could put what the engine reads, but an override takes `PrivateTmp` away. Remove it."
+    ++
       tell
         (
           isDocker

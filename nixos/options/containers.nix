@@ -29,7 +29,7 @@ in
         {option}`createUser`. It starts when a job first needs it, sees of the host what jobs see, shares their `/tmp`, and ends
         with the runner's unit, at each cycle of an ephemeral one, too: no container outlives that. What a container's root
         writes belongs to the user of the job; what other users of a container write does not, and a directory of theirs stays
-        until the next start. Overrides of the sandbox and limits of {option}`resources` hold for that unit as well, limits
+        until a start empties the work directory. Overrides of the sandbox and limits of {option}`resources` hold for that unit as well, limits
         for each of both by itself. The user needs subordinate ids: {option}`createUser` has them allotted, for another one set
         `users.users.‹name›.autoSubUidGidRange`. Images are built by podman and not by BuildKit. A health check of a container
         runs whenever somebody asks by `docker inspect` how it is, as actions/runner does, and not by itself.
@@ -68,7 +68,8 @@ in
       description = ''
         Opens: an image that one job pulls or builds, under whatever name, the next one runs. For `podman` alone.
 
-        Images and volumes stay in {file}`/var/lib/github-runner-containers/‹instance›`, also when the runner goes. When this is off,
+        Images and volumes stay below {file}`/var/lib/github-runner-containers/‹instance›`, also when the runner goes, for each `url` and
+        {option}`user` apart. Jobs can fill that disk, and no start empties it. When this is off,
         they are in the private `/var/tmp` of the runner and gone when its unit ends, so that each cycle of an ephemeral
         one pulls anew.
       '';

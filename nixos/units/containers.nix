@@ -92,15 +92,23 @@ in
 
       # Private and new for each run of the runner; podman takes it for a host that has just booted.
       home = "/var/tmp/containers";
-      storage =
-        if runner.containers.keepImages then "%S/${names.directory}/${instance}" else "${home}/storage";
+      # Of each address and user one of its own: what jobs for others left is handed to no job. The directory above it is root's.
+      scope = builtins.substring 0 12 (
+        builtins.hashString "sha256" "${runner.url} ${toString final.serviceConfig.User}"
+      );
+      directory = "${names.directory}/${instance}/${scope}";
+      storage = if runner.containers.keepImages then "%S/${directory}/storage" else "${home}/storage";
 
       given = directive: lib.toList (final.serviceConfig.${directive} or [ ]);
       # The servers of names of containers would be started by systemd, if there were one.
       systemd = "/run/systemd";
       isHidden = builtins.elem "${systemd}:ro" (given "TemporaryFileSystem");
       podman = "${pkgs.podman}/bin/podman --root=${storage} --runroot=${home}/run --tmpdir=${home}/tmp";
-      removal = "${podman} rm --all --force --time=0 --volumes > /dev/null && ${podman} network prune --force > /dev/null";
+      # What a job spoiled may never answer.
+      limited = "${pkgs.coreutils}/bin/timeout 60 ";
+      removal = "${limited}${podman} rm --all --force --time=0 --volumes > /dev/null && ${limited}${podman} network prune --force > /dev/null";
+      # From beside it, because an engine whose own files are spoiled does not start.
+      reset = "${limited}${pkgs.podman}/bin/podman --root=${home}/none --runroot=${home}/run --tmpdir=${home}/tmp unshare ${pkgs.coreutils}/bin/rm -rf ${storage} ${home}/run";
       shell = line: "${pkgs.bashInteractive}/bin/sh -c \"${line}\"";
     in
     {
@@ -120,8 +128,8 @@ in
         unitConfig = bound // {
           # The private /tmp of both is one.
           JoinsNamespaceOf = owner;
-          # A job that kills it again and again gets it back, but does not keep the host busy.
-          StartLimitBurst = 20;
+          # A job that kills it gets it back, however often; how often a socket may start it has a limit of its own.
+          StartLimitIntervalSec = 0;
         };
         serviceConfig =
           lib.filterAttrs (directive: _: isShared directive) final.serviceConfig
@@ -133,7 +141,7 @@ in
               "${pkgs.coreutils}/bin/mkdir -p -m 0700 ${home}/runtime"
             ];
             # First what is left of one that crashed, or whose host did.
-            ExecStart = shell "${removal} && exec ${podman} system service --time=0";
+            ExecStart = shell "{ ${removal}; } || { echo Removing all that is kept, because containers of former jobs cannot be removed; ${reset}; ${removal}; } && exec ${podman} system service --time=0";
             ExecStopPost = "-${shell removal}";
             # Then all processes at once: first ones of containers take no heed of signals.
             KillMode = "mixed";
@@ -165,7 +173,7 @@ in
               );
           }
           // lib.optionalAttrs runner.containers.keepImages {
-            StateDirectory = "${names.directory}/${instance}";
+            StateDirectory = directory;
             StateDirectoryMode = "0700";
           }
           // lib.optionalAttrs (runner.workDir == null) {
@@ -183,6 +191,10 @@ in
           SocketUser = literal (toString final.serviceConfig.User);
           DirectoryMode = "0755";
           RemoveOnStop = true;
+          # What the last job of a cycle asked for is not done in the next one.
+          FlushPending = true;
+          # Or one that kills the engine again and again has none for the jobs after it.
+          TriggerLimitIntervalSec = 0;
         };
       };
     };

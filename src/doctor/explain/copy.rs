@@ -27,7 +27,7 @@ const EXACT: [&str; 31] = [
     "PassEnvironment",
     "ProcSubset",
     "ReadOnlyPaths",
-    // Caches and homes of an operator's; the work directory is closed.
+    // Those of an operator; work directory, home and cache are closed.
     "ReadWritePaths",
     "RemoveIPC",
     "SecureBits",
@@ -41,7 +41,7 @@ const EXACT: [&str; 31] = [
 /// The same by how they begin.
 const BEGINNINGS: [&str; 8] = ["CPU", "IO", "Limit", "Memory", "Private", "Protect", "Restrict", "SystemCall"];
 /// Where runners have what is theirs, and root what it remembers of them.
-const CLOSED: [&str; 11] = [
+const CLOSED: [&str; 13] = [
     "/var/lib/github-runner",
     "/var/lib/private/github-runner",
     "/var/log/github-runner",
@@ -49,17 +49,24 @@ const CLOSED: [&str; 11] = [
     "/run/github-runner",
     "/run/private/github-runner",
     "/run/github-runner-broker",
+    "/run/github-runner-containers",
     "/run/github-runner-on-demand",
     "/var/lib/github-runner-containers",
+    "/var/lib/github-runner-home",
     "/var/lib/github-runner-on-demand",
     "/var/lib/github-runner-registrations",
 ];
+
+/// Variables that lead jobs to their cache: what they left there would run with lines lifted.
+const OF_CACHES: [&str; 3] = ["AGENT_TOOLSDIRECTORY=", "RUNNER_TOOL_CACHE=", "XDG_CACHE_HOME="];
 
 /// The lines of a unit that shape its sandbox, in their order.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sandbox {
     lines: Vec<(String, String)>,
     work_directory: PathBuf,
+    /// Where jobs keep what they download, if they do.
+    cache: Option<String>,
 }
 
 impl Sandbox {
@@ -67,6 +74,7 @@ impl Sandbox {
     #[must_use]
     pub fn parse(text: &str, work_directory: &Path) -> Self {
         let mut lines = vec![];
+        let mut cache = None;
         let mut is_service = false;
         // A line goes on behind a backslash.
         let joined = text.replace("\\\n", " ");
@@ -78,12 +86,16 @@ impl Sandbox {
                 // Of the mounts only nodes of devices: the others are the runner's directories.
                 let is_node = name == "BindPaths" && value.trim_start_matches('-').starts_with("/dev/");
                 let shapes = EXACT.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
-                if shapes || is_node {
+                let word = value.trim_matches('"');
+                if name == "Environment" && OF_CACHES.iter().any(|variable| word.starts_with(variable)) {
+                    let tools = word.strip_prefix("RUNNER_TOOL_CACHE=").and_then(|path| path.strip_suffix("/tools"));
+                    cache = tools.map(str::to_owned).or(cache);
+                } else if shapes || is_node {
                     lines.push((name.to_owned(), value.to_owned()));
                 }
             }
         }
-        let mut sandbox = Self { lines, work_directory: work_directory.into() };
+        let mut sandbox = Self { lines, work_directory: work_directory.into(), cache };
         if sandbox.is_on("DynamicUser") {
             // The copy gets a user of its own, who has nothing in common with the runner's.
             sandbox.lines.retain(|(name, _)| name != "User" && name != "Group");
@@ -122,7 +134,8 @@ impl Sandbox {
     pub fn unit(&self, name: &str, lifted: &[&str], script: &Path, output: &Path, limit: u64) -> String {
         let joined = |lines: Vec<String>| lines.join("\n");
         let lines = joined(self.lines.iter().map(|(name, value)| format!("{name}={value}")).collect());
-        let closed = joined(CLOSED.iter().map(|path| format!("InaccessiblePaths=-{path}")).collect());
+        let closed = CLOSED.into_iter().chain(self.cache.as_deref());
+        let closed = joined(closed.map(|path| format!("InaccessiblePaths=-{path}")).collect());
         let lifted = lifted.join("\n");
         // As in the runner's own unit, so that specifiers mean the same; in quotes for the sake of spaces.
         let work = self.work_directory.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");

@@ -54,3 +54,14 @@ fn an_empty_value_takes_back_what_stood_before() {
     let again = Sandbox::parse("[Service]\nSystemCallFilter=\nSystemCallFilter=~@clock\n", Path::new("/w"));
     assert!(again.is_on("SystemCallFilter"));
 }
+
+#[test]
+fn what_jobs_keep_is_closed_and_nothing_leads_there() {
+    let text = "[Service]\nEnvironment=\"RUNNER_TOOL_CACHE=/srv/ci/tools\"\nEnvironment=\"XDG_CACHE_HOME=/srv/ci/xdg\"\nEnvironment=\"A=1\"\nReadWritePaths=/srv/ci\n";
+    let copy = Sandbox::parse(text, Path::new("/w")).unit("one", &[], Path::new("/s"), Path::new("/o"), 1);
+    assert!(copy.contains("\nInaccessiblePaths=-/srv/ci\n"), "{copy}");
+    assert!(!copy.contains("/srv/ci/") && copy.contains("A=1"), "{copy}");
+    for path in ["/var/lib/github-runner-home", "/run/github-runner-containers"] {
+        assert!(copy.contains(&format!("InaccessiblePaths=-{path}\n")), "{path}");
+    }
+}

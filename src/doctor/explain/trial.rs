@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ const LOCK: &str = "/run/github-runner-explain.lock";
 /// What the command writes, each run into a file of its number: root's.
 const OUTPUT: &str = "/run/github-runner-explain/output";
 /// The most of its output that is shown, in bytes.
-const MOST_OUTPUT: usize = 16 << 10;
+const MOST_OUTPUT: u64 = 16 << 10;
 
 /// The text of a unit and of its drop-ins.
 ///
@@ -96,9 +96,14 @@ impl<'a> Copies<'a> {
     /// As `read(2)`.
     pub fn output(run: usize) -> Result<Vec<u8>> {
         let path = Path::new(OUTPUT).join(run.to_string());
-        let mut text = fs::read(path).context("Failed to read what the command wrote")?;
-        let most = text.len().saturating_sub(MOST_OUTPUT);
-        Ok(text.split_off(most))
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = fs::File::open(path)?;
+            let (end, mut text) = (file.metadata()?.len(), vec![]);
+            file.seek(SeekFrom::Start(end.saturating_sub(MOST_OUTPUT)))?;
+            file.take(MOST_OUTPUT).read_to_end(&mut text)?;
+            Ok(text)
+        };
+        read().context("Failed to read what the command wrote")
     }
 
     fn write(&mut self, number: usize, lifted: &[String]) -> Result<String> {

@@ -214,7 +214,7 @@ in
       unitConfig = {
         JoinsNamespaceOf = "github-runner-one.service";
         PartOf = "github-runner-one.service";
-        StartLimitBurst = 20;
+        StartLimitIntervalSec = 0;
         StopPropagatedFrom = "github-runner-one.service";
         X-StopOnRemoval = false;
       };
@@ -226,6 +226,7 @@ in
       };
       wantedBy = [ ];
       mode = "0600";
+      flushes = true;
     };
     actual =
       let
@@ -237,25 +238,30 @@ in
         socket = socket.unitConfig;
         wantedBy = socket.wantedBy ++ result.services.${stem}.wantedBy;
         mode = socket.socketConfig.SocketMode;
+        # Nothing that the last job asked for is done in the next cycle.
+        flushes = socket.socketConfig.FlushPending;
       };
   };
   "images are kept in a directory of their own, or in one that ends with the runner" = {
     expected = [
       true
       false
-      "github-runner-containers/one"
+      true
       null
     ];
     actual =
       let
         kept = engineWith { };
         fresh = engineWith { keepImages = false; };
-        isKept = config: lib.hasInfix "--root=%S/github-runner-containers/one " config.ExecStart;
+        isKept =
+          config:
+          builtins.match ".*--root=%S/github-runner-containers/one/[0-9a-f]{12}/storage .*" config.ExecStart
+          != null;
       in
       [
         (isKept kept)
         (isKept fresh)
-        (kept.StateDirectory or null)
+        (builtins.match "github-runner-containers/one/[0-9a-f]{12}" kept.StateDirectory != null)
         (fresh.StateDirectory or null)
       ];
   };
@@ -308,6 +314,9 @@ in
       user = "root";
       trustJobsLikeRoot = true;
     }) "is for containers without root")
+    (refused (podman {
+      serviceOverrides.PrivateTmp = false;
+    }) "an override takes `PrivateTmp` away")
     (refusedWith (podman { }) {
       users.users.ci = { };
     } "Set `users.users.ci.autoSubUidGidRange = true`")

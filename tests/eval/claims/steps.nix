@@ -116,6 +116,10 @@ in
   };
   "a step that there is not, or that has two commands, is refused" = all [
     (refused { steps.start.before = [ "/bin/first" ]; } "`steps.start` is of no step")
+    (refused { steps.record.before = [ "/bin/first \\" ]; } "is more than one command")
+    (refused { steps.record.before = [ "/bin/first \\ " ]; } "is more than one command")
+    (refused { steps.settle.wrapper = "/bin/wrap ; /bin/other"; } "is more than one command")
+    (silentWith { steps.record.before = [ "/bin/first a;b \\x" ]; } { })
     (refused {
       ephemeral = true;
       registration.method = "jit";
