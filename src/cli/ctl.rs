@@ -112,7 +112,7 @@ enum Command {
     Explain {
         /// The runner, by the name of its unit without `github-runner-`
         instance: String,
-        /// The most that one run may take, in seconds; there are ten to fifty
+        /// The most that one run may take, in seconds; there are six to fifty
         #[arg(long, default_value = "600", value_parser = explain::limit)]
         limit: Duration,
         /// Which runners this host should have, as JSON

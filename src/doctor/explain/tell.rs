@@ -89,8 +89,8 @@ fn text(instance: &str, verdict: &Verdict, sandbox: &Sandbox) -> (String, u8) {
             let has = |name: &str| lines.iter().any(|line| line.name == name);
             // Nobody else makes namespaces and gains rights besides.
             let engine = if has("RestrictNamespaces") && has("NoNewPrivileges") {
-                "Engines of containers want as much as this. Leave the lines on, and run one in a unit of its own beside the runner, see \
-                 docs/jobs.md.\n"
+                "An engine of containers wants as much as this. Leave the lines on, and set `containers.engine = \"podman\"`, which runs \
+                 beside the runner; see docs/jobs.md.\n"
             } else {
                 ""
             };
