@@ -131,7 +131,7 @@ fn processes(user: &str) -> Result<Vec<String>> {
         let line = fs::read(process.join("cmdline")).unwrap_or_default();
         // Others than root have the second numbers in a container.
         if owner == uid || (1_000_000..1_200_000).contains(&owner) {
-            found.push(String::from_utf8_lossy(&line).replace('\0', " "));
+            found.push(String::from_utf8_lossy(&line).replace('\0', " ").chars().take(60).collect());
         }
     }
     Ok(found)
