@@ -120,6 +120,19 @@ pub fn without_root(machine: &Machine) -> Result<()> {
     tries(machine, "hostile", &probes, &["the whole sandbox"])
 }
 
+/// A job can write what the engine keeps.
+pub fn heals(machine: &Machine) -> Result<()> {
+    prepare()?;
+    let probes: Vec<_> = opened().into_iter().take(2).collect();
+    let expected: Vec<&str> = probes.iter().map(|(what, _)| *what).collect();
+    tries(machine, "may-podman", &probes, &expected)?;
+    let kept = "/var/lib/github-runner-containers/may-podman";
+    let spoil =
+        format!("find {kept} -name db.sql -o -name bolt_state.db | while read f; do echo spoiled > $f; echo $f; done");
+    ensure!(!run("sh", &["-c", &spoil])?.is_empty(), "nothing is kept in {kept}");
+    tries(machine, "may-podman", &probes, &expected)
+}
+
 /// The processes of a user by their command lines.
 fn processes(user: &str) -> Result<Vec<String>> {
     let uid: u32 = run("id", &["-u", user])?.trim().parse()?;

@@ -126,6 +126,7 @@ const PROFILES: &[(&str, Scenario)] = &[
     ("a_job_of_strangers_leaves_nothing_to_the_next_one", profiles::strangers),
     ("containers_without_root_work_in_a_job_and_open_nothing_else", containers::without_root),
     ("no_container_outlives_its_runner", containers::outlives_nothing),
+    ("an_engine_whose_files_a_job_spoiled_begins_anew", containers::heals),
     ("each_job_of_an_ephemeral_runner_finds_an_engine_without_anything", containers::anew_in_each_cycle),
     ("an_engine_of_the_host_makes_jobs_root_and_opens_no_line", containers::of_the_host),
     ("explain_names_the_lines_that_are_in_the_way_of_a_command", profiles::explained),
