@@ -107,6 +107,11 @@ let
   ++ refuseSecret "databasePassphraseFile" "passphrase" options.databasePassphraseFile
   ++ refuseSecret "admin.passwordFile" "password" options.admin.passwordFile
   ++ names "credentials" options.credentials
+  ++ map (
+    name:
+    refuse (match "[A-Za-z0-9][A-Za-z0-9._-]{0,62}" name == null || lib.toLower name == "github.com")
+      "`endpoints.${name}` has a name that is none. Use letters, digits, `.`, `-` and `_`, and not `github.com`, which GARM has by itself."
+  ) (attrNames options.endpoints)
   ++ names "providers" options.providers
   ++ each options.credentials (
     name: value:

@@ -21,6 +21,7 @@ let
   # A `/` is no part of a file's name, and GitHub has no `+` in names.
   webhookOf = name: "webhook-${builtins.replaceStrings [ "/" ] [ "+" ] name}";
   credentialOf = name: "credentials-${name}";
+  authorityOf = name: "authority-${name}";
 
   files =
     given { admin-password = text options.admin.passwordFile; }
@@ -32,7 +33,11 @@ let
     ) options.credentials
     // lib.mapAttrs' (
       name: entity: lib.nameValuePair (webhookOf name) (text entity.webhookSecretFile)
-    ) (options.repositories // options.organizations);
+    ) (options.repositories // options.organizations)
+    # No secrets, but wherever they are, the pass sees what systemd hands to it.
+    // lib.mapAttrs' (
+      name: endpoint: lib.nameValuePair (authorityOf name) (text endpoint.caCertificateFile)
+    ) (lib.filterAttrs (_: endpoint: endpoint.caCertificateFile != null) options.endpoints);
   poolOf = pool: {
     inherit (pool)
       bootstrapTimeoutMinutes
@@ -77,7 +82,13 @@ in
         inherit webhookUrl;
       };
       endpoints = builtins.mapAttrs (
-        _: endpoint: given (endpoint // { caCertificateFile = text endpoint.caCertificateFile; })
+        name: endpoint:
+        given (
+          endpoint
+          // {
+            caCertificateFile = if endpoint.caCertificateFile == null then null else at (authorityOf name);
+          }
+        )
       ) options.endpoints;
       credentials = builtins.mapAttrs (
         name: credentials:

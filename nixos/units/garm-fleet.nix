@@ -11,6 +11,27 @@ let
   # Never quoted; ../faults/garm-fleet.nix refuses what this cannot express.
   credentials = lib.mapAttrsToList (name: file: "${name}:${literal file}");
 
+  # Of root, or of others with whom the pass has nothing to do; it gets its own secrets from systemd.
+  unseen = [
+    "/etc/shadow"
+    "/etc/ssh"
+    "/run/agenix"
+    "/run/agenix.d"
+    "/run/dbus"
+    "/run/github-runner-broker"
+    "/run/github-runner-broker-kept"
+    "/run/incus"
+    "/run/keys"
+    "/run/secrets"
+    "/run/secrets.d"
+    "/var/lib/garm"
+    "/var/lib/garm-fleet-incus"
+    "/var/lib/github-runner-registrations"
+    "/var/lib/incus"
+    "/var/lib/lxd"
+    "/var/lib/private"
+  ];
+
   timerOf = description: interval: {
     inherit description;
     wantedBy = [ "timers.target" ];
@@ -156,7 +177,8 @@ in
     timer = timerOf "Regular look at what GARM needs of Incus" "1h";
   };
 
-  # The pass. It has all secrets of the fleet, and no right on this host but to write what it remembers.
+  # The pass. It has all secrets of the fleet, and is root without capabilities: what root owns it could still read, and ask by
+  # sockets. So it has no sockets but those of IP, no address but this host's, and sees no directory of secrets or of others' state.
   pass = {
     service =
       {
@@ -183,6 +205,11 @@ in
           // {
             # As an owner that stays: root reads what it remembers.
             DynamicUser = false;
+            # GARM is at 127.0.0.1, so there is no name to look up either.
+            RestrictAddressFamilies = [ "AF_INET" ];
+            IPAddressDeny = "any";
+            IPAddressAllow = "localhost";
+            InaccessiblePaths = map (path: "-${path}") unseen;
             Type = "oneshot";
             ExecStart = commandLine [
               "${runnerctl}/bin/github-runnerctl"

@@ -59,6 +59,13 @@ in
   "credentials of a server that is not there are refused" = refused {
     credentials.octo.endpoint = "ghes";
   } "`credentials.octo.endpoint` (\"ghes\") is none of `endpoints`";
+  "an endpoint of the name that exists by itself is refused" = refused {
+    endpoints."GitHub.com" = {
+      baseUrl = "https://github.example";
+      apiBaseUrl = "https://github.example/api/v3";
+      uploadBaseUrl = "https://github.example/api/uploads";
+    };
+  } "`endpoints.GitHub.com` has a name that is none";
   "an entity without credentials is refused" = refused {
     organizations.octo-org.credentials = lib.mkForce "other";
   } "`octo-org.credentials` (\"other\") is none of `credentials`, which has `octo`";

@@ -193,6 +193,7 @@ builtins.listToAttrs [
       ];
       pass = [
         "admin-password:/run/secrets/garm/admin"
+        "authority-ghes:/etc/ssl/github.example.pem"
         "credentials-octo:/run/secrets/garm/app.pem"
         "credentials-token:/run/secrets/garm/token"
         "webhook-octo-org:/run/secrets/garm/webhook"
@@ -218,11 +219,41 @@ builtins.listToAttrs [
             builtins.attrValues (value.repositories // value.organizations)
           )
           ++ [ value.admin.passwordFile ]
+          ++ map (endpoint: endpoint.caCertificateFile) (builtins.attrValues value.endpoints)
           ++ map (one: if one ? app then one.app.keyFile else one.token.file) (
             builtins.attrValues value.credentials
           );
       in
       lib.subtractLists handed named == [ ] && lib.subtractLists named handed == [ ];
+  };
+
+  "the pass has no way but to this host by IPv4, and sees no secrets and no state of others" = {
+    expected = {
+      families = [ "AF_INET" ];
+      deny = "any";
+      allow = "localhost";
+      home = true;
+      seen = [ ];
+    };
+    actual =
+      let
+        unit = many.services.garm-fleet.serviceConfig;
+      in
+      {
+        families = unit.RestrictAddressFamilies;
+        deny = unit.IPAddressDeny;
+        allow = unit.IPAddressAllow;
+        home = unit.ProtectHome;
+        seen = lib.subtractLists unit.InaccessiblePaths [
+          "-/run/dbus"
+          "-/run/incus"
+          "-/run/secrets"
+          "-/var/lib/garm-fleet-incus"
+          "-/var/lib/github-runner-registrations"
+          "-/var/lib/incus"
+          "-/var/lib/private"
+        ];
+      };
   };
 
   "the socket of Incus goes to nobody, unless a provider is configured with it" = {
