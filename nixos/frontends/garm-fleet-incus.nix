@@ -26,6 +26,8 @@ let
   ];
 
   garm = import ./garm-fleet-address.nix { inherit lib; } guestUrl;
+  # A name says nothing about which of this host's addresses it is.
+  isNameHere = options.garm.enable && garm.tls;
   rule = rule: rule // { state = "enabled"; };
   aclName = "${incus.network.name}-guests";
 
@@ -182,6 +184,9 @@ in
     + lib.optionalString (garm.address != null) ''
       ${"  "}ip daddr ${garm.address} tcp dport ${garm.port} accept
     ''
+    + lib.optionalString isNameHere ''
+      ${"  "}meta nfproto ipv4 tcp dport ${garm.port} accept
+    ''
     + ''
         icmp type { echo-request, destination-unreachable, time-exceeded } accept
         reject
@@ -197,6 +202,6 @@ in
     allowedTCPPorts = [
       53
     ]
-    ++ lib.optional (garm.address != null) (builtins.fromJSON garm.port);
+    ++ lib.optional (garm.address != null || isNameHere) (builtins.fromJSON garm.port);
   };
 }

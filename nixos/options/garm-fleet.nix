@@ -97,11 +97,13 @@ in
     guestUrl = mkOption {
       type = types.nullOr types.str;
       default = null;
-      example = "http://192.0.2.10";
+      example = "http://192.0.2.10:8080";
       description = ''
         Address of this host as guests reach GARM, without a path: nginx shows guests `/api/v1/metadata` and `/api/v1/callbacks` there
-        and nothing else. With `http://`, it is an IPv4 address of this host; with `https://`, a name for
-        which nginx gets a certificate by ACME. `null` stands for the address of {option}`services.garm-fleet.incus.network`, which
+        and nothing else. With `http://`, it is an IPv4 address of this host, and a port that nobody else has there. With `https://`, it is
+        a name for which nginx gets a certificate by ACME, and whose address guests reach: a public one, or one in
+        {option}`services.garm-fleet.incus.network.reach`. Opens, with `https://`: that port of this host to its guests, and with it the other
+        virtual hosts of nginx there. `null` stands for the address of {option}`services.garm-fleet.incus.network`, which
         guests of this host alone reach. Guests of other hosts need one that they reach, and the same text there.
       '';
     };

@@ -256,6 +256,40 @@ builtins.listToAttrs [
       };
   };
 
+  "guests reach GARM by a name, where it runs and nowhere else" = {
+    expected = {
+      here = {
+        guard = [ "  meta nfproto ipv4 tcp dport 443 accept" ];
+        ports = [
+          53
+          443
+        ];
+      };
+      elsewhere = {
+        guard = [ ];
+        ports = [ 53 ];
+      };
+    };
+    actual =
+      let
+        of = host: {
+          guard = lib.filter (lib.hasInfix "443") (
+            lib.splitString "\n" host.config.networking.nftables.tables.garm-fleet.content
+          );
+          ports = host.config.networking.firewall.interfaces.garm0.allowedTCPPorts;
+        };
+      in
+      {
+        here = of many;
+        elsewhere = of (hostWith {
+          services.garm-fleet = {
+            garm.enable = lib.mkForce false;
+            guestUrl = "https://guests.example.org";
+          };
+        });
+      };
+  };
+
   "the socket of Incus goes to nobody, unless a provider is configured with it" = {
     expected = {
       few = false;
