@@ -95,6 +95,17 @@ let
     (refuse (guests.tls && guests.address != null)
       "`guestUrl` has `https://` and a number, for which no authority makes a certificate by ACME. Use a name, or `http://`."
     )
+    # nginx chooses by address before it looks at names, so nobody else would have that port there.
+    (refuse
+      (
+        options.nginx.enable
+        && !guests.tls
+        && guests.port == "80"
+        && guests.address != null
+        && !(incus.enable && guests.address == builtins.head (lib.splitString "/" incus.network.address))
+      )
+      "`guestUrl` takes port 80 of ${guests.host} from all other virtual hosts of nginx, also where they prove themselves to ACME. Write a port of its own, such as `http://${guests.host}:8080`."
+    )
     (refuse (options.domain != null && match "[a-z0-9.-]+" options.domain == null)
       "`domain` (${builtins.toJSON options.domain}) is no name. Write it without `https://` and without a path."
     )

@@ -108,6 +108,14 @@ in
   "an address of guests that is a number with TLS is refused" = refused {
     guestUrl = "https://192.0.2.10";
   } "no authority makes a certificate";
+  "an address of guests that takes port 80 from other virtual hosts is refused" = refused {
+    domain = "garm.example.org";
+    guestUrl = "http://192.0.2.10";
+  } "Write a port of its own, such as `http://192.0.2.10:8080`";
+  "an address of guests that is the bridge's is taken" = {
+    expected = [ ];
+    actual = failuresOf { guestUrl = "http://10.213.0.1"; };
+  };
   "a domain with a path is refused" = refused {
     domain = "https://garm.example.org";
   } "`domain` (\"https://garm.example.org\") is no name";

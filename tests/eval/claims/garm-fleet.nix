@@ -131,7 +131,7 @@ let
   onlyInstances = hostWith {
     services.garm-fleet = {
       garm.enable = lib.mkForce false;
-      guestUrl = "http://192.0.2.10";
+      guestUrl = "http://192.0.2.10:8080";
       incus.address = "192.0.2.20:8443";
       incus.trusted.first = "/etc/garm/first.crt";
     };
