@@ -5,6 +5,8 @@
   guests,
   # Whether there is a GARM to run.
   hasPackage,
+  # Value of `networking.nftables.enable`.
+  hasNftables,
 }:
 
 # Value of `services.garm-fleet`.
@@ -199,6 +201,9 @@ let
     "memory"
   ];
   instances = [
+    (refuse (!hasNftables)
+      "without nftables nothing keeps guests from this host, and Incus does not go with the firewall of NixOS. Leave `networking.nftables.enable` on, or set `incus.enable = false`."
+    )
     (refuse (incus.storage.driver != "dir" && incus.storage.source == null)
       "`incus.storage.source` is missing: without it Incus puts a pool of `${incus.storage.driver}` into a file on a loop device. Name a data set, a volume group or a device."
     )

@@ -35,6 +35,7 @@ in
         inherit lib;
         inherit (parts) guests;
         hasPackage = fleet.garm.package != null || pkgs ? garm;
+        hasNftables = config.networking.nftables.enable;
       } fleet;
 
       # What pools have unless they say otherwise.

@@ -48,7 +48,7 @@ in
       default = true;
       description = ''
         Whether instances run on this host: this turns on {option}`virtualisation.incus`, and makes what the fleet needs there. It also
-        turns on {option}`networking.nftables.enable`, without which Incus does not go with the firewall of NixOS.
+        turns on {option}`networking.nftables.enable`, without which nothing would keep guests from this host; off, it is refused.
       '';
     };
 

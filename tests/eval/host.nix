@@ -179,7 +179,12 @@ let
       type = types.attrsOf types.str;
       default = { };
     };
-    networking.nftables = mkOption {
+    networking.nftables.enable = mkOption {
+      type = types.bool;
+      default = false;
+      visible = false;
+    };
+    networking.nftables.tables = mkOption {
       type = types.attrs;
       default = { };
     };

@@ -147,6 +147,17 @@ in
       flavors.runner.memory = null;
     };
   } "Set `incus.flavors.runner.memory`";
+  "a host without nftables, and so without a guard, is refused" = {
+    expected = [ true ];
+    actual =
+      map (lib.hasInfix "without nftables nothing keeps guests from this host")
+        (host {
+          extra = {
+            services.garm-fleet = fleet;
+            networking.nftables.enable = false;
+          };
+        }).failures;
+  };
   "a host with neither GARM nor Incus is refused" = refused {
     garm.enable = false;
     incus.enable = false;

@@ -176,7 +176,9 @@ builtins.listToAttrs [
         builtins.attrNames (none.services // none.timers // none.etc // none.config.users.users)
       )
       ++ lib.optional (none.config.virtualisation.incus != { }) "incus"
-      ++ lib.optional (none.config.networking.nftables != { }) "nftables"
+      ++ lib.optional (
+        (none.config.networking.nftables.enable || none.config.networking.nftables.tables != { })
+      ) "nftables"
       ++ lib.optional none.config.services.nginx.enable "nginx";
   };
 
