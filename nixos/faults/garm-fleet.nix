@@ -87,6 +87,18 @@ let
       (knows "${what}.image" value.image images "incus.images")
     ];
 
+  # Settings of GARM that are promises of this module, and what to do in their place.
+  promised = {
+    "apiserver.bind" =
+      "GARM listens on 127.0.0.1 alone. Take it away, and set `guestUrl` or `domain` for what others may see.";
+    "apiserver.port" = "Use `garm.port`.";
+    "apiserver.use_tls" = "Take it away: nginx has certificates, see `guestUrl` and `domain`.";
+    "database.passphrase" = "Use `databasePassphraseFile`.";
+    "database.sqlite3.db_file" =
+      "Take it away: the database is `/var/lib/garm/garm.db`, where GARM may write.";
+    "jwt_auth.secret" = "Use `jwtSecretFile`.";
+  };
+
   here = [
     (refuse (!hasPackage)
       "nixpkgs of this host has no GARM. Set `garm.package` to a package of it, or `garm.enable = false` on a host that has instances only."
@@ -116,6 +128,19 @@ let
     )
     (refuse (lib.any holdsSecret (textsOf options.garm.settings)) "`garm.settings` holds a secret, and ends up in the store, readable by everyone. GARM has its credentials from `credentials`.")
   ]
+  ++ each promised (
+    name: way:
+    let
+      value = builtins.foldl' (
+        value: key: if builtins.isAttrs value then value.${key} or null else null
+      ) options.garm.settings (lib.splitString "." name);
+    in
+    [
+      (refuse (value != null)
+        "`garm.settings.${name}` is none of yours: the pass, nginx and the unit of GARM count on it. ${way}"
+      )
+    ]
+  )
   ++ refuseSecret "jwtSecretFile" "secret" options.jwtSecretFile
   ++ refuseSecret "databasePassphraseFile" "passphrase" options.databasePassphraseFile
   ++ refuseSecret "admin.passwordFile" "password" options.admin.passwordFile

@@ -63,7 +63,8 @@ in
       };
       description = ''
         Further settings of GARM, by the names of its configuration. A section that this module makes, too, is merged key by key, and
-        what stands here wins. It ends up in the store, so secrets do not belong here.
+        what stands here wins. Where GARM listens, its secrets and its database are refused here; they have options of their own, or are
+        promises. It ends up in the store, so secrets do not belong here.
       '';
     };
 

@@ -53,6 +53,34 @@ in
   "a token in GARM's settings is refused" = refused {
     garm.settings.default.note = [ "ghp_NotASecretNotASecretNotASecret000000" ];
   } "`garm.settings` holds a secret";
+  "settings of GARM that undo what is promised are refused, each with its way out" = {
+    expected = [ ];
+    actual =
+      let
+        failures = failuresOf {
+          garm.settings = {
+            apiserver = {
+              bind = "0.0.0.0";
+              port = 80;
+              use_tls = true;
+            };
+            jwt_auth.secret = "not-a-secret";
+            database = {
+              passphrase = "not-a-secret";
+              sqlite3.db_file = "/tmp/garm.db";
+            };
+          };
+        };
+      in
+      lib.filter (way: !lib.any (lib.hasInfix way) failures) [
+        "GARM listens on 127.0.0.1 alone"
+        "Use `garm.port`"
+        "nginx has certificates"
+        "Use `jwtSecretFile`"
+        "Use `databasePassphraseFile`"
+        "the database is `/var/lib/garm/garm.db`"
+      ];
+  };
   "credentials with token and App are refused" = refused {
     credentials.octo.tokenFile = "/run/secrets/token";
   } "`credentials.octo` needs `tokenFile` or `app`";
