@@ -190,7 +190,11 @@ rec {
       merge =
         location: definitions:
         (lib.evalModules {
-          modules = [ module ] ++ valuesOf definitions;
+          # As in nixpkgs, a set is what it defines, also where it has a key `config`.
+          modules = [
+            module
+          ]
+          ++ map (value: if isAttrs value then { config = value; } else value) (valuesOf definitions);
           specialArgs.name = lib.last location;
           prefix = location;
         }).config;
