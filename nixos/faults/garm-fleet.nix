@@ -58,6 +58,10 @@ let
     else
       lib.optional (builtins.isString value) value;
 
+  refusePublic =
+    what: value:
+    refuse (lib.any holdsSecret (textsOf value)) "`${what}` holds a secret, and ends up in the store, readable by everyone. Take it away, and consider one that has been in the store as published; GARM has its credentials from `credentials`.";
+
   providers = attrNames options.providers ++ lib.optional incus.enable "incus";
   entities = options.repositories // options.organizations;
   knows =
@@ -76,6 +80,7 @@ let
       images = attrNames incus.images ++ lib.optional options.runnerImage.enable "nixos-runner";
     in
     [
+      (refusePublic "${what}.extraSpecs" value.extraSpecs)
       (knows "${what}.entity" value.entity (attrNames entities) "repositories and organizations")
       (knows "${what}.provider" value.provider providers "providers")
       (refuse (value.minIdleRunners > value.maxRunners)
@@ -126,7 +131,7 @@ let
     (refuse (options.guestUrl == null && !incus.enable)
       "`guestUrl` is missing: without Incus on this host there is no bridge whose address could stand for it. Set it to an address that guests reach."
     )
-    (refuse (lib.any holdsSecret (textsOf options.garm.settings)) "`garm.settings` holds a secret, and ends up in the store, readable by everyone. GARM has its credentials from `credentials`.")
+    (refusePublic "garm.settings" options.garm.settings)
   ]
   ++ each promised (
     name: way:
@@ -150,10 +155,12 @@ let
     refuse (match "[A-Za-z0-9][A-Za-z0-9._-]{0,62}" name == null || lib.toLower name == "github.com")
       "`endpoints.${name}` has a name that is none. Use letters, digits, `.`, `-` and `_`, and not `github.com`, which GARM has by itself."
   ) (attrNames options.endpoints)
+  ++ each options.endpoints (name: value: [ (refusePublic "endpoints.${name}" value) ])
   ++ names "providers" options.providers
   ++ each options.credentials (
     name: value:
     [
+      (refusePublic "credentials.${name}.description" value.description)
       (refuse (
         (value.tokenFile == null) == (value.app == null)
       ) "`credentials.${name}` needs `tokenFile` or `app`, and one of them alone.")
@@ -200,6 +207,7 @@ let
   ++ each options.providers (
     name: value:
     [
+      (refusePublic "providers.${name}.imageRemotes" value.imageRemotes)
       (refuse (name == "incus" && incus.enable)
         "`providers.incus` is that of this host already. Give the other one another name, or set `incus.enable = false`."
       )
@@ -240,6 +248,9 @@ let
     )
   ]
   ++ names "incus.flavors" incus.flavors
+  ++ each incus.flavors (
+    name: flavor: [ (refusePublic "incus.flavors.${name}.config" flavor.config) ]
+  )
   ++ names "incus.images" incus.images
   ++ names "incus.trusted" incus.trusted
   ++ each incus.flavors (

@@ -37,7 +37,7 @@ let
       example = {
         "limits.processes" = "2000";
       };
-      description = "Further settings of the profile, by the names of Incus. They win.";
+      description = "Further settings of the profile, by the names of Incus. They win. They are in the store, so no secret belongs here.";
     };
   };
 in

@@ -83,7 +83,10 @@ let
         cpu = 4;
         memory = "8GiB";
       };
-      description = "Extra specs of the provider; see [GARM](garm.md#extra-specs-of-a-pool). They hold for instances that are made from then on.";
+      description = ''
+        Extra specs of the provider; see [GARM](garm.md#extra-specs-of-a-pool). They hold for instances that are made from then on. They are
+        public: everyone on the host reads them in the store, and each instance gets its own. No secret belongs here.
+      '';
     };
   };
 in

@@ -53,6 +53,39 @@ in
   "a token in GARM's settings is refused" = refused {
     garm.settings.default.note = [ "ghp_NotASecretNotASecretNotASecret000000" ];
   } "`garm.settings` holds a secret";
+  "a token or key in anything that ends up in the store is refused" = {
+    expected = [ ];
+    actual =
+      let
+        token = "ghp_NotASecretNotASecretNotASecret000000";
+        failures = failuresOf {
+          scaleSets.nixos.extraSpecs.user_data = "export TOKEN=${token}";
+          pools.small = pool // {
+            extraSpecs.nested = [ { key = "-----BEGIN RSA PRIVATE KEY----- not one"; } ];
+          };
+          credentials.octo.description = token;
+          endpoints.ghes = {
+            description = token;
+            baseUrl = "https://github.example";
+            apiBaseUrl = "https://github.example/api/v3";
+            uploadBaseUrl = "https://github.example/api/uploads";
+          };
+          providers.second = {
+            url = "https://192.0.2.20:8443";
+            imageRemotes.images = "https://${token}@images.example";
+          };
+          incus.flavors.runner.config."environment.TOKEN" = token;
+        };
+      in
+      lib.filter (what: !lib.any (lib.hasInfix "`${what}` holds a secret") failures) [
+        "scaleSets.nixos.extraSpecs"
+        "pools.small.extraSpecs"
+        "credentials.octo.description"
+        "endpoints.ghes"
+        "providers.second.imageRemotes"
+        "incus.flavors.runner.config"
+      ];
+  };
   "settings of GARM that undo what is promised are refused, each with its way out" = {
     expected = [ ];
     actual =
