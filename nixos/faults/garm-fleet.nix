@@ -62,6 +62,17 @@ let
     what: value:
     refuse (lib.any holdsSecret (textsOf value)) "`${what}` holds a secret, and ends up in the store, readable by everyone. Take it away, and consider one that has been in the store as published; GARM has its credentials from `credentials`.";
 
+  # GARM does not tell case.
+  twice =
+    what: set:
+    lib.mapAttrsToList (
+      _: same:
+      refuse (builtins.length same > 1)
+        "`${what}` has ${
+          lib.concatMapStringsSep " and " builtins.toJSON same
+        }, and GARM does not tell case. Rename one, or take it away."
+    ) (builtins.groupBy lib.toLower (attrNames set));
+
   providers = attrNames options.providers ++ lib.optional incus.enable "incus";
   entities = options.repositories // options.organizations;
   knows =
@@ -149,6 +160,16 @@ let
   ++ refuseSecret "jwtSecretFile" "secret" options.jwtSecretFile
   ++ refuseSecret "databasePassphraseFile" "passphrase" options.databasePassphraseFile
   ++ refuseSecret "admin.passwordFile" "password" options.admin.passwordFile
+  ++ lib.concatLists (
+    lib.mapAttrsToList twice {
+      inherit (options)
+        credentials
+        endpoints
+        organizations
+        repositories
+        ;
+    }
+  )
   ++ names "credentials" options.credentials
   ++ map (
     name:

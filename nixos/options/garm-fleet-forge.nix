@@ -114,11 +114,11 @@ in
                 types.submodule {
                   options = {
                     appId = mkOption {
-                      type = types.int;
+                      type = types.ints.positive;
                       description = "The App ID, which is a number.";
                     };
                     installationId = mkOption {
-                      type = types.int;
+                      type = types.ints.positive;
                       description = "Number of its installation, which is the end of the address of that page.";
                     };
                     keyFile = mkOption {

@@ -4,6 +4,9 @@
 let
   inherit (lib) literalExpression mkOption types;
 
+  # As the program takes it, which refuses more: src/frontend/fleet/refuse.rs.
+  most = 100000;
+
   common = {
     entity = mkOption {
       type = types.str;
@@ -13,18 +16,18 @@ let
       '';
     };
     provider = mkOption {
-      type = types.str;
+      type = types.nonEmptyStr;
       default = "incus";
       description = "Where instances are made: `incus`, or one of {option}`services.garm-fleet.providers`.";
     };
     image = mkOption {
-      type = types.str;
+      type = types.nonEmptyStr;
       default = "nixos-runner";
       example = "images:debian/13/cloud";
       description = "Alias of an image, as the server has it, or `remote:alias` of the provider's remotes.";
     };
     flavor = mkOption {
-      type = types.str;
+      type = types.nonEmptyStr;
       default = "runner";
       description = "Profile of the server: one of {option}`services.garm-fleet.incus.flavors` on hosts of NixOS.";
     };
@@ -46,22 +49,22 @@ let
       description = "Architecture of the image.";
     };
     minIdleRunners = mkOption {
-      type = types.int;
+      type = types.ints.unsigned;
       default = 0;
       description = "How many runners wait for jobs, at least.";
     };
     maxRunners = mkOption {
-      type = types.ints.positive;
+      type = types.ints.between 1 most;
       default = 4;
       description = "How many runners there are, at most.";
     };
     bootstrapTimeoutMinutes = mkOption {
-      type = types.ints.positive;
+      type = types.ints.between 1 most;
       default = 20;
       description = "Minutes after which an instance that is not ready is made anew.";
     };
     runnerPrefix = mkOption {
-      type = types.str;
+      type = types.nonEmptyStr;
       default = "garm";
       description = "How names of runners begin.";
     };
@@ -105,13 +108,13 @@ in
         types.submodule {
           options = common // {
             tags = mkOption {
-              type = types.listOf types.str;
+              type = types.listOf types.nonEmptyStr;
               default = [ ];
               example = [ "incus" ];
               description = "Labels of its runners, of which a pool needs one.";
             };
             priority = mkOption {
-              type = types.int;
+              type = types.ints.unsigned;
               default = 0;
               description = "Which pool goes first with the balancer `pack`: the highest.";
             };

@@ -8,14 +8,15 @@
 
 let
   fleet = import ../garm-fleet-options.nix { inherit pkgs; };
-  failuresOf =
+  hostWith =
     changes:
-    (host {
+    host {
       extra.imports = [
         { services.garm-fleet = fleet; }
         { services.garm-fleet = changes; }
       ];
-    }).failures;
+    };
+  failuresOf = changes: (hostWith changes).failures;
 
   # The changes have one failure, in which this stands.
   refused = changes: text: {
@@ -127,6 +128,52 @@ in
       uploadBaseUrl = "https://github.example/api/uploads";
     };
   } "`endpoints.GitHub.com` has a name that is none";
+  "names that differ by case alone are refused" = refused {
+    organizations.Octo-Org = {
+      credentials = "octo";
+      webhookSecretFile = "/run/secrets/webhook";
+    };
+  } "`organizations` has \"Octo-Org\" and \"octo-org\", and GARM does not tell case";
+  "what the program refuses has no option's type" = {
+    expected = {
+      taken = [ true ];
+      refused = [ ];
+    };
+    actual =
+      let
+        evaluates =
+          changes:
+          (builtins.tryEval (
+            builtins.seq (builtins.stringLength
+              (hostWith changes).etc."github-runners/garm-fleet.json".source.text
+            ) true
+          )).success;
+        pools = map (changes: {
+          pools.small = pool // changes;
+        });
+      in
+      {
+        taken = map evaluates (pools [ { priority = 1; } ]);
+        refused = lib.filter evaluates (
+          pools [
+            { priority = -1; }
+            { minIdleRunners = -1; }
+            { maxRunners = 0; }
+            { maxRunners = 100001; }
+            { bootstrapTimeoutMinutes = 100001; }
+            { image = ""; }
+            { flavor = ""; }
+            { provider = ""; }
+            { runnerPrefix = ""; }
+            { tags = [ "" ]; }
+          ]
+          ++ [
+            { credentials.octo.app.appId = lib.mkForce 0; }
+            { credentials.octo.app.installationId = lib.mkForce (-1); }
+          ]
+        );
+      };
+  };
   "an entity without credentials is refused" = refused {
     organizations.octo-org.credentials = lib.mkForce "other";
   } "`octo-org.credentials` (\"other\") is none of `credentials`, which has `octo`";

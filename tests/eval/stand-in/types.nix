@@ -42,6 +42,7 @@ rec {
     simple "string matching the pattern ${pattern}" (
       value: isString value && builtins.match pattern value != null
     );
+  nonEmptyStr = simple "non-empty string" (value: isString value && value != "");
   lines = lib.mkOptionType {
     name = "strings concatenated with \"\\n\"";
     check = isString;
@@ -50,6 +51,7 @@ rec {
   int = simple "signed integer" builtins.isInt;
   ints = {
     positive = simple "positive integer" (value: builtins.isInt value && value > 0);
+    unsigned = simple "unsigned integer" (value: builtins.isInt value && value >= 0);
     between =
       lowest: highest:
       simple "integer between ${toString lowest} and ${toString highest}" (
