@@ -1,5 +1,5 @@
 # What Incus of this host should be for a fleet of GARM: the preseed of `virtualisation.incus`, and the settings of
-# garm-fleet-incus.sh for what a preseed cannot make. Pure functions of the options.
+# garm-fleet-incus.sh for everything that has an owner. Pure functions of the options.
 {
   lib,
   # Value of `services.garm-fleet`.
@@ -61,31 +61,8 @@ let
   };
 in
 {
-  # The preseed makes and overwrites, and takes nothing away.
-  preseed = {
-    config."core.https_address" = incus.address;
-    networks = [
-      {
-        inherit (incus.network) name;
-        type = "bridge";
-        config = {
-          "ipv4.address" = incus.network.address;
-          "ipv4.nat" = "true";
-          "ipv6.address" = "none";
-        }
-        // mark;
-      }
-    ];
-    storage_pools = [
-      (
-        {
-          name = incus.storage.pool;
-          inherit (incus.storage) driver;
-        }
-        // lib.optionalAttrs (incus.storage.source != null) { config.source = incus.storage.source; }
-      )
-    ];
-  };
+  # It overwrites what it finds, whosever that is, so a network or a pool is nothing for it.
+  preseed.config."core.https_address" = incus.address;
 
   settings =
     {
@@ -115,8 +92,22 @@ in
         // lib.mapAttrs' (name: value: lib.nameValuePair "limits.${name}" (toString value)) incus.limits
         // mark;
       };
-      network = incus.network.name;
-      networkConfig."security.acls" = aclName;
+      storage = {
+        name = incus.storage.pool;
+        inherit (incus.storage) driver;
+        config = given { inherit (incus.storage) source; } // mark;
+      };
+      network = {
+        inherit (incus.network) name;
+        type = "bridge";
+        config = {
+          "ipv4.address" = incus.network.address;
+          "ipv4.nat" = "true";
+          "ipv6.address" = "none";
+          "security.acls" = aclName;
+        }
+        // mark;
+      };
       acl = {
         name = aclName;
         description = "What runners of GARM reach";

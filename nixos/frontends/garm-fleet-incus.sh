@@ -1,11 +1,10 @@
 # shellcheck shell=bash
-# What Incus needs for a fleet of GARM and a preseed cannot make: project, network ACL, profiles, certificates for that
-# project alone, images.
+# What Incus needs for a fleet of GARM: pool of storage, network with its ACL, project, profiles, certificates for that project
+# alone, images. A preseed could make some of it, and would take over what somebody else has under the same name.
 #
 # garm-fleet-incus.sh SETTINGS, where SETTINGS is the JSON that garm-fleet-incus.nix renders. It speaks to Incus of this
 # host as its administrator, by the client `incus`. It looks first, changes what is otherwise, and says each change. Whatever
-# it was killed at, the next run does what is left. Nothing that somebody else made is changed: a project or network without
-# its mark is refused.
+# it was killed at, the next run does what is left. Nothing that somebody else made is changed: what has no mark is refused.
 set -euo pipefail
 umask 077
 
@@ -39,7 +38,27 @@ change() {
 }
 
 project=$(text .project.name)
-network=$(text .network)
+
+# Whether something that was found has the mark.
+is_ours() {
+    jq --exit-status --arg mark "$mark" '.config[$mark] == "yes"' <<< "$1" > /dev/null
+}
+
+# The pool of storage. It has its mark from the first moment, and what it is cannot be changed.
+make_storage() {
+    local name found
+    name=$(text .storage.name)
+    found=$(ask '/1.0/storage-pools?recursion=1' | jq --compact-output --arg name "$name" '.[] | select(.name == $name)')
+    if [[ -z $found ]]; then
+        change POST /1.0/storage-pools "$(setting .storage)"
+        say "Made pool of storage $name."
+        return
+    fi
+    is_ours "$found" ||
+        refuse "There is a pool of storage $name that is not of this fleet: give incus.storage.pool another name, or set $mark=yes on that one"
+    [[ $(jq --raw-output .driver <<< "$found") == "$(text .storage.driver)" ]] ||
+        refuse "The pool of storage $name is of another driver than $(text .storage.driver): give incus.storage.pool another name, or set incus.storage.driver as it was"
+}
 
 # A restricted project. What the server itself put into `features.` stays.
 make_project() {
@@ -51,7 +70,7 @@ make_project() {
         say "Made project $project."
         return
     fi
-    if [[ $(jq --raw-output --arg mark "$mark" '.config[$mark] // ""' <<< "$found") != yes ]]; then
+    if ! is_ours "$found"; then
         refuse "There is a project $project that is not of this fleet: give incus.project another name, or set $mark=yes on that one"
     fi
     wanted=$(jq --null-input --compact-output --argjson found "$found" --argjson wanted "$wanted" \
@@ -71,7 +90,29 @@ same() {
         '$ARGS.positional | all(. as $key | $found[$key] == $wanted[$key])' --args "$@" > /dev/null
 }
 
-# What guests reach. The rules are whole at once, and only then the network has them.
+# The bridge and what guests reach of it. The rules are whole at once, and only then there is a network, with them and its mark.
+make_network() {
+    local wanted found name network
+    network=$(text .network.name)
+    found=$(ask '/1.0/networks?recursion=1' | jq --compact-output --arg name "$network" '.[] | select(.name == $name)')
+    # Before anything is made: also one that is no network of Incus.
+    if [[ -n $found ]] && ! is_ours "$found"; then
+        refuse "There is a network $network that is not of this fleet: give incus.network.name another name, or set $mark=yes on that one"
+    fi
+    make_rules
+    if [[ -z $found ]]; then
+        change POST /1.0/networks "$(setting .network)"
+        say "Made network $network."
+        return
+    fi
+    wanted=$(setting .network.config)
+    if ! jq --null-input --exit-status --argjson found "$found" --argjson wanted "$wanted" \
+        '$wanted | to_entries | all($found.config[.key] == .value)' > /dev/null; then
+        change PATCH "/1.0/networks/$network" "$(jq --compact-output '{config: .}' <<< "$wanted")"
+        say "Changed network $network."
+    fi
+}
+
 make_rules() {
     local wanted found name
     name=$(text .acl.name)
@@ -81,7 +122,7 @@ make_rules() {
         change POST /1.0/network-acls "$wanted"
         say "Made network ACL $name."
     else
-        if [[ $(jq --raw-output --arg mark "$mark" '.config[$mark] // ""' <<< "$found") != yes ]]; then
+        if ! is_ours "$found"; then
             refuse "There is a network ACL $name that is not of this fleet: give incus.network.name another name"
         fi
         # The server adds empty values to each rule.
@@ -91,17 +132,6 @@ make_rules() {
             change PUT "/1.0/network-acls/$name" "$wanted"
             say "Changed network ACL $name."
         fi
-    fi
-    found=$(ask '/1.0/networks?recursion=1' | jq --compact-output --arg name "$network" '.[] | select(.name == $name and .managed)')
-    [[ -n $found ]] || refuse "There is no network $network: the preseed makes it, see the journal of incus-preseed.service"
-    if [[ $(jq --raw-output --arg mark "$mark" '.config[$mark] // ""' <<< "$found") != yes ]]; then
-        refuse "There is a network $network that is not of this fleet: give incus.network.name another name"
-    fi
-    wanted=$(setting .networkConfig)
-    if ! jq --null-input --exit-status --argjson found "$found" --argjson wanted "$wanted" \
-        '$wanted | to_entries | all($found.config[.key] == .value)' > /dev/null; then
-        change PATCH "/1.0/networks/$network" "$(jq --compact-output '{config: .}' <<< "$wanted")"
-        say "Gave network $network its rules."
     fi
 }
 
@@ -254,8 +284,9 @@ hand_over() {
 }
 
 incus admin waitready --timeout 120
+make_storage
+make_network
 make_project
-make_rules
 make_profiles
 make_certificates
 hand_over

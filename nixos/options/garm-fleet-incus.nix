@@ -111,7 +111,7 @@ in
     network.name = mkOption {
       type = types.strMatching "[a-z][a-z0-9-]{0,12}";
       default = "garm0";
-      description = "Bridge of the guests, which is made by this module and belongs to the fleet alone.";
+      description = "Bridge of the guests, which is made by this module and belongs to the fleet alone. One of the same name that this module did not make is refused.";
     };
 
     network.address = mkOption {
@@ -154,7 +154,7 @@ in
     storage.pool = mkOption {
       type = types.str;
       default = "garm-fleet";
-      description = "Pool of storage for instances, which the preseed makes.";
+      description = "Pool of storage for instances, which is made by this module. One of the same name that this module did not make is refused.";
     };
 
     storage.driver = mkOption {

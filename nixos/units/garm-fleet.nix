@@ -133,7 +133,7 @@ in
         path,
       }:
       {
-        description = "Project, rules, certificates and images of Incus for GARM";
+        description = "Storage, network, project, certificates and images of Incus for GARM";
         # At each switch: with other settings it is another unit, and an unchanged one is started again by its target.
         wantedBy = [ "multi-user.target" ];
         wants = [ "incus.service" ];

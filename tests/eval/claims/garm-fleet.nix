@@ -182,6 +182,28 @@ builtins.listToAttrs [
       ++ lib.optional none.config.services.nginx.enable "nginx";
   };
 
+  "a preseed, which overwrites whatever it finds, names nothing that has an owner" = {
+    expected = {
+      preseed = [ "config" ];
+      marked = [
+        "acl"
+        "network"
+        "project"
+        "storage"
+      ];
+    };
+    actual =
+      let
+        settings = fromJSON (lib.last parts.incusFiles).text;
+      in
+      {
+        preseed = builtins.attrNames many.config.virtualisation.incus.preseed;
+        marked = lib.filter (name: settings.${name}.config."user.garm-fleet" or "" == "yes") (
+          builtins.attrNames (lib.filterAttrs (_: value: value ? config) settings)
+        );
+      };
+  };
+
   "GARM gets its secrets and certificates from systemd, and the pass those of the forge" = {
     expected = {
       garm = [
