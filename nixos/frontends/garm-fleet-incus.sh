@@ -161,21 +161,22 @@ fingerprint_of() {
     openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=//; s/://g' | tr 'A-F' 'a-f'
 }
 
-# Lets a certificate in, for the project alone, or narrows what it has.
+# Lets a certificate in, for the project alone, or narrows what it has. A name is anybody's, so the description has the mark; one
+# whose key was made here (`own`) needs none.
 admit() {
-    local name=$1 file=$2 fingerprint found wanted
+    local name=$1 file=$2 whose=${3-} fingerprint found wanted
     fingerprint=$(fingerprint_of "$file")
-    wanted=$(jq --null-input --compact-output --arg name "$name" --arg project "$project" \
-        '{name: $name, type: "client", restricted: true, projects: [$project]}')
+    wanted=$(jq --null-input --compact-output --arg name "$name" --arg project "$project" --arg mark "$mark" \
+        '{name: $name, description: $mark, type: "client", restricted: true, projects: [$project]}')
     found=$(jq --compact-output --arg one "$fingerprint" '.[] | select(.fingerprint == $one)' <<< "$trusted")
     admitted+=("$fingerprint")
     if [[ -z $found ]]; then
         change POST /1.0/certificates \
             "$(jq --compact-output --arg certificate "$(sed '/^-----/d' "$file" | tr -d '\n')" '. + {certificate: $certificate}' <<< "$wanted")"
         say "Let certificate $name in, for project $project alone."
-    elif [[ $(jq --raw-output .name <<< "$found") != garm-fleet* ]]; then
+    elif [[ $whose != own && $(jq --raw-output .description <<< "$found") != "$mark" ]]; then
         refuse "The certificate of $file is let in already, by somebody else and as $(jq --raw-output .name <<< "$found"): make another one"
-    elif ! same "$found" "$wanted" name type restricted projects; then
+    elif ! same "$found" "$wanted" name description type restricted projects; then
         change PUT "/1.0/certificates/$fingerprint" "$wanted"
         say "Narrowed certificate $name to project $project."
     fi
@@ -200,7 +201,7 @@ make_certificates() {
             mv -T "$new" "$pair"
             say "Made a key and a certificate for GARM."
         fi
-        admit garm-fleet "$pair/client.crt"
+        admit garm-fleet "$pair/client.crt" own
         # That of the server, by which GARM knows it.
         server=$(ask /1.0 | jq --raw-output .environment.certificate)
         if [[ ! -e $directory/server.crt || $server != "$(< "$directory/server.crt")" ]]; then
@@ -216,7 +217,7 @@ make_certificates() {
     while read -r fingerprint name; do
         incus query --wait --request DELETE "/1.0/certificates/$fingerprint"
         say "Took certificate $name out."
-    done < <(jq --raw-output '.[] | select(.name | test("^garm-fleet(-|$)")) |
+    done < <(jq --raw-output --arg mark "$mark" '.[] | select(.description == $mark) |
         select(.fingerprint | IN($ARGS.positional[]) | not) | "\(.fingerprint) \(.name)"' \
         --args "${admitted[@]}" <<< "$trusted")
 }
