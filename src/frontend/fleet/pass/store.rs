@@ -44,9 +44,11 @@ impl Store {
         self.dir.as_ref().with_context(|| format!("There is no directory {}: make it, for this user", parent.display()))
     }
 
-    /// Whose files root makes here: those of the directory's user, who makes passes.
+    /// Whose files root makes here: those of the directory's user, who makes passes. In a directory of its own it hands nothing over;
+    /// the unit of passes may not.
     fn heir(&self) -> Result<Option<(Uid, Gid)>> {
-        Ok(if Uid::effective().is_root() { Some(self.dir()?.owner()?) } else { None })
+        let owner = if Uid::effective().is_root() { Some(self.dir()?.owner()?) } else { None };
+        Ok(owner.filter(|(uid, _)| !uid.is_root()))
     }
 
     /// Keeps others from writing until the lock is dropped.
@@ -145,6 +147,8 @@ mod tests {
         assert_eq!(store.read().unwrap(), Memory::default());
         nix::unistd::chown(&directory.join("state.json"), Some(Uid::from_raw(5000)), None).unwrap();
         assert!(store.read().is_err(), "a stranger's file");
+        nix::unistd::chown(&directory, Some(Uid::from_raw(0)), None).unwrap();
+        assert_eq!(store.heir().unwrap(), None, "root has nobody to hand a file to");
     }
 
     #[test]
