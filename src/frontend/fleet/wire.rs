@@ -1,8 +1,9 @@
 //! What GARM answers, as far as it is looked at. Pure.
 //!
 //! Fields that nobody asks for are ignored, and those that GARM leaves out when they are empty are empty. Names and forms are those
-//! of its `params/params.go`.
+//! of its `params/params.go`. Ids are shown and become part of addresses, so one of another form than GARM's is no answer.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Controller {
-    #[serde(rename = "controller_id")]
+    #[serde(rename = "controller_id", deserialize_with = "id")]
     pub id: String,
     pub metadata_url: String,
     pub callback_url: String,
@@ -57,6 +58,7 @@ pub struct Named {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Entity {
+    #[serde(deserialize_with = "id")]
     pub id: String,
     pub owner: String,
     pub name: String,
@@ -86,8 +88,10 @@ pub struct Hook {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Whose {
+    #[serde(deserialize_with = "id")]
     pub repo_id: String,
     pub repo_name: String,
+    #[serde(deserialize_with = "id")]
     pub org_id: String,
     pub org_name: String,
     pub enterprise_name: String,
@@ -133,6 +137,7 @@ pub struct Instance {
     /// Of the runner, such as `idle` or `active`.
     pub runner_status: String,
     /// Of its pool; empty with a scale set.
+    #[serde(deserialize_with = "id")]
     pub pool_id: String,
     /// Of its scale set; empty with a pool.
     #[serde(deserialize_with = "id")]
@@ -181,7 +186,13 @@ fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<
     Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
 }
 
-/// A text or a number; no number is 0.
+/// Whether a text is an id of GARM: a UUID, or a number.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// An id or none; as a number none is 0.
 fn id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -190,7 +201,8 @@ fn id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
         Number(u64),
     }
     Ok(match Either::deserialize(from)? {
-        Either::Text(text) => text,
+        Either::Text(text) if text.is_empty() || is_id(&text) => text,
+        Either::Text(_) => return Err(D::Error::custom("an id that is none of GARM's")),
         Either::Number(0) => String::new(),
         Either::Number(number) => number.to_string(),
     })
@@ -208,7 +220,29 @@ mod tests {
         assert!(pool.id == "a-b" && pool.tags.is_empty() && !pool.enabled && pool.extra_specs.is_null());
         let set: Pool = serde_json::from_value(json!({"id": 7, "org_id": "o", "org_name": "octo-org"})).unwrap();
         assert_eq!((set.id.as_str(), set.whose.entity_id(), set.whose.shown()), ("7", "o", "octo-org"));
+        let bare: Pool = serde_json::from_value(json!({"id": "a", "repo_id": "", "org_id": ""})).unwrap();
+        assert_eq!(bare.whose.entity_id(), "");
         let runner: Instance = serde_json::from_value(json!({"name": "r", "scale_set_id": 3})).unwrap();
         assert_eq!((runner.scale_set_id.as_str(), runner.pool_id.as_str()), ("3", ""));
+    }
+
+    #[test]
+    fn an_id_that_a_terminal_would_obey_is_no_answer_and_not_repeated() {
+        let long = "a".repeat(65);
+        for id in ["\u{1b}[2Jhidden", "hidden/../x", "hidden id", "hidden\n", "hídden", long.as_str()] {
+            for error in [
+                serde_json::from_value::<Pool>(json!({"id": id})).unwrap_err(),
+                serde_json::from_value::<Pool>(json!({"id": "a", "repo_id": id})).unwrap_err(),
+                serde_json::from_value::<Pool>(json!({"id": "a", "org_id": id})).unwrap_err(),
+                serde_json::from_value::<Entity>(json!({"id": id})).unwrap_err(),
+                serde_json::from_value::<Controller>(json!({"controller_id": id})).unwrap_err(),
+                serde_json::from_value::<Instance>(json!({"pool_id": id})).unwrap_err(),
+                serde_json::from_value::<Instance>(json!({"scale_set_id": id})).unwrap_err(),
+            ] {
+                assert_eq!(error.to_string(), "an id that is none of GARM's", "{id:?}");
+            }
+        }
+        let uuid = "0b6b1ff5-6a1b-4a4b-8f2c-0f2f6a1d7c11";
+        assert_eq!(serde_json::from_value::<Entity>(json!({"id": uuid})).unwrap().id, uuid);
     }
 }

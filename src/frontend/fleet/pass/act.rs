@@ -16,6 +16,7 @@ use crate::frontend::fleet::material::{Material, Proof};
 use crate::frontend::fleet::memory::{Memory, Remembered};
 use crate::frontend::fleet::seen::{Seen, kind_of};
 use crate::frontend::fleet::step::{Action, Kind, Plan, Step};
+use crate::frontend::fleet::wire::is_id;
 use crate::registration::credential::salt;
 
 /// What became of a plan.
@@ -216,6 +217,6 @@ impl<'a> Actor<'a> {
 
 /// The id of what was made. Without one the answer was cut.
 fn id_of(made: &Value) -> Result<String, Failure> {
-    let id = made["id"].as_str().filter(|id| !id.is_empty());
+    let id = made["id"].as_str().filter(|id| is_id(id));
     id.map(String::from).ok_or_else(|| Failure::Away("GARM does not say what it made".into()))
 }

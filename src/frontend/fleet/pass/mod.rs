@@ -22,6 +22,7 @@ use super::report::Report;
 use super::seen::Seen;
 use super::step::{Kind, Plan, Step};
 use super::wire::Instance;
+use crate::model::plain;
 use crate::sys::{LastLink, post, read_regular_file};
 use act::Actor;
 pub use api::Failure;
@@ -249,6 +250,8 @@ pub fn foresee(declared: &Declaration) -> Result<(String, End)> {
         lines.push("Everything is as declared".into());
     }
     let end = if plan.refused.is_empty() { End::Good } else { End::Faulty };
+    // Some of it GARM said.
+    let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
     Ok((lines.join("\n") + "\n", end))
 }
 
