@@ -108,6 +108,7 @@ let
   scriptOf = name: file: pkgs.writeText name (builtins.readFile file);
   configScript = scriptOf "garm-fleet-config.sh" ./garm-fleet-config.sh;
   readyScript = scriptOf "garm-fleet-ready.sh" ./garm-fleet-ready.sh;
+  listenerScript = scriptOf "garm-fleet-listener.sh" ./garm-fleet-listener.sh;
   incusScript = scriptOf "garm-fleet-incus.sh" ./garm-fleet-incus.sh;
   incusSettings = pkgs.writeText "garm-fleet-incus.json" (
     builtins.toJSON (
@@ -140,6 +141,7 @@ in
   ];
   garmFiles = [
     configScript
+    listenerScript
     readyScript
     template
     declarationOfPass
@@ -174,8 +176,10 @@ in
     };
     incusTimer = units.incus.timer;
     pass = units.pass.service {
-      inherit runnerctl;
+      inherit bash runnerctl;
+      inherit (options.garm) port;
       inherit (wanted) files;
+      listener = listenerScript;
       declaration = declarationOfPass;
       textfileDirectory = if textfileDirectory == null then null else toString textfileDirectory;
     };

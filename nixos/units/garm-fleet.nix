@@ -183,6 +183,10 @@ in
     service =
       {
         runnerctl,
+        bash,
+        # The script that looks who listens at GARM's port.
+        listener,
+        port,
         # Path of the declaration, for this unit.
         declaration,
         files,
@@ -211,6 +215,15 @@ in
             IPAddressAllow = "localhost";
             InaccessiblePaths = map (path: "-${path}") unseen;
             Type = "oneshot";
+            # With root's view of processes, of which the pass has none.
+            ExecStartPre = "+${
+              commandLine [
+                "${bash}/bin/bash"
+                "${listener}"
+                "garm.service"
+                (toString port)
+              ]
+            }";
             ExecStart = commandLine [
               "${runnerctl}/bin/github-runnerctl"
               "fleet"

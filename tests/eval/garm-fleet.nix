@@ -20,6 +20,7 @@ let
     "garm-fleet-config.sh"
     "garm-fleet-incus.json"
     "garm-fleet-incus.sh"
+    "garm-fleet-listener.sh"
     "garm-fleet-of-pass.json"
     "garm-fleet-ready.sh"
     "garm-provider-incus.toml"
