@@ -42,7 +42,8 @@ in
       description = ''
         Opens: jobs can talk to the driver of `/dev/kvm`, so that they run virtual machines at full speed.
 
-        It stands for `devices = [ "/dev/kvm" ]`, with the group `kvm` if `users.groups` of the host has one. Tests of NixOS
+        It stands for `devices = [ "/dev/kvm" ]`, with the group `kvm` if `users.groups` of the host has one.
+        `github-runnerctl doctor` tells if the host has no such node, so that nobody wonders why virtual machines are slow. Tests of NixOS
         do not need it: the Nix daemon builds them, and has the node.
       '';
     };

@@ -25,6 +25,16 @@ use crate::survey::{open_ledger, read_memory};
 use crate::sys::{NOBODY, Place, memory};
 use crate::units::{Activity, Unit, Units};
 
+/// Nodes that jobs were to have and this host has not: their unit starts all the same, and no job finds them.
+fn missing_nodes(may: &[String]) -> Option<Finding> {
+    let is_missing = |what: &&str| what.starts_with("/dev/") && !Path::new(what).exists();
+    let missing: Vec<&str> = may.iter().map(String::as_str).filter(is_missing).collect();
+    let said = format!("are to have {}, and this host has no such node", missing.join(" and "));
+    let remedy = "load the driver, for /dev/kvm by `boot.kernelModules = [ \"kvm-intel\" ]` or \"kvm-amd\" and with virtualization on in \
+                  the firmware; or take it out of `devices` and `kvm`";
+    (!missing.is_empty()).then(|| Finding::warning("jobs", said, remedy))
+}
+
 /// One runner, and what is read about it before anybody is asked.
 pub struct Subject<'a> {
     options: &'a Options<'a>,
@@ -79,6 +89,7 @@ impl<'a> Subject<'a> {
         if !self.declared.may.is_empty() {
             let may = self.declared.may.join(", ");
             findings.push(Finding::good("jobs", format!("may, beyond the usual sandbox: {may}")));
+            findings.extend(missing_nodes(&self.declared.may));
         }
         findings.extend(user.and_then(|(uid, _)| lingering(uid)));
         findings.extend(self.directories(user, units));

@@ -299,3 +299,17 @@ fn a_small_or_full_tmpfs_is_told_with_the_option_that_helps() {
     let _mount = mounted("4g").unwrap();
     assert_eq!(warnings(), Vec::<String>::new());
 }
+
+#[test]
+fn a_node_that_the_host_has_not_is_told() {
+    let mut practice = Practice::new(Host::new());
+    let mut of_jobs = |may: serde_json::Value| {
+        practice.fleet["instances"][0]["may"] = may;
+        practice.write();
+        let report = practice.check();
+        of(&report, Level::Warning, "jobs").iter().map(|finding| finding.said.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of_jobs(serde_json::json!(["nix (allowed)", "/dev/null"])), Vec::<String>::new());
+    let told = of_jobs(serde_json::json!(["/dev/null", "/dev/no-driver", "podman"]));
+    assert_eq!(told, ["are to have /dev/no-driver, and this host has no such node"]);
+}
