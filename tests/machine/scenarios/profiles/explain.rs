@@ -102,7 +102,7 @@ const NEW: &[Case] = &[
     lines("hostile", BWRAP, FHS_DYNAMIC, &["`createUser`", "`sandbox.namespaces`"]),
     lines("override-static-user", "sudo -n id", SUDO, &["`sandbox.sudo`"]),
     case("may-sudo", "sudo -n id", 0, &[]),
-    lines("override-static-user", "podman unshare true", ENGINE, &["in a unit of its own"]),
+    lines("override-static-user", "podman unshare true", ENGINE, &["`containers.engine = \"podman\"`"]),
 ];
 
 /// With systemd 252, which takes rights away whenever there is any filter of system calls, and most lines are one.
